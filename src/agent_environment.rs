@@ -1,13 +1,18 @@
-//! The environment of an agent in a weaker sandbox.
+//! Builds an agent's environment variables, without those that would let a project escape from the sandbox.
 //!
-//! An agent runs programs of its own outside of its sandbox: the `node` that its npm script names, `git`, a shell. A variable
-//! that leads into the project has the project decide what these programs are. A relative path does so for every project,
-//! because the agent starts in the working directory, and in a search path an empty entry is the working directory, too.
+//! Even in `read-only` and `workspace-write`, an agent runs some programs outside of its sandbox: `node` for its own
+//! script, `git`, a shell. If `PATH` or a similar variable contains a path inside the project, the project determines
+//! which program runs. Relative paths always lead into the project, because the agent starts in the working directory.
+//! So do empty entries of a search path, which mean the working directory.
 //!
-//! So in the two weaker sandboxes such entries are left out, unless the user wrote the variable into `set`. Nothing is
-//! changed without a sandbox: there the agent may run the project's programs anyway.
+//! ```text
+//! PATH=/usr/bin:node_modules/.bin::/work/project/bin     in /work/project, becomes     PATH=/usr/bin
+//! ```
 //!
-//! Files are looked at, so this blocks.
+//! In these two sandboxes, such entries are omitted, unless the user configured the variable in `set`. In
+//! `danger-full-access`, nothing is omitted, because the agent may run the project's programs anyway.
+//!
+//! These checks read the file system, so they block.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +27,7 @@ use connector_api::{EnvRules, Sandbox};
 
 use crate::directory::{Route, is_repository};
 
-/// Lists of directories in which programs, libraries and modules are found.
+/// Variables with a list of directories in which programs, libraries or modules are found.
 const SEARCH_PATHS: [&str; 12] = [
     "PATH",
     "LD_LIBRARY_PATH",
@@ -38,11 +43,12 @@ const SEARCH_PATHS: [&str; 12] = [
     "RUBYLIB",
 ];
 
-/// Lists of libraries that are loaded into every program. A bare name is found in the directories for libraries.
+/// Variables with a list of libraries that are loaded into every program. Bare names are found in the library
+/// directories.
 const PRELOAD_LISTS: [&str; 3] = ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];
 
-/// One file or directory from which a program takes code, or the names of programs: shells (`BASH_ENV`, `ENV`), Python, git
-/// and OpenSSL.
+/// Variables with one file or directory from which a program loads code or names of programs: shells (`BASH_ENV`,
+/// `ENV`), Python, git and OpenSSL.
 const CODE_PATHS: [&str; 11] = [
     "BASH_ENV",
     "ENV",
@@ -57,13 +63,14 @@ const CODE_PATHS: [&str; 11] = [
     "OPENSSL_MODULES",
 ];
 
-/// One program. A bare name is found on `PATH`.
+/// Variables that name one program. Bare names are found on `PATH`.
 const PROGRAMS: [&str; 5] = ["GIT_ASKPASS", "GIT_PROXY_COMMAND", "GIT_SSH", "SHELL", "SSH_ASKPASS"];
 
-/// Options of JavaScript runtimes, which load modules.
+/// Variables with options of JavaScript runtimes, some of which load modules.
 const RUNTIME_OPTIONS: [&str; 2] = ["NODE_OPTIONS", "BUN_OPTIONS"];
 
-/// The options among them whose value is loaded, by a path or by a name that is looked for near the working directory.
+/// The runtime options that load their value, given as a path or as a name that is searched for from the working
+/// directory.
 const LOADING_OPTIONS: [&str; 9] = [
     "-r",
     "--require",
@@ -76,23 +83,24 @@ const LOADING_OPTIONS: [&str; 9] = [
     "--snapshot-blob",
 ];
 
-/// Directories for temporary files. Codex opens `TMPDIR` to `workspace-write`, and `..` would be the project's parent.
+/// Variables with a directory for temporary files. In `workspace-write`, Codex lets its agent write to `TMPDIR`, and
+/// `..` would be the parent of the project.
 const TEMPORARY_DIRECTORIES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 
-/// Settings of git that keep a repository's own configuration from starting a program when somebody only looks at it.
+/// git settings that prevent a repository's configuration from starting programs during read-only commands.
 const GIT_SETTINGS: [&str; 2] = ["'core.fsmonitor=false'", "'core.hooksPath=/dev/null'"];
 
-/// Carries settings of git. Not `GIT_CONFIG_COUNT`: Codex keeps variables with `KEY` in their names from the commands that
-/// it runs, and git fails where one of the three is missing.
+/// The variable with settings for git. `GIT_CONFIG_COUNT` would not work: it needs `GIT_CONFIG_KEY_…`, which Codex
+/// removes from the environment of its commands because of `KEY` in the name, and git then fails.
 const GIT_PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
 
-/// The files that must not decide what an agent runs outside of its sandbox.
+/// The directories whose files must not determine which programs an agent runs outside of its sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     roots: Vec<PathBuf>,
 }
 
-/// A part of a variable that an agent does not get.
+/// A part of a variable that is not passed on to an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OmittedEntry {
     variable: &'static str,
@@ -106,7 +114,7 @@ impl fmt::Display for OmittedEntry {
 }
 
 impl Project {
-    /// The project around a working directory; `None` without a sandbox.
+    /// The project that contains a working directory, or `None` in `danger-full-access`.
     pub fn of(sandbox: Sandbox, working_directory: &Path) -> Option<Self> {
         match sandbox {
             Sandbox::DangerFullAccess => None,
@@ -116,17 +124,17 @@ impl Project {
         }
     }
 
-    /// The working directory and its repository. A directory with the home directory in it is not taken for a project: it
-    /// has all of the user's programs.
+    /// The working directory and its repository. A directory that contains the home directory does not count as a
+    /// project, because it contains all of the user's programs.
     fn enclosing(working_directory: &Path, home: Option<&Path>) -> Self {
         let working = Route::of(working_directory).end().to_owned();
         let repository = working.ancestors().find(|dir| is_repository(dir)).map(Path::to_owned);
         let home = home.map(|home| Route::of(home).end().to_owned());
-        let holds_home = |root: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(root));
-        Self { roots: std::iter::once(working).chain(repository).filter(|root| !holds_home(root)).collect() }
+        let contains_home = |root: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(root));
+        Self { roots: std::iter::once(working).chain(repository).filter(|root| !contains_home(root)).collect() }
     }
 
-    /// Whether the project decides, now or later, what is at `path`.
+    /// Whether the project determines, now or later, what is at `path`.
     fn controls(&self, path: &Path) -> bool {
         path.is_relative() || {
             let route = Route::of(path);
@@ -134,20 +142,21 @@ impl Project {
         }
     }
 
-    /// A search path without the entries in the project; `None` if none is left.
+    /// A search path without the entries in the project, or `None` if no entry is left.
     pub fn without_project_entries(&self, search_path: &OsStr) -> Option<OsString> {
         self.split(search_path, b":").0
     }
 
-    /// The entries of a list that the project does not decide about, joined, and the others.
+    /// Splits a list into the entries outside the project, joined again, and those in the project.
     fn split(&self, list: &OsStr, separators: &[u8]) -> (Option<OsString>, Vec<OsString>) {
         let entries = list.as_bytes().split(|byte| separators.contains(byte)).map(OsStr::from_bytes);
-        let (gone, kept): (Vec<_>, Vec<_>) = entries.partition(|entry| self.controls(Path::new(entry)));
+        let (omitted, kept): (Vec<_>, Vec<_>) = entries.partition(|entry| self.controls(Path::new(entry)));
         let kept = (!kept.is_empty()).then(|| kept.join(OsStr::new(":")));
-        (kept, gone.into_iter().map(OsStr::to_owned).collect())
+        (kept, omitted.into_iter().map(OsStr::to_owned).collect())
     }
 
-    /// Takes everything out of the environment that leads into the project, except what `rules` set.
+    /// Removes everything from the environment that leads into the project, except the variables in `rules.set`.
+    /// Returns the removed parts.
     pub fn confine(&self, environment: &mut BTreeMap<OsString, OsString>, rules: &EnvRules) -> Vec<OmittedEntry> {
         let mut omitted = vec![];
         let names =
@@ -155,11 +164,11 @@ impl Project {
                 .concat();
         for variable in names.into_iter().filter(|name| !rules.set.contains_key(*name)) {
             let Some(value) = environment.remove(OsStr::new(variable)) else { continue };
-            let (kept, gone) = self.sift(variable, &value);
+            let (kept, removed) = self.without_project(variable, &value);
             if let Some(kept) = kept {
                 environment.insert(variable.into(), kept);
             }
-            omitted.extend(gone.into_iter().map(|entry| OmittedEntry { variable, entry }));
+            omitted.extend(removed.into_iter().map(|entry| OmittedEntry { variable, entry }));
         }
         let parameters = environment.remove(OsStr::new(GIT_PARAMETERS)).into_iter();
         let parameters: Vec<OsString> = parameters.chain(GIT_SETTINGS.map(OsString::from)).collect();
@@ -167,13 +176,13 @@ impl Project {
         omitted
     }
 
-    /// The part of a variable's value that an agent gets, and the parts that it does not get.
-    fn sift(&self, variable: &str, value: &OsStr) -> (Option<OsString>, Vec<OsString>) {
+    /// The part of a variable's value that an agent gets, and the omitted parts.
+    fn without_project(&self, variable: &str, value: &OsStr) -> (Option<OsString>, Vec<OsString>) {
         let path = Path::new(value);
         let is_bare = |path: &Path| !path.as_os_str().as_bytes().contains(&b'/');
-        let is_gone = match variable {
+        let is_omitted = match variable {
             name if SEARCH_PATHS.contains(&name) => {
-                // The dynamic linker takes both.
+                // The dynamic linker accepts both separators.
                 let separators: &[u8] = if name == "LD_LIBRARY_PATH" { b":;" } else { b":" };
                 return self.split(value, separators);
             }
@@ -186,20 +195,21 @@ impl Project {
             name if TEMPORARY_DIRECTORIES.contains(&name) => path.is_relative(),
             _ => !value.is_empty() && self.controls(path),
         };
-        if is_gone { (None, vec![value.to_owned()]) } else { (Some(value.to_owned()), vec![]) }
+        if is_omitted { (None, vec![value.to_owned()]) } else { (Some(value.to_owned()), vec![]) }
     }
 
     /// Whether one of these options loads something from the project.
     fn loads(&self, options: &str) -> bool {
-        let mut loading = false;
+        let mut is_next_loaded = false;
         options.split_ascii_whitespace().any(|word| {
             let word = word.trim_matches('"');
             let (option, value) = match word.split_once('=') {
                 Some((option, value)) if word.starts_with('-') => (option, Some(value)),
                 Some(_) | None => (word, None),
             };
-            let is_loaded = std::mem::replace(&mut loading, value.is_none() && LOADING_OPTIONS.contains(&option))
-                || value.is_some() && LOADING_OPTIONS.contains(&option);
+            let is_loaded =
+                std::mem::replace(&mut is_next_loaded, value.is_none() && LOADING_OPTIONS.contains(&option))
+                    || value.is_some() && LOADING_OPTIONS.contains(&option);
             let value = value.unwrap_or(word);
             let path = Path::new(value.strip_prefix("file://").unwrap_or(value));
             let is_built_in = value.starts_with("node:") || value.starts_with("data:");
@@ -209,7 +219,8 @@ impl Project {
     }
 }
 
-/// The agent's environment, made from `ours`, and what is left out of it because of the project.
+/// The agent's environment, made from the server's variables `ours`, and the parts that are omitted because of the
+/// project.
 pub fn environment(
     rules: &EnvRules,
     ours: impl IntoIterator<Item = (OsString, OsString)>,
@@ -226,21 +237,22 @@ mod tests {
 
     use super::*;
 
-    /// A repository `repo` with the working directory `repo/project`, beside `safe`, `link` to the project, and `home`.
+    /// A repository `repo` with the working directory `repo/project`, and next to it `safe`, `home`, and a `link` to
+    /// the project.
     fn scratch() -> (tempfile::TempDir, PathBuf, Project) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let root = dir.path().canonicalize().expect("it is there");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let root = dir.path().canonicalize().expect("the directory exists");
         for sub in ["repo/.git", "repo/project/bin", "safe", "home/x"] {
-            fs::create_dir_all(root.join(sub)).expect("it is writable");
+            fs::create_dir_all(root.join(sub)).expect("the temporary directory is writable");
         }
-        fs::write(root.join("repo/.git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
-        symlink(root.join("repo/project"), root.join("link")).expect("it is writable");
-        symlink(root.join("safe"), root.join("repo/project/out")).expect("it is writable");
+        fs::write(root.join("repo/.git/HEAD"), "ref: refs/heads/main\n").expect("the temporary directory is writable");
+        symlink(root.join("repo/project"), root.join("link")).expect("the temporary directory is writable");
+        symlink(root.join("safe"), root.join("repo/project/out")).expect("the temporary directory is writable");
         let project = Project::enclosing(&root.join("repo/project"), Some(&root.join("home")));
         (dir, root, project)
     }
 
-    /// The variable as an agent gets it, with `@` for the directory of the test.
+    /// The variable's value in the agent's environment, with `@` for the test's directory.
     fn agent_value(variable: &str, value: &str) -> Option<String> {
         let (_dir, root, project) = scratch();
         let root = root.to_string_lossy().into_owned();
@@ -278,7 +290,7 @@ mod tests {
 
     #[test]
     fn other_variables_are_kept_or_removed_entirely() {
-        for (variable, kept, gone) in [
+        for (variable, kept, omitted) in [
             ("LD_PRELOAD", &["libx.so", "/usr/lib/x.so", "/a.so:/b.so"][..], &["./x.so", "/a.so @/repo/x.so"][..]),
             ("BASH_ENV", &["@/safe/env"], &["env.sh", "./env", "@/link/env"]),
             ("GIT_CONFIG_GLOBAL", &["/dev/null", ""], &[".gitconfig", "@/repo/.gitconfig"]),
@@ -308,7 +320,7 @@ mod tests {
             for value in kept {
                 assert_eq!(agent_value(variable, value).as_deref(), Some(*value), "{variable}={value}");
             }
-            for value in gone {
+            for value in omitted {
                 assert_eq!(agent_value(variable, value), None, "{variable}={value}");
             }
         }
@@ -317,7 +329,7 @@ mod tests {
     #[test]
     fn values_set_by_the_user_are_kept() {
         let (_dir, _, project) = scratch();
-        let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("they are well formed");
+        let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("the rules are valid");
         let (environment, omitted) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from("./bin:/bin")));
         assert_eq!(omitted, []);
@@ -350,16 +362,16 @@ mod tests {
             git.args(args).current_dir(&repo).env_remove("GIT_DIR").envs(environment.into_iter().flatten());
             git.output().expect("git is installed").stdout
         };
-        fs::create_dir_all(&repo).expect("it is writable");
+        fs::create_dir_all(&repo).expect("the temporary directory is writable");
         let script = format!("touch '{}'; false", trace.display());
         git(None, &["init", "-q"]);
         git(None, &["config", "core.fsmonitor", &script]);
         git(None, &["config", "x.y", "theirs"]);
         git(None, &["status"]);
-        assert!(trace.exists(), "git does not run the monitor, and this test shows nothing");
-        fs::remove_file(&trace).expect("it is there");
+        assert!(trace.exists(), "git runs the monitor without these settings, so the test can fail");
+        fs::remove_file(&trace).expect("the file exists");
         let parameters = (GIT_PARAMETERS.into(), "'x.y=users'".into());
-        let rules: EnvRules = serde_json::from_str(r#"{"pass": ["GIT_*", "PATH"]}"#).expect("they are well formed");
+        let rules: EnvRules = serde_json::from_str(r#"{"pass": ["GIT_*", "PATH"]}"#).expect("the rules are valid");
         let (environment, _) = environment(&rules, env::vars_os().chain([parameters]), Some(&project));
         git(Some(&environment), &["status"]);
         assert!(!trace.exists());

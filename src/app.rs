@@ -1,4 +1,4 @@
-//! The binary as a list of parts.
+//! The library's entry point: a binary is an [`App`] with a list of backend kinds.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -6,7 +6,7 @@ use connector_api::BackendKind;
 
 use crate::{cli, registry::Registry};
 
-/// A codex-connector with the backend kinds that it was given.
+/// A codex-connector with the backend kinds that were added to it.
 ///
 /// ```no_run
 /// # use std::process::ExitCode;
@@ -21,27 +21,28 @@ pub struct App {
 }
 
 impl App {
-    /// One without any backend.
+    /// An app without any backend kinds.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a kind of backend.
+    /// Adds a backend kind.
     #[must_use]
     pub fn backend<K: BackendKind>(mut self) -> Self {
         self.registry.add::<K>();
         self
     }
 
-    /// Runs `program` as supervisor of each task instead of this program itself. It is given the arguments
-    /// `supervise <task-id> …` and has to hand them to an `App` with the same backends.
+    /// Runs `program` as the supervisor of each task, instead of this program itself. It receives the arguments
+    /// `supervise <task-id> …` and must pass them to an `App` with the same backends.
     #[must_use]
     pub fn supervisor_program(mut self, program: PathBuf) -> Self {
         self.supervisor = Some(program);
         self
     }
 
-    /// Does what the command line says. In a supervisor, and in a server, this is the whole life of the process.
+    /// Runs the command line of this process and returns its exit code. A server or a supervisor runs until it has
+    /// nothing left to do.
     pub fn main(self) -> ExitCode {
         cli::run(&self.registry, self.supervisor, std::env::args_os())
     }

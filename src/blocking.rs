@@ -1,14 +1,18 @@
-//! File system calls that may never return, kept away from the threads that serve everyone else.
+//! Runs file system calls that may never return on separate threads.
 //!
-//! A mount whose server is gone (NFS, sshfs, an automount) does not fail a call: it holds it, for minutes or for good, and
-//! nothing can cancel it. On a thread of the async runtime such a call stops every other task of the process. So
-//! anything that touches a path goes through a [`Lane`]:
+//! If the server of a mount is gone (NFS, sshfs, an automount), a call does not fail. It hangs for minutes or forever,
+//! and nothing can cancel it. On a thread of the async runtime, such a call would block every other task of the
+//! process. So every access to a path goes through a [`Lane`]:
 //!
-//! - the work runs on the runtime's blocking threads;
-//! - the caller waits for a named deadline and then gets [`BlockingTimeout`], while the thread stays behind;
-//! - a lane has a limited number of threads at any time, so calls that hang exhaust their own lane and no other.
+//! - The work runs on one of the runtime's blocking threads.
+//! - The caller waits until a deadline and then gets [`BlockingTimeout`]. The thread stays blocked.
+//! - Each lane has a limited number of threads, so hanging calls can exhaust their own lane but no other.
 //!
-//! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
+//! The work owns its inputs and returns a value. It must be harmless if it completes after its caller has given up:
+//!
+//! ```ignore
+//! let exists = CALLER_PATHS.run(PATH_DEADLINE, move || path.exists()).await?;
+//! ```
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -22,10 +26,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How long a path may take to answer before a call that names it is refused.
+/// How long a path may take to respond before the call that names it is refused.
 pub const PATH_DEADLINE: Duration = Duration::from_secs(10);
 
-/// For paths that a caller names, such as a working directory.
+/// The lane for paths that a caller names, such as a working directory.
 pub static CALLER_PATHS: Lane = Lane::new(64);
 
 /// A limited number of blocking threads. The runtime has 512 for all lanes together.
@@ -39,30 +43,32 @@ pub struct Lane {
 #[error("does not answer")]
 pub struct BlockingTimeout;
 
-/// Whether this process can have no thread but its first: then work is done where it is asked for.
+/// Whether this process cannot create threads. If so, work runs on the caller's thread.
 static IS_SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
 
-/// Starts a thread for blocking work, for a process that serves nobody else. Called inside a runtime that keeps its threads.
+/// Starts a thread for blocking work, if the system allows another one. Otherwise, work will run on the caller's
+/// thread.
 ///
-/// Where there is no room for a thread, such a process can do without: it only delays itself.
+/// Only for a process that serves nobody else, because blocking then delays nobody else. Must be called inside a
+/// runtime that keeps its threads.
 pub fn start_thread_if_possible() {
     match thread::Builder::new().spawn(|| ()) {
         Ok(_) => drop(spawn_blocking(|| ())),
-        // tokio would panic.
+        // `spawn_blocking` would panic.
         Err(_) => IS_SINGLE_THREADED.store(true, Ordering::Relaxed),
     }
 }
 
 impl Lane {
-    /// A lane that holds at most `threads` threads at a time.
+    /// A lane that uses at most `threads` threads at once.
     pub const fn new(threads: usize) -> Self {
         Self { threads: Semaphore::const_new(threads) }
     }
 
-    /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
+    /// Runs `work` on a blocking thread and waits for its result, at most for `deadline`.
     ///
-    /// Fails with [`BlockingTimeout`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
-    /// passed on.
+    /// Fails with [`BlockingTimeout`] after that time. `work` then continues, and its result is dropped. A panic in
+    /// `work` is passed on to the caller.
     pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, BlockingTimeout>
     where
         T: Send + 'static,
@@ -75,7 +81,7 @@ impl Lane {
         let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| BlockingTimeout)?;
         let thread = thread.expect("the semaphore of a lane is never closed");
         let working = spawn_blocking(move || {
-            // Held until the work has returned, however long its caller waits.
+            // Held until the work returns, even if the caller has given up.
             let _thread = thread;
             work()
         });

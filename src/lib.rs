@@ -1,6 +1,6 @@
 //! codex-connector: an MCP server that lets Claude Code delegate coding tasks to other coding agents.
 //!
-//! ARCHITECTURE.md shows the house; this crate is its library, and the binary is a list of parts.
+//! ARCHITECTURE.md is the overview. A binary adds its backend kinds to an [`App`] and runs it.
 
 #[cfg(not(unix))]
 compile_error!("codex-connector needs a Unix system: it relies on signals, sessions and file locks");

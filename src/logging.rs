@@ -1,4 +1,4 @@
-//! The programs' own logs, for whoever looks into a fault. Never stdout, which belongs to the protocol.
+//! Diagnostic logs of servers and supervisors, for debugging. They never go to stdout, which belongs to the protocol.
 
 use std::{
     fs::File,
@@ -11,20 +11,20 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 /// Logs to stderr, at `level`: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 ///
-/// See [`filter`] for what is left out.
+/// See [`filter`] for the entries that are left out.
 pub(crate) fn to_stderr(level: &str) {
     let filter = filter(level.parse().unwrap_or(LevelFilter::WARN));
     let to_stderr = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(filter);
-    // A second call, as in a program that hosts several roles, changes nothing.
+    // A second call, as in a program with several roles, has no effect.
     let _ = tracing_subscriber::registry().with(to_stderr).try_init();
 }
 
-/// The protocol library.
+/// The protocol library's log target.
 const MCP_LIBRARY: &str = "rmcp";
 
-/// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included. The errors of its service
-/// (rmcp 3.9.0) are answers that could not be sent, because a client disconnected. That is normal, and worth an entry only at
-/// `debug`.
+/// The protocol library (rmcp 3.9.0) logs whole requests with their prompts, so below `trace` only its errors are
+/// logged. The errors of its service are answers that could not be sent because the client disconnected. That is
+/// normal, so they are logged only at `debug`.
 fn filter(level: LevelFilter) -> Targets {
     let (rmcp, service) = match level {
         LevelFilter::TRACE => (level, level),
@@ -37,10 +37,10 @@ fn filter(level: LevelFilter) -> Targets {
         .with_target(format!("{MCP_LIBRARY}::service"), service)
 }
 
-/// Upper bound on what one process adds to a log file, in bytes.
+/// Maximum number of bytes that one process adds to a log file.
 const MAX_LOG_BYTES: usize = 1 << 20;
 
-/// Logs warnings and errors, and panics, to `file`, up to 1 MiB: a supervisor has no one to print to.
+/// Logs warnings, errors and panics to `file`, up to 1 MiB, because nobody reads a supervisor's stderr.
 pub(crate) fn to_file(file: File) {
     let to_file = fmt::layer()
         .with_writer(Mutex::new(BoundedWriter { file, remaining_bytes: MAX_LOG_BYTES }))
@@ -50,8 +50,8 @@ pub(crate) fn to_file(file: File) {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }
 
-/// A file that takes so many bytes more. The entry that does not fit and all that follow are dropped: what came first is
-/// what explains the rest.
+/// A file that accepts `remaining_bytes` more bytes. The first entry that does not fit and all later ones are dropped,
+/// because the earliest entries usually explain the rest.
 struct BoundedWriter<W> {
     file: W,
     remaining_bytes: usize,
@@ -99,7 +99,7 @@ mod tests {
     fn a_full_log_keeps_its_beginning_and_never_fails() {
         let mut log = BoundedWriter { file: Vec::new(), remaining_bytes: 10 };
         for entry in [&b"first\n"[..], b"second\n", b"3\n"] {
-            log.write_all(entry).expect("what does not fit is dropped");
+            log.write_all(entry).expect("entries that do not fit are dropped");
         }
         assert_eq!(log.file, b"first\n");
     }

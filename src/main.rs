@@ -1,4 +1,4 @@
-//! The codex-connector program: the library, and the kinds of backend that it comes with. The examples that play its part have
+//! The codex-connector program: the library with the built-in backend kinds. Examples that act as this program include
 //! this file as a module.
 
 use std::process::ExitCode;

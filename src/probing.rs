@@ -1,4 +1,7 @@
-//! What an installed agent can do: asked once for each program file, kept on disk, understood anew each time.
+//! Determines the capabilities of an installed agent.
+//!
+//! Each program file is probed once, and its answers are cached on disk. The backend interprets the answers on every
+//! use.
 
 use std::{
     borrow::Cow,
@@ -18,21 +21,20 @@ use crate::{
     store::{ProbeCache, ProbeKey},
 };
 
-/// Whether answers from an earlier run will do.
+/// Whether cached answers may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// They will, unless the program file changed.
+    /// Yes, unless the program file has changed.
     Kept,
-    /// They will not: the program did not behave as they said.
+    /// No, the program must be probed again.
     Fresh,
 }
 
-/// Finds the backend's program and what it can do.
+/// Finds the backend's program and determines its capabilities. Fails with [`NotUsable`].
 ///
-/// The files of `project` decide neither which program this is nor what it runs.
+/// The files of `project` cannot influence which program is found or what it runs.
 ///
-/// A refusal never rests on kept answers: version managers put a new agent behind the same file. Fails with
-/// [`NotUsable`].
+/// A refusal is never based on cached answers, because a version manager can install a new agent behind the same file.
 pub async fn installed(
     backend: &dyn AgentBackend,
     cache: &ProbeCache,
@@ -49,7 +51,7 @@ pub async fn installed(
     }
 }
 
-/// Finds the program on the part of `path` that is not the project's.
+/// Finds the program in the entries of `path` that are outside the project.
 fn find(
     program: &str,
     project: Option<&Project>,
@@ -80,7 +82,7 @@ async fn understood(
         return Ok(installed);
     }
     let answers = match ask(backend, program, variables).await {
-        // The first run of a program of 400 MB on a busy machine can take that long; the second finds it in memory.
+        // On a busy machine, the first run of a program of 400 MB can take too long. The second run finds it in memory.
         Err(ProbeError::TimedOut { .. }) => ask(backend, program, variables).await?,
         answers => answers?,
     };
@@ -91,21 +93,21 @@ async fn understood(
     Ok(installed)
 }
 
-/// A placeholder is shorter than this, in bytes. Those of Claude Code 2.1.332 and OpenCode 1.18.33 have 500.
+/// Upper bound on the length of a placeholder, in bytes. Those of Claude Code 2.1.332 and OpenCode 1.18.33 have 500.
 const MAX_PLACEHOLDER_BYTES: u64 = 4096;
 
-/// Whether this is the file that some npm packages ship in the place of the program that their install script would
-/// fetch: a few lines of shell, without an interpreter line, that say so.
+/// Whether this file is a placeholder. Some npm packages ship one for a program that their install script downloads: a
+/// few lines of shell, without an interpreter line, that report the problem.
 fn is_placeholder(program: &Path) -> bool {
     let is_short = program.metadata().is_ok_and(|file| file.is_file() && file.len() < MAX_PLACEHOLDER_BYTES);
     let content = is_short.then(|| fs::read(program)).and_then(Result::ok).unwrap_or_default();
     !content.starts_with(b"#!") && String::from_utf8_lossy(&content).contains(INSTALL_SCRIPT)
 }
 
-/// npm's name for a script that runs after a package is installed. Each placeholder names it.
+/// npm's name for a script that runs after a package is installed. Every placeholder mentions it.
 const INSTALL_SCRIPT: &str = "postinstall";
 
-/// Answers fit to be kept: some programs print the values of variables in their help.
+/// The answers with redacted secrets, for the cache: some programs print values of environment variables in their help.
 fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) -> Vec<ProbeAnswer> {
     let redactor = Redactor::of(backend.environment().apply(env::vars_os()));
     for answer in &mut answers {
@@ -115,7 +117,7 @@ fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) ->
     answers
 }
 
-/// Asks the program everything its backend wants to know, all at once.
+/// Runs all probes of the backend at the same time.
 async fn ask(
     backend: &dyn AgentBackend,
     program: &Path,
@@ -129,10 +131,10 @@ async fn ask(
 /// Why a backend's program cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NotUsable {
-    /// It is not there, or cannot be executed.
+    /// It does not exist or cannot be executed.
     #[error(transparent)]
     Program(#[from] ProgramProblem),
-    /// It is what npm leaves when it does not run install scripts.
+    /// It is the placeholder that npm installs if it does not run install scripts.
     #[error("{} is only a placeholder: npm did not run the install script of its package", program.display())]
     Placeholder {
         /// The program.
@@ -141,14 +143,14 @@ pub enum NotUsable {
     /// It did not answer.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// It answered, and is not what is needed.
+    /// It answered, but the backend cannot use it.
     #[error(transparent)]
     Problem(#[from] ProbeProblem),
 }
 
 impl NotUsable {
-    /// Whether the program is there and is the wrong one, so that no task can come of it. Any other problem is shown
-    /// as a task that failed, with the documented reason.
+    /// Whether the program exists but cannot run any task, so that the call is refused. Other problems are reported as
+    /// a failed task with a documented reason.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Program(_) | Self::Placeholder { .. } | Self::Probe(ProbeError::NotStarted { .. }) => false,
@@ -158,29 +160,29 @@ impl NotUsable {
         }
     }
 
-    /// Whether the problem is gone in a moment, as while an update replaces the program.
+    /// Whether the problem may disappear by itself, as it does when an update has replaced the program.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Program(ProgramProblem::Dangling { .. }))
     }
 
-    /// What to do about it.
+    /// The next step for the user.
     pub fn next(&self, backend: &dyn AgentBackend) -> String {
         let install = backend.install_hint();
         let program = format!("set backends.{}.program", backend.name());
         match self {
             Self::Program(ProgramProblem::Dangling { .. }) => {
-                format!("wait until the update that replaces it is done, or {install}, or {program}")
+                format!("wait until its update is finished, or {install}, or {program}")
             }
             Self::Program(ProgramProblem::NotExecutable { program: file }) if file.is_file() => {
                 let file = file.display().to_string();
                 let word = shlex::try_quote(&file).map(Cow::into_owned).unwrap_or(file);
                 format!("run `chmod +x {word}`, or {program}")
             }
-            Self::Program(ProgramProblem::NotExecutable { .. }) => format!("{program} to the program itself"),
+            Self::Program(ProgramProblem::NotExecutable { .. }) => format!("{program} to the path of the program file"),
             Self::Program(ProgramProblem::InProject { .. }) => {
-                format!("install it outside of the project, or {program} to its absolute path if you trust the project")
+                format!("install it outside the project, or {program} to its absolute path if you trust the project")
             }
-            Self::Placeholder { .. } => format!("{install}, and add `--ignore-scripts=false`, or {program}"),
+            Self::Placeholder { .. } => format!("{install} with the option `--ignore-scripts=false`, or {program}"),
             Self::Probe(ProbeError::NotStarted { error, .. }) => {
                 advice_for(&errno_of(error)).map_or_else(|| format!("{install}, or {program}"), str::to_owned)
             }
@@ -190,20 +192,20 @@ impl NotUsable {
         }
     }
 
-    /// Whether a program that was started by another one, such as a version manager, turned out to be a placeholder.
+    /// Whether the output shows that a placeholder ran, for example behind a version manager's own program.
     fn names_an_install_script(&self) -> bool {
         matches!(self, Self::Problem(ProbeProblem::NotUnderstood { said, .. }) if said.contains(INSTALL_SCRIPT))
     }
 }
 
-/// Advice for when the operating system cannot start a program and installing it again would not help.
+/// Advice for errors of the operating system at the start of a program that a new installation would not fix.
 pub fn advice_for(errno: &str) -> Option<&'static str> {
     match errno {
         "EAGAIN" | "ENOMEM" | "EMFILE" | "ENFILE" => {
-            Some("try again when the machine has processes, memory and open files to spare")
+            Some("try again when the machine has enough free processes, memory and open files")
         }
         "E2BIG" => Some("make `task` shorter, or pass fewer and shorter environment variables to the agent"),
-        "ETXTBSY" => Some("try again when the update that writes the program is done"),
+        "ETXTBSY" => Some("try again when the program's update is finished"),
         _ => None,
     }
 }
@@ -223,61 +225,63 @@ mod tests {
     ];
 
     #[test]
-    fn a_file_that_is_not_executable_is_not_installed_again() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    fn the_advice_for_a_file_that_is_not_executable_is_not_to_reinstall_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let file = dir.path().join("my agent");
-        fs::write(&file, "#!/bin/sh\n").expect("it is writable");
+        fs::write(&file, "#!/bin/sh\n").expect("the temporary directory is writable");
         let frozen = crate::task::FrozenBackend {
-            name: connector_api::BackendName::new("agent").expect("it is a name"),
+            name: connector_api::BackendName::new("agent").expect("the name is valid"),
             kind: "claude".into(),
             settings: serde_json::json!({}),
         };
         let mut registry = crate::registry::Registry::default();
         registry.add::<connector_claude::Claude>();
-        let backend = registry.build(&frozen).expect("it is a known kind");
+        let backend = registry.build(&frozen).expect("the kind is registered");
         let next = |program: &Path| {
-            let problem = find_program(&program.display().to_string(), None, None).expect_err("it cannot be executed");
+            let problem =
+                find_program(&program.display().to_string(), None, None).expect_err("the program cannot be executed");
             NotUsable::from(problem).next(&*backend)
         };
         assert_eq!(next(&file), format!("run `chmod +x '{}'`, or set backends.agent.program", file.display()));
-        assert_eq!(next(dir.path()), "set backends.agent.program to the program itself");
+        assert_eq!(next(dir.path()), "set backends.agent.program to the path of the program file");
     }
 
     #[test]
     fn a_placeholder_is_distinguished_from_a_program() {
-        let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-        let is_one = |content: &str| {
-            fs::write(file.path(), content).expect("it is writable");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file can be created");
+        let is_recognized = |content: &str| {
+            fs::write(file.path(), content).expect("the temporary file is writable");
             is_placeholder(file.path())
         };
-        assert!(PLACEHOLDERS.into_iter().all(is_one));
+        assert!(PLACEHOLDERS.into_iter().all(is_recognized));
         let long = format!("{}{}", PLACEHOLDERS[0], "#".repeat(5_000));
         for program in ["", "\x7fELF", "#!/bin/sh\necho postinstall\n", "echo 1.0\n", &long] {
-            assert!(!is_one(program), "{program:.30}");
+            assert!(!is_recognized(program), "{program:.30}");
         }
         assert!(!is_placeholder(Path::new("/no/such/file")) && !is_placeholder(Path::new("/")));
     }
 
     #[tokio::test]
     async fn a_placeholder_is_reported_with_what_to_do() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("the temporary directory is writable");
         let cache = ProbeCache::of(&upkeep);
         let program = dir.path().join("agent");
         let settings = serde_json::json!({"program": program});
         let frozen = crate::task::FrozenBackend {
-            name: connector_api::BackendName::new("agent").expect("it is a name"),
+            name: connector_api::BackendName::new("agent").expect("the name is valid"),
             kind: "claude".into(),
             settings,
         };
         let mut registry = crate::registry::Registry::default();
         registry.add::<connector_claude::Claude>();
-        let backend = registry.build(&frozen).expect("it is a known kind");
-        // As npm leaves it, and as it looks behind a version manager's own script.
+        let backend = registry.build(&frozen).expect("the kind is registered");
+        // The file that npm installs, and the same text behind a version manager's own script.
         for content in [PLACEHOLDERS[0].to_owned(), format!("#!/bin/sh\n{}", PLACEHOLDERS[0])] {
             fs::write(&program, content).expect("the directory is writable");
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
-            let problem = installed(&*backend, &cache, Freshness::Fresh, None).await.expect_err("it is no program");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the test owns the file");
+            let problem =
+                installed(&*backend, &cache, Freshness::Fresh, None).await.expect_err("the program is a placeholder");
             assert!(matches!(problem, NotUsable::Placeholder { .. }), "{problem}");
             let next = problem.next(&*backend);
             assert!(next.contains("claude-code@latest") && next.contains("--ignore-scripts=false"), "{next}");

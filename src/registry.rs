@@ -1,4 +1,4 @@
-//! The kinds of backend that this binary was built with.
+//! The backend kinds of this binary.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::task::FrozenBackend;
 
-/// Every known kind by its word. Filled once, in `main`, and shared by every role of the binary.
+/// All backend kinds by name. Filled once, in `main`, and shared by all roles of the binary.
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, RegisteredKind>,
@@ -21,28 +21,28 @@ struct RegisteredKind {
 }
 
 impl Registry {
-    /// Adds a kind. A kind added twice replaces the first.
+    /// Adds a kind. If it has the name of an earlier one, it replaces that kind.
     pub fn add<K: BackendKind>(&mut self) {
         let build = |name, settings| Ok(Arc::new(K::build(name, settings)?) as Arc<dyn AgentBackend>);
         self.kinds.insert(K::KIND, RegisteredKind { needs: K::NEEDS, schema: K::schema, build });
     }
 
-    /// The words for `kind`, in alphabetical order.
+    /// The names of the kinds, as values of the key `kind`, in alphabetical order.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
         self.kinds.keys().copied()
     }
 
-    /// The JSON schema of a kind's settings.
+    /// The JSON Schema of a kind's settings, or `None` if the kind is unknown.
     pub fn schema(&self, kind: &str) -> Option<Value> {
         self.kinds.get(kind).map(|kind| (kind.schema)())
     }
 
-    /// The environment variables that agents of a kind need, whatever the common rules take away.
+    /// The environment variables that agents of a kind need, even if the common rules remove them.
     pub fn needs(&self, kind: &str) -> &'static [&'static str] {
         self.kinds.get(kind).map_or(&[], |kind| kind.needs)
     }
 
-    /// The backend that `frozen` describes.
+    /// Builds the backend that `frozen` describes. Fails if its kind is unknown or rejects the settings.
     pub fn build(&self, frozen: &FrozenBackend) -> Result<Arc<dyn AgentBackend>, BuildProblem> {
         let kind = self.kinds.get(frozen.kind.as_str()).ok_or_else(|| BuildProblem::UnknownKind {
             kind: frozen.kind.clone(),
@@ -58,18 +58,18 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// Why a backend cannot be built from what is configured.
+/// Why a backend cannot be built from its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildProblem {
-    /// No such kind in this binary.
-    #[error("no kind `{kind}`: this binary knows `{known}`")]
+    /// This binary does not have the kind.
+    #[error("unknown kind `{kind}`; this binary supports `{known}`")]
     UnknownKind {
-        /// The kind found.
+        /// The configured kind.
         kind: String,
-        /// The kinds there are.
+        /// The kinds of this binary.
         known: String,
     },
-    /// The kind does not take the settings.
+    /// The kind rejects the settings.
     #[error(transparent)]
     Settings(SettingsProblem),
 }

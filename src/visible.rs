@@ -1,11 +1,11 @@
-//! Foreign text made visible: what a terminal or a reader would obey, or overlook, is shown instead.
+//! Makes invisible and misleading characters in untrusted text visible.
 //!
-//! Two kinds of characters are not what they seem. Some **drive**: control characters and escape sequences move a
-//! terminal's cursor, bidirectional controls turn the order of what is read, separators begin lines where nobody looks
-//! for one. Some **hide**: nothing is seen of them, and yet they are there. Either is written as an escape, `\x1b` or
-//! `\u{202e}`, and never dropped: two names that differ look different.
+//! Two kinds of characters mislead readers. **Control characters** control a terminal or a reader: escape sequences
+//! move the cursor, bidirectional controls reverse the order of the text, separators start new lines. **Hidden
+//! characters** are not displayed. Both are written as escapes such as `\x1b` or `\u{202e}`, and never removed, so that
+//! different names look different.
 //!
-//! Not for telling apart what was escaped and what was written that way: a text may hold the letters `\x1b` itself.
+//! The result cannot be converted back: an original text may itself contain the letters `\x1b`.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use std::{
     io::{self, Write},
 };
 
-/// Whether `letter` drives a terminal or a reader. A line feed and a tab are what they seem.
+/// Whether `letter` controls a terminal or a reader. Line feeds and tabs do not count, because they do not mislead.
 pub(crate) fn is_terminal_control(letter: char) -> bool {
     match letter {
         '\n' | '\t' => false,
@@ -23,8 +23,8 @@ pub(crate) fn is_terminal_control(letter: char) -> bool {
     }
 }
 
-/// Whether nothing is seen of `letter`. Joiners are such too, although they hold an emoji together; what chooses
-/// between the forms of a visible character (U+FE00 to U+FE0F) is not.
+/// Whether `letter` is not displayed. Joiners count, although they are parts of emoji. Variation selectors (U+FE00 to
+/// U+FE0F) do not, because they select the form of a visible character.
 pub(crate) fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -32,7 +32,7 @@ pub(crate) fn is_invisible(letter: char) -> bool {
         | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// What is shown in the place of a character.
+/// Displays the escape for a character.
 pub(crate) struct Escape(pub(crate) char);
 
 impl fmt::Display for Escape {
@@ -45,14 +45,14 @@ impl fmt::Display for Escape {
     }
 }
 
-/// `text` of any number of lines, with everything that drives shown as its escape. A line may end with CR LF.
+/// `text` with control characters as escapes. It may have several lines, which may end with CR LF.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if is_plain(text.as_bytes()) || next(text, 0).is_none() {
+    if is_plain(text.as_bytes()) || next_control(text, 0).is_none() {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 64);
     let (mut done, mut from) = (0, 0);
-    while let Some((at, letter)) = next(text, from) {
+    while let Some((at, letter)) = next_control(text, from) {
         from = at + letter.len_utf8();
         if letter == '\r' && text[from..].starts_with('\n') {
             continue;
@@ -65,13 +65,13 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Writes `bytes` with everything that drives shown as its escape, a CR at the end of a line too, and likewise every
-/// byte that is not UTF-8: terminals take some of them for controls.
+/// Writes `bytes` with control characters as escapes, including a CR at the end of a line. Bytes that are not UTF-8 are
+/// escaped too, because terminals interpret some of them as control characters.
 pub(crate) fn write_visible(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     if is_plain(bytes) {
         return to.write_all(bytes);
     }
-    // Most text is UTF-8, and to find that out is several times as fast as to look for what is not.
+    // Most text is UTF-8. Checking this is several times faster than searching for invalid bytes.
     if let Ok(text) = std::str::from_utf8(bytes) {
         return write_text(to, text);
     }
@@ -86,7 +86,7 @@ pub(crate) fn write_visible(to: &mut impl Write, bytes: &[u8]) -> io::Result<()>
 
 fn write_text(to: &mut impl Write, text: &str) -> io::Result<()> {
     let mut done = 0;
-    while let Some((at, letter)) = next(text, done) {
+    while let Some((at, letter)) = next_control(text, done) {
         to.write_all(&text.as_bytes()[done..at])?;
         write!(to, "{}", Escape(letter))?;
         done = at + letter.len_utf8();
@@ -94,7 +94,7 @@ fn write_text(to: &mut impl Write, text: &str) -> io::Result<()> {
     to.write_all(&text.as_bytes()[done..])
 }
 
-/// How many bytes at the end of `bytes` are the beginning of a character whose rest may come later.
+/// The number of bytes at the end of `bytes` that are an incomplete character, whose rest may follow.
 pub(crate) fn torn_end(bytes: &[u8]) -> usize {
     for length in 1..=bytes.len().min(3) {
         let wanted = match bytes[bytes.len() - length] {
@@ -109,20 +109,20 @@ pub(crate) fn torn_end(bytes: &[u8]) -> usize {
     0
 }
 
-/// Whether `bytes` are nothing but visible ASCII, blanks, tabs and line feeds.
+/// Whether `bytes` contain only visible ASCII characters, spaces, tabs and line feeds.
 fn is_plain(bytes: &[u8]) -> bool {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
     bytes.chunks(BLOCK_BYTES).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
 }
 
-/// So many bytes are looked at without a way out, which lets the compiler look at many of them at once.
+/// Number of bytes that are checked without an early exit, so that the compiler can vectorize the loop.
 const BLOCK_BYTES: usize = 64;
 
-/// The first character from byte `from` on that drives, and where it is.
-fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
+/// The first control character at or after byte `from`, and its position.
+fn next_control(text: &str, mut from: usize) -> Option<(usize, char)> {
     loop {
-        let at = from + begins(&text.as_bytes()[from..])?;
-        // Every byte that is looked for begins a character.
+        let at = from + find_first_byte(&text.as_bytes()[from..])?;
+        // Every byte that this finds is the first one of a character.
         let letter = text[at..].chars().next()?;
         if is_terminal_control(letter) {
             return Some((at, letter));
@@ -131,23 +131,23 @@ fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
     }
 }
 
-/// Where the first byte is with which characters that drive begin.
-fn begins(bytes: &[u8]) -> Option<usize> {
-    // What is not ASCII begins U+0080 to U+009F, U+061C, and U+2000 to U+2FFF.
-    let begins = |byte: u8| {
+/// The position of the first byte with which a control character may begin.
+fn find_first_byte(bytes: &[u8]) -> Option<usize> {
+    // The last three begin U+0080 to U+00BF, U+0600 to U+063F, and U+2000 to U+2FFF.
+    let is_first_byte = |byte: u8| {
         (byte < 0x20 && byte != b'\n' && byte != b'\t')
             | (byte == 0x7f)
             | (byte == 0xc2)
             | (byte == 0xd8)
             | (byte == 0xe2)
     };
-    let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | begins(*byte));
+    let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | is_first_byte(*byte));
     let (block, bytes) = bytes.chunks(BLOCK_BYTES).enumerate().find(|(_, block)| is_in(block))?;
-    Some(block * BLOCK_BYTES + bytes.iter().position(|byte| begins(*byte))?)
+    Some(block * BLOCK_BYTES + bytes.iter().position(|byte| is_first_byte(*byte))?)
 }
 
-/// A command line for a shell, on one line, in which everything that drives or hides is shown as its escape. Words with such
-/// characters are written as `$'…'`, which bash, zsh and ksh understand.
+/// A shell command on one line, with control characters and invisible characters as escapes. Words with such characters
+/// are written as `$'…'`, which bash, zsh and ksh understand.
 pub(crate) fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(shell_word).collect::<Vec<_>>().join(" ")
 }
@@ -162,7 +162,7 @@ fn shell_word(word: &str) -> Cow<'_, str> {
         match letter {
             '\n' => quoted.push_str("\\n"),
             '\'' | '\\' => quoted.extend(['\\', letter]),
-            // As bytes, so that it does not depend on the shell's locale.
+            // Written as bytes, so that the result does not depend on the shell's locale.
             letter if is_escaped(letter) => {
                 let mut bytes = [0; 4];
                 quoted.extend(letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\x{byte:02x}")));
@@ -179,8 +179,8 @@ mod tests {
 
     fn written(bytes: &[u8]) -> String {
         let mut written = Vec::new();
-        write_visible(&mut written, bytes).expect("memory takes everything");
-        String::from_utf8(written).expect("only text is written")
+        write_visible(&mut written, bytes).expect("writing to memory cannot fail");
+        String::from_utf8(written).expect("the output is UTF-8")
     }
 
     #[test]
@@ -206,7 +206,10 @@ mod tests {
         let script = format!("printf '%s\\0' {line}");
         let printed =
             std::process::Command::new("bash").args(["-c", &script]).output().expect("bash is installed").stdout;
-        assert_eq!(String::from_utf8(printed).expect("it is text"), words.map(|word| format!("{word}\0")).concat());
+        assert_eq!(
+            String::from_utf8(printed).expect("the output is UTF-8"),
+            words.map(|word| format!("{word}\0")).concat()
+        );
     }
 
     #[test]
@@ -226,23 +229,24 @@ mod tests {
         }
     }
 
-    /// The lists above are Unicode's properties, apart from the exceptions named here.
+    /// The lists above match Unicode's properties, apart from the exceptions here.
     #[test]
     fn control_and_invisible_characters_match_unicode() {
         let property = |class: &str| {
-            let class = regex::Regex::new(&format!("^{class}$")).expect("it is a class of characters");
+            let class = regex::Regex::new(&format!("^{class}$")).expect("the class is valid");
             move |letter: char| class.is_match(letter.encode_utf8(&mut [0; 4]))
         };
-        let is_driver = property(r"(?s)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}--[\n\t]]");
+        let is_control = property(r"(?s)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}--[\n\t]]");
         let is_ignorable = property(r"\p{Default_Ignorable_Code_Point}");
         for letter in '\0'..=char::MAX {
             let is_deprecated_control = ('\u{206a}'..='\u{206f}').contains(&letter);
-            assert_eq!(is_terminal_control(letter), is_driver(letter) || is_deprecated_control, "{letter:?}");
-            // Unicode does not ignore these. The first is a blank, and fonts show nothing for the others.
+            assert_eq!(is_terminal_control(letter), is_control(letter) || is_deprecated_control, "{letter:?}");
+            // Not ignorable in Unicode, but the first is a blank, and fonts display nothing for the others.
             let is_blank = matches!(letter, '\u{2800}' | '\u{fff9}'..='\u{fffb}');
-            let chooses_a_form = ('\u{fe00}'..='\u{fe0f}').contains(&letter);
-            let is_hidden = (is_ignorable(letter) && !chooses_a_form && !is_terminal_control(letter)) || is_blank;
-            assert_eq!(is_invisible(letter), is_hidden, "{letter:?}");
+            let is_variation_selector = ('\u{fe00}'..='\u{fe0f}').contains(&letter);
+            let is_invisible_in_unicode =
+                (is_ignorable(letter) && !is_variation_selector && !is_terminal_control(letter)) || is_blank;
+            assert_eq!(is_invisible(letter), is_invisible_in_unicode, "{letter:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Claude Code's part: it starts the server, calls its tools, and goes.
+//! Plays Claude Code: starts the server, calls its tools, and exits.
 
 use std::{
     env,
@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use crate::{TIME_LIMIT, scene::Scene};
 
-/// The longest that the server, and what it started, may take to go.
+/// Time limit for the server, and everything that it started, to exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A variable that the server hands on to all that it starts, supervisors and agents, and those to what they start.
+/// An environment variable that the server's supervisors and agents inherit, and pass on to the processes that they
+/// start.
 const SESSION_VARIABLE: &str = "DELEGATE_EXAMPLE_SESSION";
 
 /// One session of Claude Code with one server.
@@ -28,7 +29,7 @@ pub(crate) struct ClaudeClient {
 }
 
 impl ClaudeClient {
-    /// Starts this very program as server of `project`.
+    /// Starts this same program as the server of `project`.
     pub(crate) fn start(scene: &Scene, project: &Path, data: &Path) -> ClaudeClient {
         let session = format!("delegate-{}", process::id());
         let mut command = Command::new(env::current_exe().expect("a running program has a path"));
@@ -43,39 +44,41 @@ impl ClaudeClient {
         ClaudeClient { server, session }
     }
 
-    /// Ends the server as Claude Code does, by SIGINT, and waits for all that it started too: a supervisor writes into
-    /// the data directory as long as it lives.
+    /// Stops the server with SIGINT, as Claude Code does. Also waits for everything that the server started, because a
+    /// supervisor writes to the data directory as long as it runs.
     ///
     /// # Panics
     ///
-    /// When one of them does not go.
+    /// Panics if one of these processes does not exit.
     pub(crate) fn exit(&mut self) {
         self.server.signal(Signal::INT);
         self.server.wait(EXIT_TIMEOUT);
-        eventually("the end of all that the server started", EXIT_TIMEOUT, || is_over(&self.session).then_some(()));
+        eventually("the exit of everything that the server started", EXIT_TIMEOUT, || {
+            is_over(&self.session).then_some(())
+        });
     }
 }
 
 impl Drop for ClaudeClient {
     fn drop(&mut self) {
-        // What is wrong has been printed, and there may be a panic on its way already.
+        // The problem has already been printed, and a panic may be in progress.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| self.exit()));
     }
 }
 
-/// Whether nothing that was started in this session still runs.
+/// Whether no process that was started in this session is still running.
 #[cfg(target_os = "linux")]
 fn is_over(session: &str) -> bool {
     connector_testing::processes::processes_with_env(SESSION_VARIABLE, session).is_empty()
 }
 
-/// Nothing tells elsewhere.
+/// On other systems, processes cannot be found by their environment.
 #[cfg(not(target_os = "linux"))]
 fn is_over(_session: &str) -> bool {
     true
 }
 
-/// What the server says that it is and has.
+/// The name and version of the server, and its tools.
 pub(crate) fn names(server: &Value, tools: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let tools: Vec<String> = tools["tools"].as_array().into_iter().flatten().map(|tool| word(&tool["name"])).collect();

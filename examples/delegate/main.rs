@@ -1,13 +1,15 @@
-//! What happens when Claude Code delegates a task, from the start of the server to the diff that Codex leaves.
+//! Shows a task that Claude Code delegates, from the start of the server to the diff that Codex leaves.
 //!
 //!     cargo run --release --example delegate                               Codex from npm, a scripted model
 //!     cargo run --release --example delegate -- --live                     your Codex, your account, a real model
 //!     cargo run --release --example delegate -- --live --task "Add a test"
 //!
-//! It needs Rust, git, and Node.js with npm. What Codex does is real in both; without `--live` only its model is not.
+//! It needs Rust, git, and Node.js with npm. Codex itself is real in both cases; without `--live`, only its model is
+//! scripted.
 //!
-//! This one program plays three parts. Run by you it plays Claude Code: it starts itself again as MCP server, and the
-//! server starts it again as the supervisor of the task. The last two parts are the program itself, `src/main.rs`.
+//! This one program plays three parts. Started by you, it plays Claude Code and starts itself again as the MCP server,
+//! which starts it a third time as the task's supervisor. In the last two parts, it runs the actual program,
+//! `src/main.rs`.
 
 mod claude;
 #[path = "../../src/main.rs"]
@@ -30,40 +32,41 @@ use claude::ClaudeClient;
 use scene::Scene;
 use show::{say, show};
 
-/// The longest that Codex may work on the task.
+/// Time limit for Codex to complete the task.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Shows codex-connector at work, end to end.
 #[derive(Debug, Parser)]
 struct DelegateOptions {
-    /// Use your own Codex with your own login: a real model works on the task, at the expense of your account
+    /// Use your own Codex and login: a real model works on the task (uses your account's quota)
     #[arg(long)]
     live: bool,
-    /// What a live Codex is to do in the example's little repository, instead of the example's own task
+    /// Task for a live Codex in the example's small repository, instead of the example's own task
     #[arg(long, requires = "live", value_name = "TEXT")]
     task: Option<String>,
 }
 
-/// Why the example ends with exit code 1.
+/// The reason for exit code 1.
 #[derive(Debug, thiserror::Error)]
 enum DelegateError {
     #[error("cannot run `{program}`: {source}\nnext: {next}")]
     Missing { program: &'static str, next: &'static str, source: std::io::Error },
     #[error(transparent)]
     NotInstalled(#[from] InstallProblem),
-    #[error("cannot make a temporary directory: {0}")]
+    #[error("cannot create a temporary directory: {0}")]
     NoDirectory(std::io::Error),
     #[error("{0}")]
     NotAsExpected(&'static str),
 }
 
 fn main() -> ExitCode {
-    // The first argument of our server is --data-dir, and that of a supervisor is its role.
+    // The server's first argument is --data-dir, and a supervisor's first argument is its role.
     if env::args().nth(1).is_some_and(|first| first == "--data-dir" || first == "supervise") {
         return program::main();
     }
     let options = DelegateOptions::parse();
-    // The test support that this is made of panics, with a sentence. Everything is removed on the way here.
+    // The test support panics with a message if something fails. Everything is removed before the panic reaches this
+    // line.
     match panic::catch_unwind(|| delegate(&options)) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(failure)) => say(format_args!("\nThe example failed: {failure}")),
@@ -72,23 +75,23 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Tells the whole story. What it makes is gone at its end, however it ends.
+/// Runs the whole example. Everything that it creates is removed at the end, even after a failure.
 fn delegate(options: &DelegateOptions) -> Result<(), DelegateError> {
     scene::must_run("git", "install git and put it on PATH")?;
     let scene = if options.live { Scene::live()? } else { Scene::scripted()? };
 
-    say("\n3. A little git repository to work in");
+    say("\n3. A small git repository to work in");
     let project = scene::project();
     show(format_args!("{}\n{}: {}", project.path().display(), scene::FILE, scene::BEFORE));
 
-    say("\n4. The server, started as Claude Code starts it, with a data directory of its own");
+    say("\n4. The server, started as Claude Code starts it, with its own data directory");
     let data = tempfile::Builder::new().prefix("connector-data-").tempdir().map_err(DelegateError::NoDirectory)?;
     let mut claude = ClaudeClient::start(&scene, project.path(), data.path());
     let server = claude.server.initialize();
     let tools = claude.server.request("tools/list", json!({}));
     show(claude::names(&server, &tools));
 
-    say("\n5. Claude calls codex_agent, and sees progress as it comes");
+    say("\n5. Claude calls codex_agent, and receives progress messages");
     let task = options.task.as_deref().unwrap_or(scene::TASK);
     let sandbox = scene.sandbox();
     show(format_args!("task: {task}\nsandbox: {sandbox}"));
@@ -103,27 +106,27 @@ fn delegate(options: &DelegateOptions) -> Result<(), DelegateError> {
     show(answer.error.as_ref().map_or_else(|| answer.text.clone(), ToString::to_string));
     let id = task_id(&answer).ok_or(DelegateError::NotAsExpected("the call was refused; the answer above says why"))?;
 
-    say("\n7. What Codex did to the repository");
+    say("\n7. The changes that Codex made");
     show(project.diff());
 
-    say("\n8. What the task left on disk, in the data directory");
+    say("\n8. The task's files in the data directory");
     show(show::files_below(data.path()));
 
-    say("\n9. Claude Code ends, and nobody stays behind");
+    say("\n9. Claude Code exits, and leaves no process behind");
     claude.exit();
-    show("no server, no supervisor and no agent runs");
+    show("no server, supervisor or agent is running");
 
     check(options, &answer, &project, &data.path().join(format!("logs/{id}.result")))?;
-    say("\nEverything was as it should be, and what was made for it is removed.");
+    say("\nEverything worked, and all temporary files have been removed.");
     Ok(())
 }
 
-/// The id in an answer; an answer without one is a refusal.
+/// The task's ID in an answer. If there is none, the call was refused.
 fn task_id(answer: &ToolAnswer) -> Option<&str> {
     answer.text.split_once("**Task ID:** ")?.1.split_whitespace().next()
 }
 
-/// Compares what came out with what was asked for. What a real model says and writes is up to the model.
+/// Compares the outcome with the expectation. A real model's answer and changes are up to the model.
 fn check(
     options: &DelegateOptions,
     answer: &ToolAnswer,
@@ -135,11 +138,11 @@ fn check(
     let problem = if answer.is_error || !answer.text.contains("completed successfully") {
         "Codex did not complete its task; the answer above says why"
     } else if !options.live && !answer.text.contains(scene::FINAL_ANSWER) {
-        "the answer does not hold what the model said"
+        "the answer does not contain the model's answer"
     } else if !options.live && result.trim_end() != scene::FINAL_ANSWER {
-        "the result file does not hold what the model said"
+        "the result file does not contain the model's answer"
     } else if !options.live && text.as_deref() != Some(scene::AFTER) {
-        "greet.sh is not what the model asked for"
+        "greet.sh does not have the content that the model wrote"
     } else if options.task.is_none() && text.as_deref() == Some(scene::BEFORE) {
         "greet.sh was not changed"
     } else {

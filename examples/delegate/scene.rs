@@ -1,4 +1,4 @@
-//! What the task needs: a Codex, a model for it, and a repository.
+//! The preparations for the task: a Codex, a model for it, and a repository.
 
 use std::process::{Command, Stdio};
 
@@ -12,24 +12,25 @@ use crate::{
     show::{say, show},
 };
 
-/// The file in the repository, and what it says before and after the scripted model had it changed.
+/// The file in the repository, with its content before and after the scripted model's change.
 pub(crate) const FILE: &str = "greet.sh";
 pub(crate) const BEFORE: &str = "echo \"Hello\"\n";
 pub(crate) const AFTER: &str = "echo \"Hello, ${1:-world}\"\n";
 
-pub(crate) const TASK: &str = "greet.sh greets nobody in particular. Make it greet whoever its first argument names, \
-                               and `world` when there is none. Try it out, then say in one sentence what you changed.";
+pub(crate) const TASK: &str = "greet.sh always prints the same greeting. Make it greet the name in its first argument, \
+                               or `world` if there is none. Test it, then say in one sentence what you changed.";
 
 /// The scripted model's answer.
-pub(crate) const FINAL_ANSWER: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
+pub(crate) const FINAL_ANSWER: &str =
+    "greet.sh now greets the name in its first argument, or the world if there is none.";
 
-/// Where Codex comes from, and who plays its model.
+/// The Codex to use, and the model for it.
 pub(crate) struct Scene {
-    /// Arguments for the server, by which it finds Codex.
+    /// The server's arguments for finding Codex.
     pub(crate) arguments: Vec<String>,
-    /// The home in which Codex is configured for the scripted model; with none it is yours.
+    /// The home in which Codex is configured for the scripted model; `None` for your own home.
     pub(crate) home: Option<CodexHome>,
-    /// Serves as long as the scene stands.
+    /// Runs until the scene is dropped.
     _model: Option<ScriptedModel>,
 }
 
@@ -52,13 +53,13 @@ impl Scene {
         say("\n2. A scripted model on loopback: no login, no key, no bill");
         let model = ScriptedModel::with_script(script());
         show(model.base_url());
-        // A model that Codex knows by this name is offered the tool that applies patches.
+        // Codex offers the tool that applies patches only to models whose names it knows.
         let home = CodexHome::new(&model.base_url(), "gpt-5.5");
         let arguments = vec!["--set".into(), format!("backends.codex.program={}", program.display())];
         Ok(Scene { arguments, home: Some(home), _model: Some(model) })
     }
 
-    /// What Codex may touch. The script is known to be harmless, and so runs where no sandbox can be had, too.
+    /// The sandbox for Codex. The script is known to be harmless, so it also runs where no sandbox is available.
     pub(crate) fn sandbox(&self) -> &'static str {
         if self.home.is_some() { "danger-full-access" } else { "workspace-write" }
     }
@@ -73,26 +74,26 @@ pub(crate) fn project() -> GitProject {
     project
 }
 
-/// Fails when `program` cannot be run; returns what it says about its version.
+/// Fails if `program` cannot be run. Returns its answer to `--version`.
 pub(crate) fn must_run(program: &'static str, next: &'static str) -> Result<String, DelegateError> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let output = output.map_err(|source| DelegateError::Missing { program, next, source })?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What the scripted model decides; Codex carries it out.
+/// The scripted model's decisions; Codex carries them out.
 fn script() -> Vec<ScriptStep> {
     let patch = format!("*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n");
-    // A model takes its time, and progress is told about once a second.
+    // Real models take time, and progress is reported about once a second.
     let thought = || ScriptStep::Sleep(1.2);
     vec![
-        ScriptStep::Say("I look at the script first.".into()),
+        ScriptStep::Say("I'll look at the script first.".into()),
         thought(),
         ScriptStep::Shell(format!("cat {FILE}")),
         thought(),
         ScriptStep::Patch(patch),
         thought(),
-        ScriptStep::Say("Changed. Now I try it out.".into()),
+        ScriptStep::Say("I changed it. Now I'll test it.".into()),
         thought(),
         ScriptStep::Shell(format!("sh {FILE} Ada; sh {FILE}")),
         thought(),

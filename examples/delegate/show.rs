@@ -1,4 +1,4 @@
-//! Printing. Whether anyone reads it does not matter.
+//! Prints to stdout, and ignores errors if no one reads it.
 
 use std::{
     fmt::Display,
@@ -12,12 +12,12 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Prints lines that belong to a step.
+/// Prints the lines that belong to a step.
 pub(crate) fn show(text: impl Display) {
     text.to_string().trim_end().lines().for_each(|line| say(format_args!("   {line}")));
 }
 
-/// The files below `directory`, one a line, with their sizes.
+/// The files below `directory` with their sizes, one per line.
 pub(crate) fn files_below(directory: &Path) -> String {
     let mut files: Vec<(PathBuf, u64)> = vec![];
     let mut directories = vec![directory.to_owned()];
@@ -26,7 +26,7 @@ pub(crate) fn files_below(directory: &Path) -> String {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => directories.push(entry.path()),
                 Ok(metadata) => files.push((entry.path(), metadata.len())),
-                // It was there only for a moment.
+                // The file existed only for a moment.
                 Err(_) => {}
             }
         }

@@ -1,11 +1,12 @@
-//! What every agent can do, and what it does when it is put through things, as tables.
+//! Tests what every agent can do, and how it behaves in difficult situations, and prints the results as tables.
 //!
 //!     cargo run --example kit                    all agents and versions, from npm; the tables on stdout
-//!     cargo run --example kit -- --only claude   those whose title has this word in it
+//!     cargo run --example kit -- --only claude   only agents whose title contains this word
 //!     cargo run --example kit -- --write         the tables in docs/backends.md and docs/drift.md
 //!
-//! The agents are real, their models are scripted, and what is run for each is `codex-connector check --deep NAME --whole`.
-//! It takes about a quarter of an hour. It fails when a promise is broken anywhere.
+//! The agents are real, their models are scripted, and each agent is tested with
+//! `codex-connector check --deep NAME --whole`. This takes about a quarter of an hour. It fails if any promise is
+//! broken.
 
 #[path = "../../src/main.rs"]
 mod program;
@@ -23,32 +24,32 @@ use connector_testing::{
 
 use table::{Column, Table};
 
-/// The versions of Codex that are looked at: the oldest that runs, some on the way, and the newest there are.
+/// The tested versions of Codex: the oldest that works, some in between, and the newest.
 const CODEX: [&str; 10] =
     ["0.44.0", "0.47.0", "0.63.0", "0.80.0", "0.105.0", "0.125.0", "0.142.0", "0.155.0", "0.169.0", "0.171.0"];
-/// The oldest that is tested, and the newest.
+/// The oldest version that is tested, and the newest.
 const CLAUDE: [&str; 2] = ["2.1.197", agents::CLAUDE];
 
-/// Where the tables go.
+/// The documents that contain the tables.
 const BACKENDS: &str = "docs/backends.md";
 const DRIFT: &str = "docs/drift.md";
 
-/// Tries every agent, and makes tables of what was found.
+/// Test every agent, and print the results as tables
 #[derive(Debug, Parser)]
 struct KitOptions {
-    /// Try only agents whose title has this in it, whatever the case of its letters
+    /// Test only agents whose title contains this text, ignoring case
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Write the tables into the documentation, below the current directory
+    /// Write the tables to the documentation below the current directory
     #[arg(long, conflicts_with = "only")]
     write: bool,
 }
 
-/// How an agent is got ready.
+/// Installs and configures an agent.
 type Ready = Box<dyn Fn(&ScriptedModel) -> Result<TestAgent, InstallProblem>>;
 
 fn main() -> ExitCode {
-    // The kit runs this program as codex-connector, and that as its supervisors.
+    // The kit runs this program as codex-connector, which in turn runs it as its supervisors.
     if env::args().nth(1).is_some_and(|first| ["--config", "--data-dir", "supervise"].contains(&first.as_str())) {
         return program::main();
     }
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         }
     }
     match agents.has_broken() || versions.has_broken() {
-        true => fail("a promise is broken; see above"),
+        true => fail("at least one promise is broken; see the results above"),
         false => ExitCode::SUCCESS,
     }
 }
@@ -84,7 +85,7 @@ fn claude(version: &'static str) -> Ready {
     Box::new(move |model| TestAgent::claude(version, model))
 }
 
-/// The newest of each, as a backend of each kind that it can be, and an older Claude Code.
+/// The newest version of each agent, once per kind of backend that supports it, and an older Claude Code.
 fn agents() -> Vec<(String, Ready)> {
     let newest = CODEX[CODEX.len() - 1];
     let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
@@ -99,18 +100,19 @@ fn agents() -> Vec<(String, Ready)> {
         (format!("`command`: OpenCode {opencode}"), Box::new(TestAgent::opencode_by_rules)),
         (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(TestAgent::qwen_by_rules)),
     ];
-    let around = |around: AcpAdapter, ready: fn(AcpAdapter, &ScriptedModel) -> _| -> (String, Ready) {
-        (format!("`acp`: {}", around.title()), Box::new(move |model| ready(around, model)))
+    let wrapped = |adapter: AcpAdapter, ready: fn(AcpAdapter, &ScriptedModel) -> _| -> (String, Ready) {
+        (format!("`acp`: {}", adapter.title()), Box::new(move |model| ready(adapter, model)))
     };
     agents.extend(others);
-    agents.extend([agents::CODEX_ACP, agents::EARLIER_CODEX_ACP].map(|codex| around(codex, TestAgent::around_codex)));
+    agents
+        .extend([agents::CODEX_ACP, agents::EARLIER_CODEX_ACP].map(|codex| wrapped(codex, TestAgent::wrapping_codex)));
     agents.extend(
-        [agents::CLAUDE_AGENT_ACP, agents::CLAUDE_CODE_ACP].map(|claude| around(claude, TestAgent::around_claude)),
+        [agents::CLAUDE_AGENT_ACP, agents::CLAUDE_CODE_ACP].map(|claude| wrapped(claude, TestAgent::wrapping_claude)),
     );
     agents
 }
 
-/// Tries those of `agents` that are wanted.
+/// Tests those `agents` that the options select.
 fn columns(own: &Path, agents: Vec<(String, Ready)>, options: &KitOptions) -> Result<Vec<Column>, String> {
     let only = options.only.as_deref().unwrap_or_default().to_lowercase();
     let wanted = agents.into_iter().filter(|(title, _)| title.to_lowercase().contains(&only));
@@ -125,12 +127,12 @@ fn column(own: &Path, title: &str, ready: &Ready) -> Result<Column, InstallProbl
     let problems = findings.iter().filter(|finding| finding.verdict == "broken" || finding.verdict == "unknown");
     let problems: Vec<_> =
         problems.map(|finding| format!("\n  {} {}: {}", finding.case, finding.verdict, finding.words)).collect();
-    say(&format!("{title}: tried{}\n", problems.concat()));
+    say(&format!("{title}: tested{}\n", problems.concat()));
     Ok(Column { title: title.to_owned(), findings })
 }
 
 fn say(text: &str) {
-    // Nobody may be listening any more.
+    // It does not matter if no one reads this any more.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 

@@ -1,22 +1,22 @@
-//! Findings as tables in Markdown.
+//! Formats findings as Markdown tables.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use codex_connector::kit::Case;
 use connector_testing::kit::KitFinding;
 
-/// Between these lines of a file stands its table.
+/// The generated table in a document is between these lines.
 const BEGIN: &str = "<!-- made by `cargo run --example kit -- --write` -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// One agent.
+/// The findings of one agent.
 pub(crate) struct Column {
     pub(crate) title: String,
     /// In the order of [`Case::ALL`].
     pub(crate) findings: Vec<KitFinding>,
 }
 
-/// Some agents beside each other.
+/// The findings of several agents, one column each.
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
 }
@@ -37,17 +37,17 @@ impl Table {
         format!("{}{rule}{rows}{}", row("", titles), self.reasons())
     }
 
-    /// Puts the table into its place in a file. Fails when there is no such file, or no such place in it.
+    /// Replaces the table in a file. Fails if there is no such file, or if it has no place for the table.
     pub(crate) fn write_into(&self, file: &Path) -> Result<(), String> {
         let cannot = |problem: String| format!("cannot write the table into {}: {problem}", file.display());
         let text = fs::read_to_string(file).map_err(|problem| cannot(problem.to_string()))?;
-        let place = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-        let (before, after) = place.ok_or_else(|| cannot(format!("there is no place between {BEGIN}and {END}")))?;
+        let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) = parts.ok_or_else(|| cannot(format!("it does not contain the lines {BEGIN}and {END}")))?;
         let text = format!("{before}{BEGIN}\n{}\n{END}{after}", self.markdown());
         fs::write(file, text).map_err(|problem| cannot(problem.to_string()))
     }
 
-    /// Why a cell is no `yes`, once for all agents that say the same.
+    /// The reasons for every cell that is not `yes`, once for all agents with the same reason.
     fn reasons(&self) -> String {
         let mut reasons: BTreeMap<(usize, String), Vec<&str>> = BTreeMap::new();
         for column in &self.columns {
@@ -77,7 +77,7 @@ fn cell(finding: &KitFinding) -> &'static str {
     }
 }
 
-/// Where a program is installed is of no interest.
+/// Shortens the paths of programs, because it is irrelevant where they are installed.
 fn without_paths(words: &str) -> String {
     let short = |word: &str| match word.rsplit_once("/node_modules/.bin/") {
         Some((before, program)) => format!("{}{program}", if before.starts_with('`') { "`" } else { "" }),

@@ -1,4 +1,4 @@
-//! Cancelling a task, whoever runs it.
+//! Cancels a task, no matter which server started it.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use crate::task::{Grace, TaskId, TaskRecord};
 /// The result of a cancel request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cancelled {
-    /// It is over now.
+    /// The task has been stopped.
     Ended(Box<TaskRecord>),
-    /// It was over before.
+    /// The task had ended before.
     HadEnded(Box<TaskRecord>),
-    /// It is being stopped.
+    /// The task is still being stopped.
     Stopping,
 }
 
-/// How long a supervisor has, beyond the grace periods, to finalize its task.
+/// How long a supervisor may take, in addition to the grace periods, to finalize its task.
 pub(super) const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(16);
 
-/// How long it takes to finalize the task of a supervisor that was killed.
+/// How long it may take to finalize a task whose supervisor was killed.
 pub(super) const FINALIZE_TIMEOUT: Duration = Duration::from_secs(6);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Broker {
-    /// Asks for the task to be stopped, and waits until it is. A supervisor that does not react is killed, and the
-    /// task is finalized without it.
+    /// Requests that the task stop, and waits for its end. If the supervisor does not react, kills it and finalizes the
+    /// task.
     pub async fn cancel(&self, id: &TaskId) -> Result<Cancelled, Refusal> {
         if let Some(record) = self.ended(id).await? {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
@@ -44,12 +44,12 @@ impl Broker {
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
-    /// Asks the task's supervisor to stop it, and returns how patiently it does that.
+    /// Asks the task's supervisor to stop the task. Returns the task's grace periods.
     async fn asked_to_stop(&self, id: &TaskId) -> Result<Grace, Refusal> {
         let id = id.clone();
         let (grace, record) = self
             .on_disk(move |broker| {
-                // The task's own grace: it may have been submitted under another configuration.
+                // The task's own grace periods: it may have been submitted with another configuration.
                 let grace = broker.reader.policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
                 broker.requests.cancel(&id)?;
                 Ok::<_, Refusal>((grace, broker.reader.record(&id)?))
@@ -61,7 +61,7 @@ impl Broker {
         Ok(grace)
     }
 
-    /// Ends a supervisor that does not react, so that the task can be finalized without it.
+    /// Kills a supervisor that does not react, so that the task can be finalized without it.
     pub(super) async fn force_stop(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
         if let Some(record) = self.on_disk(move |broker| broker.reader.record(&id)).await?? {

@@ -1,4 +1,4 @@
-//! Where a task is to work: the directory that a call names, as it is when the task is submitted.
+//! Checks the working directory of a request when the task is submitted.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use crate::{
     task::{Ceiling, ChosenBy, TaskRequest, TrustedFile},
 };
 
-/// The requirements on the directory of a request.
+/// Everything that is needed to check a request and its directory.
 pub(super) struct Conditions {
     pub(super) ceiling: Ceiling,
     pub(super) sandbox_by: ChosenBy,
@@ -32,8 +32,11 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// The request with the real path of its directory, if the ceiling admits all of it and the agent could not change our own
-    /// files there; and those of them that are outside of the data directory. The supervisor checks again, since the path can lead elsewhere by then.
+    /// Checks that the request is within the ceiling, that git could work in the directory if the backend requires it,
+    /// and that the agent could not change our own files.
+    ///
+    /// Returns the request with the real path of its directory, and our trusted files outside the data directory. The
+    /// supervisor checks again, because the path may lead elsewhere by then.
     pub(super) async fn check(self, request: AgentRequest) -> Result<(AgentRequest, Vec<TrustedFile>), Refusal> {
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || self.check_now(request)).await;

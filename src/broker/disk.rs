@@ -1,7 +1,7 @@
-//! The data directory, looked at on threads of its own.
+//! Access to the data directory, on separate threads.
 //!
-//! It can be on a disk that is slow, or on a mount that does not answer. Whoever calls the broker runs on a thread that
-//! serves others too, so everything that reads or writes there goes through [`Broker::on_disk`].
+//! The data directory can be on a slow disk, or on a mount that does not respond. The broker's callers run on threads
+//! that also serve others, so every access goes through [`Broker::on_disk`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,21 +18,22 @@ use crate::{
     task::TaskId,
 };
 
-/// Threads for asking programs what they can do. It is rarely necessary, and takes as long as the program takes.
+/// Threads for probing programs. Probes are rare, and take as long as the program takes.
 static PROBES: Lane = Lane::new(8);
 
-/// How long that may take in all; each question has a deadline of its own.
+/// How long all questions to one program may take together. Each question has its own deadline too.
 const PROBE_DEADLINE: Duration = Duration::from_secs(180);
 
-/// Threads for the data directory. Most of its calls take less than a millisecond.
+/// Threads for the data directory. Most calls take less than a millisecond.
 static DISK: Lane = Lane::new(16);
 
-/// How long the data directory may take to answer. An index that many servers write to is waited for, for 2 seconds.
+/// How long the data directory may take to respond. This includes up to 2 seconds of waiting for other servers that
+/// write to the index.
 const DISK_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Broker {
-    /// Does `work` beside everything else, and waits for it. Damaged files that it comes across are set aside. Fails when
-    /// the data directory does not answer.
+    /// Runs `work` on a separate thread and waits for it. Afterwards, damaged files that it found are set aside. Fails
+    /// if the data directory does not respond.
     pub(super) async fn on_disk<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
@@ -48,7 +49,8 @@ impl Broker {
         done.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })
     }
 
-    /// The abilities of the backend's program. Looking for it can take long, too, because `PATH` can lead anywhere.
+    /// The capabilities of the backend's program. Even finding the program can take long, because `PATH` can contain
+    /// any directory.
     pub(super) async fn probed(
         &self,
         backend: &Arc<dyn AgentBackend>,
@@ -77,7 +79,7 @@ impl Broker {
         }
     }
 
-    /// For work that takes as long as it takes, and that nobody waits for.
+    /// Runs work that has no deadline on a separate thread. Returns `None` if it panicked.
     pub(super) async fn in_background<T, F>(&self, work: F) -> Option<T>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! An executor without processes, so that the broker's policy is tested in milliseconds.
+//! An executor without processes, so that tests of the broker's policy take milliseconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,15 +22,15 @@ const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
 /// When a fake task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopsWhen {
-    /// Once it is asked to.
+    /// When it is asked to stop.
     Asked,
-    /// Once it is forced to.
+    /// When it is forced to stop.
     Forced,
-    /// Only by [`FakeExecutor::end`].
+    /// Only when the test calls [`FakeExecutor::end`].
     EndedByTest,
 }
 
-/// A call of the broker to the executor.
+/// A call from the broker to the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExecutorCall {
     Start,
@@ -51,7 +51,7 @@ struct FakeState {
     begun: Instant,
     running: BTreeMap<TaskId, (OpenTask, watch::Sender<LatestHint>)>,
     calls: Vec<(ExecutorCall, Duration)>,
-    /// How many more ids are in use.
+    /// How many more IDs are to be reported as in use.
     in_use: usize,
     ids: BTreeSet<TaskId>,
     unsettleable: BTreeSet<TaskId>,
@@ -70,44 +70,44 @@ impl FakeExecutor {
         Self { data, ends, state: Mutex::new(state) }
     }
 
-    /// The next `count` ids are in use.
+    /// Makes the executor report the next `count` IDs as in use.
     pub(super) fn refuse_ids(&self, count: usize) {
         self.state().in_use = count;
     }
 
-    /// How many ids were tried.
+    /// The number of IDs that were tried.
     pub(super) fn ids_tried(&self) -> usize {
         self.state().ids.len()
     }
 
-    /// The task cannot be finalized, as if the disk was full.
+    /// Makes attempts to finalize the task fail, as if the disk were full.
     pub(super) fn make_unsettleable(&self, id: &TaskId) {
         self.state().unsettleable.insert(id.clone());
     }
 
-    /// Everything that was asked for, in order.
+    /// All calls, in order.
     pub(super) fn calls(&self) -> Vec<ExecutorCall> {
         self.state().calls.iter().map(|(call, _)| *call).collect()
     }
 
-    /// When this was asked for, since the executor was made; none if it was not.
+    /// The time of this call since the executor was created; `None` if it was not called.
     pub(super) fn time_of(&self, wanted: ExecutorCall) -> Option<Duration> {
         self.state().calls.iter().find(|(call, _)| *call == wanted).map(|(_, at)| *at)
     }
 
-    /// The task completes.
+    /// Completes the task.
     pub(super) fn end(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
         finalize(task, &self.data, Some((EndStatus::Completed, None))).expect("it is writable");
         hints.send_modify(|hints| hints.has_ended = true);
     }
 
-    /// The task's supervisor is gone all of a sudden.
+    /// Behaves as if the task's supervisor was killed.
     pub(super) fn lose(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
         let reader = task.reader();
         drop(task);
-        // A process that another test has forked, and that has not run its program yet, has the lease for a moment.
+        // A process that another test has forked holds the lease too, until it executes its program.
         while reader.is_leased(id).expect("the lease can be read") {
             std::thread::yield_now();
         }
@@ -182,7 +182,7 @@ impl Executor for FakeExecutor {
     }
 }
 
-/// Ends a task that still runs: as given, or as the requests in its run directory say.
+/// Ends a running task: as given by `how`, or by the requests in its run directory.
 fn finalize(
     task: OpenTask,
     data: &Upkeep,

@@ -1,8 +1,9 @@
-//! Following a task to its end, whoever runs it.
+//! Follows a task to its end, no matter which server started it.
 //!
-//! The agent's steps are read from the task's timeline. The end is what the record and the lease say: a task whose
-//! supervisor is gone ends here, and its timeline does not know. They are looked at once a second, at once when the timeline
-//! ends, and less often while the hints of our own supervisor would say so.
+//! The agent's steps come from the task's timeline. The end comes from the record and the lease, because the timeline
+//! of a killed supervisor has no end; following such a task finalizes it. The record and the lease are checked once a
+//! second, and at once when the timeline ends. For a task of this server, whose supervisor reports its end in a hint,
+//! they are checked only every two seconds.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,10 +19,10 @@ use crate::{
     task::{TaskId, TaskRecord, TimelineEvent, Untrusted},
 };
 
-/// How often the record and the lease of another server's task are looked at.
+/// How often the record and the lease of another server's task are checked.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often those of our own task are looked at, in case its hints were lost.
+/// How often those of our own task are checked, in case its hints are lost.
 const OWN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A task being followed.
@@ -31,31 +32,31 @@ pub struct FollowedTask {
     id: TaskId,
     hints: Option<watch::Receiver<LatestHint>>,
     timeline: Follower,
-    /// The newest step that was read and not told.
+    /// The newest step that was read but not returned yet.
     newest: Option<String>,
-    /// The last one that was told.
+    /// The last step that was returned.
     last_event: Option<String>,
-    /// Whether the timeline says that the task has ended.
+    /// Whether the timeline or a hint says that the task has ended.
     is_over: bool,
-    /// Whether the task was seen to exist.
+    /// Whether the task is known to exist.
     is_known: bool,
-    /// When the record and the lease are looked at next.
+    /// When to check the record and the lease next.
     next_poll: Instant,
 }
 
-/// What there is to say about a task that is being followed.
+/// News about a task that is being followed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskUpdate {
-    /// The agent did something, told in one line.
+    /// The agent's newest step, in one line.
     Event(String),
     /// The task has ended: its record is final.
     Ended(Box<TaskRecord>),
 }
 
 impl Broker {
-    /// Follows a task from now on. That there is such a task is found out by [`FollowedTask::next`].
+    /// Follows a task from now on. If there is no such task, [`FollowedTask::next`] fails.
     pub fn follow(&self, id: &TaskId) -> FollowedTask {
-        // Only a task of ours that runs has hints. They wake us sooner than a watch would.
+        // Only a running task of this server has hints. They arrive sooner than the reports of a watch.
         let hints = self.executor.hints(id);
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
         let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
@@ -75,18 +76,18 @@ impl Broker {
 }
 
 impl FollowedTask {
-    /// The task's id.
+    /// The task's ID.
     pub fn id(&self) -> &TaskId {
         &self.id
     }
 
-    /// Waits for news. Can be dropped while it waits: news is then told by the next call.
+    /// Waits for news. Cancel-safe: if this is dropped, the next call returns the news.
     pub async fn next(&mut self) -> Result<TaskUpdate, Refusal> {
         loop {
             if self.hints.as_ref().is_some_and(|hints| hints.borrow().has_ended) {
                 (self.hints, self.is_over) = (None, true);
             }
-            // A hint of an event is not worth a look at the record.
+            // A hint about an event does not require reading the record.
             if self.is_over || Instant::now() >= self.next_poll {
                 if self.may_have_ended().await?
                     && let Some(record) = self.broker.ended(&self.id).await?
@@ -106,7 +107,7 @@ impl FollowedTask {
         }
     }
 
-    /// Whether a look at the record is worth its while: not while somebody holds the lease, once the task was seen to exist.
+    /// Whether the record has to be read. Not if the task is known to exist and its lease is held.
     async fn may_have_ended(&self) -> Result<bool, Refusal> {
         if self.is_over || !self.is_known {
             return Ok(true);
@@ -115,7 +116,8 @@ impl FollowedTask {
         Ok(!self.broker.on_disk(move |broker| broker.reader.is_leased(&id)).await??)
     }
 
-    /// Waits for a hint, or else for a report that the timeline was written to or a second.
+    /// Waits for a hint if there can be one, and otherwise for a write to the timeline. Neither wait is longer than the
+    /// poll interval.
     async fn wait_for_wakeup(&mut self) {
         let Some(hints) = &mut self.hints else { return self.timeline.changed().await };
         if let Ok(Err(_)) = timeout_at(self.next_poll, hints.changed()).await {
@@ -123,12 +125,12 @@ impl FollowedTask {
         }
     }
 
-    /// The newest step of the agent, if it was not told before.
+    /// The agent's newest step, if it has not been returned yet.
     async fn new_event(&mut self) -> Result<Option<String>, Refusal> {
         let event = if self.read_steps().await? {
             self.newest.take()
         } else {
-            // An older version runs the task, or its timeline could not be opened.
+            // An older version runs the task, or its timeline cannot be read.
             let id = self.id.clone();
             let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
             live.and_then(|live| live.last_event).map(Untrusted::into_raw)
@@ -140,14 +142,14 @@ impl FollowedTask {
         Ok(event.map(|event| self.broker.redactor.text(&event).into_owned()))
     }
 
-    /// Reads what is new in the timeline. Returns whether there is one that can be read.
+    /// Reads the new entries of the timeline. Returns whether the timeline exists and can be read.
     async fn read_steps(&mut self) -> Result<bool, Refusal> {
         loop {
             let (entries, has_more) = match self.timeline.read().await {
                 Ok(Some(NewEntries { entries, has_more })) => (entries, has_more),
                 Ok(None) => return Ok(false),
                 Err(FollowError::Store(error)) => {
-                    tracing::debug!(%error, task = %self.id, "its timeline cannot be read");
+                    tracing::debug!(%error, task = %self.id, "cannot read the task's timeline");
                     return Ok(false);
                 }
                 Err(FollowError::TimedOut { .. }) => {
@@ -165,13 +167,14 @@ impl FollowedTask {
     }
 }
 
-/// How long the holder of a lease may take to finish once the record is final.
+/// How long the holder of a lease may take to release it once the record is final.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Broker {
-    /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
+    /// The task's record if the task has ended, so its record is final and its lease is free. Finalizes a task whose
+    /// supervisor is gone.
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
         let deadline = Instant::now() + CLOSE_TIMEOUT;
         loop {
@@ -187,7 +190,7 @@ impl Broker {
                     self.settle(id).await?;
                     let (settled, elsewhere) = self.settled(id).await?;
                     match elsewhere {
-                        // Its end is known here once it is in the index.
+                        // Servers with another log directory learn of the end through the index.
                         Some(_) if settled.is_none() && Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
                         Some(there) if settled.is_none() => return Err(self.other_log_dir(id, there)),
                         Some(_) | None => return Ok(settled),
@@ -197,13 +200,14 @@ impl Broker {
         }
     }
 
-    /// Whether somebody holds the task's lease, and its record.
+    /// Whether the task's lease is held, and its record.
     async fn state(&self, id: &TaskId) -> Result<(bool, TaskRecord), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| Ok((broker.reader.is_leased(&id)?, broker.record(&id)?))).await?
     }
 
-    /// The final record of a task that was settled just now, and the log directory that has it, if it is another one.
+    /// The final record of a task that was just settled, and the log directory of its files if that is not the
+    /// configured one.
     async fn settled(&self, id: &TaskId) -> Result<(Option<TaskRecord>, Option<PathBuf>), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
@@ -213,8 +217,9 @@ impl Broker {
         .await?
     }
 
-    /// The same as [`ended`](Self::ended) for whoever only wants to look. A task that cannot be finalized now, for example because the disk is
-    /// full, leaves a notice and counts as running, so that it never hides itself or any other task.
+    /// Like [`ended`](Self::ended), but never fails, for views and listings. A task that cannot be finalized now, for
+    /// example because the disk is full, causes a notice and counts as running, so that it remains visible and hides no
+    /// other task.
     pub(super) async fn ended_if_possible(&self, id: &TaskId) -> Option<TaskRecord> {
         match self.ended(id).await {
             Ok(ended) => ended,
@@ -223,8 +228,8 @@ impl Broker {
                 None
             }
             Err(problem) => {
-                // It was removed, or taken back, while we looked.
-                tracing::debug!(%problem, task = %id, "a task is gone");
+                // For example, the task was removed in the meantime.
+                tracing::debug!(%problem, task = %id, "cannot read a task");
                 None
             }
         }

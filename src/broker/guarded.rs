@@ -1,4 +1,4 @@
-//! The tasks of other servers that this one has looked at, bounded.
+//! Remembers which tasks of other servers this server guards, in bounded memory.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,17 +7,17 @@ use crate::task::TaskId;
 /// Maximum number of tasks of other servers that are guarded at once, and of those without a limit that are remembered.
 const MAX_GUARDED: usize = 1_000;
 
-/// Tasks of other servers that this one has looked at.
+/// Tasks of other servers that this server has seen.
 #[derive(Debug, Default)]
 pub(super) struct GuardedTasks {
-    /// Their limits are being enforced.
+    /// Tasks whose limits are being enforced.
     guarded: HashSet<TaskId>,
-    /// They have no limit, so that their policies are not read again. The oldest is the first.
+    /// Tasks without a limit, oldest first. Their policies need not be read again.
     unlimited: VecDeque<TaskId>,
 }
 
 impl GuardedTasks {
-    /// Whether this task is to be guarded now: it is new, and there is room.
+    /// Begins to guard this task. Returns `false` if it is known already or too many tasks are guarded.
     pub(super) fn begin(&mut self, id: &TaskId) -> bool {
         let is_new = !self.unlimited.contains(id) && !self.guarded.contains(id);
         let begins = is_new && self.guarded.len() < MAX_GUARDED;
@@ -27,12 +27,12 @@ impl GuardedTasks {
         begins
     }
 
-    /// The task has ended, or nothing more can be done.
+    /// Stops guarding a task that has ended, or for which nothing more can be done.
     pub(super) fn end(&mut self, id: &TaskId) {
         self.guarded.remove(id);
     }
 
-    /// The task turned out to have no limit.
+    /// Stops guarding a task that has no limit.
     pub(super) fn leave_alone(&mut self, id: &TaskId) {
         self.end(id);
         if self.unlimited.len() >= MAX_GUARDED {
@@ -51,10 +51,10 @@ mod tests {
         let (mut tasks, limited, unlimited) = (GuardedTasks::default(), TaskId::random(), TaskId::random());
         assert!(tasks.begin(&limited) && !tasks.begin(&limited));
         tasks.end(&limited);
-        assert!(tasks.begin(&limited), "it failed, and may work now");
+        assert!(tasks.begin(&limited), "guarding may have failed, and is tried again");
         assert!(tasks.begin(&unlimited));
         tasks.leave_alone(&unlimited);
-        assert!(!tasks.begin(&unlimited), "its policy was read");
+        assert!(!tasks.begin(&unlimited), "it is known to have no limit");
     }
 
     #[test]

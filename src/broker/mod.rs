@@ -1,8 +1,8 @@
-//! Operations on tasks: submit, follow, view, list, cancel. The MCP layer and the command line call this, and
-//! `notify` reads the store itself.
+//! Operations on tasks: submit, follow, view, list and cancel. The MCP layer and the command line use the broker; only
+//! `notify` reads the store directly.
 //!
-//! The broker knows a task only through its files, so that it makes no difference which server submitted it. What it tells
-//! of a task is without secrets: everything foreign in it is redacted here, before anyone puts it among words of ours.
+//! The broker knows a task only through its files, so it does not matter which server submitted the task. Everything
+//! that it returns is redacted: secrets in untrusted text are removed here, before the text is combined with our own.
 
 mod cancel;
 mod directory;
@@ -50,7 +50,7 @@ use crate::{
     visible::shell_line,
 };
 
-/// One configuration, one data directory, one place where tasks run.
+/// One configuration, one data directory and one executor.
 #[derive(Debug, Clone)]
 pub struct Broker {
     config: Arc<Config>,
@@ -67,14 +67,14 @@ pub struct Broker {
     guarded: Arc<Mutex<GuardedTasks>>,
 }
 
-/// The name of the program, where it is installed.
+/// The name of the installed program.
 const PROGRAM: &str = "codex-connector";
 
-/// How often old tasks are looked for.
+/// How often old tasks are removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Broker {
-    /// A broker over an open data directory. Fails when a configured backend cannot be built.
+    /// A broker for an open data directory. Fails if a configured backend cannot be built.
     pub fn new(
         config: Config,
         registry: &Registry,
@@ -99,22 +99,22 @@ impl Broker {
         })
     }
 
-    /// For words of callers and agents that are not in a record. The names of our own files stay whole.
+    /// Redacts texts of callers and agents that are not in a record. Keeps the paths of our own files.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// The reason for a refusal, without secrets.
+    /// The explanation of a refusal, redacted.
     pub(crate) fn explain(&self, refusal: &Refusal) -> Refused {
         refusal.explain().redacted(&self.redactor)
     }
 
-    /// The same for words in files of this task.
+    /// Redacts texts in files of this task. Also keeps its working directory.
     fn redactor_for(&self, record: &TaskRecord) -> Redactor {
         self.redactor.sparing(&[&record.progress.working_directory])
     }
 
-    /// The record without secrets.
+    /// The record, redacted.
     fn clean(&self, mut record: TaskRecord) -> TaskRecord {
         let redactor = self.redactor_for(&record);
         if !redactor.is_idle() {
@@ -133,10 +133,10 @@ impl Broker {
         &self.config
     }
 
-    /// A shell command that waits for the end of the task, with this program and on this data directory. The shell need not
-    /// have the environment of this process: what comes from there, or from flags, is in the command.
+    /// A shell command that waits for the task with this program and data directory. It works without the environment
+    /// of this process: settings from the environment or from flags are part of the command.
     ///
-    /// Looks at the directories on `PATH`, which can be anywhere: when they do not answer, the command has the plain name.
+    /// Searches the directories on `PATH`. If they do not respond, the command uses the program's plain name.
     pub async fn wait_command(&self, id: &TaskId) -> String {
         let plain = format!("{PROGRAM} wait {id}");
         let id = id.clone();
@@ -164,18 +164,18 @@ impl Broker {
         shell_line(words.iter().map(String::as_str))
     }
 
-    /// Finalizes all tasks whose supervisor is gone and brings the catalog of tasks up to date; then, and once an hour,
-    /// removes old tasks, if any are to be removed. Begun when a server starts, off its start path, and dropped when it ends.
+    /// Finalizes all tasks whose supervisor is gone, brings the catalog up to date, and, if retention is limited,
+    /// removes old tasks now and once an hour. A server runs this in the background from its start until its exit.
     pub async fn run_maintenance(&self) {
         if let Err(error) = self.executor.settle_all().await {
-            tracing::warn!(%error, "interrupted tasks stay open");
+            tracing::warn!(%error, "cannot finalize interrupted tasks");
         }
         self.in_background(|broker| broker.upkeep.catch_up(Utc::now())).await;
         let rules = self.config.retention;
         loop {
             let done = self.in_background(move |broker| broker.upkeep.remove_old(rules, Utc::now())).await;
             if let Some(Err(error)) = done {
-                tracing::warn!(%error, "old tasks stay");
+                tracing::warn!(%error, "cannot remove old tasks");
             }
             if rules.keeps_everything() {
                 return;

@@ -1,21 +1,21 @@
-//! Tasks whose supervisor does not keep their time limit.
+//! Enforces the time limits of tasks whose supervisor does not enforce them.
 //!
-//! A supervisor can be stopped (SIGSTOP), by its own agent among others, or frozen together with its cgroup. Nothing limits
-//! the agent then, and a call that waits for the task waits for good. So the server that submitted the task watches the
-//! limit too, and leaves the supervisor all the time that it can need:
+//! A supervisor can be stopped with SIGSTOP, for example by its own agent, or frozen together with its cgroup. Then
+//! nothing limits the agent, and a call that waits for the task would wait forever. So the server that submitted the
+//! task enforces the limit too, after giving the supervisor all the time that it may need:
 //!
 //! ```text
-//! agent seen ── limit and graces, for each backend ── MARGIN ──▶ overdue: woken (SIGCONT)
-//!     ── graces and SUPERVISOR_TIMEOUT ──▶ killed, and the task is finalized as timed out
+//! agent seen ── limit + grace periods, for each backend ── OVERDUE_MARGIN ──▶ overdue: supervisor resumed (SIGCONT)
+//!     ── grace periods + SUPERVISOR_TIMEOUT ──▶ supervisor killed, task finalized as timed out
 //! ```
 //!
-//! The clock starts when the agent is first seen, so it is never ahead of the supervisor's, which does not count the time
-//! in the queue either. It stands still while the machine is suspended, like the supervisor's.
+//! The clock starts when the server first sees the agent, so it is never ahead of the supervisor's clock, which does
+//! not include time in the queue either. Like the supervisor's, it stops while the machine is suspended.
 //!
-//! That server may be gone. So each server that finds a running task of another one [guards](Broker::guard) its limit in the
-//! same way, from the moment at which it first sees the agent. By then the task may have run for long; no start time is
-//! compared, because the wall clock counts suspended time and can be set. So such a task ends after at most twice its
-//! limit. Nothing guards a task that no server looks at.
+//! The server that submitted the task may be gone. So each server that finds a running task of another one
+//! [guards](Broker::guard) its limit in the same way, starting when it first sees the agent. By then, the task may have
+//! been running for a long time. Start times cannot be compared, because the wall clock includes suspended time and can
+//! be changed. So such a task ends after at most twice its limit. If no server looks at a task, nothing guards it.
 
 use std::{
     sync::{MutexGuard, PoisonError},
@@ -31,25 +31,25 @@ use super::{
 };
 use crate::task::{Policy, TaskId, TaskSpec};
 
-/// How much later than its supervisor a task counts as overdue.
+/// Extra time for the supervisor before its task is overdue.
 const OVERDUE_MARGIN: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the agent has been started.
+/// How often to check whether the agent has been started.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The time limit of a task, as its server enforces it.
+/// The time limit of a task, as enforced by a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EnforcedLimit {
-    /// All that the supervisor can need for it.
+    /// All the time that the supervisor may need.
     allowed: Duration,
-    /// How long an agent is stopped for.
+    /// How long stopping an agent may take.
     graces: Duration,
 }
 
 impl EnforcedLimit {
-    /// `None` for a task that may take any time.
+    /// Returns `None` if the task has no time limit.
     pub(super) fn of(spec: &TaskSpec) -> Option<Self> {
-        // Each backend has the time for itself.
+        // The limit applies to each backend separately.
         let attempts = u32::try_from(spec.fallbacks.len() + 1).unwrap_or(u32::MAX);
         Self::of_attempts(&spec.policy, attempts)
     }
@@ -63,18 +63,18 @@ impl EnforcedLimit {
 }
 
 impl Broker {
-    /// Ends the task when its time is up and its supervisor has not. Returns when the task has ended, or when nothing more
-    /// can be done. Can be dropped at any time.
+    /// Ends the task if it exceeds its limit and its supervisor does not end it. Returns when the task has ended or
+    /// nothing more can be done. Cancel-safe.
     pub(super) async fn enforce(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
-        // A short task is over by then, and its record was never read for this.
+        // By then, a short task has ended, and its record need not be read for this.
         sleep(POLL_INTERVAL).await;
         self.agent_seen(id).await?;
         sleep(limit.allowed).await;
         self.end_overdue(limit, id).await
     }
 
-    /// Enforces the time limit of a running task that another server submitted. Called whenever one is seen; each task is
-    /// guarded once.
+    /// Enforces the time limit of a running task that another server submitted. Called whenever such a task is seen;
+    /// each is guarded only once.
     pub(super) fn guard(&self, id: &TaskId) {
         if self.executor.hints(id).is_some() || !self.guarded().begin(id) {
             return;
@@ -84,7 +84,7 @@ impl Broker {
             match broker.enforce_for_another(&id).await {
                 Ok(false) => return broker.guarded().leave_alone(&id),
                 Ok(true) => {}
-                Err(problem) => tracing::debug!(%problem, task = %id, "its time limit cannot be enforced"),
+                Err(problem) => tracing::debug!(%problem, task = %id, "cannot enforce the task's time limit"),
             }
             broker.guarded().end(&id);
         });
@@ -94,14 +94,15 @@ impl Broker {
         self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the task has a limit, or may have one, once it has ended or nothing more can be done.
+    /// Enforces the limit of another server's task, if it has one. Returns `false` if it has none. Otherwise returns
+    /// `true`, after the task has ended or nothing more can be done, or at once if the policy cannot be read.
     pub(super) async fn enforce_for_another(&self, id: &TaskId) -> Result<bool, Refusal> {
-        let of = id.clone();
-        let policy = self.on_disk(move |broker| broker.reader.policy(&of)).await?;
-        // A policy that cannot be read now may be readable at the next look.
+        let task_id = id.clone();
+        let policy = self.on_disk(move |broker| broker.reader.policy(&task_id)).await?;
+        // A policy that cannot be read now may be readable later.
         let Some(policy) = policy else { return Ok(true) };
         let Some(limit) = EnforcedLimit::of_attempts(&policy, 1) else { return Ok(false) };
-        // The number of fallbacks is not known here, but each of them has an agent of its own.
+        // The number of fallbacks is unknown here. But each fallback starts another agent, which gets the limit again.
         let mut agent = self.agent_seen(id).await?;
         loop {
             sleep(limit.allowed).await;
@@ -115,12 +116,12 @@ impl Broker {
         Ok(true)
     }
 
-    /// Ends a task whose time is up, unless it has ended.
+    /// Ends an overdue task, unless it has ended by itself.
     async fn end_overdue(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         if self.ended(id).await?.is_some() {
             return Ok(());
         }
-        tracing::warn!(task = %id, "it is overdue: its supervisor is woken");
+        tracing::warn!(task = %id, "the task is overdue; resuming its supervisor");
         self.mark_overdue(id).await?;
         if self.ends_within(id, SUPERVISOR_TIMEOUT.saturating_add(limit.graces)).await?.is_none() {
             self.force_stop(id).await?;
@@ -129,7 +130,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Waits until an agent was started, and returns its process ID; nothing if the task has ended without one.
+    /// Waits until an agent has been started, and returns its PID. Returns `None` if the task ended without one.
     async fn agent_seen(&self, id: &TaskId) -> Result<Option<u32>, Refusal> {
         loop {
             let id = id.clone();
@@ -141,7 +142,7 @@ impl Broker {
         }
     }
 
-    /// Puts down that the time is up, for whoever finalizes the task, and wakes the supervisor.
+    /// Marks the task as overdue, for the process that finalizes it, and resumes the supervisor.
     async fn mark_overdue(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
         let marked = self.on_disk(move |broker| {

@@ -1,4 +1,4 @@
-//! Why a call came to nothing.
+//! The reasons why a call is refused.
 
 use std::{fmt, path::PathBuf};
 
@@ -16,65 +16,65 @@ use crate::{
 
 /// A call that was refused: nothing was created and nothing was changed.
 ///
-/// [`explain`](Self::explain) says what happened and why, and what to do; `Display` only the former.
+/// [`explain`](Self::explain) says what happened, why, and what to do next. `Display` omits the next step.
 #[derive(Debug)]
 pub enum Refusal {
-    /// No task has this id.
+    /// No task has this ID.
     NoSuchTask(Untrusted),
-    /// The task's files are not in our log directory.
+    /// The task's files are in another log directory.
     OtherLogDir {
         /// The task.
         id: TaskId,
         /// The log directory that has them.
         there: PathBuf,
-        /// Ours.
+        /// The configured log directory.
         here: PathBuf,
     },
     /// An earlier session cannot be resumed now.
     NotResumable(NotResumable),
-    /// No backend has the name asked for.
+    /// No backend has the requested name.
     UnknownBackend(UnknownBackend),
-    /// The working directory cannot be worked in.
+    /// An agent cannot work in the requested working directory.
     WorkingDirectory {
         /// The path as given.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         problem: DirectoryProblem,
     },
-    /// More is asked for than whoever runs this machine allows.
+    /// The request exceeds the ceiling.
     AboveCeiling(AboveCeiling),
-    /// The agent could change the files of codex-connector.
+    /// The agent could change codex-connector's own files.
     Exposed(Exposed),
-    /// The agent cannot do what is asked.
+    /// The agent does not support the request.
     Unsupported(Unsupported),
     /// The agent's program cannot be used.
     NotUsable {
         /// The backend.
         backend: BackendName,
-        /// What is wrong with its program.
+        /// The problem with its program.
         problem: NotUsable,
-        /// What to do about it.
+        /// The next step for the user.
         next: String,
     },
-    /// There is no supervisor for the task.
+    /// The supervisor could not be started.
     Start(StartError),
-    /// The data directory is in trouble.
+    /// A file in the data directory cannot be read or written.
     Store(StoreError),
-    /// The data directory is in more trouble.
+    /// The data directory does not respond.
     TimedOut {
         /// The data directory.
         directory: PathBuf,
     },
 }
 
-/// The reasons not to resume an earlier session.
+/// The reasons why an earlier session cannot be resumed.
 #[derive(Debug)]
 pub enum NotResumable {
     /// The task has not ended.
     StillRuns(TaskId),
-    /// The task's agent named no session.
+    /// The task's agent did not report a session ID.
     NoSession(TaskId),
-    /// A task runs on the session.
+    /// Another task is using the session.
     InUse {
         /// The session.
         session: Untrusted,
@@ -92,21 +92,21 @@ pub struct UnknownBackend {
 }
 
 impl UnknownBackend {
-    /// That `name` is none of the `known` ones, with the one that was meant, perhaps.
+    /// The error that `name` is not one of the `known` backends. If one has a similar name, it will be suggested.
     pub(crate) fn new<'a>(name: &str, known: impl Iterator<Item = &'a BackendName>) -> Self {
         let known: Vec<_> = known.map(BackendName::as_str).collect();
         let meant = nearest(name, &known).map(str::to_owned);
         Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The problem, and the next step.
+    /// The problem and the next step.
     pub(crate) fn explain(&self) -> Refused {
         refusals::no_such_backend(&self.name, self.meant.as_deref(), &self.known)
     }
 }
 
 impl Refusal {
-    /// The problem and its reason, and the next step: a tool call, a parameter, a key or a command.
+    /// The problem with its reason, and the next step: a tool call, a parameter, a configuration key or a command.
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchTask(word) => refusals::no_such_task(word),
@@ -143,7 +143,7 @@ impl std::error::Error for Refusal {
             | Self::WorkingDirectory { .. }
             | Self::NotUsable { .. }
             | Self::TimedOut { .. } => None,
-            // Their words are ours, so what is told besides is what caused them.
+            // `Display` includes the text of these errors, so the source is their cause.
             Self::AboveCeiling(error) => error.source(),
             Self::Exposed(error) => error.source(),
             Self::Unsupported(error) => error.source(),
@@ -171,7 +171,7 @@ from!(
     Store(StoreError)
 );
 
-/// For a tool's answer, where it stands alone.
+/// Capitalized, for an answer that consists of nothing else.
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         refusal.explain().capitalized()

@@ -1,4 +1,4 @@
-//! Going on with the session of an earlier task.
+//! Finds the session of an earlier task in order to resume it.
 
 use std::path::PathBuf;
 
@@ -7,30 +7,30 @@ use connector_api::{BackendName, Usage};
 use super::{Broker, NotResumable, Refusal};
 use crate::task::{TaskId, TaskRecord, TaskStatus, Untrusted};
 
-/// The earlier session that a task goes on with.
+/// The earlier session that a task resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
-    /// The agent's own id for it.
+    /// The agent's own ID for it.
     pub session: String,
-    /// The task that had it last, if it is known.
+    /// The task that is resumed, if known.
     pub task: Option<TaskId>,
     /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
 }
 
-/// A session that can be gone on with, and where it was.
+/// A session that can be resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumable {
     /// The session.
     pub resume: Resume,
-    /// Where its agent worked; none if no task is known that had it.
+    /// Its agent's working directory; `None` if no task with this session is known.
     pub working_directory: Option<PathBuf>,
-    /// The backend that has it; none if no task is known that had it.
+    /// Its backend; `None` if no task with this session is known.
     pub backend: Option<BackendName>,
 }
 
 impl Broker {
-    /// The session of a task. Fails while it runs, when it has none, and when another task goes on with it.
+    /// The session of a task. Fails if the task is running or has no session, or if another task is using the session.
     pub async fn session_of(&self, id: &TaskId) -> Result<Resumable, Refusal> {
         let record = self.view(id, 1).await?.record;
         let refuse = |why: NotResumable| Err(Refusal::NotResumable(why));
@@ -45,22 +45,21 @@ impl Broker {
         Ok(resumable(session, Some(&record), newest.as_ref()))
     }
 
-    /// The session that the agent calls `session`: that of the newest task that had it, or one that no task is known of.
-    /// Fails while a task runs on it.
+    /// The session with this ID, which need not belong to a known task. Fails if a running task is using it.
     pub async fn session_named(&self, session: &str) -> Result<Resumable, Refusal> {
         self.check_free(session).await?;
         let newest = self.newest_of(session).await?;
         Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref()))
     }
 
-    /// The newest task of this session.
+    /// The newest task with this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
         let session = session.to_owned();
         self.on_disk(move |broker| Ok(broker.reader.newest_of_session(&session)?.map(|record| broker.clean(record))))
             .await?
     }
 
-    /// Two agents in one session would write over each other.
+    /// Fails if a running task is using the session. Two agents in one session would overwrite each other's state.
     async fn check_free(&self, session: &str) -> Result<(), Refusal> {
         for record in self.list(Some(TaskStatus::Running), usize::MAX).await?.records {
             if record.progress.session_id.as_ref().is_some_and(|its| its == session) {
@@ -72,7 +71,7 @@ impl Broker {
     }
 }
 
-/// The session of the task with this record. `newest` is the record of the session's newest task.
+/// The session of the task with this record. `newest` is the record of the newest task with the session.
 fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {

@@ -1,4 +1,4 @@
-//! The steps of an agent since somebody last looked at its task.
+//! Counts an agent's steps since the caller last asked about the task.
 
 use super::{Broker, Refusal};
 use crate::{
@@ -7,8 +7,9 @@ use crate::{
 };
 
 impl Broker {
-    /// The steps in the task's timeline after a place in it, none without one, and the place after the last of them. A task
-    /// that an older version ran has no place.
+    /// The number of steps in the task's timeline after `position`, and the new position at its end. Without a
+    /// position, no steps are counted. Returns no position if the task has no timeline, because an older version ran
+    /// it.
     pub async fn steps_since(
         &self,
         id: &TaskId,
@@ -33,7 +34,7 @@ impl Broker {
                     }
                     Ok(None) => return (Steps::default(), None),
                     Err(error) => {
-                        tracing::debug!(%error, task = %id, "its timeline cannot be read");
+                        tracing::debug!(%error, task = %id, "cannot read the task's timeline");
                         return (Steps::default(), None);
                     }
                 }

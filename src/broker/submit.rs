@@ -1,4 +1,4 @@
-//! Submitting a task: everything that can be refused is refused before there is one.
+//! Submits a task. Every possible refusal happens before the task is created.
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
@@ -12,49 +12,49 @@ use crate::{
     task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
 
-/// A task as it is asked for.
+/// A request for a new task.
 #[derive(Debug, Clone)]
 pub struct NewTask {
-    /// What the agent is told.
+    /// The prompt for the agent.
     pub prompt: String,
-    /// Where it works: what [`absolute`](crate::directory::absolute) takes.
+    /// The working directory, in a form that [`absolute`](crate::directory::absolute) accepts.
     pub working_directory: PathBuf,
-    /// What it may touch; without one the configured default.
+    /// The sandbox; by default, the configured one.
     pub sandbox: Option<Sandbox>,
-    /// Its model; without one the backend's configuration decides.
+    /// The model; by default, the backend's configuration decides.
     pub model: Option<String>,
-    /// How long it may take.
+    /// The time limit.
     pub time_limit: TimeLimit,
-    /// Who does it; without one the configured default.
+    /// The backend; by default, the configured one.
     pub backend: Option<BackendName>,
-    /// The earlier session that it goes on with.
+    /// The earlier session to resume.
     pub resume: Option<Resume>,
 }
 
-/// How long a task may take.
+/// The time limit of a new task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimit {
-    /// As configured.
+    /// The configured default.
     Default,
-    /// For ever.
+    /// No limit.
     None,
-    /// So long.
+    /// The task is stopped after this time.
     After(Duration),
 }
 
-/// Ids are random; so many in a row are only taken when something else is wrong.
+/// Maximum number of IDs to try. IDs are random, so only another problem can make this many fail in a row.
 const MAX_ATTEMPTS: usize = 8;
 
-/// The name in `NAME/`, which can be meant for a backend alone: no model is called so.
+/// The name in `NAME/`. No model has such a name, so it can only mean a backend.
 fn bare_name(model: &str) -> Option<&str> {
     model.strip_suffix('/').filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
 impl Broker {
-    /// Begins a task and returns its id, without waiting for anything that the agent does.
+    /// Starts a task and returns its ID, without waiting for the agent.
     ///
-    /// Fails with a [`Refusal`] when the request cannot be carried out exactly as asked. An agent that is not there
-    /// makes a task that fails.
+    /// Fails with a [`Refusal`] if the request cannot be carried out exactly. A missing agent is not a refusal: the
+    /// task is created and then fails.
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
         let (named, model) = self.instance_in(task.model);
         let backend = task.backend.or(named);
@@ -116,10 +116,11 @@ impl Broker {
                 Started::IdInUse => spec.id = TaskId::random(),
             }
         }
-        Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
+        Err(Refusal::Start(crate::executor::StartError::Refused("every ID that was tried is in use".to_owned())))
     }
 
-    /// The fallbacks of a backend; none for a task that resumes a session, which only its own backend has.
+    /// The fallbacks of a backend. Empty for a task that resumes a session, because only the session's own backend has
+    /// it.
     fn fallbacks_of(&self, name: &BackendName, resumes: bool) -> Vec<Fallback> {
         let names = self.config.fallbacks.get(name).filter(|_| !resumes).into_iter().flatten();
         let fallback = |name: &BackendName| {
@@ -129,8 +130,8 @@ impl Broker {
         names.filter_map(fallback).collect()
     }
 
-    /// `NAME/model` names the backend NAME, if there is one of that name, and its model, if any stands there. Every other
-    /// model is one, whatever it has in it.
+    /// Splits `NAME/model` into the backend NAME and the model, which may be empty. If no backend is called NAME, the
+    /// whole text is the model.
     fn instance_in(&self, model: Option<String>) -> (Option<BackendName>, Option<String>) {
         let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else { return (None, model) };
         match self.backends.keys().find(|known| known.as_str() == name) {
@@ -139,20 +140,21 @@ impl Broker {
         }
     }
 
-    /// Finalizes a task of ours as soon as its supervisor is gone, and enforces its time limit if the supervisor is
-    /// suspended: without a working supervisor, nothing limits the agent.
+    /// Finalizes this server's task as soon as its supervisor is gone, and enforces the time limit if the supervisor is
+    /// suspended. Without a working supervisor, nothing else limits the agent.
     fn enforce_limit_in_background(&self, spec: &TaskSpec) {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
         let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::EnforcedLimit::of(spec));
         tokio::spawn(async move {
-            // Not when it says that the task has ended: whoever waits for the answer has the files to themselves.
+            // Waits for the supervisor's exit, not for its hint that the task has ended, so as not to compete for the
+            // files with the call that waits for the answer.
             let gone = async { while hints.changed().await.is_ok() {} };
             let overdue = async {
                 let Some(limit) = limit else { return std::future::pending().await };
                 if let Err(problem) = broker.enforce(limit, &id).await {
-                    tracing::warn!(%problem, task = %id, "its time limit cannot be enforced");
+                    tracing::warn!(%problem, task = %id, "cannot enforce the task's time limit");
                 }
-                // The end of the supervisor still has to be noticed.
+                // Keep waiting for the supervisor's exit.
                 std::future::pending::<Infallible>().await
             };
             tokio::select! {
@@ -165,7 +167,7 @@ impl Broker {
         });
     }
 
-    /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
+    /// Builds the command line without running it. Before a refusal based on cached answers, probes the program again.
     async fn dry_run(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
         for freshness in [Freshness::Kept, Freshness::Fresh] {
             let refusal = match self.probed(backend, freshness, request).await? {

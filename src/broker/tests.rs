@@ -1,4 +1,5 @@
-//! The broker's policy, with tasks that have no processes. Time is paused: it jumps to the next timer when nothing runs.
+//! Tests of the broker's policy, with tasks that have no processes. Time is paused: it jumps to the next timer when
+//! nothing runs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use crate::{
     task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent, Untrusted},
 };
 
-/// A broker on a data directory of its own.
+/// A broker with its own data directory.
 struct World {
     dir: tempfile::TempDir,
     broker: Broker,
@@ -25,7 +26,7 @@ struct World {
 
 impl World {
     fn new(ends: StopsWhen) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let mut registry = Registry::default();
         registry.add::<connector_claude::Claude>();
         let set = ["kind=claude", "program=/no/such/program", "require_git=false"];
@@ -36,7 +37,7 @@ impl World {
             ..Overrides::default()
         };
         let home = [("HOME".into(), dir.path().into())];
-        let config = Config::load(&overrides, &registry, home.into_iter()).expect("the settings are good");
+        let config = Config::load(&overrides, &registry, home.into_iter()).expect("the settings are valid");
         let upkeep = Upkeep::open(&config.data_dir, &config.log_dir).expect("it is writable");
         let executor = Arc::new(FakeExecutor::new(upkeep.clone(), ends));
         let broker = Broker::new(config, &registry, upkeep, Arc::clone(&executor) as _).expect("it can be built");
@@ -60,7 +61,7 @@ impl World {
     }
 
     async fn record(&self, id: &TaskId) -> TaskRecord {
-        self.broker.view(id, 1).await.expect("it is there").record
+        self.broker.view(id, 1).await.expect("the task exists").record
     }
 
     /// The record of the task once it has ended.
@@ -152,7 +153,7 @@ async fn an_id_that_is_in_use_is_replaced() {
 async fn the_number_of_id_attempts_is_limited() {
     let world = World::new(StopsWhen::Asked);
     world.executor.refuse_ids(usize::MAX);
-    let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no id is free");
+    let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no ID is free");
     assert!(matches!(refusal, Refusal::Start(_)), "{refusal}");
     assert_eq!(world.executor.ids_tried(), 8);
 }
@@ -173,7 +174,7 @@ async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
     let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
-    // Read as it is: to look at it through the broker would finalize it.
+    // Reads the record directly, because reading it through the broker would finalize the task.
     let reader = world.broker.upkeep.reader();
     for _ in 0..1_000 {
         if reader.record(&id).expect("it is readable").is_some_and(|record| record.is_final()) {
@@ -181,7 +182,7 @@ async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
         }
         sleep(Duration::from_millis(10)).await;
     }
-    panic!("it is not finalized");
+    panic!("the task was not finalized");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,8 +198,12 @@ async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
     let (asked, forced) =
         (world.executor.time_of(ExecutorCall::AskToStop), world.executor.time_of(ExecutorCall::ForceStop));
     let (asked, forced) = asked.zip(forced).expect("both were called");
-    assert!(asked >= limit + graces, "{asked:?}: the supervisor has its own time first");
-    assert!(forced - asked >= super::cancel::SUPERVISOR_TIMEOUT + graces, "{:?}: it has time to react", forced - asked);
+    assert!(asked >= limit + graces, "{asked:?}: the supervisor gets its own time first");
+    assert!(
+        forced - asked >= super::cancel::SUPERVISOR_TIMEOUT + graces,
+        "{:?}: the supervisor gets time to react",
+        forced - asked
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,7 +236,7 @@ async fn an_unreadable_policy_does_not_mean_no_time_limit() {
         std::fs::write(&policy, damage).expect("it is writable");
         assert!(world.broker.enforce_for_another(&id).await.expect("the record can be read"), "it may have one");
     }
-    std::fs::remove_file(&policy).expect("it is there");
+    std::fs::remove_file(&policy).expect("it exists");
     assert!(world.broker.enforce_for_another(&id).await.expect("the record can be read"), "it may have one");
 }
 
@@ -244,7 +249,8 @@ async fn listing_finalizes_orphaned_tasks_and_shows_the_others_as_running() {
     for id in [&dead, &stuck] {
         world.executor.lose(id);
     }
-    let listing = world.broker.list(None, 10).await.expect("the others do not matter");
+    let listing =
+        world.broker.list(None, 10).await.expect("a task that cannot be finalized does not prevent a listing");
     let status = |id: &TaskId| listing.records.iter().find(|record| record.id == *id).map(|record| record.status());
     assert_eq!(
         [status(&alive), status(&dead), status(&stuck)],
@@ -260,8 +266,8 @@ async fn checking_that_a_task_exists_changes_nothing() {
     let id = world.submit(TimeLimit::None).await;
     world.executor.make_unsettleable(&id);
     world.executor.lose(&id);
-    world.broker.check_exists(&id).await.expect("there is a record of it");
-    let refusal = world.broker.check_exists(&TaskId::random()).await.expect_err("there is none of this");
+    world.broker.check_exists(&id).await.expect("it has a record");
+    let refusal = world.broker.check_exists(&TaskId::random()).await.expect_err("there is no such task");
     assert!(matches!(refusal, Refusal::NoSuchTask(_)), "{refusal}");
 }
 
@@ -278,10 +284,10 @@ async fn listing_sets_a_damaged_index_aside() {
     assert!(notices.len() == 1 && notices[0].contains("tasks-damaged-"), "{notices:?}");
 }
 
-/// A task of another server, with its record.
+/// A task of another server, and its record.
 fn task_of_another_server(world: &World) -> (OpenTask, TaskRecord) {
     let id = TaskId::random();
-    let Ok(Claim::Claimed(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = world.broker.upkeep.claim(&id) else { panic!("a new ID is free") };
     let record = serde_json::from_value(serde_json::json!({
         "format": 1, "id": id, "task": "x", "status": "running", "startedAt": "2026-01-15T10:30:00Z"
     }));
@@ -296,8 +302,8 @@ fn write_message(timeline: &mut TimelineWriter, text: &str) {
 }
 
 async fn next(follow: &mut FollowedTask) -> TaskUpdate {
-    let news = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is news");
-    news.expect("it can be followed")
+    let update = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is an update");
+    update.expect("it can be followed")
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +315,7 @@ async fn a_task_of_another_server_is_followed_through_its_timeline() {
     write_message(&mut timeline, "two");
     let mut follow = world.broker.follow(&record.id);
     let event = |text: &str| TaskUpdate::Event(format!("message: {text}"));
-    assert_eq!(next(&mut follow).await, event("two"), "the newest is told");
+    assert_eq!(next(&mut follow).await, event("two"), "only the newest is returned");
     write_message(&mut timeline, "three");
     assert_eq!(next(&mut follow).await, event("three"));
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
@@ -347,7 +353,7 @@ async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
         task.live_view().write(&live.expect("these are all fields")).expect("it is writable");
         assert_eq!(next(&mut follow).await, TaskUpdate::Event(text.to_owned()));
     }
-    // A directory in the place of the timeline is no reason not to follow the task.
+    // A task can be followed even if a directory has the name of its timeline.
     let name = format!("{}.timeline.jsonl", record.id);
     std::fs::create_dir(world.broker.reader.log_dir().join(name)).expect("it is writable");
     drop(task);

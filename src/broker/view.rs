@@ -1,4 +1,4 @@
-//! Looking at tasks.
+//! Reads tasks in order to show them.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,12 @@ use crate::{
     task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
-/// As much of a result as is read for an answer, in bytes; the result file has it whole.
+/// Maximum number of bytes of a result that are read for an answer. The result file has the full text.
 const MAX_RESULT_BYTES: u64 = 64 << 10;
 
 impl Broker {
-    /// Looks at a task. Its supervisor may have died: then it ends here.
+    /// Everything about one task, with the last `tail_lines` lines of its log. If its supervisor has died, this
+    /// finalizes the task.
     pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
         let task_id = id.clone();
         let (mut record, may_run) = self
@@ -33,7 +34,7 @@ impl Broker {
         self.on_disk(move |broker| broker.view_of(record, runs, tail_lines)).await?
     }
 
-    /// A view of the task with this record, running or not.
+    /// A view of the task with this record. `runs` is whether it is still running.
     fn view_of(&self, mut record: TaskRecord, runs: bool, tail_lines: usize) -> Result<TaskView, Refusal> {
         let mut live = if runs { self.reader.live(&record.id) } else { None };
         if let Some(live) = &live {
@@ -47,13 +48,13 @@ impl Broker {
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
 
-    /// Fails if there is no such task. Reads its record, and nothing else.
+    /// Fails if there is no such task. Only reads its record.
     pub async fn check_exists(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| broker.record(&id).map(drop)).await?
     }
 
-    /// The task's record as it is.
+    /// The task's record, not redacted.
     pub(super) fn record(&self, id: &TaskId) -> Result<TaskRecord, Refusal> {
         if let Some(record) = self.reader.record(id)? {
             return Ok(record);
@@ -68,7 +69,7 @@ impl Broker {
         Refusal::OtherLogDir { id: id.clone(), there, here: self.config.log_dir.clone() }
     }
 
-    /// The result of a task, its middle left out when it is long.
+    /// The result of a task. The middle of a long result is omitted.
     pub async fn result(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
         let record = record.clone();
         self.on_disk(move |broker| broker.result_of(&record)).await?
@@ -82,7 +83,7 @@ impl Broker {
         Ok(result)
     }
 
-    /// A piece of one of a task's files; none if there is no such file.
+    /// A part of one of a task's files; `None` if the file does not exist.
     pub async fn read_chunk(
         &self,
         record: &TaskRecord,
@@ -99,20 +100,19 @@ impl Broker {
         .await?
     }
 
-    /// The sizes of files of tasks, and when they were last written, in the order asked for; none for a file that is not
-    /// there.
+    /// The sizes and modification times of these files, in the same order; `None` for a file that does not exist.
     pub async fn file_metadata(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileMetadata>>, Refusal> {
         self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_metadata(id, *file)).collect())
             .await
     }
 
-    /// The same of the list of tasks, which changes with every task that begins or ends.
+    /// The same for the list of tasks, which changes whenever a task begins or ends.
     pub async fn index_metadata(&self) -> Result<Option<FileMetadata>, Refusal> {
         self.on_disk(|broker| broker.reader.index_metadata()).await
     }
 
-    /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be
-    /// finalized now; otherwise they are listed as their records say.
+    /// The newest `limit` tasks, with this status or with any. Finalizes tasks whose supervisor has died. A task that
+    /// cannot be finalized now is listed with the status in its record.
     pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
         let running = self.on_disk(|broker| broker.reader.list(Some(TaskStatus::Running), usize::MAX)).await??;
         for record in running.records {
@@ -132,7 +132,7 @@ impl Broker {
         (!waiting.is_empty()).then(|| present::notices::queued(&waiting, self.config.max_running))
     }
 
-    /// Notices about the data directory since the last call.
+    /// New notices about the data directory since the last call.
     pub fn notices(&self) -> Vec<Message> {
         self.reader.notices().take()
     }

@@ -1,4 +1,4 @@
-//! `codex-connector check`: would a task run here?
+//! `codex-connector check`: checks whether a task could run here, without running one.
 
 use std::{
     env,
@@ -29,7 +29,7 @@ use crate::{
     task::{CgroupUse, Message},
 };
 
-/// Checks everything and prints what was found. Succeeds when a task could run with the default backend.
+/// Checks everything and prints the findings. Succeeds if a task could run with the default backend.
 pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -91,13 +91,13 @@ impl CheckReport {
         }
     }
 
-    /// How everything that an agent starts is found when it is to be stopped.
+    /// Reports how the processes of an agent are found when it is stopped.
     fn process_trees(&mut self, wanted: CgroupUse) {
         let parent = parent_cgroup().filter(|_| wanted == CgroupUse::Auto);
         self.line("process trees", "ok", texts::process_trees(parent.as_deref()));
     }
 
-    /// What is forbidden, or removed, if anything is.
+    /// Reports the limit on running tasks, the retention rules and the ceilings, where they are set.
     fn limits(&mut self, config: &Config) {
         if config.max_running > 0 {
             self.line("limit", "set", [texts::limit(config.max_running)]);
@@ -142,7 +142,7 @@ impl CheckReport {
             }
         };
         let (environment, omitted) = environment(backend.environment(), env::vars_os(), project.as_ref());
-        let given = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
+        let agent_redactor = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
         let login = match backend.login_probe() {
             Some(question) => {
                 probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))
@@ -169,7 +169,7 @@ impl CheckReport {
         lines.extend(open.into_iter().flatten());
         lines.extend(texts::omitted(&omitted));
         lines.extend(texts::login(login.map_err(|error| error.to_string())));
-        lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| given.redact(text));
+        lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| agent_redactor.redact(text));
         self.line(label, "ok", lines);
     }
 
@@ -178,7 +178,7 @@ impl CheckReport {
         self.line(label, "PROBLEM", lines);
     }
 
-    /// Adds a finding, without secrets.
+    /// Adds a finding with redacted secrets.
     fn line(&mut self, label: &str, word: &'static str, lines: impl IntoIterator<Item = Message>) {
         let mut lines: Vec<_> = lines.into_iter().collect();
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
@@ -186,14 +186,15 @@ impl CheckReport {
     }
 }
 
-/// The directory in which this runs, unless no task of the backend could run there in any sandbox, as in a home directory
-/// that is not a repository.
+/// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is
+/// not a repository.
 fn task_directory(backend: &dyn AgentBackend) -> Option<PathBuf> {
     let needs_git = backend.capabilities().requires_git;
     env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok())
 }
 
-/// Why tasks in `workspace-write` are refused `here`, if they are. Without a directory only the other places count.
+/// Why tasks in `workspace-write` are refused `here`, if they are. Without a directory, only the areas that are open to
+/// every task are checked.
 fn exposed(exposure: &Exposure, here: Option<&Path>) -> Option<[Message; 2]> {
     let checked = match here {
         Some(here) => exposure.check(here),

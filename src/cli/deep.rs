@@ -1,4 +1,4 @@
-//! `codex-connector check --deep NAME`: what can this agent do, and what does it do when it is put through things?
+//! `codex-connector check --deep NAME`: runs the conformance kit on an installed agent and reports its capabilities.
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     registry::Registry,
 };
 
-/// What the command line asks for.
+/// The arguments of `check --deep`.
 #[derive(Debug)]
 pub(super) struct DeepCheck {
     pub(super) backend: String,
@@ -22,10 +22,10 @@ pub(super) struct DeepCheck {
     pub(super) format: OutputFormat,
 }
 
-/// How findings are told.
+/// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputFormat {
-    /// A line each, as they come.
+    /// One line per finding, as soon as it is known.
     Text,
     /// One JSON object at the end.
     Json,
@@ -41,15 +41,15 @@ struct DeepReport<'a> {
     kept: Option<PathBuf>,
 }
 
-/// Tries the backend and prints what was found. Fails when a promise is broken, or the first task came to nothing.
+/// Tests the backend and prints the findings. Fails if a promise is broken or the first task gave no answer.
 pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(try_all(config, registry, supervisor, deep)),
+        Ok(runtime) => runtime.block_on(run_kit(config, registry, supervisor, deep)),
         Err(error) => fail(error.to_string()),
     }
 }
 
-async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
+async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     let mut signals = match Signals::watched() {
         Ok(signals) => signals,
         Err(error) => return fail(error.to_string()),
@@ -66,13 +66,13 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     if deep.format == OutputFormat::Text {
         print(&texts::deep_heading(&deep.backend, &version, &program));
     }
-    let tell = |finding: &CaseFinding| {
+    let report = |finding: &CaseFinding| {
         if deep.format == OutputFormat::Text {
             print(&line(finding));
         }
     };
     let findings = tokio::select! {
-        findings = kit.run(tell) => Some(findings),
+        findings = kit.run(report) => Some(findings),
         () = signals.next() => None,
     };
     let Some(findings) = findings else {
@@ -82,7 +82,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         };
         tokio::select! {
             () = stopped => {}
-            // Whoever insists is not kept waiting: what runs ends with this process.
+            // A second signal ends the wait. Supervisors notice when this process ends, and stop their agents.
             () = signals.next() => {}
         }
         return refuse(refusals::stopped());
@@ -108,11 +108,11 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     if is_broken || !answered { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What ends a program from outside.
+/// The signals that ask this process to end.
 struct Signals([Signal; 3]);
 
 impl Signals {
-    /// From here on each is waited for, and does nothing else.
+    /// Replaces the default action of each signal, which would end the process at once.
     fn watched() -> io::Result<Self> {
         Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
     }

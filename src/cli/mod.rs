@@ -1,6 +1,7 @@
-//! The command line: which role this process plays.
+//! The command line: selects the role of this process.
 //!
-//! Without a verb it is the MCP server. People use `check` and `schema`; `supervise` is how the server starts a task.
+//! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other
+//! verbs are for people, scripts and hooks.
 
 mod check;
 mod deep;
@@ -37,7 +38,7 @@ use crate::{
 
 /// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
 ///
-/// Without a command it serves MCP on stdin and stdout, as Claude Code starts it:
+/// Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
 /// claude mcp add codex-connector -- codex-connector
 #[derive(Debug, Parser)]
 #[command(name = "codex-connector", version, about, long_about, disable_help_subcommand = true)]
@@ -50,89 +51,89 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct ConfigArgs {
-    /// Read this configuration file instead of ~/.codex-connector/config.toml
+    /// Use this configuration file instead of ~/.codex-connector/config.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keep everything in this directory instead of ~/.codex-connector
+    /// Use this data directory instead of ~/.codex-connector
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Set one key of the configuration, as in --set tasks.heartbeat_interval=10s; may be repeated
+    /// Override one configuration key, e.g. --set tasks.heartbeat_interval=10s (repeatable)
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Serve MCP: on stdin and stdout, as without a command, or over HTTP
+    /// Serve MCP on stdin and stdout (the default) or over HTTP
     Serve {
-        /// Listen on this address, such as 127.0.0.1:8181; clients need the token in ~/.codex-connector/http-token
+        /// Listen on this address, e.g. 127.0.0.1:8181; clients must send the token from ~/.codex-connector/http-token
         #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
         http: Option<SocketAddr>,
-        /// Let the address be one that other machines reach: traffic is not encrypted
+        /// Allow an address that other machines can reach; traffic is not encrypted
         #[arg(long, requires = "http")]
         allow_remote: bool,
     },
-    /// Wait until tasks have ended, and say what became of them
+    /// Wait for tasks to finish and print their results
     ///
-    /// Exits with 0 when all completed, 1 when one failed, 3 when one was interrupted, 4 when there is no such task, 124
-    /// when the time is up.
+    /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task
+    /// does not exist, 124 on timeout.
     Wait {
-        /// The tasks' ids
+        /// Task IDs
         #[arg(required = true, value_name = "TASK-ID")]
         ids: Vec<String>,
-        /// Wait for the first of them to end
+        /// Return as soon as one of the tasks finishes
         #[arg(long, conflicts_with = "all")]
         any: bool,
-        /// Wait for all of them to end, as without this
+        /// Wait for all tasks (default)
         #[arg(long)]
         all: bool,
-        /// Wait no longer than this, as in 90s, 30m or 2h
+        /// Stop waiting after this time, e.g. 90s, 30m or 2h
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         timeout: Option<Duration>,
     },
-    /// Tell of tasks that ended, for a hook of Claude Code; nothing when there are none
+    /// Report newly finished tasks (for a Claude Code hook)
     Notify {
-        /// Tell of those that ended since the last call for the same session
+        /// Report the tasks that finished since the last call for the same session
         #[arg(long, required = true)]
         since_last: bool,
-        /// The session; without it the one that Claude Code names in the hook's input
+        /// Session name; defaults to the session that Claude Code reports to its hook
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
-        /// Tell only of tasks in the project directory, or below it
+        /// Report only tasks in or below the project directory
         #[arg(long)]
         here: bool,
     },
-    /// Say whether the configuration is valid, the data directory writable, and each backend installed
+    /// Check the configuration, data directory and backends
     Check {
-        /// Give this backend short tasks, at the expense of its account, and say what it can and cannot do
+        /// Test the capabilities of this backend with short tasks (uses your account's quota)
         ///
-        /// Nothing is asked for that changes a file or runs a command; each task is in the narrowest sandbox that the agent has.
+        /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
         #[arg(long, value_name = "NAME")]
         deep: Option<String>,
-        /// Also ask for files and commands, in a directory of its own, and in the widest sandbox that the ceiling admits
+        /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows
         #[arg(long, requires = "deep")]
         whole: bool,
-        /// Print one JSON object
+        /// Print the report as one JSON object
         #[arg(long, requires = "deep")]
         json: bool,
-        /// Give each task no more time than this
+        /// Time limit for each task
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "3m")]
         limit: Duration,
     },
-    /// Print the JSON schema of config.toml
+    /// Print the JSON Schema of config.toml
     Schema,
-    /// Run one task to its end; its spec is the first line of stdin
+    /// Run one task, whose spec is the first line of stdin
     #[command(hide = true)]
     Supervise {
-        /// The task's id
+        /// Task ID
         id: String,
-        /// Where results, logs and records go
+        /// Directory for results, logs and records
         #[arg(long, value_name = "DIR")]
         log_dir: PathBuf,
     },
 }
 
-/// Plays the role that `args` name. A server runs `supervisor`, or this very program, for each task.
+/// Runs the role that `args` select. A server starts `supervisor`, or this same program, for each task.
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
     reset_signals();
     let args: Vec<_> = args.collect();
@@ -186,7 +187,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),
+                (Some(Verb::Supervise { .. }), _) => unreachable!("the outer match handles this verb"),
             }
         }
     }
@@ -202,10 +203,10 @@ fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
-/// Prints the message of clap. Help and version are not errors, and hold only words of ours.
+/// Prints a message of clap: an error, the help or the version.
 fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
-        // An error repeats arguments, so it is made once more of arguments that are already escaped.
+        // An error repeats arguments, so the command line is parsed again with escaped arguments.
         let redactor = redactor();
         let escaped = args.iter().map(|arg| escaped_argument(&redactor.text(&arg.to_string_lossy())));
         let shown = CommandLine::try_parse_from(escaped).err().unwrap_or(problem);
@@ -226,10 +227,10 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
         (Err(problem), _) => return fail(refusals::invalid_task_id(&problem)),
         (_, None) => return refuse(refusals::needs_data_dir()),
     };
-    // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this
-    // process leads a group already, as under a shell.
+    // In a new session, neither a terminal nor a signal to the server's process group reaches this process. The call
+    // fails only if this process already leads a group, as when a shell starts it.
     let _ = rustix::process::setsid();
-    // One thread is enough for one agent, and keeps an idle supervisor small.
+    // One thread is enough for one agent and keeps the memory use of an idle supervisor low.
     let ended = runtime()
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(supervise(assignment, registry)));
@@ -240,7 +241,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
             1
         }
     };
-    // Not by returning: a thread still waits for the end of stdin.
+    // Returning would wait for a thread that still reads stdin.
     std::process::exit(code)
 }
 
@@ -260,7 +261,7 @@ mod tests {
     fn an_invalid_address_is_answered_with_an_example() {
         assert!(listening_address("127.0.0.1:8181").is_ok());
         for wrong in ["8181", "localhost:8181", ":8181", ""] {
-            assert!(listening_address(wrong).is_err_and(|said| said.contains("127.0.0.1:8181")), "{wrong}");
+            assert!(listening_address(wrong).is_err_and(|error| error.contains("127.0.0.1:8181")), "{wrong}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! `notify`: tells of the tasks that ended since it was last asked, and nothing when there are none.
+//! `notify`: reports the tasks that finished since the last call, and prints nothing if there are none.
 //!
-//! Made for a hook of Claude Code that runs before each turn. It looks at the files of tasks and at nothing else, and its
-//! words are those of `present`.
+//! It is made for a Claude Code hook that runs before each turn. It reads only the files of tasks; `present` writes the
+//! text.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -24,15 +24,16 @@ use crate::{
     task::TaskRecord,
 };
 
-/// How long the input of the hook is waited for. Claude Code writes it at once, but a busy machine can delay it.
+/// How long to wait for the hook's input. Claude Code writes it at once, but a busy machine can delay it.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The most of it that is read, in bytes.
+/// Maximum length of the hook's input, in bytes.
 const MAX_INPUT_BYTES: u64 = 1 << 20;
 
-/// Tells of the tasks that ended since the last call with the same key, those below `here` alone if it is given.
+/// Reports the tasks that finished since the last call with the same key; with `here`, only those in or below that
+/// directory.
 ///
-/// Without a key it is the session that the hook's input or the environment names.
+/// The default key is the session from the environment, or else from the hook's input.
 pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(hook_session);
     let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
@@ -49,7 +50,7 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&P
     let is_here = |record: &TaskRecord| here.is_none_or(|here| is_below(&record.progress.working_directory, here));
     new_ends.records.retain(is_here);
     new_ends.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
-    // Ends that could not be printed are printed the next time.
+    // Without a confirmation, the next call reports these tasks again.
     if let Some(text) = ended_tasks(&new_ends.records)
         && print(&text) != ExitCode::SUCCESS
     {
@@ -64,13 +65,13 @@ fn is_below(directory: &Path, here: &Path) -> bool {
     real(directory).starts_with(real(here))
 }
 
-/// The session in what Claude Code writes to its hooks, if it does.
+/// The session in the hook's input, if there is any.
 fn hook_session() -> Option<String> {
     if io::stdin().is_terminal() {
         return None;
     }
     let (sender, receiver) = mpsc::channel();
-    // It may wait for ever for a pipe that nobody closes; it ends with the process.
+    // If nobody closes the pipe, this thread waits until the process ends.
     let reading = thread::Builder::new().spawn(move || {
         let mut input = Vec::new();
         let _ = io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut input);

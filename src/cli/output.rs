@@ -1,4 +1,4 @@
-//! stdout and stderr. The texts are made by `present`; secrets are taken out of the foreign words of a problem here.
+//! Prints texts of `present` on stdout and stderr. Secrets in the untrusted parts of a problem are redacted here.
 
 use std::{
     io::{self, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{present::Refused, redact::Redactor, task::Message, visible::visible};
 
-/// Prints a text of `present`. Should anything in it drive the terminal all the same, it is shown as an escape.
+/// Prints a text of `present` on stdout. If it still contains terminal control characters, they are escaped.
 pub(super) fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(visible(text).as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -15,12 +15,12 @@ pub(super) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Tells on stderr that something was refused.
+/// Prints a refusal on stderr.
 pub(super) fn refuse(refused: Refused) -> ExitCode {
     refuse_all([refused])
 }
 
-/// The same of several things.
+/// Prints several refusals on stderr.
 pub(super) fn refuse_all(refused: impl IntoIterator<Item = Refused>) -> ExitCode {
     let redactor = redactor();
     for refused in refused {
@@ -29,14 +29,14 @@ pub(super) fn refuse_all(refused: impl IntoIterator<Item = Refused>) -> ExitCode
     ExitCode::FAILURE
 }
 
-/// For words of arguments, files and programs. The names of our own files stay whole where they usually are.
+/// For untrusted text in arguments, files and program output. The usual path of the data directory is not redacted.
 pub(super) fn redactor() -> Redactor {
     let home = std::env::home_dir().map(|home| home.join(".codex-connector"));
     let redactor = Redactor::of(std::env::vars_os());
     home.map_or(redactor.clone(), |home| redactor.sparing(&[&home]))
 }
 
-/// Tells on stderr what the system says.
+/// Prints a problem on stderr for which there is no advice.
 pub(super) fn fail(problem: impl Into<Message>) -> ExitCode {
     refuse(Refused::without_advice(problem))
 }

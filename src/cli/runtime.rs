@@ -1,11 +1,11 @@
-//! The runtime of the verbs that need only one thread.
+//! The async runtime for the verbs that need only one thread.
 
 use std::{io, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
-/// How long threads that have nothing to do are kept: when an agent fills the process limit, no new one can be started.
-/// Longer than any task takes.
+/// How long idle threads are kept: longer than any task takes. If an agent exhausts the process limit, no new thread
+/// can be started.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A runtime on the current thread.

@@ -19,7 +19,8 @@ use crate::{
     store::{HttpToken, StoreError, Upkeep},
 };
 
-/// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
+/// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every
+/// tool call.
 fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
     let state = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
@@ -28,7 +29,7 @@ fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result
     state.map_or_else(ServerState::Misconfigured, |broker| ServerState::Ready(Box::new(broker)))
 }
 
-/// Serves on stdin and stdout until the client goes.
+/// Serves on stdin and stdout until the client disconnects.
 pub(super) fn over_stdio(
     registry: &Registry,
     supervisor: Option<PathBuf>,
@@ -41,7 +42,7 @@ fn start_failed(problem: &StartProblem) -> ExitCode {
     refuse(problem.explain())
 }
 
-/// Serves over HTTP until it is told to go. Says on stdout where, in one line.
+/// Serves over HTTP until a signal ends it. Prints its address as one line on stdout.
 pub(super) fn over_http(
     registry: &Registry,
     supervisor: Option<PathBuf>,
@@ -76,7 +77,7 @@ pub(super) fn over_http(
         .unwrap_or_else(|problem| start_failed(&problem))
 }
 
-/// A broker on the data directory.
+/// Opens the data directory and creates a broker for it.
 pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, Refused> {
     check_proc().map_err(|problem| Refused::new(problem.to_string(), problem.next()))?;
     let upkeep = open_data_dir(&config)?;
@@ -84,13 +85,13 @@ pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Con
     Broker::new(config, registry, upkeep, executor).map_err(|problem| Refused::without_advice(problem.to_string()))
 }
 
-/// The data directory.
+/// Opens the data directory.
 pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
     let opened = Upkeep::open(&config.data_dir, &config.log_dir);
     opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable_data_dir(config, &error))
 }
 
-/// The refusal of a data directory that cannot be used.
+/// Explains why the data directory cannot be used.
 pub(super) fn unusable_data_dir(config: &Config, error: &StoreError) -> Refused {
     let has_locks = error.source.kind() != ErrorKind::Unsupported;
     refusals::data_directory(error, has_locks, &config.file)

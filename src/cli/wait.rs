@@ -1,7 +1,7 @@
-//! `wait`: blocks until tasks have ended, prints what became of them, and exits with a code that tells it.
+//! `wait`: blocks until tasks have finished, prints their results, and exits with a code that summarizes them.
 //!
-//! Made to be run by Claude Code as a background command, which wakes it when the command ends. It needs no server, holds
-//! nothing, and ends with whoever reads its output.
+//! It is made to run as a background command of Claude Code, which is woken when the command exits. It needs no server,
+//! takes no locks, and ends when nobody reads its output any more.
 
 use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
@@ -29,24 +29,24 @@ const EXIT_COMPLETED: u8 = 0;
 const EXIT_FAILED: u8 = 1;
 /// A task was interrupted, and none failed.
 const EXIT_INTERRUPTED: u8 = 3;
-/// There is no such task.
+/// A task does not exist.
 const EXIT_UNKNOWN_TASK: u8 = 4;
-/// The time was up: `timeout` has the same.
+/// The wait timed out. The program `timeout` uses the same code.
 const EXIT_TIMED_OUT: u8 = 124;
 
-/// How often it is looked whether anyone reads.
+/// How often to check whether anyone still reads the output.
 const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Until when to wait.
+/// Which tasks must finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitMode {
-    /// Until all tasks have ended.
+    /// All of them.
     All,
-    /// Until one of them has.
+    /// Any one of them.
     Any,
 }
 
-/// Waits for the tasks, for at most `time_limit` if there is one.
+/// Waits for the tasks with the IDs `words`, for at most `time_limit` if there is one.
 pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit: Option<Duration>) -> ExitCode {
     let mut ids = BTreeSet::new();
     for word in words {
@@ -78,7 +78,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
             () = reader_gone() => ExitCode::from(EXIT_FAILED),
         }
     });
-    // A read of a file may still be under way in a thread.
+    // A thread may still be reading a file.
     runtime.shutdown_background();
     waited
 }

@@ -1,4 +1,4 @@
-//! The backends of a configuration: what each one's kind is, and whether its kind takes its settings.
+//! The backends of a configuration: determines the kind of each one and has the kind check its settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ use crate::{
     task::FrozenBackend,
 };
 
-/// Drops the default settings of each backend that has another kind now, or whose kind is not in this binary; then
-/// tells which keys the rest of the configuration can have.
+/// Removes the default settings of each backend whose kind the user changed, or whose kind is not in this binary.
+/// Returns the schema of the remaining configuration.
 pub(super) fn resolve_kinds(settings: &mut Vec<Setting>, raw: &[RawSetting], registry: &Registry) -> Value {
     let raw = raw.iter().map(|setting| (&setting.path[..], setting.text.as_str()));
     let written = settings.iter().map(|setting| (&setting.path[..], setting.value.as_str().unwrap_or_default()));
@@ -39,29 +39,29 @@ pub(super) fn resolve_kinds(settings: &mut Vec<Setting>, raw: &[RawSetting], reg
         .filter(|setting| setting.origin == Origin::Defaults && setting.path.last().is_some_and(|key| key == "kind"))
         .map(|setting| (setting.path[1].clone(), setting.value.clone()))
         .collect();
-    let stays = |name: &str| {
+    let keeps_defaults = |name: &str| {
         let kind = kinds.get(name).and_then(Option::as_deref);
         kind.is_some_and(|kind| {
             registry.schema(kind).is_some() && default_kinds.get(name).is_some_and(|was| was == kind)
         })
     };
-    settings.retain(|setting| setting.origin != Origin::Defaults || setting.backend().is_none_or(stays));
+    settings.retain(|setting| setting.origin != Origin::Defaults || setting.backend().is_none_or(keeps_defaults));
     shape::of(registry, &kinds)
 }
 
-/// What [`freeze`](Self::freeze) works on.
+/// Inputs to [`freeze`](Self::freeze).
 pub(super) struct Backends<'a> {
     pub(super) registry: &'a Registry,
-    /// All settings that are right by themselves.
+    /// All settings that are valid by themselves.
     pub(super) settings: &'a [Setting],
-    /// The same, merged.
+    /// The same settings, merged.
     pub(super) sections: &'a Sections,
-    /// The names of backends that have problems already.
+    /// The names of backends with known problems.
     pub(super) faulty: &'a BTreeSet<String>,
 }
 
 impl Backends<'_> {
-    /// Each backend that its kind accepts; the others are problems.
+    /// Returns the backends whose kinds accept their settings, and adds a problem for each of the others.
     pub(super) fn freeze(&self, problems: &mut Vec<ConfigProblem>) -> BTreeMap<BackendName, FrozenBackend> {
         let valid = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
         let mut frozen = BTreeMap::new();
@@ -90,8 +90,8 @@ impl Backends<'_> {
         }
     }
 
-    /// Gives the rules of `[agent_env]` to a backend whose kind takes them, where it has none of its own. What agents of
-    /// the kind need is not for the common `remove` to take away.
+    /// Adds the rules of `[agent_env]` to a backend whose kind supports them, unless the backend has the same rule
+    /// itself. The common `remove` does not apply to the variables that agents of the kind need.
     fn inherit_environment(&self, schema: &Value, needs: &[&str], section: &mut Map<String, Value>) {
         let common = &self.sections.agent_env;
         for (rule, value) in
@@ -121,7 +121,7 @@ impl Backends<'_> {
     fn refused(&self, name: &str, key: &str, problem: &str) -> ConfigProblem {
         let section = format!("backends.{name}");
         let full_key = if key.is_empty() { section.clone() } else { format!("{section}.{key}") };
-        // A kind may begin its sentence with the key, as it knows it.
+        // The problem may begin with the key, as the kind spells it.
         let problem = match problem.strip_prefix(&format!("`{key}`")) {
             Some(rest) => rest.to_owned(),
             None => format!(": {problem}"),
@@ -134,12 +134,12 @@ impl Backends<'_> {
         ConfigProblem::MissingKind {
             origin: self.origin(name, ""),
             section: format!("backends.{name}"),
-            kinds: shape::allowed(&shape::any_kind(self.registry)),
+            kinds: shape::expected(&shape::any_kind(self.registry)),
             suggestion: nearest(name, others).map(|suggestion| format!("backends.{suggestion}")),
         }
     }
 
-    /// Where a key of a backend was written; or else the last place where anything of the backend was.
+    /// The origin of a backend's key, or else of the backend's last setting.
     fn origin(&self, name: &str, key: &str) -> String {
         let section = ["backends".to_owned(), name.to_owned()];
         let setting_at = |path: &[String]| self.settings.iter().rev().find(|setting| setting.path.starts_with(path));

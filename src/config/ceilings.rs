@@ -1,4 +1,4 @@
-//! The ceiling of each backend: the common rules, and in their place those of its own.
+//! The ceiling of each backend: the common rules, each of which the backend's own rule replaces.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use super::{cross_checks::CrossChecks, problem::ConfigProblem, sections, setting
 use crate::task::{Ceiling, RuleOrigin};
 
 impl CrossChecks<'_> {
-    /// What a call may ask of the backend `name`. A root that cannot be one is a problem.
+    /// The ceiling of the backend `name`. Adds a problem for each invalid root.
     pub(super) fn ceiling(&self, name: &BackendName, problems: &mut Vec<ConfigProblem>) -> Ceiling {
         let common = self.settings.iter().filter(|setting| setting.path.first().is_some_and(|key| key == "ceiling"));
         let own = self.settings.iter().filter(|setting| setting.backend() == Some(name.as_str()));
@@ -31,7 +31,7 @@ impl CrossChecks<'_> {
         for root in &rules.roots {
             match self.root(root, written["roots"]) {
                 Ok(root) => roots.push(root),
-                // What is wrong with a common root is found for every backend, and told once.
+                // Every backend finds the problems of the common roots; they are reported once.
                 Err(problem) if problems.contains(&problem) => {}
                 Err(problem) => problems.push(problem),
             }
@@ -51,8 +51,7 @@ impl CrossChecks<'_> {
         if path.is_absolute() {
             return Ok(path);
         }
-        let wrong =
-            format!(", in which `{root}` is a relative path; allowed: absolute paths, and such as begin with `~/`");
-        Err(self.checker.invalid_value(written, wrong))
+        let reason = format!("`{root}` must be an absolute path or start with `~/`");
+        Err(self.checker.invalid_value(written, reason))
     }
 }

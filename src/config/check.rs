@@ -1,4 +1,4 @@
-//! Whether one setting can be right, whatever the others are.
+//! Checks each setting by itself: whether its key exists and its value is valid. `cross_checks` compares settings.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,11 @@ use super::{
     shape,
 };
 
-/// No key has as many parts. What goes through all parts of a key needs room on the stack for each.
+/// Upper bound on the number of parts of a key: longer keys are unknown. Recursion over the parts needs stack space for
+/// each.
 const MAX_KEY_PARTS: usize = 32;
 
-/// What settings are checked against.
+/// The keys and types that settings are checked against.
 pub(super) struct Checker {
     shape: Value,
     keys: Vec<String>,
@@ -25,12 +26,13 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    /// A checker for a configuration of this shape.
+    /// A checker for a configuration with the schema `shape`.
     pub(super) fn new(shape: Value, defaults: Figment) -> Self {
         Self { keys: shape::keys(&shape), shape, defaults }
     }
 
-    /// Takes out the settings that are wrong. Gives the names of the backends that have lost some.
+    /// Removes the invalid settings, and adds a problem for each. Returns the names of the backends that lost a
+    /// setting.
     pub(super) fn remove_invalid(
         &self,
         settings: &mut Vec<Setting>,
@@ -48,7 +50,7 @@ impl Checker {
         faulty
     }
 
-    /// Fails when there is no such key, or when it cannot have this value.
+    /// Fails if the key is unknown or the value is invalid.
     fn check(&self, setting: &Setting) -> Result<(), ConfigProblem> {
         if let Some(Err(bad)) = setting.backend().map(BackendName::new) {
             return Err(ConfigProblem::InvalidName {
@@ -59,10 +61,11 @@ impl Checker {
         }
         let known = Some(&setting.path[..]).filter(|path| path.len() < MAX_KEY_PARTS);
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
-        let right = || format!("; allowed: {}", shape::allowed(schema));
-        // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
+        let expected = || format!("expected {}", shape::expected(schema));
+        // A backend's kind reads the backend's settings. Every other setting is read here, alone on top of the
+        // defaults.
         let ours = match (setting.backend(), &setting.origin) {
-            // Read with each of the others, and right in every configuration.
+            // The defaults are valid in every configuration.
             (None, Origin::Defaults) => return Ok(()),
             (None, Origin::File(_) | Origin::Variable(_) | Origin::Flag(_)) => Some(setting.clone()),
             (Some(_), _) => setting.as_common(),
@@ -73,25 +76,25 @@ impl Checker {
         };
         match read.map_err(|error| error.kind) {
             Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
-            Err(Kind::Message(detail)) => Err(self.invalid_value(setting, format!(", {detail}"))),
-            Ok(()) | Err(_) => Err(self.invalid_value(setting, right())),
+            Err(Kind::Message(detail)) => Err(self.invalid_value(setting, detail)),
+            Ok(()) | Err(_) => Err(self.invalid_value(setting, expected())),
         }
     }
 
-    /// The problem that `setting` has a value it cannot have.
-    pub(super) fn invalid_value(&self, setting: &Setting, wrong: String) -> ConfigProblem {
+    /// The problem that `setting` has an invalid value, for this reason.
+    pub(super) fn invalid_value(&self, setting: &Setting, reason: String) -> ConfigProblem {
         let key = setting.key();
         let default = self.defaults.find_value(&key).ok().and_then(|value| value.deserialize::<Value>().ok());
         let spelling = setting.origin.spelling(&key);
         let next = match default.filter(|default| !default.is_object()) {
             _ if setting.origin == Origin::Defaults => format!("set {spelling} in your config.toml"),
-            Some(default) => format!("correct {spelling}, or take it out: it is `{default}` then"),
-            None => format!("correct {spelling}, or take it out"),
+            Some(default) => format!("correct {spelling}, or remove it to use the default (`{default}`)"),
+            None => format!("correct {spelling}, or remove it"),
         };
-        ConfigProblem::InvalidValue { origin: setting.origin.to_string(), found: setting.shown(), wrong, next, key }
+        ConfigProblem::InvalidValue { origin: setting.origin.to_string(), found: setting.shown(), reason, next, key }
     }
 
-    /// Whether `word` is a kind of backend.
+    /// Whether `word` is a backend kind.
     pub(super) fn is_kind(&self, backend: &BackendName, word: &str) -> bool {
         let path = ["backends", backend.as_str(), "kind"].map(str::to_owned);
         shape::find(&self.shape, &path).is_some_and(|schema| shape::accepts(schema, &Value::from(word)))
@@ -101,9 +104,9 @@ impl Checker {
         let key = setting.key();
         let suggestion = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
         let next = match &suggestion {
-            Some(suggestion) => format!("write {} instead, or take it out", setting.origin.spelling(suggestion)),
+            Some(suggestion) => format!("use {} instead, or remove it", setting.origin.spelling(suggestion)),
             None => format!(
-                "take it out; there are {}",
+                "remove it; valid keys: {}",
                 self.nearby_keys(&setting.path[..setting.path.len().min(MAX_KEY_PARTS)])
             ),
         };

@@ -1,4 +1,4 @@
-//! Checks that take the whole configuration.
+//! Checks that compare settings with each other, or with the environment.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::task::FrozenBackend;
 
-/// Checks that need the whole configuration.
+/// Checks of the whole configuration.
 pub(super) struct CrossChecks<'a> {
     pub(super) checker: Checker,
     pub(super) settings: &'a [Setting],
@@ -22,13 +22,13 @@ pub(super) struct CrossChecks<'a> {
 }
 
 impl CrossChecks<'_> {
+    /// The value of the key as an absolute path. A leading `~/` means the home directory.
     pub(super) fn path(&self, key: &str, written: &str) -> Result<PathBuf, ConfigProblem> {
         let path = self.environment.expand(Path::new(written), &format!("`{key}`"))?;
         if path.is_absolute() {
             return Ok(path);
         }
-        let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
-        Err(self.invalid_value(key, wrong.to_owned()))
+        Err(self.invalid_value(key, "must be an absolute path or start with `~/`".to_owned()))
     }
 
     /// The fallbacks of a backend. Each must be another configured backend.
@@ -49,23 +49,26 @@ impl CrossChecks<'_> {
                     let others: Vec<_> =
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
                     let suggestion = nearest(word, others.iter().copied());
-                    let suggestion = suggestion.map(|suggestion| format!(" (`{suggestion}`?)")).unwrap_or_default();
-                    let there = match others.as_slice() {
-                        [] => format!("`{name}` is the only one"),
-                        others => format!("there is `{}`", others.join("`, `")),
+                    let suggestion =
+                        suggestion.map(|suggestion| format!("; did you mean `{suggestion}`?")).unwrap_or_default();
+                    let problem = if word == name.as_str() {
+                        format!("`{word}` cannot be its own fallback")
+                    } else {
+                        format!("unknown backend `{word}`{suggestion}")
                     };
-                    let wrong = format!(
-                        ": `{word}` is not another backend{suggestion}; {there}{}",
-                        self.how_to_add(name, word)
-                    );
-                    problems.push(self.invalid_value(&key, wrong));
+                    let configured = match others.as_slice() {
+                        [] => format!("`{name}` is the only backend"),
+                        others => format!("other backends: `{}`", others.join("`, `")),
+                    };
+                    let reason = format!("{problem}; {configured}{}", self.how_to_add(name, word));
+                    problems.push(self.invalid_value(&key, reason));
                 }
             }
         }
         fallback
     }
 
-    /// How to add the backend `word` that the fallback of `name` lacks, as the end of a sentence.
+    /// How to add the missing fallback `word` of the backend `name`, as the end of a sentence.
     fn how_to_add(&self, name: &BackendName, word: &str) -> String {
         match BackendName::new(word) {
             Ok(other) if other != *name && self.checker.is_kind(name, word) => {
@@ -75,7 +78,7 @@ impl CrossChecks<'_> {
         }
     }
 
-    /// With a tool for each backend, no two may have the same name.
+    /// Checks that no two backends would get a tool with the same name.
     pub(super) fn tool_names<'b>(
         &self,
         names: impl Iterator<Item = &'b BackendName>,
@@ -88,14 +91,13 @@ impl CrossChecks<'_> {
         for name in names {
             if let Some(other) = tools.insert(tool_of(name), name) {
                 let tool = tool_of(name);
-                let wrong =
-                    format!(", and backends `{other}` and `{name}` would both have the tool `{tool}`; rename one");
-                problems.push(self.invalid_value("tools.per_backend", wrong));
+                let reason = format!("backends `{other}` and `{name}` would both get the tool `{tool}`; rename one");
+                problems.push(self.invalid_value("tools.per_backend", reason));
             }
         }
     }
 
-    /// A backend that is faulty itself is a problem already.
+    /// The default backend. It may be one of the `faulty` backends, whose problems are reported already.
     pub(super) fn default_backend(&self, faulty: &BTreeSet<String>) -> Result<BackendName, ConfigProblem> {
         let name = &self.sections.tasks.default_backend;
         let names = self.sections.backends.keys().chain(faulty).collect::<BTreeSet<_>>();
@@ -105,14 +107,14 @@ impl CrossChecks<'_> {
                 let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
                 Err(self.invalid_value(
                     "tasks.default_backend",
-                    format!("; allowed: the name of a backend: {}", names.join(", ")),
+                    format!("expected the name of a backend: {}", names.join(", ")),
                 ))
             }
         }
     }
 
-    fn invalid_value(&self, key: &str, wrong: String) -> ConfigProblem {
+    fn invalid_value(&self, key: &str, reason: String) -> ConfigProblem {
         let written = self.settings.iter().rev().find(|setting| setting.key() == key);
-        self.checker.invalid_value(written.expect("every key that is asked about has a value"), wrong)
+        self.checker.invalid_value(written.expect("every key that is checked here has a value"), reason)
     }
 }

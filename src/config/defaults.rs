@@ -1,4 +1,4 @@
-//! `config/default.toml`: the only place for defaults, and for what a key means.
+//! Reads `config/default.toml`, the only file that contains the defaults and describes the keys.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::setting::{Origin, Setting};
 
-/// The file, as it is in the repository.
+/// The content of the file.
 pub(super) const TEXT: &str = include_str!("../../config/default.toml");
 
 /// The defaults as a layer.
@@ -18,14 +18,14 @@ pub(super) fn figment() -> Figment {
     Figment::from(Toml::string(TEXT))
 }
 
-/// The defaults, key by key.
+/// The defaults, one setting for each key.
 pub(super) fn settings() -> Vec<Setting> {
-    let table: Value = figment().extract().expect("the tests read default.toml");
+    let table: Value = figment().extract().expect("default.toml is valid, which the tests check");
     Setting::all_in(&Origin::Defaults, vec![], table)
 }
 
-/// The comment before each key and each section, without indented examples, by the key with dots. A key that is
-/// commented out counts.
+/// The comment before each key and each section, by the dotted key, without indented examples. Keys that are commented
+/// out are included.
 pub(super) fn comments() -> BTreeMap<String, String> {
     let mut comments = BTreeMap::new();
     let (mut section, mut comment) = (String::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Lengths of time as the user writes them: a text with a unit, such as `"30s"` or `"1h 30m"`.
+//! Durations as the user writes them: strings with a unit, such as `"30s"` or `"1h 30m"`.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -6,42 +6,38 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// No length is longer, so that adding one to a point in time never overflows.
+/// Upper bound on a duration, so that adding it to a point in time never overflows.
 const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// A length that is not zero.
+/// A duration that is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct PositiveDuration(pub(super) Duration);
 
-/// A length that may be zero: a time of patience.
+/// A duration that may be zero, for grace periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct DurationOrZero(pub(super) Duration);
 
-/// A length that is not zero, or `"none"`, which can be written `"off"`.
+/// A duration that is not zero, or no limit, written `"none"` or `"off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct DurationLimit(pub(super) Option<Duration>);
 
-/// What is wrong with a length: the end of a sentence that begins with what was found.
+/// Why a value is not a valid duration: the end of a message that begins with the key and the value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidDuration {
-    #[error("which has no unit; write it with one, such as `\"30s\"` or `\"2m\"`")]
+    #[error("missing unit; expected for example `\"30s\"` or `\"2m\"`")]
     NoUnit,
-    #[error(
-        "which is no length of time; allowed: a number with a unit, such as `\"500ms\"`, `\"30s\"` or `\"1h 30m\"`"
-    )]
+    #[error("not a duration; expected a number with a unit, such as `\"500ms\"`, `\"30s\"` or `\"1h 30m\"`")]
     NotADuration,
-    #[error(
-        "which is no length of time; allowed: `\"none\"`, or a number with a unit, such as `\"30s\"` or `\"1h 30m\"`"
-    )]
+    #[error("not a duration; expected `\"none\"`, or a number with a unit, such as `\"30s\"` or `\"1h 30m\"`")]
     NotALimit,
-    #[error("which is too short; allowed: more than nothing, such as `\"30s\"` or `\"2m\"`")]
+    #[error("must be longer than zero, such as `\"30s\"` or `\"2m\"`")]
     Zero,
-    #[error("which is too short; allowed: `\"none\"`, or more than nothing, such as `\"30s\"` or `\"2m\"`")]
+    #[error("must be longer than zero, such as `\"30s\"` or `\"2m\"`, or `\"none\"` for no limit")]
     ZeroLimit,
-    #[error("which is too long; allowed: at most 100 years")]
+    #[error("must be at most 100 years")]
     TooLong,
 }
 
@@ -57,8 +53,8 @@ impl TryFrom<Value> for DurationOrZero {
         if text.parse::<f64>().is_ok() {
             return Err(InvalidDuration::NoUnit);
         }
-        let length = humantime::parse_duration(text).map_err(|_| InvalidDuration::NotADuration)?;
-        if length <= MAX_DURATION { Ok(Self(length)) } else { Err(InvalidDuration::TooLong) }
+        let duration = humantime::parse_duration(text).map_err(|_| InvalidDuration::NotADuration)?;
+        if duration <= MAX_DURATION { Ok(Self(duration)) } else { Err(InvalidDuration::TooLong) }
     }
 }
 
@@ -66,8 +62,8 @@ impl TryFrom<Value> for PositiveDuration {
     type Error = InvalidDuration;
 
     fn try_from(written: Value) -> Result<Self, InvalidDuration> {
-        let DurationOrZero(length) = written.try_into()?;
-        if length.is_zero() { Err(InvalidDuration::Zero) } else { Ok(Self(length)) }
+        let DurationOrZero(duration) = written.try_into()?;
+        if duration.is_zero() { Err(InvalidDuration::Zero) } else { Ok(Self(duration)) }
     }
 }
 
@@ -79,7 +75,7 @@ impl TryFrom<Value> for DurationLimit {
             return Ok(Self(None));
         }
         match written.try_into() {
-            Ok(PositiveDuration(length)) => Ok(Self(Some(length))),
+            Ok(PositiveDuration(duration)) => Ok(Self(Some(duration))),
             Err(InvalidDuration::NotADuration) => Err(InvalidDuration::NotALimit),
             Err(InvalidDuration::Zero) => Err(InvalidDuration::ZeroLimit),
             Err(other) => Err(other),
@@ -88,10 +84,10 @@ impl TryFrom<Value> for DurationLimit {
 }
 
 macro_rules! string_schema {
-    ($($length:ty)*) => {
-        $(impl JsonSchema for $length {
+    ($($duration:ty)*) => {
+        $(impl JsonSchema for $duration {
             fn schema_name() -> Cow<'static, str> {
-                stringify!($length).into()
+                stringify!($duration).into()
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -122,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_unit_is_refused_with_advice() {
+    fn a_duration_without_a_unit_is_rejected() {
         for bare in [json!(30), json!(0), json!(1.5), json!("30"), json!("0"), json!("1.5")] {
             assert_eq!(PositiveDuration::try_from(bare.clone()), Err(InvalidDuration::NoUnit), "{bare}");
         }
@@ -132,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_a_valid_wait_but_not_a_valid_length_or_limit() {
+    fn zero_is_a_valid_grace_period_but_not_a_valid_interval_or_limit() {
         assert_eq!(DurationOrZero::try_from(json!("0s")), Ok(DurationOrZero(Duration::ZERO)));
         assert_eq!(PositiveDuration::try_from(json!("0s")), Err(InvalidDuration::Zero));
         assert_eq!(DurationLimit::try_from(json!("0ms")), Err(InvalidDuration::ZeroLimit));
@@ -147,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_century_is_refused() {
+    fn more_than_a_century_is_rejected() {
         assert_eq!(DurationLimit::try_from(json!("18446744073709551615s")), Err(InvalidDuration::TooLong));
     }
 }

@@ -1,4 +1,4 @@
-//! The user's settings, from the weakest layer to the strongest: file, environment, flags.
+//! Reads the user's settings in three layers: file, environment and flags, each of which overrides the ones before it.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use super::{
     shape,
 };
 
-/// Names the file, and so is no setting.
+/// Names the configuration file. It has the prefix of the settings, but is not one of them.
 const CONFIG_VARIABLE: &str = "CODEX_CONNECTOR_CONFIG";
 
-/// Where the user's file is looked for, relative to the home directory.
+/// Default path of the user's file.
 const DEFAULT_FILE: &str = "~/.codex-connector/config.toml";
 
-/// The environment of the process, or a test's.
+/// The environment of the process or of a test.
 pub(super) struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
@@ -32,12 +32,12 @@ impl Environment {
         Self(variables.collect())
     }
 
-    /// `path` with a leading `~/` replaced by the home directory. `needed_by` says what the path is.
+    /// Replaces a leading `~/` of `path` with the home directory. Error messages describe the path as `needed_by`.
     pub(super) fn expand(&self, path: &Path, needed_by: &str) -> Result<PathBuf, ConfigProblem> {
         let Ok(below_home) = path.strip_prefix("~") else { return Ok(path.to_owned()) };
         let home = self.0.get(&OsString::from("HOME")).map(PathBuf::from).filter(|home| home.is_absolute());
         let home = home.ok_or_else(|| ConfigProblem::MissingHome { needed_by: needed_by.to_owned() })?;
-        // Paths below it are written into records and specs, which are JSON.
+        // Paths below the home directory are written into records and specs, which are JSON.
         if home.to_str().is_none() {
             return Err(ConfigProblem::HomeNotUtf8 { home, needed_by: needed_by.to_owned() });
         }
@@ -45,7 +45,7 @@ impl Environment {
     }
 }
 
-/// A setting before its type is known: in the environment and in flags everything is text.
+/// A setting without a type: environment variables and flags contain only text.
 pub(super) struct RawSetting {
     pub(super) origin: Origin,
     pub(super) path: Vec<String>,
@@ -53,10 +53,11 @@ pub(super) struct RawSetting {
 }
 
 impl RawSetting {
-    /// Text stays text where text is allowed. Elsewhere it is read as a TOML value, and stays text if it is none.
+    /// Keeps the text as a string if the key accepts strings. Otherwise parses it as a TOML value; if that fails, it
+    /// stays a string.
     pub(super) fn parse(self, shape: &Value) -> Vec<Setting> {
-        let is_text = shape::find(shape, &self.path).is_none_or(shape::takes_text);
-        let value = if is_text { None } else { toml_value(&self.text) };
+        let accepts_strings = shape::find(shape, &self.path).is_none_or(shape::accepts_strings);
+        let value = if accepts_strings { None } else { toml_value(&self.text) };
         Setting::all_in(&self.origin, self.path, value.unwrap_or(Value::String(self.text)))
     }
 }
@@ -69,12 +70,12 @@ fn toml_value(text: &str) -> Option<Value> {
 /// The user's file.
 pub(super) struct UserFile {
     pub(super) path: PathBuf,
-    /// Who named it; none when it is where it is looked for by itself, and need not exist.
+    /// The flag or variable that names the file. `None` for the default path, where the file need not exist.
     named_by: Option<Origin>,
 }
 
 impl UserFile {
-    /// Finds out which file is the user's, without looking for it.
+    /// Determines the path of the user's file, without opening it.
     pub(super) fn named(overrides: &Overrides, environment: &Environment) -> Result<Self, ConfigProblem> {
         let variable = environment.0.get(&OsString::from(CONFIG_VARIABLE)).filter(|value| !value.is_empty());
         let (path, named_by) = match (&overrides.config_file, variable) {
@@ -83,12 +84,13 @@ impl UserFile {
             (None, None) => (PathBuf::from(DEFAULT_FILE), None),
         };
         let path = environment.expand(&path, &format!("the configuration file, `{}`", path.display()))?;
-        // Fails only for an empty path or a lost current directory; then reading the file says what is wrong.
+        // This fails only if the path is empty or the current directory is gone. Reading the file then reports the
+        // problem.
         let path = std::path::absolute(&path).unwrap_or(path);
         Ok(Self { path, named_by })
     }
 
-    /// The settings in the file: none when there is no file, and nobody named it.
+    /// The settings in the file. If the file is missing and no flag or variable names it, there are none.
     pub(super) fn settings(&self) -> Result<Vec<Setting>, ConfigProblem> {
         let path = &self.path;
         let bytes = match (read(path), &self.named_by) {
@@ -109,9 +111,9 @@ impl UserFile {
                 let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
                 let line = before.split('\n').count();
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-                // toml 0.8 has no words for some characters, such as control characters in a comment.
+                // toml 0.8 has no message for some characters, such as control characters in a comment.
                 let detail = match error.message() {
-                    "" => "not TOML, perhaps an invisible character".to_owned(),
+                    "" => "invalid TOML, perhaps an invisible character".to_owned(),
                     detail => detail.replace('\n', ", "),
                 };
                 Err(ConfigProblem::Syntax { path: path.clone(), line, column, detail })
@@ -120,7 +122,8 @@ impl UserFile {
     }
 }
 
-/// The settings in the environment. Names are in capitals, except those below `set`, which are names of variables.
+/// The settings in the environment. Variable names are converted to lower case, except below `set`, where they are
+/// themselves names of variables.
 pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for (name, value) in &environment.0 {
@@ -141,22 +144,23 @@ pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec
     found
 }
 
-/// Takes out the variables that are not settings, and names them: a Service called `codex-connector` makes Kubernetes set
-/// `CODEX_CONNECTOR_PORT` and others in every pod, and a Dockerfile may set `CODEX_CONNECTOR_VERSION`.
+/// Removes the variables that have the prefix of the settings but are not settings, and returns their names. For a
+/// Service called `codex-connector`, Kubernetes sets `CODEX_CONNECTOR_PORT` and others in every pod, and a Dockerfile
+/// may set `CODEX_CONNECTOR_VERSION`.
 ///
-/// These have no `__`. A name that has one, or that only lacks it (`CODEX_CONNECTOR_CEILING_SANDBOX`), was meant as a setting
-/// and is not taken out: a limit that is misspelt must not be lost.
-pub(super) fn take_foreign(raw: &mut Vec<RawSetting>, shape: &Value) -> Vec<String> {
+/// Such names contain no `__`. A name with `__`, or one that would be a setting with it
+/// (`CODEX_CONNECTOR_CEILING_SANDBOX`), was meant as a setting and is kept: a misspelt limit must not be ignored.
+pub(super) fn remove_foreign_variables(raw: &mut Vec<RawSetting>, shape: &Value) -> Vec<String> {
     let keys = shape::keys(shape);
-    let mut foreign = vec![];
+    let mut removed = vec![];
     raw.retain(|raw| match (&raw.origin, &raw.path[..]) {
         (Origin::Variable(name), [word]) if !keys.iter().any(|key| key.replace('.', "_") == *word) => {
-            foreign.push(name.clone());
+            removed.push(name.clone());
             false
         }
         (Origin::Variable(_) | Origin::Defaults | Origin::File(_) | Origin::Flag(_), _) => true,
     });
-    foreign
+    removed
 }
 
 /// The settings on the command line.

@@ -1,8 +1,15 @@
-//! The user's settings: defaults, file, environment and flags, merged, checked, and in the types of the program.
+//! The user's settings, in four layers that are checked, merged and converted to the types of the program.
 //!
-//! What the keys mean stands in `config/default.toml`. Every value is taken by itself and checked before it is merged,
-//! so that each problem names the place it comes from, and all problems are found in one go. Nothing here is read
-//! again after the server has started, and the supervisor reads none of it: what it needs is in its task's spec.
+//! ```text
+//! default.toml ─┐
+//! user's file ──┤
+//! environment ──┼──▶ Settings ── check each ──▶ merge ──▶ Sections ── cross-checks ──▶ Config
+//! flags ────────┘    (one per key)
+//! ```
+//!
+//! `config/default.toml` describes the keys. Each setting is checked before it is merged, so that every problem names
+//! the setting's origin and all problems are reported together. A server reads its configuration once, at the start. A
+//! supervisor reads none: its task's spec contains everything it needs.
 
 mod backends;
 mod ceilings;
@@ -48,41 +55,41 @@ use crate::{
     task::{Ceiling, FrozenBackend, Grace, IndexLimits, Policy, Retention},
 };
 
-/// Everything that can be set.
+/// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where tasks are kept: an absolute path.
+    /// The data directory, an absolute path.
     pub data_dir: PathBuf,
-    /// Where logs and results are kept: an absolute path.
+    /// The directory for logs and results, an absolute path.
     pub log_dir: PathBuf,
-    /// How much the server says about itself: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    /// Level of the server's own log: `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
-    /// The backend that gets a task: one of `backends`.
+    /// The backend for calls that name none: one of `backends`.
     pub default_backend: BackendName,
-    /// What an agent may touch when the call does not say.
+    /// The sandbox for calls that name none.
     pub default_sandbox: Sandbox,
-    /// The deadlines and rules of a task; its timeout is for calls that do not say.
+    /// The deadlines and rules of a task. The timeout applies to calls that give none.
     pub policy: Policy,
-    /// How the server speaks with its clients.
+    /// The server's behaviour towards its clients.
     pub serving: Serving,
-    /// How large the index may grow.
+    /// Limits on the size of the index.
     pub index: IndexLimits,
-    /// The most tasks that run at once on the data directory; 0 is no limit.
+    /// Maximum number of tasks that run at once in the data directory; 0 means no limit.
     pub max_running: usize,
-    /// What is kept of tasks that have ended.
+    /// The rule for which ended tasks are kept.
     pub retention: Retention,
-    /// The backends, each of which its kind has accepted.
+    /// The backends. The kind of each one has accepted its settings.
     pub backends: BTreeMap<BackendName, FrozenBackend>,
-    /// What calls may ask of each of the backends at most.
+    /// The ceiling of each backend.
     pub ceilings: BTreeMap<BackendName, Ceiling>,
-    /// The backends that get a task where another cannot work at all, in this order.
+    /// For each backend, the backends that replace it in this order when it cannot work at all.
     pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
-    /// Environment variables whose names begin like settings, and that are not.
+    /// Ignored environment variables that have the prefix of the settings but are not settings.
     pub foreign_variables: Vec<String>,
-    /// Where the user's file is looked for, whether or not it exists.
+    /// The path of the user's file, which need not exist.
     pub file: PathBuf,
-    /// Settings of the environment and of flags that a process on the same data directory has to share, as `KEY=VALUE`. The
-    /// two directories are not among them.
+    /// Settings from the environment and flags that other processes on the same data directory must share, as
+    /// `KEY=VALUE`. The two directories are not included.
     pub passed_on: Vec<String>,
 }
 
@@ -90,9 +97,10 @@ pub struct Config {
 const PASSED_ON_KEYS: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 impl Config {
-    /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`, the last one wins.
+    /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`. The last value of a
+    /// key wins.
     ///
-    /// Fails with everything that is wrong anywhere in them; or, if the file cannot be read, with that alone.
+    /// Fails with all problems in all layers, or, if the file cannot be read, only with that one.
     pub fn load(
         overrides: &Overrides,
         registry: &Registry,
@@ -107,13 +115,13 @@ impl Config {
         raw.extend(layers::flag_settings(overrides, &mut problems));
 
         let shape = backends::resolve_kinds(&mut settings, &raw, registry);
-        let foreign_variables = layers::take_foreign(&mut raw, &shape);
+        let foreign_variables = layers::remove_foreign_variables(&mut raw, &shape);
         settings.extend(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
 
         let checker = Checker::new(shape, defaults::figment());
         let faulty = checker.remove_invalid(&mut settings, &mut problems);
         let merged = Figment::from(&Setting::merged(&settings));
-        let sections: Sections = merged.extract().expect("each setting was read on top of the defaults");
+        let sections: Sections = merged.extract().expect("every setting was read on top of the defaults before");
 
         let checks = CrossChecks { checker, settings: &settings, sections: &sections, environment: &environment };
         let mut report = |problem| problems.push(problem);

@@ -1,10 +1,10 @@
-//! The key that the user may have meant by one that does not exist.
+//! Suggestions for unknown keys.
 
-/// Longer keys are not compared, in bytes: they are no slips.
+/// Upper bound on the length of a key that gets a suggestion, in bytes: longer keys are not typos.
 const MAX_KEY_BYTES: usize = 200;
 
-/// The candidate that is spelled like `wanted`, or else the one with the same last word: a key in the wrong section is the
-/// most common mistake in TOML.
+/// The candidate that is spelled most like `wanted`, or else one with the same last part: the most common mistake in
+/// TOML is a key in the wrong section.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if wanted.len() > MAX_KEY_BYTES {
         return None;

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, in words for people and models.
+//! Problems in the configuration, and their messages for people and models.
 
 use std::{fmt, path::PathBuf};
 
@@ -7,12 +7,12 @@ use crate::{
     task::{Message, message},
 };
 
-/// All that is wrong, so that it can be put right in one go.
+/// All problems in a configuration, so that the user can fix them together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
 impl ConfigProblems {
-    /// The problems, each with the next step.
+    /// The message for each problem, with the next step.
     pub fn explain(&self) -> Vec<Refused> {
         self.0.iter().map(ConfigProblem::explain).collect()
     }
@@ -33,16 +33,16 @@ impl From<ConfigProblem> for ConfigProblems {
     }
 }
 
-/// One thing that is wrong: where it is, what was found, what is allowed, and what to do next.
+/// One problem: where it is, what was found, what was expected, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigProblem {
     /// The user's file cannot be read, or does not exist although it was named.
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Who named it, if anyone, as the end of a phrase.
+        /// The flag or variable that names the file, if any, as the end of a phrase.
         named_by: String,
-        /// What the system says.
+        /// The operating system's message.
         why: String,
     },
     /// The user's file is not TOML.
@@ -53,12 +53,12 @@ pub enum ConfigProblem {
         line: usize,
         /// The column in characters, from 1.
         column: usize,
-        /// The parser's words.
+        /// The parser's message.
         detail: String,
     },
     /// A file, or the value of a variable or a flag, is not text.
     NotUtf8 {
-        /// Where it was found.
+        /// Where it was written: a file, variable or flag.
         origin: String,
     },
     /// The argument of `--set` is not an assignment.
@@ -66,69 +66,69 @@ pub enum ConfigProblem {
         /// The argument.
         found: String,
     },
-    /// The home directory is needed, and not known.
+    /// The home directory is needed but unknown.
     MissingHome {
         /// The path that needs it.
         needed_by: String,
     },
-    /// The home directory's name is not text.
+    /// The home directory's name is not UTF-8.
     HomeNotUtf8 {
         /// The home directory.
         home: PathBuf,
         /// The path that needs it.
         needed_by: String,
     },
-    /// There is no such key.
+    /// The key does not exist.
     UnknownKey {
-        /// Where it was found.
+        /// Where it was written: a file, variable or flag.
         origin: String,
-        /// The key, with dots.
+        /// The dotted key.
         key: String,
-        /// The key that is most like it.
+        /// The most similar valid key.
         suggestion: Option<String>,
-        /// What to do.
+        /// The next step.
         next: String,
     },
-    /// A key has a value that it cannot have.
+    /// A key has an invalid value.
     InvalidValue {
-        /// Where it was found.
+        /// Where it was written: a file, variable or flag.
         origin: String,
-        /// The key, with dots.
+        /// The dotted key.
         key: String,
         /// The value, unless it may be a secret.
         found: Option<String>,
-        /// What is wrong with it or what is allowed, as the end of a sentence.
-        wrong: String,
-        /// What to do.
+        /// Why it is invalid, or what was expected, as the end of a sentence.
+        reason: String,
+        /// The next step.
         next: String,
     },
-    /// The name of a section in `backends` is not allowed.
+    /// The name of a section in `backends` is invalid.
     InvalidName {
-        /// Where it was found.
+        /// Where it was written: a file, variable or flag.
         origin: String,
         /// The section.
         section: String,
-        /// Which name it is, and what is allowed.
+        /// The name, and the rule that it breaks.
         problem: String,
     },
-    /// A backend does not say of which kind it is.
+    /// A backend has no `kind`.
     MissingKind {
-        /// Where the section was found.
+        /// Where the section was written.
         origin: String,
-        /// The section, with dots.
+        /// The dotted name of the section.
         section: String,
-        /// The kinds there are.
+        /// The kinds of this binary, as the end of a sentence.
         kinds: String,
-        /// The section that is most like it.
+        /// The existing section with the most similar name.
         suggestion: Option<String>,
     },
-    /// The kind of a backend does not take its settings.
+    /// The kind of a backend rejects its settings.
     Settings {
-        /// Where the key, or the section, was found.
+        /// Where the key or the section was written.
         origin: String,
-        /// The key, with dots.
+        /// The dotted key.
         key: String,
-        /// What the kind says, as the end of a sentence.
+        /// The kind's message, as the end of a sentence that begins with the key.
         problem: String,
         /// The section.
         section: String,
@@ -136,9 +136,9 @@ pub enum ConfigProblem {
 }
 
 impl ConfigProblem {
-    /// The problem, and the next step.
+    /// The message for the problem, with the next step.
     pub fn explain(&self) -> Refused {
-        // All of it may come from a file, a variable or a flag.
+        // All these texts may come from a file, a variable or a flag.
         let foreign = |text: &str| Message::from(text.to_owned());
         let or = |words: &'static str, suggestion: &Option<String>| match suggestion {
             Some(suggestion) => message![words, suggestion.clone(), "`?"],
@@ -147,49 +147,56 @@ impl ConfigProblem {
         match self {
             Self::Unreadable { path, named_by, why } => Refused::new(
                 message!["cannot read ", path, foreign(named_by), ": ", foreign(why)],
-                "make it a readable TOML file, or name another one with `--config FILE`",
+                "make the file readable, or choose another one with `--config FILE`",
             ),
             Self::Syntax { path, line, column, detail } => Refused::new(
                 message![path, ", line ", *line, ", column ", *column, ": ", foreign(detail)],
-                "correct that line; nothing of the file is used until it can be read",
+                "correct that line; no setting in this file is used until all of it is valid TOML",
             ),
             Self::NotUtf8 { origin } => {
-                Refused::new(message![foreign(origin), ": this is not UTF-8"], "write it in UTF-8")
+                Refused::new(message![foreign(origin), ": not valid UTF-8"], "convert it to UTF-8")
             }
             Self::NotAnAssignment { found } => Refused::new(
-                message!["flag --set: `", foreign(found), "` is no assignment"],
-                "write `--set KEY=VALUE`, such as `--set tasks.heartbeat_interval=10s`",
+                message!["invalid value for --set: expected KEY=VALUE, got `", foreign(found), "`"],
+                "write for example `--set tasks.heartbeat_interval=10s`",
             ),
             Self::MissingHome { needed_by } => Refused::new(
                 message![
-                    "no home directory for ",
+                    "cannot find the home directory for ",
                     foreign(needed_by),
                     ": the environment variable HOME is not set to an absolute path"
                 ],
-                "set HOME, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)",
+                "set HOME, or use absolute paths (`--config FILE` for the file, `--data-dir DIR` for the data directory)",
             ),
             Self::HomeNotUtf8 { home, needed_by } => Refused::new(
                 message![
-                    "the home directory, ",
+                    "cannot use the home directory, ",
                     home,
-                    ", cannot be used for ",
+                    ", for ",
                     foreign(needed_by),
-                    ": its name is not UTF-8"
+                    ": its name is not valid UTF-8"
                 ],
-                "set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, \
+                "set HOME to a directory whose name is UTF-8, or use absolute paths (`--config FILE` for the file, \
                  `--data-dir DIR` for the data directory)",
             ),
             Self::UnknownKey { origin, key, suggestion, next } => Refused::new(
-                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", suggestion)],
+                message![foreign(origin), ": unknown key `", foreign(key), "`", or("; did you mean `", suggestion)],
                 foreign(next),
             ),
-            Self::InvalidValue { origin, key, found, wrong, next } => {
-                let found = found.as_ref().map_or_else(
-                    || "not right (the value may be a secret, and is not shown)".into(),
-                    |found| foreign(found),
-                );
+            Self::InvalidValue { origin, key, found, reason, next } => {
+                let found = found
+                    .as_ref()
+                    .map_or_else(|| "(hidden, because it may be a secret)".into(), |found| foreign(found));
                 Refused::new(
-                    message![foreign(origin), ": `", foreign(key), "` is ", found, foreign(wrong)],
+                    message![
+                        foreign(origin),
+                        ": invalid value ",
+                        found,
+                        " for `",
+                        foreign(key),
+                        "`: ",
+                        foreign(reason)
+                    ],
                     foreign(next),
                 )
             }
@@ -202,9 +209,9 @@ impl ConfigProblem {
                 Refused::new(
                     message![
                         foreign(origin),
-                        ": `",
+                        ": missing key `",
                         foreign(section),
-                        ".kind` is missing; allowed: ",
+                        ".kind`; expected ",
                         foreign(kinds),
                         or("; or did you mean `", suggestion)
                     ],
@@ -213,7 +220,7 @@ impl ConfigProblem {
             }
             Self::Settings { origin, key, problem, section } => Refused::new(
                 message![foreign(origin), ": `", foreign(key), "`", foreign(problem)],
-                message!["correct it, or take it out; the `kind` of [", foreign(section), "] decides what it takes"],
+                message!["correct or remove it; the `kind` of [", foreign(section), "] determines its valid settings"],
             ),
         }
     }

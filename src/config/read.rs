@@ -1,8 +1,8 @@
-//! Reading a file that a person has placed.
+//! Reads the user's file without ever blocking.
 //!
-//! It is read at every start, also by a hook before each turn of Claude Code, so nothing in its place may hold that up: a
-//! pipe is not waited for, and a device that never ends is not read. Symbolic links are followed: people keep their
-//! settings elsewhere and link to them.
+//! The file is read at every start, also by a hook before each turn of Claude Code. Therefore nothing at its path may
+//! block the start: pipes and devices are rejected, and the length is limited. Symbolic links are followed, because
+//! people keep their settings elsewhere and link to them.
 
 use std::{
     fs::OpenOptions,
@@ -13,13 +13,13 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The largest file that is read, in bytes.
+/// Maximum length of the file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The content of a regular file of at most 1 MiB.
+/// The content of a regular file of at most 1 MiB. Anything else is an error.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let refuse = |why| Err(io::Error::new(ErrorKind::InvalidData, why));
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("flags of open are small numbers");
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("the flags of open(2) fit into 32 bits");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return refuse("not a regular file");
@@ -40,15 +40,15 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_read_and_reading_never_blocks() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = |name: &str| dir.path().join(name);
-        fs::write(path("file"), "x = 1").expect("it is writable");
-        symlink("file", path("link")).expect("it is writable");
+        fs::write(path("file"), "x = 1").expect("the temporary directory is writable");
+        symlink("file", path("link")).expect("the temporary directory is writable");
         assert_eq!(read(&path("link")).expect("links are followed"), b"x = 1");
 
         rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .expect("it is writable");
-        symlink("/dev/zero", path("zero")).expect("it is writable");
+            .expect("the temporary directory is writable");
+        symlink("/dev/zero", path("zero")).expect("the temporary directory is writable");
         for (name, why) in [("pipe", "not a regular file"), ("zero", "not a regular file"), (".", "not a regular file")]
         {
             assert_eq!(read(&path(name)).expect_err(name).to_string(), why, "{name}");
@@ -56,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_1_mib_is_read_and_a_larger_one_is_not() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    fn a_file_of_1_mib_is_read_and_a_larger_one_is_rejected() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("file");
-        fs::write(&path, vec![b'#'; 1 << 20]).expect("it is writable");
-        assert_eq!(read(&path).expect("it is small enough").len(), 1 << 20);
-        fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("it is writable");
-        assert_eq!(read(&path).expect_err("it is too large").to_string(), "larger than 1 MiB");
+        fs::write(&path, vec![b'#'; 1 << 20]).expect("the temporary directory is writable");
+        assert_eq!(read(&path).expect("the file is small enough").len(), 1 << 20);
+        fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("the temporary directory is writable");
+        assert_eq!(read(&path).expect_err("the file is too large").to_string(), "larger than 1 MiB");
     }
 }

@@ -1,13 +1,13 @@
-//! `config/schema.json`: what an editor needs to help with `config.toml`.
+//! Generates `config/schema.json`, with which editors check and complete `config.toml`.
 
 use serde_json::{Map, Value, json};
 
 use super::{defaults, setting::Setting, shape};
 use crate::registry::Registry;
 
-/// The JSON schema (2020-12) of the user's file: our own keys, and those of each registered kind.
+/// The JSON Schema (2020-12) of the user's file: the keys of codex-connector and those of each registered kind.
 ///
-/// Descriptions and defaults are taken from `config/default.toml`.
+/// Descriptions and defaults come from `config/default.toml`.
 pub fn schema(registry: &Registry) -> Value {
     let mut schema = shape::own();
     let properties = schema["properties"]["backends"].as_object_mut().expect("`backends` is described by an object");
@@ -21,7 +21,7 @@ pub fn schema(registry: &Registry) -> Value {
     schema
 }
 
-/// The sections that have a kind by default.
+/// The schemas of the backends in `default.toml`.
 fn default_backends(registry: &Registry) -> Map<String, Value> {
     let kinds = defaults::settings().into_iter().filter(|setting| setting.path.last().is_some_and(|key| key == "kind"));
     kinds
@@ -32,7 +32,7 @@ fn default_backends(registry: &Registry) -> Map<String, Value> {
         .collect()
 }
 
-/// A section of any other name: its kind says which keys it has.
+/// The schema of any other backend, whose keys depend on its `kind`.
 fn any_backend(registry: &Registry) -> Value {
     let rules = registry.kinds().filter_map(|kind| {
         let section = section(registry, kind, json!({"const": kind}))?;
@@ -46,7 +46,8 @@ fn any_backend(registry: &Registry) -> Value {
     })
 }
 
-/// A section of this kind. The default of its `env` is not what the kind says: it is `[agent_env]`.
+/// The schema of a backend of this kind, with `key` as the schema of its `kind`. The kind's own default of `env` is
+/// removed, because `[agent_env]` replaces it.
 fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     let mut section = shape::of_kind(registry, kind)?;
     let keys = section["properties"].as_object_mut()?;
@@ -60,7 +61,7 @@ fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     Some(section)
 }
 
-/// Puts the comment and the default of each key into its schema, unless a kind has described it.
+/// Adds the comment of each key as its description, unless its kind has described it, and its default.
 fn describe(schema: &mut Value, key: &str, comment: &dyn Fn(&str) -> Option<String>, defaults: &[Setting]) {
     let Some(schema) = schema.as_object_mut() else { return };
     if let Some(comment) = comment(key).filter(|_| !schema.contains_key("description")) {

@@ -1,4 +1,4 @@
-//! The settings as serde reads them. What each one means, and its default, stands in `config/default.toml` alone.
+//! The settings as serde reads them. Only `config/default.toml` describes the keys and contains their defaults.
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
 
-/// The whole of the configuration, all layers merged.
+/// The whole configuration, with all layers merged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sections {
@@ -125,7 +125,7 @@ pub(super) struct RetentionSection {
     pub(super) max_bytes: SizeLimit,
 }
 
-/// The keys of `[ceiling]`, and of `[backends.NAME.ceiling]` on top of it.
+/// The keys of `[ceiling]` and of `[backends.NAME.ceiling]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CeilingSection {
@@ -136,7 +136,7 @@ pub(super) struct CeilingSection {
     pub(super) models: Vec<String>,
 }
 
-/// The keys of [`EnvRules`](connector_api::EnvRules), kept as JSON: they go into the settings of each backend.
+/// The keys of [`EnvRules`](connector_api::EnvRules). They are copied into the settings of each backend.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AgentEnvSection {
@@ -161,10 +161,10 @@ fn list_of<T: for<'de> Deserialize<'de>>(generator: &mut SchemaGenerator) -> Sch
     json_schema!({"type": "array", "items": words_of::<T>(generator)})
 }
 
-/// The schema of an enum of words. Serde knows the words, and tells them to one who gets them wrong.
+/// The schema of an enum of words. Serde lists the words in the error for an unknown one, which is provoked here.
 fn words_of<T: for<'de> Deserialize<'de>>(_: &mut SchemaGenerator) -> Schema {
-    let wrong: Result<T, figment::Error> = T::deserialize("?".into_deserializer());
-    let words = match wrong.map_err(|error| error.kind) {
+    let unknown: Result<T, figment::Error> = T::deserialize("?".into_deserializer());
+    let words = match unknown.map_err(|error| error.kind) {
         Err(Kind::UnknownVariant(_, words)) => words,
         _ => &[],
     };

@@ -1,38 +1,38 @@
-//! How the server speaks with its clients, as `[server]` and `[tools]` have it.
+//! The settings in `[server]` and `[tools]`: the server's behaviour towards its clients.
 
 use std::collections::BTreeSet;
 
 use connector_api::BackendName;
 use serde::Deserialize;
 
-/// How the server speaks with its clients.
+/// The server's behaviour towards its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serving {
-    /// What becomes of a task whose waiting call the client withdraws.
+    /// The effect on a task when the client cancels the call that waits for it.
     pub on_call_cancelled: OnCallEnd,
-    /// What becomes of a task whose waiting call the client withdraws because it took too long.
+    /// The effect on a task when the client cancels the call that waits for it because the call took too long.
     pub on_call_timed_out: OnCallEnd,
-    /// Whether a call is answered with a handle of the tasks extension.
+    /// Whether a call is answered with a handle of MCP's tasks extension.
     pub task_handles: TaskHandles,
-    /// Whether Claude Code is sent a message when a background task ends.
+    /// Whether the server sends Claude Code a message when a background task ends.
     pub channel: bool,
-    /// Names under which HTTP clients may reach the server, beside those of this machine for itself.
+    /// Host names under which HTTP clients may reach the server, in addition to the local ones.
     pub http_hosts: Vec<String>,
-    /// Web origins whose pages may be HTTP clients.
+    /// Web origins whose pages may call the server over HTTP.
     pub http_origins: Vec<String>,
-    /// Whether each backend but the default one has a tool of its own.
+    /// Whether each backend except the default one gets its own tool.
     pub tool_per_backend: bool,
-    /// The tools beyond the four.
+    /// The optional tools to offer.
     pub extra_tools: BTreeSet<ExtraTool>,
 }
 
-/// What becomes of a task when the call that waits for it comes to an end before it.
+/// The effect on a task when the call that waits for it ends before the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnCallEnd {
-    /// It is cancelled as well.
+    /// The task is cancelled too.
     Cancel,
-    /// It goes on without a listener.
+    /// The task keeps running in the background.
     Detach,
 }
 
@@ -40,13 +40,13 @@ pub enum OnCallEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskHandles {
-    /// When the client declares that it knows them.
+    /// If the client declares support for the extension.
     Auto,
     /// Never.
     Off,
 }
 
-/// A tool beyond the four.
+/// A tool that is off by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExtraTool {
@@ -60,7 +60,7 @@ pub enum ExtraTool {
     Resume,
 }
 
-/// The tool that a backend has of its own, where each has one.
+/// The name of a backend's own tool.
 pub fn tool_of(backend: &BackendName) -> String {
     format!("{}_agent", backend.as_str().replace('-', "_"))
 }

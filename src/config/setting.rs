@@ -1,4 +1,4 @@
-//! One setting: a key, its value, and where it was written.
+//! One setting: a key, its value and its origin.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,10 +8,10 @@ use figment::{
 };
 use serde_json::Value;
 
-/// Beginning of the environment variables that are settings.
+/// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "CODEX_CONNECTOR_";
 
-/// One key with its value: the smallest layer. A table is as many settings as it has keys.
+/// One key with its value. A table becomes one setting for each key in it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) origin: Origin,
@@ -19,16 +19,16 @@ pub(super) struct Setting {
     pub(super) value: Value,
 }
 
-/// Where a setting was written.
+/// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The defaults that are built in.
+    /// The built-in defaults.
     Defaults,
     /// A file.
     File(PathBuf),
-    /// An environment variable, by its name.
+    /// The environment variable with this name.
     Variable(String),
-    /// A command-line flag, by its name.
+    /// The command-line flag with this name.
     Flag(&'static str),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// Whether another process of the same user does not have it by itself.
+    /// Whether other processes of the same user may lack this setting.
     pub(super) fn is_local_to_process(&self) -> bool {
         match self {
             Self::Variable(_) | Self::Flag(_) => true,
@@ -52,7 +52,7 @@ impl Origin {
         }
     }
 
-    /// How `key` is to be written here.
+    /// How the user must write `key` at this origin.
     pub(super) fn spelling(&self, key: &str) -> String {
         match self {
             Self::Defaults | Self::File(_) => format!("`{key}`"),
@@ -64,7 +64,7 @@ impl Origin {
 }
 
 impl Setting {
-    /// The settings in `value`, which stands at `path`. An empty table is a setting too.
+    /// Splits the `value` at `path` into settings. An empty table is one setting.
     pub(super) fn all_in(origin: &Origin, path: Vec<String>, value: Value) -> Vec<Self> {
         match value {
             Value::Object(table) if !table.is_empty() => table
@@ -75,32 +75,33 @@ impl Setting {
         }
     }
 
-    /// All of `settings` as one: of each key the last one. Merging them one by one takes a millisecond.
+    /// Merges `settings` into one; the last value of each key wins. This is faster than figment's merge, which takes a
+    /// millisecond for all of them.
     pub(super) fn merged(settings: &[Self]) -> Self {
-        let mut whole = Value::Object(serde_json::Map::new());
+        let mut merged = Value::Object(serde_json::Map::new());
         for setting in settings {
-            let mut place = &mut whole;
+            let mut target = &mut merged;
             for key in &setting.path {
-                if !place.is_object() {
-                    *place = Value::Object(serde_json::Map::new());
+                if !target.is_object() {
+                    *target = Value::Object(serde_json::Map::new());
                 }
-                place = &mut place[key.as_str()];
+                target = &mut target[key.as_str()];
             }
             let is_empty_table = setting.value.as_object().is_some_and(serde_json::Map::is_empty);
-            // An empty table takes nothing from another one.
-            if !(is_empty_table && place.is_object()) {
-                place.clone_from(&setting.value);
+            // An empty table does not remove the keys of an earlier one.
+            if !(is_empty_table && target.is_object()) {
+                target.clone_from(&setting.value);
             }
         }
-        Self { origin: Origin::Defaults, path: vec![], value: whole }
+        Self { origin: Origin::Defaults, path: vec![], value: merged }
     }
 
-    /// The key, with dots.
+    /// The dotted key.
     pub(super) fn key(&self) -> String {
         self.path.join(".")
     }
 
-    /// The name of the backend that this is a setting of.
+    /// The name of the backend that this setting belongs to, if any.
     pub(super) fn backend(&self) -> Option<&str> {
         match &self.path[..] {
             [section, name, ..] if section == "backends" => Some(name),
@@ -108,7 +109,7 @@ impl Setting {
         }
     }
 
-    /// The common rule that stands for this rule of one backend's ceiling; none if the setting is none.
+    /// If this is a rule of a backend's ceiling, the same rule as a setting of `[ceiling]`.
     pub(super) fn as_common(&self) -> Option<Self> {
         match &self.path[..] {
             [section, _, path @ ..] if section == "backends" && path.first().is_some_and(|key| key == "ceiling") => {
@@ -118,7 +119,7 @@ impl Setting {
         }
     }
 
-    /// The value in words for people, unless it may be a secret.
+    /// The value for messages, unless it may be a secret.
     pub(super) fn shown(&self) -> Option<String> {
         let environment = match &self.path[..] {
             [section, rest @ ..] if section == "agent_env" => rest,
@@ -187,7 +188,7 @@ mod tests {
             setting("g", json!({})),
         ];
         let merged = settings.iter().fold(figment::Figment::new(), figment::Figment::merge);
-        let merged: Value = merged.extract().expect("it is a table");
+        let merged: Value = merged.extract().expect("the result is a table");
         assert_eq!(Setting::merged(&settings).value, merged);
         assert_eq!(merged["t"], json!({"b": [3], "c": {"d": "x"}}));
     }

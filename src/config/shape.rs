@@ -1,4 +1,4 @@
-//! Which keys there are, and what they take: questions to the JSON schema of the configuration.
+//! The shape of the configuration: its keys and the types of their values, taken from its JSON Schema.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::sections::Sections;
 use crate::registry::Registry;
 
-/// The schema of our own keys. Backends are any table in it.
+/// The schema of codex-connector's own keys. It accepts any table as a backend.
 pub(super) fn own() -> Value {
     let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
     let mut schema = generator.into_root_schema_for::<Sections>().to_value();
@@ -16,8 +16,8 @@ pub(super) fn own() -> Value {
     schema
 }
 
-/// Takes out what is told elsewhere: descriptions and defaults are those of `default.toml`, and as it has every key, no
-/// other file needs any.
+/// Removes annotations that come from `default.toml` instead: descriptions and defaults. `required` is removed because
+/// `default.toml` contains every key, so a user's file needs none.
 fn strip_annotations(schema: &mut Value) {
     if let Some(schema) = schema.as_object_mut() {
         for name in ["required", "title", "description", "default", "format"] {
@@ -29,8 +29,8 @@ fn strip_annotations(schema: &mut Value) {
     }
 }
 
-/// The schema of one configuration, in which each backend has the keys of its kind. A backend whose kind is not known
-/// may have any keys: the problem is the kind.
+/// The schema of one configuration, in which each backend has the keys of its kind. A backend of an unknown kind may
+/// have any keys, because only its kind is a problem.
 pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) -> Value {
     let mut ours = own();
     let ceiling = backend_ceiling(&ours);
@@ -51,7 +51,7 @@ pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) 
     ours
 }
 
-/// The schema of the key `fallback` of a backend, of whatever kind.
+/// The schema of the key `fallback`, which a backend of any kind has.
 pub(super) fn backend_fallback() -> Value {
     json!({
         "type": "array",
@@ -61,7 +61,8 @@ pub(super) fn backend_fallback() -> Value {
     })
 }
 
-/// The schema of the key `ceiling` of a backend, of whatever kind, from the schema of our own keys.
+/// The schema of the key `ceiling`, which a backend of any kind has. `ours` is the schema of codex-connector's own
+/// keys.
 pub(super) fn backend_ceiling(ours: &Value) -> Value {
     let mut ceiling = ours["properties"]["ceiling"].clone();
     ceiling["description"] = json!("Upper limits for calls to this backend, where they differ from [ceiling]");
@@ -73,7 +74,7 @@ pub(super) fn any_kind(registry: &Registry) -> Value {
     json!({"type": "string", "enum": registry.kinds().collect::<Vec<_>>()})
 }
 
-/// The schema of the keys that a kind has, without `kind`, `ceiling` and `fallback`.
+/// The schema of a kind's own keys, without `kind`, `ceiling` and `fallback`.
 pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
     let mut schema = registry.schema(kind)?;
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();
@@ -87,9 +88,9 @@ pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
     Some(Value::Object(schema.clone()))
 }
 
-/// Puts the definitions in the place of the references to them, so that the schema can stand inside another.
+/// Replaces references with their definitions, so that the schema can be part of another one.
 fn inline(schema: &mut Value, definitions: &Value, depth: usize) {
-    /// Deeper than any settings; a schema that refers to itself ends here.
+    /// Deeper than any settings. It ends the recursion for a schema that refers to itself.
     const MAX_DEPTH: usize = 24;
     let reference = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
     if let Some(definition) = reference.and_then(|name| definitions.get(name)).cloned()
@@ -110,20 +111,20 @@ fn inline(schema: &mut Value, definitions: &Value, depth: usize) {
     }
 }
 
-/// The schema of the key at `path`; none if there is no such key.
+/// The schema of the key at `path`, if the key exists.
 pub(super) fn find<'a>(schema: &'a Value, path: &[String]) -> Option<&'a Value> {
     let Some((key, rest)) = path.split_first() else { return Some(schema) };
     branches(schema).find_map(|branch| {
         match (branch.get("properties").and_then(|keys| keys.get(key)), branch.get("additionalProperties")) {
             (None, Some(Value::Bool(false))) => None,
             (Some(next), _) | (None, Some(next)) => find(next, rest),
-            (None, None) => takes_anything(branch).then_some(branch),
+            (None, None) => accepts_any_key(branch).then_some(branch),
         }
     })
 }
 
-/// Whether the schema names no keys, and yet allows some.
-fn takes_anything(schema: &Value) -> bool {
+/// Whether the schema names no keys and accepts any.
+fn accepts_any_key(schema: &Value) -> bool {
     let limits = ["properties", "anyOf", "oneOf", "allOf", "enum", "const"];
     let unlimited = limits.iter().all(|word| schema.get(word).is_none());
     unlimited && (schema.get("type").is_none() || is_type(schema, "object"))
@@ -135,7 +136,7 @@ fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
     std::iter::once(schema).chain(alternatives)
 }
 
-/// Every key and every section in the schema, with dots.
+/// The dotted names of all keys and sections in the schema.
 pub(super) fn keys(schema: &Value) -> Vec<String> {
     branches(schema)
         .filter_map(|branch| branch.get("properties")?.as_object())
@@ -147,40 +148,40 @@ pub(super) fn keys(schema: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Whether a text can be right here.
-pub(super) fn takes_text(schema: &Value) -> bool {
+/// Whether the schema accepts any strings.
+pub(super) fn accepts_strings(schema: &Value) -> bool {
     branches(schema).any(|branch| is_type(branch, "string") || choices(branch).any(Value::is_string))
 }
 
-/// Whether `value` has the type, or is one of the choices, that the schema asks for.
+/// Whether `value` has a type that the schema accepts, and is one of its choices, if it has any.
 pub(super) fn accepts(schema: &Value, value: &Value) -> bool {
-    let type_is_right = match schema.get("type") {
+    let type_matches = match schema.get("type") {
         Some(Value::Array(types)) => types.iter().any(|word| has_type(value, word)),
         Some(word) => has_type(value, word),
         None => true,
     };
-    let items_are_right = match (schema.get("items"), value) {
+    let items_match = match (schema.get("items"), value) {
         (Some(item), Value::Array(values)) => values.iter().all(|value| accepts(item, value)),
         _ => true,
     };
     let any_of =
         |word| schema.get(word).and_then(Value::as_array).is_none_or(|any| any.iter().any(|one| accepts(one, value)));
-    let chosen = choices(schema).next().is_none() || choices(schema).any(|choice| choice == value);
-    type_is_right && items_are_right && chosen && any_of("anyOf") && any_of("oneOf")
+    let is_choice = choices(schema).next().is_none() || choices(schema).any(|choice| choice == value);
+    type_matches && items_match && is_choice && any_of("anyOf") && any_of("oneOf")
 }
 
-/// What the schema asks for, in words.
-pub(super) fn allowed(schema: &Value) -> String {
+/// The values that the schema accepts, as the end of a sentence that begins with "expected".
+pub(super) fn expected(schema: &Value) -> String {
     let words = words(schema);
     if !words.is_empty() {
-        return words;
+        return format!("one of {words}");
     }
     let least = schema.get("minimum").map(|least| format!(", at least {least}")).unwrap_or_default();
     let kinds: Vec<_> = branches(schema)
         .flat_map(|branch| {
             [
-                ("string", "a text in quotes".to_owned()),
-                ("boolean", "`true`, `false`".to_owned()),
+                ("string", "a string in quotes".to_owned()),
+                ("boolean", "`true` or `false`".to_owned()),
                 ("integer", format!("a whole number{least}")),
                 ("number", format!("a number{least}")),
                 ("array", list_of(branch)),
@@ -194,13 +195,13 @@ pub(super) fn allowed(schema: &Value) -> String {
     kinds.join(", or ")
 }
 
-/// The choices that the schema offers, if it does.
+/// The choices that the schema lists; empty if it lists none.
 fn words(schema: &Value) -> String {
     let word = |choice: &Value| choice.as_str().map_or_else(|| format!("`{choice}`"), |word| format!("`{word}`"));
     branches(schema).flat_map(choices).map(word).collect::<Vec<_>>().join(", ")
 }
 
-/// The list that an array's schema asks for.
+/// The lists that an array's schema accepts.
 fn list_of(array: &Value) -> String {
     match array.get("items").map(words).filter(|words| !words.is_empty()) {
         Some(words) => format!("a list of any of {words}"),

@@ -1,4 +1,4 @@
-//! Sizes as the user writes them: a text with a unit, such as `"500MB"` or `"1GiB"`.
+//! Sizes as the user writes them: strings with a unit, such as `"500MB"` or `"1GiB"`.
 
 use std::borrow::Cow;
 
@@ -7,39 +7,39 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// No log is cut to less than this: its beginning and its end would hardly be there.
+/// Minimum for a log's maximum size. A smaller log would keep too little of its beginning and end.
 const MIN_LOG_BYTES: u64 = 64_000;
 
-/// The most bytes that a log grows to, or `"off"`, which can be written `"none"`.
+/// Maximum size of a log in bytes, or no limit, written `"off"` or `"none"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct LogSizeLimit(pub(super) Option<u64>);
 
-/// A number of bytes that is not zero, or `"off"`, which can be written `"none"`.
+/// A number of bytes that is not zero, or no limit, written `"off"` or `"none"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct SizeLimit(pub(super) Option<u64>);
 
-/// What is wrong with a size: the end of a sentence that begins with what was found.
+/// Why a value is not a valid size: the end of a message that begins with the key and the value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidSize {
-    #[error("which has no unit; write it with one, such as `\"500MB\"` or `\"1GiB\"`, or `\"off\"`")]
+    #[error("missing unit; expected for example `\"500MB\"` or `\"1GiB\"`, or `\"off\"` for no limit")]
     NoUnit,
-    #[error("which is no size; allowed: `\"off\"`, or a number with a unit, such as `\"500MB\"` or `\"1GiB\"`")]
+    #[error("not a size; expected `\"off\"`, or a number with a unit, such as `\"500MB\"` or `\"1GiB\"`")]
     NotASize,
-    #[error("which is too small; allowed: `\"off\"`, or more than nothing, such as `\"500MB\"` or `\"1GiB\"`")]
+    #[error("must be larger than zero, such as `\"500MB\"` or `\"1GiB\"`, or `\"off\"` for no limit")]
     Zero,
-    #[error("which is too small; allowed: `\"off\"`, or at least `\"64KB\"`")]
+    #[error("must be at least `\"64KB\"`, or `\"off\"` for no limit")]
     TooSmall,
-    #[error("which is too large; allowed: `\"off\"`, or at most a million TB")]
+    #[error("must be at most a million TB, or `\"off\"` for no limit")]
     TooLarge,
 }
 
 const MAX_SIZE_BYTES: u64 = 1_000_000_000_000_000_000;
 
-/// The number of bytes in a text such as `1.5GB`.
+/// Parses a size such as `1.5GB` into a number of bytes.
 ///
-/// A unit is required, and is written in full: `bytesize` would take a number alone for bytes, and `M` for `MB`.
+/// The full unit is required. `bytesize` alone would read a bare number as bytes, and `M` as `MB`.
 fn parse_bytes(text: &str) -> Result<u64, InvalidSize> {
     let number_ends = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_ends);
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_takes_decimal_or_binary_units() {
+    fn a_size_has_a_decimal_or_binary_unit() {
         for (text, bytes) in [
             ("1B", 1),
             ("64KB", 64_000),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_unit_is_refused_with_advice() {
+    fn a_size_without_a_unit_is_rejected() {
         for bare in [json!(0), json!(500), json!(1.5), json!("500"), json!("1.5")] {
             assert_eq!(SizeLimit::try_from(bare.clone()), Err(InvalidSize::NoUnit), "{bare}");
         }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_any_disk_holds_is_refused() {
+    fn more_than_any_disk_holds_is_rejected() {
         for large in ["1000001TB", "18446744073709551615TiB", "99999999999999999999B"] {
             assert_eq!(SizeLimit::try_from(json!(large)), Err(InvalidSize::TooLarge), "{large}");
         }

@@ -1,4 +1,4 @@
-//! Whether git could work in a directory: the same search that git does, without running git.
+//! Checks whether git could work in a directory. Searches for the repository like git does, without running git.
 
 use std::{
     fs,
@@ -7,14 +7,14 @@ use std::{
 
 use super::DirectoryProblem;
 
-/// Upper bound on the part that is read of a file that holds one path, in bytes.
+/// Maximum size, in bytes, of a file that contains one path.
 const MAX_PATH_FILE_BYTES: u64 = 16 << 10;
 
-/// Succeeds if `directory`, a real path, is in the worktree of a git repository: only there can what an agent does be
-/// seen and undone.
+/// Succeeds if `directory`, a real path, is in the worktree of a git repository. Only there can an agent's changes be
+/// reviewed and undone.
 ///
-/// Goes up like git: at each level first `.git` counts, then whether the level is itself a git directory. An empty `.git`
-/// directory does not count; a killed sandbox of Codex leaves such directories behind.
+/// Walks up like git. At each level, it looks for `.git` first, and then checks whether the level is itself a git
+/// directory. An empty `.git` directory does not count, because a killed Codex sandbox leaves such directories behind.
 pub fn check_repository(directory: &Path) -> Result<(), DirectoryProblem> {
     for level in directory.ancestors() {
         let git = level.join(".git");
@@ -36,13 +36,13 @@ pub fn check_repository(directory: &Path) -> Result<(), DirectoryProblem> {
     Err(DirectoryProblem::NoRepository)
 }
 
-/// Whether `level` has a repository of its own, or is a worktree of one. An empty `.git` directory does not count.
+/// Whether `level` is the top of a repository or of a worktree. An empty `.git` directory does not count.
 pub fn is_repository(level: &Path) -> bool {
     let git = level.join(".git");
     git.is_file() || git.join("HEAD").exists()
 }
 
-/// Where a `.git` file leads, or the file itself if it does not say.
+/// The directory that a `.git` file points to, or the file itself if it does not contain a path.
 fn git_dir_named_in(git: &Path) -> PathBuf {
     let text = read(git).unwrap_or_default();
     match (text.strip_prefix("gitdir:"), git.parent()) {
@@ -51,9 +51,9 @@ fn git_dir_named_in(git: &Path) -> PathBuf {
     }
 }
 
-/// The problem with the worktree `level`, whose `.git` file leads to `git_dir`, where git could not work.
+/// The problem with the worktree `level`, whose `.git` file points to the unusable directory `git_dir`.
 fn lost(level: &Path, git_dir: PathBuf) -> DirectoryProblem {
-    // The entries of worktrees are in `worktrees` of their repository's git directory.
+    // A repository keeps the entries of its worktrees in the directory `worktrees` of its git directory.
     let parent = git_dir.parent().filter(|parent| parent.file_name().is_some_and(|name| name == "worktrees"));
     let repository = parent.and_then(Path::parent).filter(|repository| is_git_directory(repository));
     match repository.map(Path::to_owned) {
@@ -66,26 +66,26 @@ fn lost(level: &Path, git_dir: PathBuf) -> DirectoryProblem {
     }
 }
 
-/// Whether a git directory is there, and for a worktree also the repository that it belongs to.
+/// Whether a git directory exists and, if it belongs to a worktree, its repository exists too.
 fn is_complete(git_dir: &Path) -> bool {
     let common = read(&git_dir.join("commondir")).map(|path| git_dir.join(path.trim()));
     git_dir.join("HEAD").exists() && common.is_none_or(|common| common.join("objects").is_dir())
 }
 
-/// Whether it looks to git like a directory of its own: a repository's, or that of one of its worktrees.
+/// Whether git would recognize `level` as a git directory, either of a repository or of a worktree.
 fn is_git_directory(level: &Path) -> bool {
     let has = |name: &str| level.join(name).exists();
     has("HEAD") && ((has("objects") && has("refs")) || (has("commondir") && has("gitdir")))
 }
 
-/// Whether a git directory has no worktree around it, by its configuration.
+/// Whether the configuration in a git directory says that the repository is bare.
 fn is_bare(git_dir: &Path) -> bool {
     let config = read(&git_dir.join("config")).unwrap_or_default();
     let setting = config.lines().find_map(|line| line.trim().strip_prefix("bare")?.trim_start().strip_prefix('='));
     setting.is_some_and(|value| matches!(value.trim(), "true" | "yes" | "on" | "1"))
 }
 
-/// The worktrees of a repository that are there.
+/// The worktrees of a repository that still exist.
 fn worktrees_of(git_dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(git_dir.join("worktrees")).into_iter().flatten().flatten();
     let mut worktrees: Vec<_> = entries
@@ -98,7 +98,7 @@ fn worktrees_of(git_dir: &Path) -> Vec<PathBuf> {
     worktrees
 }
 
-/// A small regular file as text.
+/// The text of a small regular file. `None` if it is missing or too large.
 fn read(path: &Path) -> Option<String> {
     let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MAX_PATH_FILE_BYTES);
     is_small.then(|| fs::read(path).ok()).flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs real git, with nothing of this machine's settings.
+    /// Runs real git, without this machine's settings.
     fn git(dir: &Path, args: &[&str]) {
         let mut git = Command::new("git");
         git.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]);
@@ -120,10 +120,10 @@ mod tests {
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// A directory with a repository `main` with one commit, and its worktree `worktree`.
+    /// A directory with the repository `main`, which has one commit, and its worktree `worktree`.
     fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let real = dir.path().canonicalize().expect("it is there");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let real = dir.path().canonicalize().expect("it exists");
         git(&real, &["init", "-q", "main"]);
         let main = real.join("main");
         git(&main, &["commit", "-q", "--allow-empty", "-m", "base"]);
@@ -135,12 +135,12 @@ mod tests {
     fn a_worktree_is_found_from_anywhere_in_it() {
         let (_dir, real) = scratch();
         git(&real.join("main"), &["-c", "protocol.file.allow=always", "submodule", "add", "-q", "../main", "module"]);
-        for place in ["main", "main/src/deep", "worktree", "worktree/src", "main/module", "main/module/src"] {
-            fs::create_dir_all(real.join(place)).expect("it is writable");
-            assert_eq!(check_repository(&real.join(place)), Ok(()), "{place}");
+        for path in ["main", "main/src/deep", "worktree", "worktree/src", "main/module", "main/module/src"] {
+            fs::create_dir_all(real.join(path)).expect("it is writable");
+            assert_eq!(check_repository(&real.join(path)), Ok(()), "{path}");
         }
         fs::create_dir_all(real.join("main/src/.git")).expect("it is writable");
-        assert_eq!(check_repository(&real.join("main/src")), Ok(()), "an empty .git is passed over, as git does");
+        assert_eq!(check_repository(&real.join("main/src")), Ok(()), "an empty .git is skipped, as git does");
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let worktree = real.join("worktree");
         let entry = real.join("main/.git/worktrees/worktree");
         let lost = |git_dir: PathBuf| Err(DirectoryProblem::LostWorktree { worktree: worktree.clone(), git_dir });
-        fs::rename(real.join("main"), real.join("moved")).expect("it is ours");
+        fs::rename(real.join("main"), real.join("moved")).expect("the test owns it");
         let problem = check_repository(&worktree);
         assert_eq!(problem, lost(entry), "its repository was moved");
         let command = format!("`git worktree repair {}`", worktree.display());
@@ -157,8 +157,8 @@ mod tests {
         git(&real.join("moved"), &["worktree", "repair", &worktree.display().to_string()]);
         assert_eq!(check_repository(&worktree), Ok(()), "the advice helps");
         let moved = real.join("moved/.git/worktrees/worktree");
-        fs::remove_dir_all(real.join("moved/.git/objects")).expect("it is ours");
-        assert_eq!(check_repository(&worktree), lost(moved), "its repository has nothing in it");
+        fs::remove_dir_all(real.join("moved/.git/objects")).expect("the test owns it");
+        assert_eq!(check_repository(&worktree), lost(moved), "its repository is empty");
         fs::write(worktree.join(".git"), "nonsense").expect("it is writable");
         assert_eq!(check_repository(&worktree), lost(worktree.join(".git")));
     }
@@ -168,7 +168,7 @@ mod tests {
         let (_dir, real) = scratch();
         git(&real.join("main"), &["worktree", "add", "-q", "--detach", "../other"]);
         let (repository, entry) = (real.join("main/.git"), real.join("main/.git/worktrees/worktree"));
-        fs::remove_dir_all(&entry).expect("it is ours");
+        fs::remove_dir_all(&entry).expect("the test owns it");
         let problem = check_repository(&real.join("worktree")).expect_err("git cannot work there");
         let worktrees = vec![real.join("main"), real.join("other")];
         assert_eq!(problem, DirectoryProblem::RemovedWorktree { repository, entry, worktrees });
@@ -183,10 +183,10 @@ mod tests {
     fn a_git_directory_is_not_a_working_directory() {
         let (_dir, real) = scratch();
         let git_dir = real.join("main/.git");
-        for place in ["main/.git", "main/.git/refs/heads", "main/.git/hooks"] {
-            fs::create_dir_all(real.join(place)).expect("it is writable");
+        for path in ["main/.git", "main/.git/refs/heads", "main/.git/hooks"] {
+            fs::create_dir_all(real.join(path)).expect("it is writable");
             let expected = Err(DirectoryProblem::GitDirectory { git_dir: git_dir.clone() });
-            assert_eq!(check_repository(&real.join(place)), expected, "{place}");
+            assert_eq!(check_repository(&real.join(path)), expected, "{path}");
         }
         let entry = git_dir.join("worktrees/worktree");
         assert_eq!(check_repository(&entry), Err(DirectoryProblem::GitDirectory { git_dir: entry.clone() }));
@@ -201,7 +201,7 @@ mod tests {
         git(&bare, &["worktree", "add", "-q", "--detach", "../b"]);
         git(&bare, &["worktree", "add", "-q", "--detach", "../a"]);
         git(&bare, &["worktree", "add", "-q", "--detach", "../gone"]);
-        fs::remove_dir_all(real.join("gone")).expect("it is ours");
+        fs::remove_dir_all(real.join("gone")).expect("the test owns it");
         let problem = check_repository(&bare.join("refs")).expect_err("it has no files");
         assert_eq!(problem, DirectoryProblem::Bare { worktrees: vec![real.join("a"), real.join("b")] });
         let next = format!("give one of its worktrees: {0}/a, {0}/b", real.display());
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn no_repository_is_found_outside_of_one() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         fs::create_dir(dir.path().join(".git")).expect("it is writable");
         fs::write(dir.path().join("HEAD"), "a file of this name does not make a repository").expect("it is writable");
         assert_eq!(check_repository(dir.path()), Err(DirectoryProblem::NoRepository));

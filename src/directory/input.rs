@@ -1,4 +1,4 @@
-//! From a path as a caller wrote it to the absolute path that it means.
+//! Turns a path as written by a caller into an absolute path.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,10 +10,10 @@ use percent_encoding::percent_decode;
 
 use super::DirectoryProblem;
 
-/// The absolute path that `given` means: an absolute path itself, one below the home directory (`~/…`), or a `file:` URL,
-/// as editors write them.
+/// The absolute path that `given` means. Accepts an absolute path, a path below the home directory (`~/…`), and a
+/// `file:` URL, as written by editors.
 ///
-/// Fails with [`DirectoryProblem`] when it is none of these. Nothing is looked up.
+/// Fails with [`DirectoryProblem`] for anything else. Does not access the file system.
 pub fn absolute(given: &Path, home: Option<&OsStr>) -> Result<PathBuf, DirectoryProblem> {
     let bytes = given.as_os_str().as_bytes();
     if given.is_absolute() {
@@ -44,7 +44,7 @@ fn is_windows(bytes: &[u8]) -> bool {
     has_drive || bytes.starts_with(b"\\\\")
 }
 
-/// The path in a `file:` URL (RFC 8089), from behind its scheme.
+/// The path in a `file:` URL (RFC 8089). `rest` is the URL without its scheme.
 fn from_file_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
     let path = match rest.strip_prefix(b"//") {
         Some(after) => {
@@ -67,8 +67,8 @@ fn from_file_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
     Ok(PathBuf::from(OsString::from_vec(path)))
 }
 
-/// `%20` as the byte it stands for; `None` when a `%` is not followed by two hexadecimal digits, which the crate would leave
-/// as it is.
+/// Decodes escapes such as `%20`. Returns `None` if a `%` is not followed by two hexadecimal digits, which the crate
+/// would leave unchanged.
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
     let is_escape = |after: &[u8]| after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     let are_escapes = text.split(|byte| *byte == b'%').skip(1).all(is_escape);

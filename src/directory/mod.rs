@@ -1,19 +1,20 @@
-//! A task's working directory: from the words of a call to an open descriptor.
+//! A task's working directory: from the path in a call to an open descriptor.
 //!
-//! A path is only a name: whoever may write in a directory above can make it mean another directory at any moment. A
-//! directory that is checked by name and then used by name may be two directories. So it is opened once:
+//! A path is only a name. Anyone who can write to a directory above can make it lead to another directory at any
+//! moment, so the directory that is checked by name and the directory that is later used by name may differ. Therefore
+//! it is opened once:
 //!
 //! ```text
-//! the caller's words ──given──▶ path ──open──▶ descriptor ──▶ real path ──▶ ceiling, git ──▶ recorded, reported
-//!                                                   └──────────────────────────────────────▶ the agent starts in it
+//! the caller's text ──absolute──▶ path ──open──▶ descriptor ──▶ real path ──▶ ceiling, git ──▶ recorded, reported
+//!                                                    └─────────────────────────────────────▶ the agent starts in it
 //! ```
 //!
-//! Checks apply to the *real path*, which the kernel reports for the descriptor, and the agent inherits the descriptor as
-//! its current directory. The submit and the start of the agent each do this for themselves, because they run in
-//! different processes. A directory that is renamed while an agent works in it stays the
-//! agent's directory, unless `ceiling.roots` is set: see `supervisor::directory_watch`.
+//! All checks use the *real path*, which the kernel reports for the descriptor, and the agent inherits the descriptor
+//! as its current directory. The server does this at submit, and the supervisor does it again before it starts the
+//! agent, because they are different processes. If a directory is renamed while an agent works in it, it stays the
+//! agent's directory, unless `ceiling.roots` is set; see `supervisor::directory_watch`.
 //!
-//! Everything here may block for as long as a dead mount holds a call, so it belongs on [`crate::blocking`] threads.
+//! All functions here may block as long as a dead mount does, so call them on [`crate::blocking`] threads.
 
 mod git;
 mod input;
@@ -46,22 +47,22 @@ pub use self::{
     route::Route,
 };
 
-/// A directory that is open, whatever its path means by now.
+/// An open directory. It stays the same even if its path leads elsewhere by now.
 pub struct Directory {
     descriptor: OwnedFd,
     real_path: PathBuf,
 }
 
-/// A process has one current directory, which all its threads share.
+/// Guards the process's current directory, which all threads share.
 static CURRENT: Mutex<()> = Mutex::new(());
 
 impl Directory {
     /// Opens the directory that `path` leads to now.
     ///
-    /// Fails with [`DirectoryProblem`] when there is none, or when this user may not enter it.
+    /// Fails with [`DirectoryProblem`] if it does not exist, or if this user may not enter it.
     pub fn open(path: &Path) -> Result<Self, DirectoryProblem> {
         let descriptor = open(path, OPEN_FLAGS, Mode::empty()).map_err(problem)?;
-        // Looking up its own `.` takes the permission to enter it.
+        // Looking up `.` requires permission to enter the directory.
         statat(&descriptor, ".", AtFlags::empty()).map_err(problem)?;
         let real_path = real_path(&descriptor, path).map_err(problem)?;
         if !real_path.is_absolute() || (fstat(&descriptor).map_err(problem)?.st_nlink == 0 && !real_path.exists()) {
@@ -70,7 +71,7 @@ impl Directory {
         Ok(Self { descriptor, real_path })
     }
 
-    /// The path that the kernel reported for it when it was opened: absolute and without symbolic links.
+    /// The path that the kernel reported when the directory was opened: absolute and without symbolic links.
     pub fn real_path(&self) -> &Path {
         &self.real_path
     }
@@ -81,23 +82,23 @@ impl Directory {
         (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
     }
 
-    /// Where it is now; nothing where it was removed or the operating system does not tell.
+    /// Its current path. `None` if it was removed or the operating system does not report the path.
     pub fn current_path(&self) -> Option<PathBuf> {
         let is_removed = fstat(&self.descriptor).is_ok_and(|facts| facts.st_nlink == 0);
         real_path(&self.descriptor, &self.real_path).ok().filter(|_| !is_removed)
     }
 
-    /// Watches from now on whether this directory, or one above it, is moved.
+    /// Starts watching for renames of this directory and of those above it.
     ///
-    /// Fails when the kernel has no room for another watch.
+    /// Fails if the user has too many watches already.
     #[cfg(target_os = "linux")]
     pub fn watch_renames(&self) -> io::Result<RenameWatch> {
         Ok(RenameWatch::of(&self.descriptor)?)
     }
 
-    /// Does `work` with this as the process's current directory. What `work` starts begins in it.
+    /// Runs `work` with this directory as the process's current directory. Processes that `work` starts inherit it.
     ///
-    /// The current directory belongs to all threads. Nothing else in a supervisor depends on it: every path that it uses is
+    /// All threads share the current directory. Nothing else in a supervisor depends on it, because every other path is
     /// absolute.
     pub fn with_current_dir<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
         let _alone = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,7 +125,7 @@ fn real_path(descriptor: &OwnedFd, _: &Path) -> rustix::io::Result<PathBuf> {
     Ok(PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())))
 }
 
-/// Elsewhere the name is looked up again, and has to lead to the same directory.
+/// On other systems, the path is resolved again, and must lead to the same directory.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn real_path(descriptor: &OwnedFd, path: &Path) -> rustix::io::Result<PathBuf> {
     let real = path.canonicalize().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
@@ -153,8 +154,8 @@ mod tests {
     use super::*;
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let real = dir.path().canonicalize().expect("it is there");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let real = dir.path().canonicalize().expect("it exists");
         (dir, real)
     }
 
@@ -164,7 +165,7 @@ mod tests {
         fs::create_dir_all(real.join("a/b")).expect("it is writable");
         symlink(real.join("a"), real.join("link")).expect("it is writable");
         for words in ["a/b", "link/b", "a/../a/b/", "./link/./b"] {
-            let opened = Directory::open(&real.join(words)).expect("it is there");
+            let opened = Directory::open(&real.join(words)).expect("it exists");
             assert_eq!(opened.real_path(), real.join("a/b"), "{words}");
         }
     }
@@ -175,13 +176,14 @@ mod tests {
         for name in ["one", "two"] {
             fs::create_dir(real.join(name)).expect("it is writable");
         }
-        let opened = Directory::open(&real.join("one")).expect("it is there");
+        let opened = Directory::open(&real.join("one")).expect("it exists");
         assert!(opened.is_at(&real.join("one")));
-        fs::rename(real.join("one"), real.join("moved")).expect("it is ours");
+        fs::rename(real.join("one"), real.join("moved")).expect("the test owns it");
         symlink(real.join("two"), real.join("one")).expect("it is writable");
         assert!(!opened.is_at(&real.join("one")) && opened.is_at(&real.join("moved")));
-        let inside =
-            opened.with_current_dir(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
+        let inside = opened
+            .with_current_dir(|| std::env::current_dir().expect("it has a path"))
+            .expect("this user may enter it");
         assert_eq!(inside, real.join("moved"));
     }
 
@@ -201,7 +203,7 @@ mod tests {
     fn a_removed_directory_is_reported_as_missing() {
         let (_dir, real) = scratch();
         fs::create_dir(real.join("gone")).expect("it is writable");
-        let opened = Directory::open(&real.join("gone")).expect("it is there");
+        let opened = Directory::open(&real.join("gone")).expect("it exists");
         fs::remove_dir(real.join("gone")).expect("it is empty");
         #[cfg(target_os = "linux")]
         {

@@ -1,8 +1,8 @@
-//! The flags with which a directory is opened.
+//! Flags for opening a directory.
 
 use rustix::fs::OFlags;
 
-/// On Linux neither reading nor writing is needed to enter a directory.
+/// On Linux, entering a directory requires neither read nor write permission.
 #[cfg(target_os = "linux")]
 pub(super) const OPEN_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! Why a directory cannot be worked in.
+//! Reasons why an agent cannot work in a directory.
 
 use std::{
     borrow::Cow,
@@ -7,61 +7,61 @@ use std::{
 
 use rustix::io::Errno;
 
-/// Why a directory cannot be worked in. `Display` continues a sentence that begins with its path.
+/// A reason why an agent cannot work in a directory. `Display` continues a sentence that begins with the path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryProblem {
-    /// It depends on a current directory, which the server and the caller do not share.
+    /// It is a relative path. The server and the caller do not share a current directory.
     #[error("is not an absolute path")]
     Relative,
-    /// It is a path of Windows.
-    #[error("is a Windows path, and this server does not run on Windows")]
+    /// It is a Windows path.
+    #[error("is a Windows path, but this server does not run on Windows")]
     Windows,
-    /// It is a `file:` URL that does not name a file of this machine.
-    #[error("is not a URL of a directory on this machine")]
+    /// It is a `file:` URL, but not of a directory on this machine.
+    #[error("is not the URL of a directory on this machine")]
     Url,
-    /// It begins with `~`, and is not `~/…`, or there is no home directory.
-    #[error("cannot be resolved: only `~/` is, and only where `HOME` is set")]
+    /// It begins with `~` but not with `~/`, or the home directory is unknown.
+    #[error("cannot be resolved: of paths with `~`, only `~/…` is supported, and only if `HOME` is set")]
     Home,
-    /// The path leads nowhere.
+    /// The path does not exist.
     #[error("does not exist")]
     NotFound,
-    /// The path leads to something else.
+    /// The path leads to a file of another type.
     #[error("is not a directory")]
     NotADirectory,
-    /// The operating system does not let us enter it.
+    /// The operating system does not allow entering it.
     #[error("cannot be entered: {0}")]
     NotOpened(Errno),
     /// The file system did not answer in time.
     #[error("does not answer")]
     TimedOut,
-    /// No repository is around it.
+    /// It is not in a git repository.
     #[error("is not a git repository")]
     NoRepository,
-    /// Its `.git` file leads to nothing that git could use.
+    /// Its `.git` file points to a directory that is missing or unusable.
     #[error("is in a worktree whose git directory {} is missing", git_dir.display())]
     LostWorktree {
         /// The worktree.
         worktree: PathBuf,
-        /// Where the `.git` file leads.
+        /// The directory that the `.git` file points to.
         git_dir: PathBuf,
     },
-    /// Its repository is still there but no longer has an entry for it, as after `git worktree prune`.
+    /// Its repository still exists, but no longer has an entry for it, for example after `git worktree prune`.
     #[error("is in a worktree that the repository {} no longer has: its entry {} is missing", repository.display(), entry.display())]
     RemovedWorktree {
         /// The repository's git directory.
         repository: PathBuf,
-        /// Where the `.git` file leads.
+        /// The entry that the `.git` file points to.
         entry: PathBuf,
-        /// The worktrees of the repository, its main worktree first if it has one.
+        /// The other worktrees of the repository, its main worktree first if it has one.
         worktrees: Vec<PathBuf>,
     },
-    /// It is where git keeps a repository's data.
+    /// It is inside the directory in which git keeps a repository's data.
     #[error("is inside git's own directory {}", git_dir.display())]
     GitDirectory {
         /// The `.git` directory.
         git_dir: PathBuf,
     },
-    /// It is in a repository without any files to work on.
+    /// It is in a bare repository.
     #[error("is a bare repository, which has no files to work on")]
     Bare {
         /// Its worktrees, if it has any.
@@ -70,17 +70,16 @@ pub enum DirectoryProblem {
 }
 
 impl DirectoryProblem {
-    /// What to do about it.
+    /// The next step for the caller.
     pub fn next(&self) -> String {
         match self {
             Self::Relative | Self::Home | Self::Url => "give the absolute path of the project".to_owned(),
-            Self::Windows => "give the path as this machine sees it; in WSL the drive `C:` is `/mnt/c`".to_owned(),
+            Self::Windows => "give the path on this machine; in WSL, the drive `C:` is `/mnt/c`".to_owned(),
             Self::NotFound => "give the path of an existing directory, or create it first".to_owned(),
-            Self::NotADirectory => "give the directory that holds it".to_owned(),
+            Self::NotADirectory => "give the directory that contains it".to_owned(),
             Self::NotOpened(_) => "give a directory that this user may enter".to_owned(),
             Self::TimedOut => {
-                "see whether the file system that it is on, perhaps a network mount, still works; then try again"
-                    .to_owned()
+                "check whether its file system, perhaps a network mount, still works; then try again".to_owned()
             }
             Self::NoRepository => {
                 "run `git init` there, give a directory inside a repository, or set `require_git = false` for the \
@@ -88,23 +87,23 @@ impl DirectoryProblem {
                     .to_owned()
             }
             Self::LostWorktree { worktree, .. } => format!(
-                "if the main repository was moved, run `git worktree repair {}` in the place where it is now; otherwise give \
+                "if the main repository was moved, run `git worktree repair {}` in its new location; otherwise give \
                  another directory",
                 shell_word(worktree)
             ),
             Self::RemovedWorktree { worktrees, .. } if worktrees.is_empty() => {
-                "give another directory, or add a worktree with `git worktree add`, and give its path: `git worktree repair` \
-                 does not help here"
+                "give another directory, or add a worktree with `git worktree add` and give its path (`git worktree \
+                 repair` does not help here)"
                     .to_owned()
             }
             Self::RemovedWorktree { worktrees, .. } => format!(
-                "give one of the repository's worktrees: {}; or add one with `git worktree add`, and give its path. `git \
-                 worktree repair` does not help here",
+                "give one of the repository's worktrees: {}; or add one with `git worktree add` and give its path \
+                 (`git worktree repair` does not help here)",
                 listed(worktrees)
             ),
-            Self::GitDirectory { .. } => "give the directory that holds the project's files".to_owned(),
+            Self::GitDirectory { .. } => "give the directory that contains the project's files".to_owned(),
             Self::Bare { worktrees } if worktrees.is_empty() => {
-                "add a worktree with `git worktree add`, and give its path".to_owned()
+                "add a worktree with `git worktree add` and give its path".to_owned()
             }
             Self::Bare { worktrees } => format!("give one of its worktrees: {}", listed(worktrees)),
         }
@@ -136,7 +135,7 @@ fn listed(paths: &[PathBuf]) -> String {
     paths.join(", ")
 }
 
-/// A path to be pasted into a shell.
+/// A path, quoted for a shell.
 fn shell_word(path: &Path) -> String {
     let path = path.display().to_string();
     shlex::try_quote(&path).map(Cow::into_owned).unwrap_or(path)

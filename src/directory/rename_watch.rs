@@ -1,6 +1,7 @@
-//! Whether a directory, or one above it, is moved: what an open directory cannot tell by itself.
+//! Watches for renames of a directory and of those above it, with inotify.
 //!
-//! The kernel reports every rename, also one that is taken back at once, which a look at the path from time to time misses.
+//! The kernel reports every rename, even one that is reverted at once. Checking the path from time to time would miss
+//! that.
 
 use std::{
     os::fd::{AsRawFd, OwnedFd},
@@ -15,26 +16,26 @@ use rustix::{
 
 use super::opening::OPEN_FLAGS;
 
-/// The renames of one directory and of those above it, from the moment at which this was made.
+/// Watches one directory and those above it for renames, from the moment of its creation.
 #[derive(Debug)]
 pub struct RenameWatch {
     inotify: OwnedFd,
 }
 
 impl RenameWatch {
-    /// Begins to watch. A directory above that this user may not read is left out.
+    /// Starts watching. Skips directories above that this user may not read.
     ///
-    /// Fails when the kernel has no room for another watch.
+    /// Fails if the user has too many watches already.
     pub(super) fn of(directory: &OwnedFd) -> Result<Self> {
         let inotify = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         let watch = |watched: &OwnedFd| {
-            // The descriptor, and not its name: that may lead elsewhere by now.
+            // By descriptor: its path may lead elsewhere by now.
             let link = format!("/proc/self/fd/{}", watched.as_raw_fd());
             inotify::add_watch(&inotify, link, inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF)
         };
         let mut watched = openat(directory, ".", OPEN_FLAGS, Mode::empty())?;
         watch(&watched)?;
-        // Above the root is the root again.
+        // The parent of the root is the root itself.
         while let Ok(above) = openat(&watched, "..", OPEN_FLAGS, Mode::empty()) {
             let (here, there) = (fstat(&watched)?, fstat(&above)?);
             if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) {
@@ -46,14 +47,14 @@ impl RenameWatch {
         Ok(Self { inotify })
     }
 
-    /// Waits until something has moved since the last [`take`](Self::take), for at most `max_wait`.
+    /// Waits, for at most `max_wait`, until something has been renamed since the last [`take`](Self::take).
     pub fn wait(&self, max_wait: Duration) {
         let max_wait = Timespec::try_from(max_wait).ok();
-        // An interrupted wait is a short one.
+        // An interrupted wait is merely shorter.
         let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], max_wait.as_ref());
     }
 
-    /// Whether something has moved since the last call.
+    /// Whether something has been renamed since the last call.
     pub fn take(&self) -> bool {
         let mut events = [0; 4096];
         let mut has_moved = false;

@@ -1,8 +1,7 @@
-//! The places that the kernel passes when it resolves a path.
+//! The steps that the kernel takes when it resolves a path.
 //!
-//! Resolving a path is a walk: at each name the kernel looks into a directory, and at a symbolic link it goes on from the
-//! link's target. Anyone who can change one of these places decides where the path leads, even if its real path is
-//! elsewhere.
+//! To resolve a path, the kernel looks up one name after another, and at a symbolic link it continues from the link's
+//! target. Anyone who can change one of these steps decides where the path leads, even if its real path is elsewhere.
 
 use std::{
     collections::VecDeque,
@@ -11,20 +10,20 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Maximum number of symbolic links that Linux follows in one path. A loop ends here.
+/// Maximum number of symbolic links that Linux follows in one path. This also ends loops.
 const MAX_LINKS: usize = 40;
 
-/// The way from an absolute path to the place that it leads to.
+/// The resolution of an absolute path, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Every place on the way, each by its real path: directories, symbolic links, and names that do not exist.
+    /// The real path of every step: directories, symbolic links, and names that do not exist.
     steps: Vec<PathBuf>,
     end: PathBuf,
 }
 
 impl Route {
-    /// Resolves `path` as far as it exists. The names after a missing one are appended to it, and the resolution of a loop
-    /// ends at one of its links.
+    /// Resolves `path` as far as it exists, and appends the remaining names. In a loop of links, the resolution ends at
+    /// one of them.
     pub fn of(path: &Path) -> Self {
         let mut rest = names(path);
         let mut route = Self { steps: vec![], end: PathBuf::from("/") };
@@ -34,9 +33,9 @@ impl Route {
                 route.end.pop();
                 continue;
             }
-            let place = route.end.join(&name);
-            route.steps.push(place.clone());
-            match fs::read_link(&place) {
+            let step = route.end.join(&name);
+            route.steps.push(step.clone());
+            match fs::read_link(&step) {
                 Ok(target) if links < MAX_LINKS => {
                     links += 1;
                     if target.is_absolute() {
@@ -45,8 +44,8 @@ impl Route {
                     let after = std::mem::replace(&mut rest, names(&target));
                     rest.extend(after);
                 }
-                // A loop, which leads nowhere, or not a link.
-                Ok(_) | Err(_) => route.end = place,
+                // Either a loop or not a link.
+                Ok(_) | Err(_) => route.end = step,
             }
         }
         route
@@ -57,14 +56,14 @@ impl Route {
         &self.end
     }
 
-    /// The last place on the way that is `directory` or below it. `directory` is a real path.
+    /// The last step that is `directory` or below it. `directory` is a real path.
     pub fn path_in(&self, directory: &Path) -> Option<&Path> {
         let mut steps = self.steps.iter().map(PathBuf::as_path).chain([self.end()]);
-        steps.rfind(|place| place.starts_with(directory))
+        steps.rfind(|step| step.starts_with(directory))
     }
 }
 
-/// The names in a path, with `..`, which only has a meaning once the names before it have been resolved.
+/// The names in a path. Keeps `..`, because its meaning depends on the names before it.
 fn names(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -81,8 +80,8 @@ mod tests {
     use super::*;
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let real = dir.path().canonicalize().expect("it is there");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let real = dir.path().canonicalize().expect("it exists");
         for sub in ["a/b", "c"] {
             fs::create_dir_all(real.join(sub)).expect("it is writable");
         }
@@ -98,7 +97,7 @@ mod tests {
         for path in ["a/b", "a/./b/", "absolute/b", "c/relative", "twice", "twice/..", "absolute/../c", "a/../../../.."]
         {
             let path = real.join(path);
-            assert_eq!(Route::of(&path).end(), path.canonicalize().expect("it is there"), "{}", path.display());
+            assert_eq!(Route::of(&path).end(), path.canonicalize().expect("it exists"), "{}", path.display());
         }
     }
 
@@ -108,15 +107,15 @@ mod tests {
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
         symlink("c/relative", real.join("twice")).expect("it is writable");
         let route = Route::of(&real.join("twice"));
-        for (directory, place) in [
+        for (directory, step) in [
             ("twice", Some("twice")),
             ("c", Some("c/relative")),
             ("a", Some("a/b")),
             ("a/b", Some("a/b")),
             ("elsewhere", None),
         ] {
-            let place = place.map(|place| real.join(place));
-            assert_eq!(route.path_in(&real.join(directory)), place.as_deref(), "{directory}");
+            let step = step.map(|step| real.join(step));
+            assert_eq!(route.path_in(&real.join(directory)), step.as_deref(), "{directory}");
         }
         let through = Route::of(&real.join("a/b/../../c"));
         assert_eq!(through.path_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");

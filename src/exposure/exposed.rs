@@ -1,10 +1,10 @@
-//! A reason to refuse a task, in words: something that is trusted later is open to the agent.
+//! The refusal of a task because its agent could change a file that is trusted later.
 
 use std::{fmt, path::PathBuf};
 
 use crate::task::TrustedKind;
 
-/// Something that a later task or server trusts.
+/// A file or directory that later tasks or servers trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProtectedKind {
     Data,
@@ -12,22 +12,22 @@ pub(super) enum ProtectedKind {
     /// A symbolic link in the data directory.
     Link,
     Trusted(TrustedKind),
-    /// The directory with an agent's settings that this variable names.
+    /// The directory with an agent's settings, named by this variable.
     Home(&'static str),
 }
 
 /// How the agent can reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It contains the working directory.
+    /// The protected directory contains this working directory.
     Around(PathBuf),
-    /// The path of ours is in `root`, or passes `through` a place in it.
+    /// The protected path is in `root`, or leads `through` a path in it.
     Within { area: Area, root: PathBuf, through: Option<PathBuf> },
-    /// It is a relative path, which an agent resolves in its working directory.
+    /// The protected path is relative, and agents resolve it in their working directory.
     Relative,
 }
 
-/// Directories that the sandbox leaves open.
+/// A directory that the sandbox leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
     Working,
@@ -35,7 +35,7 @@ pub(super) enum Area {
     Repository,
 }
 
-/// Something that a later task or server trusts is open to the agent. `Display` says what, and why.
+/// A file or directory that later tasks or servers trust is open to the agent. `Display` names it and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} the {kind}, {}, {reach}", kind.danger(reach), path.display())]
 pub struct Exposed {
@@ -45,7 +45,7 @@ pub struct Exposed {
 }
 
 impl Exposed {
-    /// How to fix it.
+    /// The next step for the user.
     pub fn next(&self) -> String {
         let kind = self.kind;
         let set = match kind {
@@ -62,30 +62,30 @@ impl Exposed {
             Reach::Relative => {
                 "set the variable to an absolute path, for the server or in `[agent_env] set` of config.toml".into()
             }
-            Reach::Around(_) => format!("work in a directory outside of the {kind}"),
+            Reach::Around(_) => format!("choose a working directory outside the {kind}"),
             Reach::Within { area: Area::Working | Area::Repository, root, .. } => format!(
-                "work in a directory that does not contain the {kind}, such as a single project, or {set} outside of {}",
+                "choose a working directory without the {kind}, such as a single project, or {set} outside {}",
                 root.display()
             ),
-            Reach::Within { area: Area::Temporary, root, .. } => format!("{set} outside of {}", root.display()),
+            Reach::Within { area: Area::Temporary, root, .. } => format!("{set} outside {}", root.display()),
         };
         match self.reach {
             Reach::Relative => fix,
-            Reach::Around(_) | Reach::Within { .. } => format!("{fix}, or ask for `read-only`"),
+            Reach::Around(_) | Reach::Within { .. } => format!("{fix}, or use sandbox `read-only`"),
         }
     }
 }
 
 impl ProtectedKind {
-    /// The beginning of a sentence about it.
+    /// The danger, as the beginning of a message about it.
     fn danger(self, reach: &Reach) -> &'static str {
         match (self, reach) {
-            (_, Reach::Relative) => "the agent would take its own settings from the project:",
+            (_, Reach::Relative) => "the agent would read its own settings from the project:",
             (Self::Data | Self::Log | Self::Link | Self::Trusted(TrustedKind::Config), _) => {
                 "sandbox `workspace-write` would let the agent change the files of codex-connector:"
             }
             (Self::Trusted(TrustedKind::Program), _) => {
-                "sandbox `workspace-write` would let the agent change what runs outside of the sandbox:"
+                "sandbox `workspace-write` would let the agent change a program that runs outside of the sandbox:"
             }
             (Self::Home(_), _) => "sandbox `workspace-write` would let the agent change its own settings:",
         }
@@ -100,7 +100,7 @@ impl fmt::Display for ProtectedKind {
             Self::Link => f.write_str("link in the data directory"),
             Self::Trusted(TrustedKind::Config) => f.write_str("configuration file"),
             Self::Trusted(TrustedKind::Program) => f.write_str("program"),
-            Self::Home(variable) => write!(f, "directory of `{variable}`"),
+            Self::Home(variable) => write!(f, "directory in `{variable}`"),
         }
     }
 }

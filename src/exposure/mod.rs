@@ -1,16 +1,17 @@
-//! Whether a sandboxed agent could change files that later servers and tasks trust.
+//! Checks whether a sandboxed agent could change files that later servers and tasks trust.
 //!
-//! Records and run directories decide which processes a later server stops, and results and logs are what it reports. The
-//! configuration file has the ceiling, and programs and the agents' own settings decide what runs outside of the sandbox. An
-//! agent that can change them is no longer confined to its sandbox: it has others act for it. Where one of them is in a place
-//! that `workspace-write` leaves open, that place is closed to the agent; where that is impossible, the task is refused.
+//! Records and run directories determine which processes a later server stops, and a server reports results and logs.
+//! The configuration file contains the ceiling. Programs and the agents' own settings determine which code runs outside
+//! of the sandbox. An agent that can change any of these can escape from its sandbox, because other processes would act
+//! for it. If `workspace-write` leaves a directory open that contains one of them, that directory is closed to the
+//! agent. If this is impossible, the task is refused.
 //!
-//! A directory of ours is where its path leads, so every place that the path passes counts: an agent that can replace a
-//! symbolic link on the way can put a directory of its own in the place of ours. The same is true of a link in the data
-//! directory, such as one from `run` to another disk.
+//! The whole path to a protected directory is checked, not only its end: an agent that can replace a symbolic link on
+//! the path can substitute its own directory. Links inside the data directory are checked too, such as one from `run`
+//! to another disk.
 //!
-//! Files are looked at, so this blocks. Only what the kind of the backend says about its sandbox is known here: directories
-//! that users open in the agent's own settings are not.
+//! These checks read the file system, so they block. They know only the open directories that the backend's kind
+//! declares, and not those that users open in the agent's own settings.
 
 mod exposed;
 #[cfg(test)]
@@ -38,8 +39,8 @@ use crate::{
     task::{TrustedFile, TrustedKind},
 };
 
-/// Variables that name a directory of settings, of agents or of programs that they run. Agents take hooks, servers and
-/// permissions from there.
+/// Variables that name directories with settings of agents, or of programs that they run. The settings contain hooks,
+/// MCP servers and permissions.
 const HOME_VARIABLES: [&str; 8] = [
     "CODEX_HOME",
     "CLAUDE_CONFIG_DIR",
@@ -51,46 +52,46 @@ const HOME_VARIABLES: [&str; 8] = [
     "HOME",
 ];
 
-/// The paths to compare for tasks in `workspace-write`.
+/// The open and the protected paths for tasks of one backend.
 #[derive(Debug, Clone)]
 pub struct Exposure {
     /// The temporary directories that the sandbox leaves open.
     temporary: Vec<PathBuf>,
     is_repository_open: bool,
-    /// The areas that the agent can be told to close.
+    /// The areas that the backend can close to the agent.
     closable: Vec<OpenArea>,
     /// The paths that must not be open to the agent.
     protected: Vec<(ProtectedKind, PathBuf)>,
-    /// A variable with a relative path, if the agent gets one.
+    /// One of [`HOME_VARIABLES`] that has a relative path in the agent's environment, if any.
     relative: Option<(&'static str, PathBuf)>,
 }
 
 impl Exposure {
-    /// The check to make before `backend` gets a task in `sandbox`; `None` without a sandbox.
+    /// The check to make before `backend` runs a task in `sandbox`, or `None` for `danger-full-access`.
     pub fn of(backend: &dyn AgentBackend, sandbox: Sandbox, store: &Reader, trusted: &[TrustedFile]) -> Option<Self> {
         let exposure = || Self::of_backend(backend, store, trusted);
         match sandbox {
             Sandbox::WorkspaceWrite => Some(exposure()),
-            // It opens nothing. A relative path leads into the project all the same.
+            // This sandbox opens no directory, but a relative path still leads into the project.
             Sandbox::ReadOnly => Some(Self { protected: vec![], ..exposure() }),
             Sandbox::DangerFullAccess => None,
         }
     }
 
-    /// The same for any task of `backend` in `workspace-write`.
+    /// The check for any task of `backend` in `workspace-write`.
     pub fn of_backend(backend: &dyn AgentBackend, store: &Reader, trusted: &[TrustedFile]) -> Self {
         let areas = backend.open_areas();
         let is_open = |area| areas.contains(&area);
         let agent_variables = environment(backend.environment(), env::vars_os(), None).0;
         let named = agent_variables.get(OsStr::new("TMPDIR")).map(PathBuf::from);
-        // A relative one does not reach the agent, unless the user wrote it into `set`.
+        // A relative TMPDIR is removed from the agent's environment, unless the user configured it in `set`.
         let is_set = backend.environment().set.contains_key("TMPDIR");
         let named = named.filter(|dir| is_set || dir.is_absolute());
         let temporary = [Some("/tmp".into()), named].into_iter().flatten().filter(|_| is_open(OpenArea::Temporary));
         let protected =
             [(ProtectedKind::Data, store.data_dir().to_owned()), (ProtectedKind::Log, store.log_dir().to_owned())];
         let trusted = trusted.iter().map(|file| (ProtectedKind::Trusted(file.kind), file.path.clone()));
-        // Another agent may read the same variables of ours.
+        // Other agents may read the server's own variables.
         let own_variables = env::vars_os().collect();
         let named = homes(&agent_variables).chain(homes(&own_variables)).filter(|(_, home)| home.is_absolute());
         let protected = protected
@@ -110,15 +111,15 @@ impl Exposure {
         }
     }
 
-    /// Compares every place on the way to our directories with the places that are open to the agent, which works in
-    /// `working_directory`, a real path. Returns the areas that have to be closed to the agent.
+    /// Compares the whole path to each protected file or directory with the directories that are open to an agent in
+    /// `working_directory`, a real path. Returns the areas that must be closed to the agent.
     ///
-    /// Fails with the first directory of ours that the agent could write in, or replace, even so.
+    /// Fails with the first protected path that the agent could still write to or replace.
     pub fn check(&self, working_directory: &Path) -> Result<Vec<OpenArea>, Exposed> {
         self.check_from(Some(working_directory))
     }
 
-    /// The same for a task that works far from our directories: only what is open to every task counts.
+    /// The same check without a working directory: only areas that are open to every task are compared.
     pub fn check_anywhere(&self) -> Result<Vec<OpenArea>, Exposed> {
         self.check_from(None)
     }
@@ -168,7 +169,8 @@ impl Exposure {
         Ok(to_close)
     }
 
-    /// The symbolic links in the data directory. Our files are never opened through one, but directories are.
+    /// The symbolic links in the data directory. The store never opens files through links, but it follows links to
+    /// directories.
     fn links(&self) -> impl Iterator<Item = (ProtectedKind, PathBuf)> {
         let data = self.protected.iter().filter(|(kind, _)| *kind == ProtectedKind::Data);
         let entries = data.flat_map(|(_, dir)| fs::read_dir(dir).into_iter().flatten().flatten());
@@ -177,8 +179,8 @@ impl Exposure {
     }
 }
 
-/// The files outside of the data directory that a later server or task trusts: the configuration file, these programs, and
-/// this one. A program that is not there cannot be changed.
+/// The files outside the data directory that later servers and tasks trust: the configuration file, `programs` and this
+/// program. Programs that are not found are left out.
 pub fn trusted_files<'a>(config_file: PathBuf, programs: impl Iterator<Item = &'a str>) -> Vec<TrustedFile> {
     let (path, home) = (env::var_os("PATH"), env::var_os("HOME"));
     let found = programs.filter_map(|program| find_program(program, path.as_deref(), home.as_deref()).ok());
@@ -186,13 +188,13 @@ pub fn trusted_files<'a>(config_file: PathBuf, programs: impl Iterator<Item = &'
     std::iter::once(TrustedFile { kind: TrustedKind::Config, path: config_file }).chain(programs).collect()
 }
 
-/// The directories of settings that these variables name.
+/// The directories that [`HOME_VARIABLES`] name in this environment.
 fn homes(variables: &BTreeMap<OsString, OsString>) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let value = |variable: &'static str| variables.get(OsStr::new(variable)).filter(|value| !value.is_empty());
     HOME_VARIABLES.into_iter().filter_map(move |variable| Some((variable, PathBuf::from(value(variable)?))))
 }
 
-/// A launch to ask a backend about.
+/// A launch with which to ask a backend whether it can close an area.
 fn empty_launch() -> Launch {
     Launch { args: vec![], prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt }
 }

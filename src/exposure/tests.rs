@@ -1,13 +1,14 @@
-//! Directories in which tasks are refused.
+//! Working directories in which tasks are refused.
 
 use std::{fs, os::unix::fs::symlink};
 
 use super::*;
 
-/// The message about a task in `working` with the data directory at `data`, both below a directory of the test.
+/// The refusal of a task in `working` with the data directory `data`, if it is refused. Both are relative to a test
+/// directory.
 fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let root = &dir.path().canonicalize().expect("it is there");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let root = &dir.path().canonicalize().expect("the path exists");
     for sub in [
         "project/sub/.cc",
         "project/.git",
@@ -19,9 +20,9 @@ fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bo
         "linked",
         "split",
     ] {
-        fs::create_dir_all(root.join(sub)).expect("it is writable");
+        fs::create_dir_all(root.join(sub)).expect("the temporary directory is writable");
     }
-    fs::write(root.join("project/.git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
+    fs::write(root.join("project/.git/HEAD"), "ref: refs/heads/main\n").expect("the temporary directory is writable");
     for (link, target) in [
         ("link", "project"),
         ("project/state", "home/.codex-connector"),
@@ -37,7 +38,7 @@ fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bo
         ("linked/run", "project/sub"),
         ("split/run", "home/x"),
     ] {
-        symlink(root.join(target), root.join(link)).expect("it is writable");
+        symlink(root.join(target), root.join(link)).expect("the temporary directory is writable");
     }
     let exposure = Exposure {
         temporary: temporary.iter().map(|sub| root.join(sub)).collect(),
@@ -46,12 +47,15 @@ fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bo
         protected: vec![(ProtectedKind::Data, root.join(data)), (ProtectedKind::Log, root.join(data).join("logs"))],
         relative: None,
     };
-    exposure.check(&root.join(working).canonicalize().expect("it is there")).err().map(|exposed| exposed.to_string())
+    exposure
+        .check(&root.join(working).canonicalize().expect("the path exists"))
+        .err()
+        .map(|exposed| exposed.to_string())
 }
 
 #[test]
-fn our_files_are_exposed_wherever_the_sandbox_lets_the_agent_write() {
-    for (working, data, temporary, is_repository_open, word) in [
+fn a_data_directory_is_exposed_wherever_the_sandbox_lets_the_agent_write() {
+    for (working, data, temporary, is_repository_open, expected) in [
         ("project", "project/sub/.cc", &[][..], false, "is in the working directory"),
         ("link", "project/sub/.cc", &[], false, "is in the working directory"),
         ("project", "link/sub/.cc", &[], false, "is in the working directory"),
@@ -74,12 +78,12 @@ fn our_files_are_exposed_wherever_the_sandbox_lets_the_agent_write() {
         ("home", "linked", &["project"], false, "linked/run, is in "),
     ] {
         let message = message(working, data, temporary, is_repository_open);
-        assert!(message.as_ref().is_some_and(|message| message.contains(word)), "{working} {data}: {message:?}");
+        assert!(message.as_ref().is_some_and(|message| message.contains(expected)), "{working} {data}: {message:?}");
     }
 }
 
 #[test]
-fn our_files_are_safe_everywhere_else() {
+fn a_data_directory_is_safe_everywhere_else() {
     for (working, data, temporary, is_repository_open) in [
         ("project", "home/.codex-connector", &["tmp"][..], true),
         ("project", "project-3", &[], true),
@@ -96,7 +100,7 @@ fn our_files_are_safe_everywhere_else() {
 }
 
 #[test]
-fn the_advice_fits_the_directory_of_our_files() {
+fn the_advice_fits_the_location_of_the_data_directory() {
     let exposure = |data: &str| Exposure {
         temporary: vec!["/tmp".into()],
         is_repository_open: false,
@@ -105,23 +109,23 @@ fn the_advice_fits_the_directory_of_our_files() {
         relative: None,
     };
     let next = |data: &str, working: Option<&str>| {
-        let exposed = exposure(data).check_from(working.map(Path::new)).expect_err("it is exposed");
+        let exposed = exposure(data).check_from(working.map(Path::new)).expect_err("the data directory is exposed");
         exposed.next()
     };
     let home = next("/nowhere/me/.codex-connector", Some("/nowhere/me"));
-    assert!(home.contains("such as a single project") && home.contains("outside of /nowhere/me,"), "{home}");
-    assert!(!home.contains("~/.codex-connector"), "that is where it is: {home}");
+    assert!(home.contains("such as a single project") && home.contains("outside /nowhere/me,"), "{home}");
+    assert!(!home.contains("~/.codex-connector"), "the data directory is already there: {home}");
     let inside = next("/nowhere/me", Some("/nowhere/me/project"));
-    assert!(inside.contains("outside of the data directory"), "{inside}");
+    assert!(inside.contains("outside the data directory"), "{inside}");
     let temporary = next("/tmp/data", None);
-    assert!(temporary.contains("set `data_dir`") && temporary.contains("outside of /tmp,"), "{temporary}");
+    assert!(temporary.contains("set `data_dir`") && temporary.contains("outside /tmp,"), "{temporary}");
     assert_eq!(exposure("/nowhere/me").check_anywhere(), Ok(vec![]));
 }
 
 #[test]
 fn an_area_that_the_agent_can_close_does_not_cause_a_refusal() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let project = dir.path().canonicalize().expect("it is there").join("project");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let project = dir.path().canonicalize().expect("the path exists").join("project");
     let exposure = |closable: &[OpenArea]| Exposure {
         temporary: vec![dir.path().to_owned()],
         is_repository_open: false,
@@ -136,52 +140,55 @@ fn an_area_that_the_agent_can_close_does_not_cause_a_refusal() {
     assert!(exposure(&[OpenArea::Repository]).check(&project).is_err());
 }
 
-/// A backend of Codex with these rules for its environment.
+/// A Codex backend with these rules for its environment.
 fn codex(env: serde_json::Value) -> connector_codex::Codex {
-    let name = connector_api::BackendName::new("codex").expect("it is a name");
-    connector_api::BackendKind::build(name, serde_json::json!({"env": env})).expect("the settings are well formed")
+    let name = connector_api::BackendName::new("codex").expect("the name is valid");
+    connector_api::BackendKind::build(name, serde_json::json!({"env": env})).expect("the settings are valid")
 }
 
 #[test]
 fn files_that_are_trusted_later_are_checked_too() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let root = dir.path().canonicalize().expect("it is there");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let root = dir.path().canonicalize().expect("the path exists");
     let (project, program) = (root.join("project"), root.join("project/agent"));
-    fs::create_dir(&project).expect("it is writable");
-    fs::copy("/bin/sh", &program).expect("it is writable");
-    symlink(&program, root.join("link")).expect("it is writable");
-    symlink("config.toml", project.join("link.toml")).expect("it is writable");
+    fs::create_dir(&project).expect("the temporary directory is writable");
+    fs::copy("/bin/sh", &program).expect("the temporary directory is writable");
+    symlink(&program, root.join("link")).expect("the temporary directory is writable");
+    symlink("config.toml", project.join("link.toml")).expect("the temporary directory is writable");
     let store = Reader::new(&root.join("data"), &root.join("data/logs"));
     let codex = codex(serde_json::json!({}));
-    for (config, program, word) in [
+    for (config, program, expected) in [
         ("project/not-there.toml", "sh", Some("the configuration file")),
         ("project/link.toml", "sh", Some("the configuration file")),
-        ("config.toml", "project/agent", Some("change what runs outside of the sandbox: the program")),
-        ("config.toml", "link", Some("change what runs outside of the sandbox: the program")),
+        ("config.toml", "project/agent", Some("change a program that runs outside of the sandbox: the program")),
+        ("config.toml", "link", Some("change a program that runs outside of the sandbox: the program")),
         ("config.toml", "project/not-there", None),
         ("config.toml", "sh", None),
     ] {
         let program = if program == "sh" { program.into() } else { root.join(program) };
-        let programs = [program.to_str().expect("it is UTF-8")];
+        let programs = [program.to_str().expect("the path is UTF-8")];
         let trusted = trusted_files(root.join(config), programs.into_iter());
-        let exposure = Exposure::of(&codex, Sandbox::WorkspaceWrite, &store, &trusted).expect("it is checked");
+        let exposure =
+            Exposure::of(&codex, Sandbox::WorkspaceWrite, &store, &trusted).expect("this sandbox is checked");
         let message = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
-        assert_eq!(message.is_some(), word.is_some(), "{config} {message:?}");
-        assert!(message.is_none_or(|(message, next)| message.contains(word.unwrap_or_default()) && !next.is_empty()));
-        let read_only = Exposure::of(&codex, Sandbox::ReadOnly, &store, &trusted).expect("it is checked");
+        assert_eq!(message.is_some(), expected.is_some(), "{config} {message:?}");
+        assert!(
+            message.is_none_or(|(message, next)| message.contains(expected.unwrap_or_default()) && !next.is_empty())
+        );
+        let read_only = Exposure::of(&codex, Sandbox::ReadOnly, &store, &trusted).expect("this sandbox is checked");
         assert_eq!(read_only.check(&project), Ok(vec![]), "{config}");
     }
 }
 
 #[test]
-fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let project = dir.path().canonicalize().expect("it is there");
+fn an_agents_home_must_be_absolute_and_not_writable_by_the_agent() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let project = dir.path().canonicalize().expect("the path exists");
     let store = Reader::new(Path::new("/nowhere/data"), Path::new("/nowhere/data/logs"));
     let message = |variable: &str, value: &str, sandbox| {
-        let value = value.replace('@', project.to_str().expect("it is UTF-8"));
+        let value = value.replace('@', project.to_str().expect("the path is UTF-8"));
         let exposure = Exposure::of(&codex(serde_json::json!({"set": {variable: value}})), sandbox, &store, &[]);
-        exposure.expect("it is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
+        exposure.expect("this sandbox is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
     };
     for variable in HOME_VARIABLES {
         for value in [".codex", "../x", "~/.codex"] {
@@ -195,7 +202,7 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
         for (value, sandbox) in [
             ("@/x/home", Sandbox::ReadOnly),
             ("@/home", Sandbox::WorkspaceWrite),
-            // The projects of most users are in their home directory.
+            // Most users' projects are in their home directory.
             ("@", Sandbox::WorkspaceWrite),
         ] {
             assert_eq!(message(variable, value, sandbox), None, "{variable}={value}");
@@ -204,9 +211,9 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
 }
 
 #[test]
-fn a_relative_temporary_directory_belongs_to_the_project() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let root = dir.path().canonicalize().expect("it is there");
+fn a_relative_temporary_directory_is_resolved_in_the_working_directory() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let root = dir.path().canonicalize().expect("the path exists");
     let store = Reader::new(&root.join("data"), &root.join("data/logs"));
     let codex = codex(serde_json::json!({"set": {"TMPDIR": ".."}}));
     let mut exposure = Exposure::of_backend(&codex, &store, &[]);
@@ -217,7 +224,7 @@ fn a_relative_temporary_directory_belongs_to_the_project() {
 
 #[test]
 fn a_separate_log_directory_is_checked_too() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let exposure = Exposure {
         temporary: vec![],
         is_repository_open: false,
@@ -228,7 +235,7 @@ fn a_separate_log_directory_is_checked_too() {
         ],
         relative: None,
     };
-    let project = dir.path().canonicalize().expect("it is there").join("project");
+    let project = dir.path().canonicalize().expect("the path exists").join("project");
     let exposed = exposure.check(&project).expect_err("the logs are in the project");
     assert!(exposed.to_string().contains("the log directory"), "{exposed}");
 }

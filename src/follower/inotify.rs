@@ -1,4 +1,4 @@
-//! The inotify instance of a process, and who is told of what it reports.
+//! The inotify instance of a process, and the receivers of its reports.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use tokio::{
     task::{JoinHandle, spawn},
 };
 
-/// An inotify instance of this process.
+/// This process's inotify instance.
 #[derive(Debug)]
 pub(super) struct Instance {
     state: Mutex<WatcherState>,
@@ -25,11 +25,11 @@ pub(super) struct Instance {
 #[derive(Debug, Default)]
 struct WatcherState {
     running: Option<RunningWatcher>,
-    /// Whether there was no instance to be had. It is not asked for again.
+    /// Whether the system refused to create an instance. It is not asked again.
     is_refused: bool,
 }
 
-/// An instance whose reports are passed on.
+/// An instance whose reports are being forwarded.
 #[derive(Debug)]
 struct RunningWatcher {
     events: Arc<OwnedFd>,
@@ -37,10 +37,10 @@ struct RunningWatcher {
     forwarder: JoinHandle<()>,
 }
 
-/// The receivers of each watch. Several followers of one file share a watch.
+/// The receivers for each watch. Several followers of one file share a watch.
 type WatchTargets = HashMap<i32, Vec<Arc<Notify>>>;
 
-/// The right to be told of a file; it ends when this is dropped.
+/// A subscription to reports about one file. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     events: Arc<OwnedFd>,
@@ -54,10 +54,10 @@ impl Instance {
         Self { state: Mutex::default(), max }
     }
 
-    /// Begins to pass on reports, unless that is done already.
+    /// Starts forwarding reports, unless that is running already.
     pub(super) fn begin(&self) {
         let mut state = locked(&self.state);
-        // The runtime that it was begun on may have ended.
+        // The runtime on which it was started may have ended.
         let is_running = state.running.as_ref().is_some_and(|running| !running.forwarder.is_finished());
         if !is_running && !state.is_refused {
             state.running = RunningWatcher::begin();
@@ -65,7 +65,8 @@ impl Instance {
         }
     }
 
-    /// Tells `target` of writes to the file with this name. `None`: that is not possible, or too many files are watched.
+    /// Subscribes `target` to writes to the file with this name. Returns `None` if that is not possible, or if too many
+    /// files are watched.
     pub(super) fn register(&self, path: &Path, target: &Arc<Notify>) -> Option<Registration> {
         let (events, targets) = {
             let state = locked(&self.state);
@@ -75,7 +76,7 @@ impl Instance {
         if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.max {
             return None;
         }
-        // Removing the last name of a file is a change of its attributes.
+        // When a file loses its last name, that is reported as a change of its attributes.
         let wanted = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::DONT_FOLLOW;
         let watch = add_watch(&*events, path, wanted).ok()?;
         locked(&targets).entry(watch).or_default().push(Arc::clone(target));
@@ -96,13 +97,14 @@ impl Instance {
 impl RunningWatcher {
     fn begin() -> Option<Self> {
         let instance = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from);
-        // It is read like a pipe: bytes come when there are any.
+        // An inotify descriptor can be read like a pipe.
         let opened = instance.and_then(|events| {
             let reports = Receiver::from_owned_fd_unchecked(events.try_clone()?)?;
             Ok((Arc::new(events), reports))
         });
-        let (events, reports) =
-            opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
+        let (events, reports) = opened
+            .inspect_err(|error| tracing::debug!(%error, "inotify is unavailable; timelines are polled once a second"))
+            .ok()?;
         let targets = Arc::<Mutex<WatchTargets>>::default();
         let forwarder = spawn(forward(reports, Arc::clone(&targets)));
         Some(Self { events, targets, forwarder })
@@ -122,13 +124,13 @@ impl Drop for Registration {
         of_watch.retain(|target| !Arc::ptr_eq(target, &self.target));
         if of_watch.is_empty() {
             targets.remove(&self.watch);
-            // It has ended by itself if the file is gone.
+            // Fails if the file is gone, because then its watch has ended.
             let _ = remove_watch(&*self.events, self.watch);
         }
     }
 }
 
-/// Tells followers that their files were written to, for as long as the instance lives.
+/// Notifies followers of writes to their files, as long as the instance exists.
 async fn forward(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
     let mut buffer = [0; 4096];
     loop {
@@ -145,8 +147,8 @@ async fn forward(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
     }
 }
 
-/// The watch and the events of each report in these bytes: four numbers of 32 bits, which are the watch, the events, a cookie
-/// and the length of a name, and then the name.
+/// Parses reports into watches and events. Each report consists of four 32-bit numbers (watch, events, cookie, length
+/// of the name) and the name.
 fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
     std::iter::from_fn(move || {
         let (watch, rest) = bytes.split_first_chunk()?;
@@ -160,13 +162,13 @@ fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
 
 fn notify_targets(targets: &mut WatchTargets, watch: i32, events: ReadFlags) {
     if events.contains(ReadFlags::QUEUE_OVERFLOW) {
-        // Any of them may have been written to.
+        // Reports were lost, so any file may have been written to.
         targets.values().flatten().for_each(|target| target.notify_one());
     }
     let Some(of_watch) = targets.get(&watch) else { return };
     of_watch.iter().for_each(|target| target.notify_one());
     if events.contains(ReadFlags::IGNORED) {
-        // The file is gone, and its number may be given to another.
+        // The file is gone, and another watch may get its number.
         targets.remove(&watch);
     }
 }

@@ -1,7 +1,7 @@
-//! Following the timeline of a task while it is written.
+//! Follows the timeline of a task while it is written.
 //!
-//! Everything that shows what a task is doing reads its timeline through a [`Follower`]: progress messages, `wait`, and
-//! whatever shows a task live. A follower is a loop of two steps:
+//! Everything that shows a task's current activity reads its timeline through a [`Follower`]: progress messages,
+//! `wait`, and every live view. A follower is a loop of two steps:
 //!
 //! ```text
 //!        ┌───────────── entries ──────────────▶ the caller
@@ -11,18 +11,18 @@
 //!        └── written (inotify), or 1 s ┘
 //! ```
 //!
-//! [`read`](Follower::read) returns the entries that came since the last call, each exactly once and in order; see
-//! [`TimelineReader`] for how. [`changed`](Follower::changed) waits for more: where the system reports writes, until the
-//! next one, and in any case for at most a second. So a follower never spins, costs next to nothing while the task is
-//! silent, and works on file systems that report nothing.
+//! [`read`](Follower::read) returns the new entries since the last call, each exactly once and in order; see
+//! [`TimelineReader`]. [`changed`](Follower::changed) waits for the next write if the system reports writes, but for at
+//! most a second in any case. So a follower never spins, costs almost nothing while the task is silent, and also works
+//! on file systems that report nothing.
 //!
 //! Failures and their effects:
 //!
-//! - *There is no timeline.* The task has just begun, or an older version runs it. `read` returns `None`; the caller shows
-//!   the live view in the meantime, and calls `read` again after a second.
-//! - *Too many files are watched*, by this process or on this machine. The follower looks once a second instead.
-//! - *The directory does not answer.* `read` fails after a deadline. Entries that it finds later are not lost.
-//! - *The caller drops a call while it waits.* What was read meanwhile is returned by the next call.
+//! - *The timeline does not exist.* The task has just begun, or an older version runs it. `read` returns `None`. The
+//!   caller shows the live view in the meantime, and calls `read` again after a second.
+//! - *Too many files are watched*, by this process or on this machine. The follower polls once a second instead.
+//! - *The directory does not respond.* `read` fails after a deadline. Entries that it finds later are not lost.
+//! - *The caller drops a call while it waits.* The next call returns the entries that were read meanwhile.
 
 #[cfg(target_os = "linux")]
 mod inotify;
@@ -47,13 +47,13 @@ use crate::{
 };
 use watches::Watch;
 
-/// How often a timeline is looked at when nothing is reported.
+/// How often a timeline is read if no write is reported.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Threads for reading timelines.
 static TIMELINES: Lane = Lane::new(16);
 
-/// How long a timeline may take to answer.
+/// How long a timeline may take to respond.
 const READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Follows one timeline.
@@ -65,26 +65,26 @@ pub struct Follower {
     watch: Watch,
 }
 
-/// Shared with the thread that reads, which may outlive a call.
+/// State shared with the thread that reads, which may outlive a call.
 #[derive(Debug)]
 struct FollowState {
     reader: TimelineReader,
     /// The file that is watched.
     watched: Option<FileIdentity>,
-    /// Entries that were not returned yet.
+    /// Entries that have not been returned yet.
     entries: Vec<TimelineEntry>,
-    /// Whether there is a timeline.
+    /// Whether the timeline exists.
     has_timeline: bool,
     has_more: bool,
 }
 
-/// Why a timeline cannot be read now.
+/// The timeline cannot be read now.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The file is in trouble.
+    /// The file cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It does not answer.
+    /// The file does not respond.
     #[error("the timeline {path} {problem}", path = path.display())]
     TimedOut {
         /// The file.
@@ -95,33 +95,33 @@ pub enum FollowError {
     },
 }
 
-/// Entries that were read.
+/// Entries that [`Follower::read`] returns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewEntries {
-    /// The entries, the oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<TimelineEntry>,
-    /// Whether there are more to read at once.
+    /// Whether more entries can be read immediately.
     pub has_more: bool,
 }
 
 impl Follower {
-    /// Follows what `reader` reads, from where it begins.
+    /// Follows the timeline of `reader`, from the reader's position.
     pub fn new(reader: TimelineReader, watches: &Watches) -> Self {
         let path = reader.path().to_owned();
         let state = FollowState { reader, watched: None, entries: Vec::new(), has_timeline: false, has_more: false };
         Self { state: Arc::new(Mutex::new(state)), path, watches: watches.clone(), watch: Watch::default() }
     }
 
-    /// The entries that came since the last call. `None`: there is no timeline, at least not yet.
+    /// The new entries since the last call. `None` if the timeline does not exist (yet).
     ///
-    /// Can be dropped while it waits: the next call returns what was read.
+    /// Cancel-safe: if this is dropped, the next call returns the entries that it has read.
     pub async fn read(&mut self) -> Result<Option<NewEntries>, FollowError> {
         let (state, watch) = (Arc::clone(&self.state), self.watch.clone());
         self.watches.begin();
         let watches = self.watches.clone();
         let read = move || match state.try_lock() {
             Ok(mut state) => state.read(&watches, &watch),
-            // An earlier call is still at it.
+            // The thread of an earlier call is still reading.
             Err(TryLockError::WouldBlock) => Ok(()),
             Err(TryLockError::Poisoned(state)) => state.into_inner().read(&watches, &watch),
         };
@@ -130,8 +130,7 @@ impl Follower {
         Ok(self.take())
     }
 
-    /// Returns when there may be new entries: at once after a write where those are reported, and after a second in any
-    /// case.
+    /// Waits until there may be new entries: until a write is reported, for at most a second.
     pub async fn changed(&self) {
         let _ = timeout(POLL_INTERVAL, self.watch.reported()).await;
     }
@@ -169,7 +168,7 @@ impl FollowState {
             if now.is_none() || now == self.watched {
                 return Ok(());
             }
-            // It is read again, because it may have been written to before it was watched.
+            // Read again: the file may have been written to before it was watched.
             watches.watch(self.reader.path(), watch);
             self.watched = now;
         }

@@ -1,4 +1,4 @@
-//! Entries as they are written, with reports of writes and without.
+//! Followers return entries while they are written, with inotify and without.
 
 use std::{thread, time::Instant};
 
@@ -21,13 +21,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
         Self { _dir: dir, upkeep }
     }
 
     fn task(&self) -> OpenTask {
-        let Ok(Claim::Claimed(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new ID is free") };
         task
     }
 
@@ -89,7 +89,7 @@ async fn writes_are_still_reported_after_the_middle_was_removed() {
     reported(&follower).await;
     assert_eq!(read(&mut follower).await, Some(vec![1]));
 
-    // As the writer replaces it.
+    // The writer replaces the file in this way.
     let path = follower.path.clone();
     let new = path.with_extension("new");
     std::fs::copy(&path, &new).and_then(|_| std::fs::rename(&new, &path)).expect("it is writable");
@@ -125,7 +125,7 @@ async fn timelines_beyond_the_watch_limit_are_polled() {
     assert_eq!(read(&mut same).await, Some(vec![1]));
     drop(followers);
     write(&mut writers[0]);
-    timeout(TEST_TIMEOUT, same.watch.reported()).await.expect("another follower of the same file is still told");
+    timeout(TEST_TIMEOUT, same.watch.reported()).await.expect("another follower of the same file is still notified");
 }
 
 #[cfg(target_os = "linux")]
@@ -143,7 +143,7 @@ async fn timelines_are_polled_where_inotify_is_unavailable() {
 }
 
 #[test]
-fn watches_outlive_the_runtime_that_they_were_begun_on() {
+fn watches_outlive_the_runtime_on_which_they_started() {
     let world = World::new();
     let watches = Watches::new();
     let task = world.task();
@@ -181,7 +181,7 @@ async fn entries_read_for_an_abandoned_call_are_returned_by_the_next() {
     let mut follower = world.follower(&task, &Watches::polling());
     for seq in 1..=20 {
         write(&mut writer);
-        // It is dropped after it was polled once, with the thread at work, unless the thread was faster.
+        // The call is dropped after one poll, while its thread is still reading, unless the thread was faster.
         let mut seen = read(&mut follower).now_or_never().flatten().unwrap_or_default();
         let began = Instant::now();
         while seen.is_empty() && began.elapsed() < TEST_TIMEOUT {
@@ -199,7 +199,7 @@ async fn assert_every_entry_is_returned_once(watches: Watches) {
     let mut follower = world.follower(&task, &watches);
     let writing = thread::spawn(move || {
         for _ in 0..4 {
-            // Each goes on where the one before ended.
+            // Each writer continues where the previous one stopped.
             let mut writer = timeline(&task);
             for number in 0..COUNT / 4 {
                 writer.append(Utc::now(), TimelineEvent::Output { text: "y".repeat((number % 300) as usize) });

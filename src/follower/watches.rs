@@ -1,11 +1,11 @@
-//! Being told when a file is written to.
+//! Notifications about writes to files.
 //!
-//! On Linux, all followers of a process share one inotify instance: a machine allows each user only 128 by default. The
-//! number of files that one process watches is limited too. Where a limit is reached, and on other systems, a [`Watch`]
-//! reports nothing, and its follower looks by itself.
+//! On Linux, all followers of a process share one inotify instance, because a user may have only 128 by default. The
+//! number of files that one process watches is limited too. If a limit is reached, and on other systems, a [`Watch`]
+//! reports nothing, and its follower polls instead.
 //!
-//! A watch belongs to a file and not to its name. When a timeline is replaced, the old file loses its name, which is
-//! reported like a write; its follower then watches the new one.
+//! A watch belongs to a file, not to its name. When a timeline is replaced, the old file loses its name, which is
+//! reported like a write. The follower then watches the new file.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 #[cfg(target_os = "linux")]
 use super::inotify::{Instance, Registration};
 
-/// The most files that one process watches.
+/// Maximum number of files that one process watches.
 #[cfg(target_os = "linux")]
 const MAX_WATCHES: usize = 256;
 
@@ -25,7 +25,7 @@ pub struct Watches {
     instance: Option<Arc<Instance>>,
 }
 
-/// One file that is watched, or none. Clones are the same watch, which ends with the last of them.
+/// Watches one file, or none. Clones share the same watch, which ends when the last of them is dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watch(Arc<WatchedFile>);
 
@@ -37,14 +37,14 @@ struct WatchedFile {
 }
 
 impl Watch {
-    /// Returns after the file was written to, once for any number of writes.
+    /// Waits for a write to the file. Several writes may be reported as one.
     pub(super) async fn reported(&self) {
         self.0.reported.notified().await;
     }
 }
 
 impl Watches {
-    /// Reports writes if the system can.
+    /// Reports writes if the system supports that.
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
         return Self::with_limit(MAX_WATCHES);
@@ -52,7 +52,7 @@ impl Watches {
         return Self {};
     }
 
-    /// Reports nothing: files are looked at once a second.
+    /// Reports nothing, so followers poll once a second.
     pub fn polling() -> Self {
         Self {
             #[cfg(target_os = "linux")]
@@ -66,7 +66,7 @@ impl Watches {
         Self { instance: Some(Arc::new(Instance::new(max))) }
     }
 
-    /// Begins to pass on reports, on the runtime of the caller.
+    /// Starts forwarding reports on the caller's runtime.
     pub(super) fn begin(&self) {
         #[cfg(target_os = "linux")]
         if let Some(instance) = &self.instance {
@@ -74,7 +74,7 @@ impl Watches {
         }
     }
 
-    /// Lets `watch` watch the file with this name, and nothing else. Touches the path.
+    /// Makes `watch` watch the file with this name instead of its previous file. Accesses the file system.
     pub(super) fn watch(&self, path: &Path, watch: &Watch) {
         #[cfg(target_os = "linux")]
         {
@@ -95,7 +95,7 @@ impl Default for Watches {
 
 #[cfg(test)]
 impl Watches {
-    /// At most `max` files are watched.
+    /// Watches at most `max` files.
     pub(super) fn limited(max: usize) -> Self {
         #[cfg(target_os = "linux")]
         return Self::with_limit(max);
@@ -103,13 +103,13 @@ impl Watches {
         return Self::polling();
     }
 
-    /// As where the system has no instance left.
+    /// Behaves as if the user had no inotify instance left.
     #[cfg(target_os = "linux")]
     pub(super) fn refused() -> Self {
         Self { instance: Some(Arc::new(Instance::refused())) }
     }
 
-    /// The number of files that are watched.
+    /// The number of watched files.
     pub(super) fn watched(&self) -> usize {
         #[cfg(target_os = "linux")]
         return self.instance.as_ref().map_or(0, |instance| instance.watched());

@@ -1,11 +1,17 @@
-//! What holds for every parser that meets the outside, whatever it is given.
+//! Properties that hold for any input of the parsers of untrusted data.
 //!
-//! Each function here takes bytes, hands them to one parser the way the program does, and panics when a promise is not
-//! kept. The fuzzers (`fuzz/`) look for such bytes without end; the property tests (`tests/properties`) make some that
-//! are nearly right at each test run. Not a part of the program: the feature `fuzzing` switches it on.
+//! Each function here takes bytes, passes them to one parser as the program does, and panics if a property is violated.
+//! The fuzzers (`fuzz/`) search for such bytes without end. The property tests (`tests/properties`) generate almost
+//! valid inputs in each test run. This module is not part of the program; the feature `fuzzing` enables it.
 //!
-//! An input of several parts has a line `%%` between them, and parts that are not there are empty, so that people can
-//! read and write the seeds.
+//! If an input has several parts, a line `%%` separates them, so that people can read and write the seeds. Missing
+//! parts are empty:
+//!
+//! ```text
+//! log_level = "loud"
+//! %%
+//! CODEX_CONNECTOR_INDEX__ENTRIES=5
+//! ```
 
 mod events;
 mod json;
@@ -25,10 +31,10 @@ pub use store::{index, records};
 
 pub use crate::request::fuzzing::tool_arguments;
 
-/// A parser with its promises.
+/// Tests one parser with an input, and panics if a property is violated.
 pub type Property = fn(&[u8]);
 
-/// Every parser by the name of its fuzz target, which is also that of the directory of its seeds.
+/// All properties by the name of their fuzz target, which is also the name of the directory with its seeds.
 pub const TARGETS: [(&str, Property); 8] = [
     ("event_lines", event_lines),
     ("json_line", json_line),
@@ -40,9 +46,10 @@ pub const TARGETS: [(&str, Property); 8] = [
     ("markdown", markdown),
 ];
 
-/// Parts: a text of an agent's or of a user's; the end of a log; a result. See [`tool_arguments`] for the other direction.
+/// Parts: a text from an agent or a user; the end of a log; a result. See [`tool_arguments`] for the other direction.
 ///
-/// Whatever they are, nothing in an answer passes for ours that is not, and no answer is longer than clients show.
+/// For any input, untrusted text in an answer cannot be mistaken for the answer's own text, and no answer is longer
+/// than clients show.
 pub fn markdown(input: &[u8]) {
     let texts: [&[u8]; 3] = parts(input);
     let [text, log, result] = texts.map(String::from_utf8_lossy);

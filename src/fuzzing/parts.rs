@@ -1,17 +1,17 @@
-//! Inputs of several parts.
+//! Splits inputs into parts.
 
-/// The line that stands between two parts, with the line ends that belong to it.
+/// The line between two parts, including its newlines.
 pub const SEPARATOR: &[u8] = b"\n%%\n";
 
-/// Cuts an input into its parts. The last one has all that is left.
+/// Splits an input into its parts. The last part contains the rest of the input.
 pub(super) fn parts<const N: usize>(input: &[u8]) -> [&[u8]; N] {
     let mut parts = [&[][..]; N];
-    let mut left = input;
+    let mut rest = input;
     for (at, part) in parts.iter_mut().enumerate() {
-        let end = memchr::memmem::find(left, SEPARATOR).filter(|_| at + 1 < N);
+        let end = memchr::memmem::find(rest, SEPARATOR).filter(|_| at + 1 < N);
         match end {
-            Some(end) => (*part, left) = (&left[..end], &left[end + SEPARATOR.len()..]),
-            None => (*part, left) = (left, &[]),
+            Some(end) => (*part, rest) = (&rest[..end], &rest[end + SEPARATOR.len()..]),
+            None => (*part, rest) = (rest, &[]),
         }
     }
     parts

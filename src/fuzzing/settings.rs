@@ -1,4 +1,4 @@
-//! What users write into their configuration.
+//! Properties of the configuration.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -26,10 +26,10 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     registry
 });
 
-/// Parts: `config.toml`; the environment, a `NAME=VALUE` in each line; the arguments of `--set`, one in each line.
+/// Parts: `config.toml`; the environment, with one `NAME=VALUE` per line; the arguments of `--set`, one per line.
 ///
-/// Whatever a user writes, it is a configuration that can be used, or it is a list of problems, each of which says
-/// what to do.
+/// Any input results in either a usable configuration or a list of problems, each of which has a reason and a next
+/// step.
 pub fn config(input: &[u8]) {
     let [file, environment, flags] = parts(input);
     let variables = environment.split(|byte| *byte == b'\n').filter_map(|line| {
@@ -43,41 +43,41 @@ pub fn config(input: &[u8]) {
         let path = dir.join("config.toml");
         fs::write(&path, file).expect("a temporary directory is writable");
         let set = flags.split('\n').filter(|flag| !flag.is_empty()).map(str::to_owned).collect();
-        // The file is named, so that no variable makes another one of it.
+        // The file is named explicitly, so that no variable can select another one.
         let overrides = Overrides { config_file: Some(path.clone()), data_dir: None, set };
         match Config::load(&overrides, &REGISTRY, std::iter::once(home).chain(variables)) {
-            Ok(config) => usable(&config, path),
-            Err(problems) => reported(&problems),
+            Ok(config) => check_usable(&config, path),
+            Err(problems) => check_reported(&problems),
         }
     });
 }
 
-fn usable(config: &Config, path: PathBuf) {
+fn check_usable(config: &Config, path: PathBuf) {
     assert_eq!(config.file, path);
-    assert!(config.data_dir.is_absolute() && config.log_dir.is_absolute(), "a relative path");
-    assert!(config.backends.contains_key(&config.default_backend), "the default backend is none");
+    assert!(config.data_dir.is_absolute() && config.log_dir.is_absolute(), "both directories are absolute");
+    assert!(config.backends.contains_key(&config.default_backend), "the default backend is configured");
     for (name, backend) in &config.backends {
         assert_eq!(*name, backend.name);
-        assert!(REGISTRY.build(backend).is_ok(), "`{name}` was accepted and cannot be built");
+        assert!(REGISTRY.build(backend).is_ok(), "`{name}` was accepted but cannot be built");
     }
-    assert!(config.ceilings.keys().eq(config.backends.keys()), "a backend without a ceiling");
+    assert!(config.ceilings.keys().eq(config.backends.keys()), "every backend has a ceiling");
     let policy = &config.policy;
-    let lengths = [Some(policy.heartbeat), Some(policy.stall_warning), policy.timeout, policy.stop_after_silence];
-    assert!(lengths.into_iter().flatten().all(|length| length > Duration::ZERO), "a length of nothing");
+    let limits = [Some(policy.heartbeat), Some(policy.stall_warning), policy.timeout, policy.stop_after_silence];
+    assert!(limits.into_iter().flatten().all(|limit| limit > Duration::ZERO), "no limit is zero");
     let century = Duration::from_secs(100 * 366 * 24 * 3600);
     let graces = [Some(policy.grace.interrupt), Some(policy.grace.terminate)];
-    assert!(lengths.into_iter().chain(graces).flatten().all(|length| length < century), "a length without an end");
-    assert!(config.index.entries > 0, "an index of nothing");
+    assert!(limits.into_iter().chain(graces).flatten().all(|limit| limit < century), "no duration is unlimited");
+    assert!(config.index.entries > 0, "the index has room for entries");
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
-    assert!(levels.contains(&config.log_level.as_str()), "no level");
+    assert!(levels.contains(&config.log_level.as_str()), "the log level is valid");
 }
 
-fn reported(problems: &ConfigProblems) {
-    assert!(!problems.0.is_empty(), "a failure without a problem");
+fn check_reported(problems: &ConfigProblems) {
+    assert!(!problems.0.is_empty(), "a failure has at least one problem");
     for problem in &problems.0 {
-        let words = problem.to_string();
-        let (what, next) = words.rsplit_once("\nnext: ").unwrap_or_default();
-        assert!(!what.trim_end().ends_with(':'), "no word about what is wrong: {words}");
-        assert!(!next.trim().is_empty(), "no word about what to do: {words}");
+        let message = problem.to_string();
+        let (reason, next) = message.rsplit_once("\nnext: ").unwrap_or_default();
+        assert!(!reason.trim_end().ends_with(':'), "the reason is missing: {message}");
+        assert!(!next.trim().is_empty(), "the next step is missing: {message}");
     }
 }

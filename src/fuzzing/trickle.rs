@@ -1,4 +1,4 @@
-//! A stream that comes as pipes bring it: in pieces of any size, with waits between them.
+//! A stream that arrives like data in a pipe: in pieces of any size, with pauses between them.
 
 use std::{
     io,
@@ -11,61 +11,61 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::process::{LineChunk, LineLimits, LineReader};
 
-/// Brings `left` in pieces of the given sizes, over and over. A size of 0 is a wait.
+/// Delivers `rest` in pieces of the given sizes, which are used in a cycle. A size of 0 is a pause.
 struct Trickle<'a> {
-    left: &'a [u8],
+    rest: &'a [u8],
     sizes: &'a [u8],
     at: usize,
-    has_waited: bool,
+    has_paused: bool,
 }
 
 impl AsyncRead for Trickle<'_> {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let size = match self.sizes {
-            [] => self.left.len(),
+            [] => self.rest.len(),
             sizes => usize::from(sizes[self.at % sizes.len()]),
         };
         self.at += 1;
-        if size == 0 && !std::mem::replace(&mut self.has_waited, true) {
+        if size == 0 && !std::mem::replace(&mut self.has_paused, true) {
             return Poll::Pending;
         }
-        self.has_waited = false;
-        let (now, later) = self.left.split_at(size.max(1).min(into.remaining()).min(self.left.len()));
+        self.has_paused = false;
+        let (now, later) = self.rest.split_at(size.max(1).min(into.remaining()).min(self.rest.len()));
         into.put_slice(now);
-        self.left = later;
+        self.rest = later;
         Poll::Ready(Ok(()))
     }
 }
 
-/// Reads a stream as the supervisor does, and gives each piece of it to `took`. After `most` reads no more bytes are
-/// wanted. Returns how many bytes came.
+/// Reads a stream as the supervisor does, and passes each piece to `receive`. Ends the reader after `max_reads` reads.
+/// Returns the number of bytes that were read.
 pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
     limits: LineLimits,
-    most: usize,
-    mut took: impl FnMut(&LineChunk<'_>),
+    max_reads: usize,
+    mut receive: impl FnMut(&LineChunk<'_>),
 ) -> usize {
-    let trickle = Trickle { left: stream, sizes, at: 0, has_waited: false };
+    let trickle = Trickle { rest: stream, sizes, at: 0, has_paused: false };
     let mut reader = LineReader::with_limits(trickle, limits);
-    let mut came = 0;
+    let mut total = 0;
     for read in 0.. {
-        let count = if read < most {
-            // Other things happen while the supervisor waits: then the future is dropped, and made anew.
+        let count = if read < max_reads {
+            // The supervisor drops this future when something else happens, and then creates a new one.
             let Some(count) = reader.fill().now_or_never() else { continue };
             count.expect("memory can be read")
         } else {
             reader.end();
             0
         };
-        came += count;
+        total += count;
         while let Some(chunk) = reader.cut() {
-            took(&chunk);
+            receive(&chunk);
         }
         if count == 0 {
             break;
         }
     }
-    assert_eq!(reader.cut(), None, "a stream that has ended has no further pieces");
-    came
+    assert_eq!(reader.cut(), None, "no piece follows the end of the stream");
+    total
 }

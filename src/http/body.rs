@@ -1,4 +1,4 @@
-//! The body of a request, whole and in time.
+//! Receives the body of a request, within limits on its size and time.
 
 use std::time::Duration;
 
@@ -13,17 +13,18 @@ use tokio::time::{Instant, timeout_at};
 
 use super::refusal::{HttpResponse, refusal};
 
-/// The most bytes of a body.
+/// Maximum length of a body, in bytes.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// The most bytes of a body that are read, those beyond [`MAX_BODY_BYTES`] only to drop them. A client that writes all of its
-/// request before it reads the answer hears why it was refused; one with more to write hears it if it looks.
+/// Maximum number of bytes that are read from a body. Bytes beyond [`MAX_BODY_BYTES`] are dropped: they are read only
+/// so that a client that writes its whole request before it reads the answer receives the reason for the refusal.
 const MAX_READ_BYTES: usize = 5 * MAX_BODY_BYTES;
 
-/// How long a body may take: a client that stops in the middle of it would hold its place for good.
+/// Time limit for a body: a client that stops in the middle would otherwise occupy its connection slot forever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The request with its body; or why it cannot be taken. The connection has to be closed then, with the rest unread.
+/// Receives the body of a request. Fails with a response that closes the connection, so that the rest of the body is
+/// not read.
 pub(super) async fn receive<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
@@ -49,7 +50,7 @@ where
         Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete; next: send the request again"),
         Err(_) => refuse(
             StatusCode::REQUEST_TIMEOUT,
-            "the body took longer than 30 seconds; next: send the request again, and all of it at once",
+            "the body took longer than 30 seconds; next: send the whole request at once",
         ),
     }
 }
@@ -84,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// A body that says something, and then stops or breaks off.
+    /// A body that sends one frame and then hangs or fails.
     struct BrokenBody(Option<Bytes>, Option<io::Error>);
 
     impl Body for BrokenBody {
@@ -93,9 +94,9 @@ mod tests {
 
         fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
             match (self.0.take(), self.1.take()) {
-                (Some(said), error) => {
+                (Some(data), error) => {
                     self.1 = error;
-                    Poll::Ready(Some(Ok(Frame::data(said))))
+                    Poll::Ready(Some(Ok(Frame::data(data))))
                 }
                 (None, Some(error)) => Poll::Ready(Some(Err(error))),
                 (None, None) => Poll::Pending,
@@ -103,7 +104,7 @@ mod tests {
         }
     }
 
-    /// A body of so many MiB, with its length in its head or without.
+    /// A body of a number of MiB, with or without a length in its header.
     struct LargeBody(u64, bool);
 
     impl Body for LargeBody {
@@ -131,33 +132,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_received_completely_and_in_time_or_refused() {
-        let said = || Some(Bytes::from_static(b"{"));
+        let beginning = || Some(Bytes::from_static(b"{"));
         assert_eq!(status(Full::new(Bytes::from_static(b"{}"))).await, 200);
         assert_eq!(status(Full::new(Bytes::from(vec![b' '; MAX_BODY_BYTES]))).await, 200);
         assert_eq!(status(Full::new(Bytes::from(vec![b' '; MAX_BODY_BYTES + 1]))).await, 413);
         assert_eq!(
             status(BrokenBody(Some(Bytes::from(vec![b' '; MAX_BODY_BYTES + 1])), None)).await,
             413,
-            "without a length"
+            "a body without a length"
         );
-        assert_eq!(status(BrokenBody(said(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
-        assert_eq!(status(BrokenBody(said(), None)).await, 408, "it stops in the middle");
+        assert_eq!(status(BrokenBody(beginning(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
+        assert_eq!(status(BrokenBody(beginning(), None)).await, 408, "a body that stops in the middle");
     }
 
-    /// A client that writes all of its request before it reads the answer would hear of a broken pipe instead.
+    /// A client that writes its whole request before it reads the answer would otherwise report a broken pipe.
     #[tokio::test]
     async fn a_client_can_finish_writing_a_body_that_is_too_large() {
         for has_length in [true, false] {
             let mut body = LargeBody(5, has_length);
             assert_eq!(status(&mut body).await, 413);
-            assert_eq!(body.0, 0, "all was read, with a length: {has_length}");
+            assert_eq!(body.0, 0, "the whole body is read, with a length: {has_length}");
         }
         let mut body = LargeBody(100, true);
         assert_eq!(status(&mut body).await, 413);
-        assert_eq!(body.0, 100, "nothing was read");
+        assert_eq!(body.0, 100, "nothing is read");
         let mut body = LargeBody(100, false);
         assert_eq!(status(&mut body).await, 413);
         let read = 100 - body.0;
-        assert!(read <= 22, "{read} MiB were read: 20, and one that is past a limit, twice");
+        assert!(read <= 22, "{read} MiB were read; the limit is 20, plus one frame beyond each of two limits");
     }
 }

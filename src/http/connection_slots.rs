@@ -1,13 +1,13 @@
-//! How many connections there are, and whose turn it is to go.
+//! Limits the number of connections, and closes unauthenticated ones first.
 //!
-//! Anyone on this machine can open connections, and a client shows the token only in the head of its first request. Until
-//! then it is unauthenticated. There is room for few such connections, and when there are more, the one that has been
-//! silent for longest has to go: so they never use up the slots of clients. A client that pauses before its first request
-//! can be dismissed, too, if others connect faster than that.
+//! Anyone on this machine can open connections. A connection is unauthenticated until its first request presents the
+//! token. Only few connections may be unauthenticated: if there are more, the oldest of them is dismissed. So they can
+//! never use up the slots of authenticated clients. A client that pauses before its first request can be dismissed too,
+//! if others connect in the meantime.
 //!
 //! ```text
-//! accepted ──▶ unauthenticated ── shows the token ──▶ client ──▶ closed
-//!                     └────── dismissed ──────────────────────────▲
+//! accepted ──▶ unauthenticated ── presents the token ──▶ client ──▶ closed
+//!                     └────── dismissed ─────────────────────────────▲
 //! ```
 
 use std::{
@@ -17,16 +17,17 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// The most connections at a time; more wait until others end.
+/// Maximum number of connections at a time. Further ones wait until others end.
 const MAX_CONNECTIONS: usize = 2_000;
 
-/// The most of them that are unauthenticated.
+/// Maximum number of unauthenticated connections at a time.
 const MAX_UNAUTHENTICATED: usize = 200;
 
-/// The descriptors that a server wants: one for each connection, and as many for everything else.
+/// The number of file descriptors that a server wants: one for each connection, and the same number for everything
+/// else.
 pub(super) const WANTED_DESCRIPTORS: u64 = 2 * MAX_CONNECTIONS as u64;
 
-/// All slots.
+/// The slots of all connections.
 #[derive(Debug, Clone)]
 pub(super) struct ConnectionSlots {
     free: Arc<Semaphore>,
@@ -34,10 +35,10 @@ pub(super) struct ConnectionSlots {
     max_unauthenticated: usize,
 }
 
-/// How to dismiss each unauthenticated connection, the oldest first.
+/// The senders that dismiss unauthenticated connections, by number, the oldest first.
 type UnauthenticatedConnections = Arc<Mutex<BTreeMap<u64, oneshot::Sender<()>>>>;
 
-/// The slot of one connection, which is free again when this is dropped.
+/// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     number: u64,
@@ -45,12 +46,12 @@ pub(super) struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Tells a connection that it has to go.
+/// Signals a connection that it must close.
 #[derive(Debug)]
 pub(super) struct Dismissal(oneshot::Receiver<()>);
 
 impl ConnectionSlots {
-    /// Limits for a process that may have this many open files.
+    /// Slots for a process that may open `limit` files.
     pub(super) fn for_open_files(limit: u64) -> Self {
         let max = usize::try_from(limit / 2).map_or(MAX_CONNECTIONS, |half| half.clamp(1, MAX_CONNECTIONS));
         Self::new(max, MAX_UNAUTHENTICATED.min(max.div_ceil(4)))
@@ -60,7 +61,7 @@ impl ConnectionSlots {
         Self { free: Arc::new(Semaphore::new(max)), unauthenticated: Arc::default(), max_unauthenticated }
     }
 
-    /// A slot for a connection that was accepted just now. The number is larger for each.
+    /// Waits for a slot for a new connection. The numbers of connections must increase.
     pub(super) async fn take(&self, number: u64) -> (ConnectionSlot, Dismissal) {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => permit,
@@ -80,17 +81,17 @@ impl ConnectionSlots {
         )
     }
 
-    /// Tells the unauthenticated connection to go that has been here for longest, if there is one.
+    /// Dismisses the oldest unauthenticated connection, if there is one.
     pub(super) fn dismiss_oldest(&self) {
         if let Some((_, dismiss)) = locked(&self.unauthenticated).pop_first() {
-            // One that went by itself does not need to know.
+            // The connection may have closed by itself.
             let _ = dismiss.send(());
         }
     }
 }
 
 impl ConnectionSlot {
-    /// It has shown the token: from now on it may stay.
+    /// Records that the connection has presented the token. It is no longer dismissed.
     pub(super) fn mark_authenticated(&self) {
         locked(&self.unauthenticated).remove(&self.number);
     }
@@ -103,7 +104,7 @@ impl Drop for ConnectionSlot {
 }
 
 impl Dismissal {
-    /// Returns when the connection has to go, and never for one that may stay.
+    /// Completes when the connection must close. Never completes for an authenticated connection.
     pub(super) async fn received(self) {
         if self.0.await.is_err() {
             std::future::pending().await
@@ -150,7 +151,7 @@ mod tests {
         let (client, client_dismissal) = slots.take(1).await;
         client.mark_authenticated();
         let (unauthenticated, unauthenticated_dismissal) = slots.take(2).await;
-        assert!(slots.take(3).now_or_never().is_none(), "there is none until one goes");
+        assert!(slots.take(3).now_or_never().is_none(), "no slot is free until a connection closes");
         assert!(unauthenticated_dismissal.received().now_or_never().is_some());
         drop(unauthenticated);
         assert!(slots.take(3).now_or_never().is_some());

@@ -1,7 +1,7 @@
-//! Cross-origin resource sharing (CORS): the headers that let a web page call, and read the answer.
+//! Cross-origin resource sharing (CORS): the headers that let a web page call the server and read its responses.
 //!
-//! Only a page of an allowed origin is told anything. A browser asks beforehand, without the token, whether the page may
-//! send one: that question is answered and does nothing else.
+//! Only pages of allowed origins get these headers. Before a page sends the token, the browser asks in a preflight
+//! request whether the page may do so. This request carries no token, and has no other effect.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,25 +16,25 @@ use hyper::{
 
 use super::refusal::HttpResponse;
 
-/// A page of a public site asks whether it may call a server on this machine or network.
+/// Sent if a page of a public site calls a server on this machine or on a private network.
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// The methods of the endpoint.
+/// The methods that the endpoint supports.
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
-/// The headers of answers that a page may read.
+/// The response headers that a page may read.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate");
 
-/// How long a browser may keep the answer, in seconds.
+/// How long a browser may cache the response to a preflight request, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// The answer to a question beforehand, if the request is one. Its origin is allowed.
+/// The response, if the request is a preflight request. The caller has checked that its origin is allowed.
 pub(super) fn preflight<B>(request: &Request<B>) -> Option<HttpResponse> {
-    let asked = request.headers();
+    let request_headers = request.headers();
     if request.method() != Method::OPTIONS
-        || !asked.contains_key(ORIGIN)
-        || !asked.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        || !request_headers.contains_key(ORIGIN)
+        || !request_headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     {
         return None;
     }
@@ -43,17 +43,17 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<HttpResponse> {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    // Whatever the protocol adds in later versions: what counts is the token.
-    if let Some(wanted) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+    // Any headers are allowed, because later protocol versions may add some. The token protects the endpoint.
+    if let Some(wanted) = request_headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }
-    if asked.contains_key(REQUEST_PRIVATE_NETWORK) {
+    if request_headers.contains_key(REQUEST_PRIVATE_NETWORK) {
         headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
     }
     Some(response)
 }
 
-/// Lets the page of an allowed origin read the answer.
+/// Adds the headers that let a page of this allowed origin read the response.
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);

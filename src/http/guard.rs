@@ -1,7 +1,7 @@
-//! Who is let in, decided by the head of a request.
+//! Decides by the head of a request whether it is admitted.
 //!
-//! In this order: the endpoint, the name it was reached by, the web page it comes from, whether it is only a browser's
-//! question (see `cors`), and the token. The refusals are plain text that says what to do.
+//! The guard checks, in this order, the path, the host name, the origin of the web page, whether the request is a
+//! preflight request (see `cors`), and the token. Refusals are plain text that names the next step.
 
 use std::net::IpAddr;
 
@@ -17,10 +17,10 @@ use super::{
     refusal::{HttpResponse, refusal},
 };
 
-/// The names of this machine for itself.
+/// The host names of the local machine.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// What a request has to have.
+/// The token, host names and origins that requests are checked against.
 #[derive(Debug)]
 pub(crate) struct RequestGuard {
     token: String,
@@ -40,32 +40,31 @@ impl RequestGuard {
         Self { token: options.token.clone(), hosts, origins: options.origins.clone() }
     }
 
-    /// The names that this server goes by.
+    /// The host names of this server.
     pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
     }
 
-    /// The origin of the web page that the request comes from, if it is one of those that may call.
+    /// The origin of the web page that sent the request, if there is one and it is allowed.
     pub(super) fn allowed_origin<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
         let origin = request.headers().get(ORIGIN)?;
         origin.to_str().is_ok_and(|name| self.is_allowed(name)).then(|| origin.clone())
     }
 
-    /// Lets the request in, or says why not.
+    /// Admits the request. Fails with the response to send instead: a refusal, or the answer to a preflight request.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
         let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
         if request.uri().path() != ENDPOINT_PATH {
-            return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {ENDPOINT_PATH}"));
+            return refuse(StatusCode::NOT_FOUND, &format!("not found; next: use the endpoint {ENDPOINT_PATH}"));
         }
         let host = header(HOST.as_str()).or(request.uri().authority().map(|authority| authority.as_str()));
         if !host.is_some_and(|host| self.is_known(host)) {
-            let why = "this server does not go by that name; next: use a loopback address, or add the name to \
+            let why = "unknown host name; next: use a loopback address, or add the host name to \
                        server.http.allowed_hosts in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
         }
         if !header(ORIGIN.as_str()).is_none_or(|origin| self.is_allowed(origin)) {
-            let why =
-                "web pages of that origin may not call; next: add it to server.http.allowed_origins in config.toml";
+            let why = "this web origin is not allowed; next: add it to server.http.allowed_origins in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
         }
         if let Some(answer) = cors::preflight(request) {
@@ -73,8 +72,8 @@ impl RequestGuard {
         }
         let token = header(AUTHORIZATION.as_str()).and_then(bearer).unwrap_or_default();
         if !bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
-            let why = "the header `Authorization: Bearer TOKEN` is missing or wrong; next: send the token that is in the \
-                       file http-token of the data directory";
+            let why = "the header `Authorization: Bearer TOKEN` is missing or wrong; next: send the token from the file \
+                       http-token in the data directory";
             let mut refused = refusal(StatusCode::UNAUTHORIZED, why);
             refused
                 .headers_mut()
@@ -84,13 +83,13 @@ impl RequestGuard {
         Ok(())
     }
 
-    /// Whether pages of `origin` may call: those of servers on this machine, and those that were named.
+    /// Whether pages of `origin` may call: pages from this machine and from the configured origins.
     fn is_allowed(&self, origin: &str) -> bool {
         let local = origin.strip_prefix("http://").or(origin.strip_prefix("https://")).map(without_port);
         local.is_some_and(|name| LOCAL_HOSTS.contains(&name)) || self.origins.iter().any(|known| known == origin)
     }
 
-    /// Whether a `Host`, with a port or without, is one of ours.
+    /// Whether a `Host`, with or without a port, is one of this server's names.
     fn is_known(&self, host: &str) -> bool {
         let name = without_port(host);
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
@@ -120,7 +119,7 @@ mod tests {
     fn guard(address: &str, hosts: &[&str], origins: &[&str]) -> RequestGuard {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let options = ListenOptions {
-            address: address.parse().expect("it is an address"),
+            address: address.parse().expect("the address is valid"),
             token: "secret-of-the-test".into(),
             hosts: owned(hosts),
             origins: owned(origins),
@@ -134,7 +133,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         guard
-            .admit(&request.body(()).expect("it is a request"))
+            .admit(&request.body(()).expect("the request is valid"))
             .map_or_else(|refused| refused.status().as_u16(), |()| 200)
     }
 
@@ -176,7 +175,7 @@ mod tests {
         ] {
             assert_eq!(status(&guard, &[("host", host), TOKEN]), expected, "{host}");
         }
-        assert_eq!(status(&guard, &[TOKEN]), 403, "no name at all");
+        assert_eq!(status(&guard, &[TOKEN]), 403, "no host name");
     }
 
     #[test]
@@ -189,10 +188,10 @@ mod tests {
             for (name, value) in headers {
                 request = request.header(name, value);
             }
-            request.body(()).expect("it is a request")
+            request.body(()).expect("the request is valid")
         };
         for (origin, expected) in [("https://app.example", 204), ("https://evil.example", 403)] {
-            let answer = guard.admit(&preflight(origin)).expect_err("a question is answered");
+            let answer = guard.admit(&preflight(origin)).expect_err("a preflight request is not passed on");
             assert_eq!(answer.status().as_u16(), expected, "{origin}");
             assert_eq!(answer.headers().contains_key("access-control-allow-methods"), expected == 204, "{origin}");
         }

@@ -1,7 +1,11 @@
-//! An HTTP server for those who know its token. What it serves is a `Service`; here is everything before that.
+//! An HTTP server that requires a token. It serves any `Service`, and does not know MCP.
 //!
-//! Nobody is served by a foreign name or from a foreign web page (see `guard`), connections are bounded (see `connection_slots`), and
-//! a body has to come whole and in time (see `body`).
+//! Requests under unknown host names or from unknown web origins are refused (see `guard`), the number of connections
+//! is limited (see `connection_slots`), and so are the size and time of a body (see `body`).
+//!
+//! ```text
+//! connection ── slot ──▶ head ── RequestGuard::admit ──▶ Service::admit ──▶ body ──▶ Service::respond
+//! ```
 
 mod body;
 mod connection_slots;
@@ -31,25 +35,25 @@ pub(crate) use self::{
 };
 use crate::process::raise_open_files;
 
-/// A service for those who are let in.
+/// Answers the requests that were admitted.
 pub(crate) trait Service: Clone + Send + Sync + 'static {
-    /// Whether there is room for a request, by its head. Otherwise the response that says so.
+    /// Decides by its head whether there is room for a request. Fails with the refusal.
     fn admit<B: Sync>(&self, request: &Request<B>) -> impl Future<Output = Result<(), Box<HttpResponse>>> + Send;
 
-    /// The response to a request whose body has come whole.
+    /// The response to a request with its whole body.
     fn respond(&self, request: Request<Bytes>) -> impl Future<Output = HttpResponse> + Send;
 }
 
-/// Time limit for the head of a request, and for a connection to be idle before it.
+/// Time limit for the head of a request, including the idle time before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After a connection that could not be taken, such as for want of file descriptors.
+/// Pause after a connection could not be accepted, for example because the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Time between two warnings that connections cannot be taken.
+/// Minimum time between two warnings that connections cannot be accepted.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Serves until `stopped` returns. Responses that are under way then have `shutdown_timeout` to be written.
+/// Serves until `stopped` completes. Responses in progress then have `shutdown_timeout` to complete.
 pub(crate) async fn serve<S: Service>(
     listener: TcpListener,
     guard: RequestGuard,
@@ -81,7 +85,7 @@ async fn accept_connections<S: Service>(
             Err(error) => {
                 if last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARNING_INTERVAL) {
                     last_warning = Some(Instant::now());
-                    tracing::warn!(%error, "connections cannot be taken");
+                    tracing::warn!(%error, "cannot accept connections");
                 }
                 slots.dismiss_oldest();
                 sleep(ACCEPT_RETRY_DELAY).await;
@@ -94,17 +98,17 @@ async fn accept_connections<S: Service>(
     }
 }
 
-/// A connection until it ends or has to go.
+/// Runs a connection until it ends or is dismissed.
 async fn drive(connection: impl Future<Output = Result<(), hyper::Error>>, dismissal: Dismissal) {
     tokio::select! {
         ended = connection => if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         },
-        () = dismissal.received() => tracing::debug!("a connection that showed no token made room for another"),
+        () = dismissal.received() => tracing::debug!("closed an unauthenticated connection to make room"),
     }
 }
 
-/// One connection, to its end. It holds its slot for as long.
+/// One connection, which keeps its slot until it ends.
 fn connection<S: Service>(
     stream: TcpStream,
     slot: ConnectionSlot,
@@ -131,7 +135,7 @@ fn connection<S: Service>(
     http.serve_connection(TokioIo::new(stream), answer)
 }
 
-/// Lets a request in by its head, and takes its body.
+/// Admits a request by its head, and receives its body.
 async fn admit<S: Service>(
     guard: &RequestGuard,
     slot: &ConnectionSlot,

@@ -1,4 +1,4 @@
-//! Answers to requests that are not let in.
+//! Responses to requests that are not admitted.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use hyper::{
 /// A response whose body cannot fail.
 pub(crate) type HttpResponse = Response<BoxBody<Bytes, Infallible>>;
 
-/// An answer in plain text.
+/// A response with the reason in plain text.
 pub(crate) fn refusal(status: StatusCode, why: &str) -> HttpResponse {
     let mut response = Response::new(Full::new(Bytes::from(format!("{why}\n"))).boxed());
     *response.status_mut() = status;

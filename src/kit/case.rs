@@ -1,26 +1,26 @@
-//! What is tried.
+//! The cases of the kit: the promises that it tests.
 
 use serde::Serialize;
 
-/// One thing that a backend can be asked, or can be put through.
+/// One promise of a backend that the kit tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Case {
-    /// It does a task and gives an answer.
+    /// The agent completes a task and answers.
     Answer,
-    /// It names its session.
+    /// It reports a session ID.
     Session,
-    /// It tells how many tokens it used.
+    /// It reports how many tokens it used.
     Tokens,
-    /// A prompt that begins like an option is a prompt.
+    /// A prompt that begins like an option is not treated as one.
     HyphenPrompt,
-    /// A model that does not exist is an error.
+    /// An unknown model is an error.
     UnknownModel,
-    /// It goes on with a session, and knows what was said.
+    /// It resumes a session and remembers the conversation.
     Resume,
-    /// A session that does not exist is an error.
+    /// An unknown session is an error.
     UnknownSession,
-    /// It is cancelled while its model thinks.
+    /// It can be cancelled while its model works on an answer.
     CancelThinking,
     /// The sandbox `read-only`.
     ReadOnly,
@@ -28,24 +28,24 @@ pub enum Case {
     WorkspaceWrite,
     /// The sandbox `danger-full-access`.
     DangerFullAccess,
-    /// It works in a project whose settings try to widen the sandbox.
+    /// Its sandbox also holds in a project whose settings try to widen it.
     ProjectSettings,
-    /// A prompt of 300,000 characters.
+    /// It accepts a prompt of 300,000 characters.
     LongPrompt,
-    /// It makes a file.
+    /// It creates a file.
     Edit,
-    /// It is cancelled while it runs a command.
+    /// It can be cancelled while it runs a command.
     CancelCommand,
-    /// Its time is up while it runs a command.
+    /// It is stopped if it reaches the time limit while it runs a command.
     TimeLimit,
-    /// Its model fails.
+    /// It reports why its model failed.
     ModelFailure,
-    /// Its process is killed by somebody else.
+    /// The task fails if another process kills the agent.
     Crash,
 }
 
 impl Case {
-    /// All of them, in the order in which they are tried.
+    /// All cases, in the order in which they are tested.
     pub const ALL: [Self; 18] = [
         Self::Answer,
         Self::Session,
@@ -67,7 +67,8 @@ impl Case {
         Self::Crash,
     ];
 
-    /// Whether it belongs to [`KitScope::Safe`](super::KitScope::Safe). A sandbox does: it is only proven on disk beyond that.
+    /// Whether the case belongs to [`KitScope::Safe`](super::KitScope::Safe). The sandboxes do, although only
+    /// [`KitScope::Full`](super::KitScope::Full) verifies them on disk.
     pub fn is_safe(self) -> bool {
         match self {
             Self::Answer
@@ -91,32 +92,32 @@ impl Case {
         }
     }
 
-    /// Whether it says nothing about an agent that cannot even answer.
+    /// Whether the case is skipped if the agent did not answer the first task.
     pub fn needs_an_answer(self) -> bool {
         !matches!(self, Self::Answer)
     }
 
-    /// A few words for people, as the head of a row.
+    /// The title of the case in tables for people.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Answer => "does a task and answers",
-            Self::Session => "names its session",
-            Self::Tokens => "tells its tokens",
-            Self::HyphenPrompt => "takes a prompt that looks like an option",
-            Self::UnknownModel => "a model that does not exist is an error",
-            Self::Resume => "goes on with a session",
-            Self::UnknownSession => "a session that does not exist is an error",
-            Self::CancelThinking => "is cancelled while it thinks",
+            Self::Answer => "completes a task",
+            Self::Session => "reports a session ID",
+            Self::Tokens => "reports token usage",
+            Self::HyphenPrompt => "accepts a prompt that looks like an option",
+            Self::UnknownModel => "rejects an unknown model",
+            Self::Resume => "resumes a session",
+            Self::UnknownSession => "rejects an unknown session",
+            Self::CancelThinking => "can be cancelled while thinking",
             Self::ReadOnly => "sandbox read-only",
             Self::WorkspaceWrite => "sandbox workspace-write",
             Self::DangerFullAccess => "sandbox danger-full-access",
-            Self::ProjectSettings => "has a weaker sandbox that a project's own settings do not widen",
-            Self::LongPrompt => "takes a prompt of 300,000 characters",
-            Self::Edit => "makes a file",
-            Self::CancelCommand => "is cancelled while it runs a command",
-            Self::TimeLimit => "is stopped at a time limit",
-            Self::ModelFailure => "tells why its model failed",
-            Self::Crash => "its death is noticed",
+            Self::ProjectSettings => "keeps its sandbox despite project settings",
+            Self::LongPrompt => "accepts a prompt of 300,000 characters",
+            Self::Edit => "creates a file",
+            Self::CancelCommand => "can be cancelled while running a command",
+            Self::TimeLimit => "is stopped at the time limit",
+            Self::ModelFailure => "reports why its model failed",
+            Self::Crash => "its crash is detected",
         }
     }
 }

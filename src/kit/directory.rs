@@ -1,4 +1,4 @@
-//! The directory in which everything happens.
+//! The kit's temporary directory: a data directory, projects, and a directory outside of them.
 
 use std::{
     fs, io,
@@ -9,18 +9,18 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-/// A data directory, a project, and what lies outside of it.
+/// A new directory for one run of the kit. Dropping it removes the files.
 #[derive(Debug)]
 pub(super) struct KitDirectory {
     dir: TempDir,
 }
 
-/// How long supervisors may take to leave.
+/// How long supervisors may take to exit.
 const SUPERVISOR_EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl KitDirectory {
-    /// A new one in `parent`, which is there.
+    /// Creates the directory in `parent`, which must exist.
     pub(super) fn in_dir(parent: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
         let directory = Self { dir };
@@ -30,38 +30,40 @@ impl KitDirectory {
         Ok(directory)
     }
 
-    /// Where the tasks of the kit are kept.
+    /// The data directory for the kit's tasks.
     pub(super) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// Where agents work.
+    /// The project in which agents work.
     pub(super) fn project(&self) -> PathBuf {
         self.dir.path().join("project")
     }
 
-    /// Where they work among settings that try to widen the sandbox.
+    /// The project whose settings try to widen the sandbox.
     pub(super) fn hostile(&self) -> PathBuf {
         self.dir.path().join("hostile")
     }
 
-    /// Where they may write in no sandbox but the widest.
+    /// A directory outside the projects, where agents may write only in `danger-full-access`.
     pub(super) fn outside(&self) -> PathBuf {
         self.dir.path().join("outside")
     }
 
-    /// Whether it is in a temporary directory, which some sandboxes leave open.
+    /// Whether the directory is in the system's temporary directory, which some sandboxes leave open.
     pub(super) fn is_temporary(&self) -> bool {
         let temporary = [std::env::temp_dir(), PathBuf::from("/tmp")];
         let real = temporary.iter().filter_map(|dir| dir.canonicalize().ok());
         real.into_iter().any(|dir| self.dir.path().starts_with(dir))
     }
 
+    /// Keeps the files, and returns their directory.
     pub(super) fn keep(self) -> PathBuf {
         self.dir.keep()
     }
 
-    /// The last thing that a supervisor does is to remove its run directory.
+    /// Removes the files after all supervisors have finished. The last action of a supervisor is to remove its run
+    /// directory.
     pub(super) async fn remove(self) {
         let until = Instant::now() + SUPERVISOR_EXIT_TIMEOUT;
         let runs = self.data_dir().join("run");
@@ -69,12 +71,12 @@ impl KitDirectory {
         while !is_empty() && Instant::now() < until {
             sleep(POLL_INTERVAL).await;
         }
-        // What cannot be removed is found under its name in the data directory.
+        // If files cannot be removed, the user finds them in `kit-…` in the data directory.
         let _ = self.dir.close();
     }
 }
 
-/// Makes as much as git and the agents take for a repository.
+/// Creates the minimum that git and the agents accept as a repository.
 pub(super) fn repository(dir: &Path) -> io::Result<()> {
     for part in ["objects", "refs"] {
         fs::create_dir_all(dir.join(".git").join(part))?;

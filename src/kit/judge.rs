@@ -1,4 +1,4 @@
-//! How each case is tried, and what is made of what came of it.
+//! Runs the tasks of each case and judges the results.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -15,35 +15,35 @@ use crate::{
     task::{TaskRecord, Untrusted},
 };
 
-/// What was found, and how.
+/// The verdict on a case, and the reason for it in a few words.
 pub(super) type Judgement = (CaseVerdict, String);
 
 const UNKNOWN_MODEL: &str = "no-such-model-anywhere";
 const EXAMPLE_SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 const FAILURE_MESSAGE: &str = "the model was told to fail";
 
-/// How much longer than an answer a command may take to begin, in the case that is about the time limit.
+/// How much longer than the first answer a command may take to start, in the case that tests the time limit.
 const COMMAND_START_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Kit {
-    /// Tries one case.
+    /// Tests one case.
     pub(super) async fn judge(&mut self, case: Case) -> Judgement {
         let judged = match case {
             Case::Answer => self.judge_answer().await,
             Case::Session => {
-                Ok(self.reported(|record| record.progress.session_id.clone().map(Untrusted::into_raw), "it names none"))
+                Ok(self.reported(|record| record.progress.session_id.clone().map(Untrusted::into_raw), "no session ID"))
             }
             Case::Tokens => Ok(self.reported(
                 |record| {
                     let usage = record.end.as_ref()?.usage?;
                     Some(format!("{} in, {} out", usage.input_tokens, usage.output_tokens))
                 },
-                "it does not tell",
+                "not reported",
             )),
             Case::HyphenPrompt => self.answers_with_the_word(format!("--help {}", say_prompt(WORD))).await,
             Case::LongPrompt => {
                 let judged = self.answers_with_the_word(format!("{}\n{}", say_prompt(WORD), filler(300_000))).await;
-                // A model may take less than its agent.
+                // The model's limit may be lower than the agent's.
                 judged.map(|(verdict, words)| {
                     (if verdict == CaseVerdict::Broken { CaseVerdict::Unknown } else { verdict }, words)
                 })
@@ -73,7 +73,7 @@ impl Kit {
         })
     }
 
-    /// A task in the narrowest sandbox there is.
+    /// A task in the most restrictive sandbox of the agent.
     pub(super) fn task(&self, prompt: String) -> KitTask {
         let sandbox = self.sandboxes.first().copied().unwrap_or(Sandbox::ReadOnly);
         let directory = self.directory.project();
@@ -88,7 +88,7 @@ impl Kit {
         }
     }
 
-    /// One in the widest, in which commands run unhindered.
+    /// A task in the widest sandbox of the agent, in which commands can run.
     fn unsandboxed_task(&self, prompt: String) -> KitTask {
         let sandbox = self.sandboxes.last().copied().unwrap_or(Sandbox::ReadOnly);
         KitTask { sandbox, ..self.task(prompt) }
@@ -115,14 +115,14 @@ impl Kit {
         Ok(judge_word(&self.run_task(self.task(prompt)).await?, WORD))
     }
 
-    fn reported(&self, what: impl Fn(&TaskRecord) -> Option<String>, otherwise: &str) -> Judgement {
-        match self.answered.as_ref().and_then(|trial| what(&trial.record)) {
+    fn reported(&self, value: impl Fn(&TaskRecord) -> Option<String>, otherwise: &str) -> Judgement {
+        match self.answered.as_ref().and_then(|trial| value(&trial.record)) {
             Some(words) => (CaseVerdict::Yes, words),
             None => (CaseVerdict::No, otherwise.to_owned()),
         }
     }
 
-    /// Something that there is not is asked for. It makes no difference when that is found out.
+    /// Asks for something that does not exist. The request may be refused, or the task may fail later.
     async fn refuses_or_fails(&self, change: impl Fn(&mut KitTask)) -> Result<Judgement, Refusal> {
         let mut kit_task = self.task(say_prompt(WORD));
         change(&mut kit_task);
@@ -132,14 +132,14 @@ impl Kit {
             Err(refusal) => return Err(refusal),
         };
         Ok(unless_left_running(&trial, || match (trial.completed(), trial.is_cut_short()) {
-            (true, _) => (CaseVerdict::Broken, "it completed all the same".to_owned()),
+            (true, _) => (CaseVerdict::Broken, "the task completed anyway".to_owned()),
             (false, true) => (CaseVerdict::Unknown, trial.summary()),
             (false, false) => (CaseVerdict::Yes, trial.summary()),
         }))
     }
 
     async fn resumes_a_session(&self) -> Result<Judgement, Refusal> {
-        let Some(session) = self.session() else { return Ok((CaseVerdict::No, "it names no session".to_owned())) };
+        let Some(session) = self.session() else { return Ok((CaseVerdict::No, "no session ID".to_owned())) };
         let prompt = "Reply with exactly the word you replied with before.".to_owned();
         let trial = self.run_task(KitTask { session: Some(session.clone()), ..self.task(prompt) }).await?;
         if !trial.completed() {
@@ -147,7 +147,7 @@ impl Kit {
             return Ok(unless_left_running(&trial, || (verdict, trial.summary())));
         }
         if trial.record.progress.session_id.as_ref().is_none_or(|its| its != session.as_str()) {
-            return Ok((CaseVerdict::Broken, "it went on in another session, and did not fail".to_owned()));
+            return Ok((CaseVerdict::Broken, "continued in another session instead of failing".to_owned()));
         }
         Ok(judge_word(&trial, WORD))
     }
@@ -182,9 +182,11 @@ impl Kit {
         let limit = self.limit.min(self.time_to_answer().saturating_add(COMMAND_START_TIMEOUT));
         let trial = self.run_task(KitTask { limit, ..self.unsandboxed_task(run_prompt(&file)) }).await?;
         Ok(unless_left_running(&trial, || match (trial.failed_by("Timeout after"), is_written(&file)) {
-            (true, true) => (CaseVerdict::Yes, "nothing is left".to_owned()),
-            (true, false) => (CaseVerdict::Unknown, format!("it ran no command by then; {}", trial.summary())),
-            (false, _) => (CaseVerdict::Unknown, format!("it had ended by then: {}", trial.summary())),
+            (true, true) => (CaseVerdict::Yes, "no process is left".to_owned()),
+            (true, false) => {
+                (CaseVerdict::Unknown, format!("ran no command before the time limit: {}", trial.summary()))
+            }
+            (false, _) => (CaseVerdict::Unknown, format!("the task ended before the time limit: {}", trial.summary())),
         }))
     }
 
@@ -195,7 +197,7 @@ impl Kit {
             (true, _) => (CaseVerdict::Unknown, "the model did not fail".to_owned()),
             (false, false) if trial.is_cut_short() => (CaseVerdict::Unknown, trial.summary()),
             (false, true) => (CaseVerdict::Yes, trial.summary()),
-            (false, false) => (CaseVerdict::Broken, format!("its words are not there: {}", trial.summary())),
+            (false, false) => (CaseVerdict::Broken, format!("the model's message is missing: {}", trial.summary())),
         }))
     }
 
@@ -207,25 +209,26 @@ impl Kit {
             .await?;
         Ok(unless_left_running(&trial, || match (trial.interfered, trial.completed()) {
             (true, false) => (CaseVerdict::Yes, trial.summary()),
-            (false, _) => (CaseVerdict::Unknown, format!("it had ended by then: {}", trial.summary())),
-            (true, true) => (CaseVerdict::Broken, "it was killed, and counts as completed".to_owned()),
+            (false, _) => (CaseVerdict::Unknown, format!("the task ended before the kill: {}", trial.summary())),
+            (true, true) => (CaseVerdict::Broken, "the agent was killed, but the task completed".to_owned()),
         }))
     }
 
     async fn edits_a_file(&self) -> Result<Judgement, Refusal> {
         let writes = self.sandboxes.iter().copied().find(|sandbox| *sandbox > Sandbox::ReadOnly);
-        let Some(sandbox) = writes else { return Ok((CaseVerdict::No, "it has no sandbox for that".to_owned())) };
+        let Some(sandbox) = writes else { return Ok((CaseVerdict::No, "no sandbox allows it".to_owned())) };
         let path = self.directory.project().join("made.txt");
         let trial = self.run_task(KitTask { sandbox, ..self.task(create_prompt(&path)) }).await?;
-        let is_there = fs::read_to_string(&path).is_ok_and(|text| text.trim() == WORD);
-        Ok(unless_left_running(&trial, || match (is_there, trial.completed()) {
+        let was_created = fs::read_to_string(&path).is_ok_and(|text| text.trim() == WORD);
+        Ok(unless_left_running(&trial, || match (was_created, trial.completed()) {
             (true, true) => (CaseVerdict::Yes, format!("in {sandbox}")),
-            (false, true) => (CaseVerdict::Unknown, "it completed, and the file is not there".to_owned()),
+            (false, true) => (CaseVerdict::Unknown, "the task completed, but the file is missing".to_owned()),
             (_, false) => (CaseVerdict::Unknown, trial.summary()),
         }))
     }
 
-    /// A sandbox is refused with a reason, or is launched; and then it is tried on disk, if files may be touched.
+    /// Tests a sandbox: the backend must either refuse it or enforce it. [`KitScope::Full`] verifies on disk that it
+    /// does.
     async fn enforces(&mut self, sandbox: Sandbox) -> Result<Judgement, Refusal> {
         let request = AgentRequest {
             prompt: say_prompt(WORD),
@@ -237,16 +240,18 @@ impl Kit {
         self.backend.launch(&request, &self.installed).map_err(Refusal::Unsupported)?;
         match (self.scope, sandbox) {
             _ if !self.sandboxes.contains(&sandbox) => {
-                Ok((CaseVerdict::Unknown, "offered, and above the ceiling of this backend".to_owned()))
+                Ok((CaseVerdict::Unknown, "advertised, but above the ceiling of this backend".to_owned()))
             }
-            (KitScope::Safe, _) => Ok((CaseVerdict::Unknown, "offered; --whole tries it on disk".to_owned())),
+            (KitScope::Safe, _) => Ok((CaseVerdict::Unknown, "advertised; use --whole to verify".to_owned())),
             (KitScope::Full, Sandbox::DangerFullAccess) => {
-                // Some have an editor that does not leave the project in any mode.
+                // A command, because the editors of some agents never write outside the project.
                 let path = self.directory.outside().join("free.txt");
                 let trial = self.run_task(KitTask { sandbox, ..self.task(touch_prompt(&path)) }).await?;
                 Ok(unless_left_running(&trial, || match path.exists() {
                     true => (CaseVerdict::Yes, "a command wrote outside the project".to_owned()),
-                    false => (CaseVerdict::Unknown, format!("wrote nothing outside the project; {}", trial.summary())),
+                    false => {
+                        (CaseVerdict::Unknown, format!("no command wrote outside the project: {}", trial.summary()))
+                    }
                 }))
             }
             (KitScope::Full, Sandbox::ReadOnly) => self.writes_nothing_in(sandbox, &self.directory.project()).await,
@@ -256,7 +261,7 @@ impl Kit {
         }
     }
 
-    /// Asks for a file in `dir`, of its editor and of its shell.
+    /// Asks for two files in `dir`, one from the agent's editor and one from a shell command. Neither may appear.
     async fn writes_nothing_in(&mut self, sandbox: Sandbox, dir: &Path) -> Result<Judgement, Refusal> {
         let (edited, touched) = (dir.join(format!("{sandbox}-edited")), dir.join(format!("{sandbox}-touched")));
         for (prompt, path, how) in
@@ -264,32 +269,34 @@ impl Kit {
         {
             let trial = self.run_task(KitTask { sandbox, ..self.task(prompt) }).await?;
             if path.exists() && sandbox == Sandbox::WorkspaceWrite && self.directory.is_temporary() {
-                let words =
-                    format!("its {how} made a file in the temporary directory, which may be left open; try --data-dir");
+                let words = format!(
+                    "its {how} created a file in a temporary directory, which this sandbox may allow; set --data-dir"
+                );
                 return Ok((CaseVerdict::Unknown, words));
             }
             if path.exists() {
-                return Ok((CaseVerdict::Broken, format!("its {how} made {}", path.display())));
+                return Ok((CaseVerdict::Broken, format!("its {how} created {}", path.display())));
             }
             if !trial.completed() || !trial.survivors.is_empty() {
-                let words = format!("its {how} made no file, and the task failed: {}", trial.summary());
+                let words = format!("its {how} created no file, but the task failed: {}", trial.summary());
                 return Ok(unless_left_running(&trial, || (CaseVerdict::Unknown, words)));
             }
         }
         let directory = if sandbox == Sandbox::ReadOnly { "in the project" } else { "outside the project" };
-        Ok(match self.unhindered_writes().await? {
+        Ok(match self.unsandboxed_writes().await? {
             Writes { survivors, .. } if !survivors.is_empty() => left_running(&survivors),
             Writes { by_editor: true, by_command: true, .. } => {
-                (CaseVerdict::Yes, format!("neither an edit nor a command made a file {directory}"))
+                (CaseVerdict::Yes, format!("neither an edit nor a command created a file {directory}"))
             }
             Writes { by_editor: false, .. } | Writes { by_command: false, .. } => {
-                (CaseVerdict::Unknown, format!("it made no file {directory}, and made none where nothing hindered it"))
+                (CaseVerdict::Unknown, format!("created no file {directory}, but none without a sandbox either"))
             }
         })
     }
 
-    /// Asks for the same files in the widest sandbox, where they have to come to be.
-    pub(super) async fn unhindered_writes(&mut self) -> Result<Writes, Refusal> {
+    /// Asks for the same files in `danger-full-access`. If the agent does not create them there, their absence
+    /// elsewhere proves nothing.
+    pub(super) async fn unsandboxed_writes(&mut self) -> Result<Writes, Refusal> {
         if let Some(writes) = &self.writes {
             return Ok(writes.clone());
         }
@@ -306,14 +313,14 @@ impl Kit {
         Ok(writes)
     }
 
-    /// How long the first task took.
+    /// The duration of the first task.
     fn time_to_answer(&self) -> Duration {
         let millis = self.answered.as_ref().and_then(|trial| trial.record.end.as_ref()?.duration).unwrap_or_default();
         Duration::from_millis(millis)
     }
 }
 
-/// How a task ended that was to be cancelled.
+/// The end of a task that the kit cancelled or meant to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Cancelled,
@@ -321,17 +328,19 @@ enum Ended {
     Failed,
 }
 
-/// Judges a task that was cancelled while it ran (`interfered`), or was found to have ended by then. `words` say how it ended.
-fn judge_cancelled(interfered: bool, ended: Ended, words: String) -> Judgement {
+/// Judges a task that was cancelled while it ran (`interfered`) or had already ended. `summary` describes its end.
+fn judge_cancelled(interfered: bool, ended: Ended, summary: String) -> Judgement {
     match (interfered, ended) {
-        (true, Ended::Cancelled) => (CaseVerdict::Yes, "nothing is left".to_owned()),
-        // A fast model can finish its turn between the last look at the task and the cancel. That breaks no promise.
-        (false, _) | (true, Ended::Completed) => (CaseVerdict::Unknown, format!("it had ended by then: {words}")),
-        (true, Ended::Failed) => (CaseVerdict::Broken, words),
+        (true, Ended::Cancelled) => (CaseVerdict::Yes, "no process is left".to_owned()),
+        // A fast model can finish its turn between the last check and the cancellation. That breaks no promise.
+        (false, _) | (true, Ended::Completed) => {
+            (CaseVerdict::Unknown, format!("the task ended before the cancellation: {summary}"))
+        }
+        (true, Ended::Failed) => (CaseVerdict::Broken, summary),
     }
 }
 
-/// Nothing counts where something is left running.
+/// The result of `judge`, unless the task left processes running, which is always a broken promise.
 pub(super) fn unless_left_running(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
     match trial.survivors.is_empty() {
         true => judge(),
@@ -340,15 +349,15 @@ pub(super) fn unless_left_running(trial: &Trial, judge: impl FnOnce() -> Judgeme
 }
 
 pub(super) fn left_running(names: &[String]) -> Judgement {
-    (CaseVerdict::Broken, format!("it left running: {}", names.join(", ")))
+    (CaseVerdict::Broken, format!("left running: {}", names.join(", ")))
 }
 
 fn judge_word(trial: &Trial, word: &str) -> Judgement {
     unless_left_running(trial, || match (trial.completed(), trial.answer.to_lowercase().contains(word)) {
-        (true, true) => (CaseVerdict::Yes, "it did".to_owned()),
+        (true, true) => (CaseVerdict::Yes, "correct answer".to_owned()),
         (true, false) => {
             let answer: String = trial.answer.chars().take(80).collect();
-            (CaseVerdict::Unknown, format!("it completed, and answered {answer:?}"))
+            (CaseVerdict::Unknown, format!("completed, but answered {answer:?}"))
         }
         (false, _) if trial.is_cut_short() => (CaseVerdict::Unknown, trial.summary()),
         (false, _) => (CaseVerdict::Broken, trial.summary()),

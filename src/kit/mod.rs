@@ -1,10 +1,11 @@
-//! The conformance kit: what a backend promises, tried with the installed agent, one short task after the other.
+//! The conformance kit: tests the promises of a backend with the installed agent, one short task at a time.
 //!
-//! The tasks say what they want in plain sentences, so that a real model understands them as well as the scripted ones of
-//! the tests. They are ordinary tasks, of this very program, with a data directory and a project of their own; what a task
-//! leaves running is looked for after each of them.
+//! The prompts are plain sentences, which both real models and the scripted models of the tests understand. The tasks
+//! are ordinary tasks of this program, in a separate data directory and project. After each task, the kit looks for
+//! processes that it left running.
 //!
-//! The kit is no test of the model: where a model does not play along, the finding is [`CaseVerdict::Unknown`].
+//! The kit does not test the model: if the model does not do what the prompt asks, the verdict is
+//! [`CaseVerdict::Unknown`].
 
 mod case;
 mod directory;
@@ -34,99 +35,101 @@ use crate::{
     task::{OnAgentExit, OnServerExit, Retention, TaskStatus},
 };
 
-/// How much is tried.
+/// Which cases are tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KitScope {
-    /// Nothing is asked for that changes a file or runs a command. An agent that has only the widest sandbox is in it.
+    /// Only cases that change no files and run no commands. An agent without a restricted sandbox runs them in
+    /// `danger-full-access`.
     Safe,
-    /// Everything: also files in the kit's own directory, and commands, in the widest sandbox there is.
+    /// All cases, including changes to files in the kit's directory and commands, in every sandbox that the ceiling
+    /// allows.
     Full,
 }
 
-/// What a case came to.
+/// The verdict on a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseVerdict {
-    /// It can, and it does.
+    /// The agent keeps the promise.
     Yes,
-    /// It cannot, or does not report.
+    /// The agent does not have the capability, or does not report the value.
     No,
-    /// A promise is not kept.
+    /// The agent broke the promise.
     Broken,
-    /// It did not come to the point.
+    /// The task did not get far enough to test the promise.
     Unknown,
 }
 
-/// One thing that was found out.
+/// The result of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseFinding {
-    /// What was tried.
+    /// The case.
     pub case: Case,
-    /// What came of it.
+    /// The verdict.
     pub verdict: CaseVerdict,
-    /// How that was seen, or why not, in words for people.
+    /// The reason for the verdict, for people.
     pub words: String,
 }
 
-/// Everything for one backend.
+/// The kit for one backend.
 #[derive(Debug)]
 pub struct Kit {
     broker: Broker,
     reader: Reader,
     backend: Arc<dyn AgentBackend>,
     installed: Installed,
-    /// Those of its sandboxes that the ceiling admits, narrowest first.
+    /// The agent's sandboxes that the ceiling allows, the most restrictive first.
     sandboxes: Vec<Sandbox>,
     program: PathBuf,
     directory: KitDirectory,
     scope: KitScope,
-    /// The longest that one task may take.
+    /// Time limit for each task.
     limit: Duration,
-    /// The task that answered, on which other cases build.
+    /// The first task, if it completed. Other cases reuse its session and values.
     answered: Option<Trial>,
-    /// Whether it was seen to write outside the project when nothing hindered it, once that was tried.
+    /// The result of [`unsandboxed_writes`](Self::unsandboxed_writes), once it has run.
     writes: Option<Writes>,
 }
 
-/// What an agent was seen to do when nothing hindered it. Where it did not even then, it proves nothing that it did not in a
-/// sandbox.
+/// The files that an agent created outside the project without a sandbox. If it created none, their absence in a
+/// sandbox proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Writes {
     by_editor: bool,
     by_command: bool,
-    /// The names of the processes that it left running.
+    /// The names of the processes that the agent left running.
     survivors: Vec<String>,
 }
 
-/// Why nothing could be tried.
+/// Why the kit cannot run.
 #[derive(Debug)]
 pub enum KitProblem {
-    /// No backend has the name asked for.
+    /// No backend has the requested name.
     UnknownBackend(UnknownBackend),
-    /// Its settings are not what its kind takes.
+    /// The backend's kind rejects its settings.
     Build(BuildProblem),
-    /// Its program cannot be used.
+    /// The backend's program cannot be used.
     NotUsable {
         /// The backend.
         name: BackendName,
-        /// What is wrong with its program.
+        /// The problem with its program.
         problem: NotUsable,
-        /// How to get one that works.
+        /// How to install a program that works.
         next: String,
     },
-    /// There is no place for the kit's files.
+    /// The kit's directory cannot be created.
     Directory {
-        /// Where it was to be.
+        /// The parent directory.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The kit's data directory is in trouble.
+    /// The kit's data directory cannot be used.
     Store(StoreError),
 }
 
 impl KitProblem {
-    /// The problem and its reason, and the next step.
+    /// The message for the problem, with the next step.
     pub fn explain(&self) -> Refused {
         match self {
             Self::UnknownBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
@@ -159,11 +162,11 @@ impl From<StoreError> for KitProblem {
 }
 
 impl Kit {
-    /// A kit for the backend `name` of `config`. It works in a directory of its own inside the data directory, where no
-    /// limit on running tasks, no fallback and no rule on directories counts, and what an agent leaves running is stopped;
-    /// all other rules of the configuration count. `limit` is the most time for one task.
+    /// Creates a kit for the backend `name` of `config`, in a new directory inside the data directory. The kit ignores
+    /// the limit on running tasks, fallbacks and the ceiling's `roots`, and it stops processes that an agent leaves
+    /// running. All other settings apply. `limit` is the time limit for each task.
     ///
-    /// `supervisor` is the program that runs tasks, where it is not this one. Fails with a [`KitProblem`].
+    /// `supervisor` is the program that runs the tasks, if it is not this program. Fails with a [`KitProblem`].
     pub async fn new(
         mut config: Config,
         registry: &Registry,
@@ -177,7 +180,7 @@ impl Kit {
             return Err(KitProblem::UnknownBackend(UnknownBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
-        // It makes the directory as for any task: for its owner alone.
+        // This creates the data directory with the usual permissions, for its owner only.
         Upkeep::open(&config.data_dir, &config.log_dir)
             .map_err(|StoreError { path, source, .. }| KitProblem::Directory { path, source })?;
         let directory = KitDirectory::in_dir(&config.data_dir)
@@ -208,7 +211,7 @@ impl Kit {
         Ok(Self { broker, reader, backend, installed, sandboxes, program, directory, scope, limit, answered, writes })
     }
 
-    /// The version of the agent, as it writes it.
+    /// The agent's version, as the agent reports it.
     pub fn version(&self) -> &str {
         &self.installed.version
     }
@@ -218,17 +221,15 @@ impl Kit {
         &self.program
     }
 
-    /// Tries everything, and hands each finding to `report` as soon as there is one.
+    /// Tests all cases in the scope, and passes each finding to `report` as soon as it is known.
     ///
-    /// When it is dropped on the way, call [`Kit::stop`] and wait for that.
+    /// If you drop this future before it completes, call [`Kit::stop`] and wait for it.
     pub async fn run(&mut self, mut report: impl FnMut(&CaseFinding)) -> Vec<CaseFinding> {
         let mut findings = vec![];
         let scope = self.scope;
         for case in Case::ALL.into_iter().filter(|case| scope == KitScope::Full || case.is_safe()) {
             let (verdict, words) = match &self.answered {
-                None if case.needs_an_answer() => {
-                    (CaseVerdict::Unknown, "not tried, since it gave no answer".to_owned())
-                }
+                None if case.needs_an_answer() => (CaseVerdict::Unknown, "skipped (first test failed)".to_owned()),
                 Some(_) | None => self.judge(case).await,
             };
             let finding = CaseFinding { case, verdict, words };
@@ -238,22 +239,22 @@ impl Kit {
         findings
     }
 
-    /// Stops what still runs.
+    /// Cancels the tasks that still run.
     pub async fn stop(&self) {
         let listing = self.broker.list(Some(TaskStatus::Running), usize::MAX).await;
         for record in listing.map(|listing| listing.records).unwrap_or_default() {
-            // One that cannot be stopped now ends with this process, which its supervisor notices.
+            // If this fails, the task's supervisor stops its agent when this process exits.
             let _ = self.broker.cancel(&record.id).await;
         }
     }
 
-    /// Keeps the directory with the records, logs and events of everything that was tried, and says where it is. Without
-    /// this it is removed.
+    /// Keeps the kit's directory with the records, logs and events of its tasks, and returns its path. Otherwise the
+    /// directory is removed when the kit is dropped.
     pub fn keep_files(self) -> PathBuf {
         self.directory.keep()
     }
 
-    /// Removes everything, once no supervisor writes there any more.
+    /// Removes the kit's directory as soon as no supervisor writes to it any more.
     pub async fn clean_up(self) {
         self.directory.remove().await;
     }

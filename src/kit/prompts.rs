@@ -16,20 +16,20 @@ pub(super) fn touch_prompt(path: &Path) -> String {
     format!("Run the shell command: `touch '{}'`", path.display())
 }
 
-/// Keeps a model busy for minutes, and is no use to anybody.
+/// Keeps a model busy for minutes, without commands or files.
 pub(super) const COUNTING_PROMPT: &str = "Write the numbers from 1 to 5000 in words, one a line, and nothing else.";
 
-/// A command that says that it runs, and then does so until it is stopped.
+/// A command that writes its PID to `file`, and then runs until it is stopped.
 pub(super) fn run_prompt(file: &Path) -> String {
     format!("Run the shell command: `echo $$ > '{}'; exec tail -f /dev/null`", file.display())
 }
 
-/// Words that ask for nothing.
+/// Text that asks for nothing.
 pub(super) fn filler(characters: usize) -> String {
-    "What follows is filling. ".chars().cycle().take(characters).collect()
+    "This sentence is padding. ".chars().cycle().take(characters).collect()
 }
 
-/// An id of the same form that no session has.
+/// A session ID of the same form that does not exist.
 pub(super) fn unknown_session(session: &str) -> String {
     let zero = if session.ends_with("000000") { '1' } else { '0' };
     let mut letters: Vec<char> = session.chars().collect();

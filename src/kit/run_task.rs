@@ -1,4 +1,4 @@
-//! Giving the agent one task of the kit, and seeing it through to its end.
+//! Runs one task of the kit from start to end.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     task::{TaskId, TaskRecord},
 };
 
-/// The task for the agent.
+/// A task of the kit.
 #[derive(Debug, Clone)]
 pub(super) struct KitTask {
     pub(super) prompt: String,
@@ -27,29 +27,29 @@ pub(super) struct KitTask {
     pub(super) interference: Interference,
 }
 
-/// The action taken while it works.
+/// An action of the kit while the task runs.
 #[derive(Debug, Clone)]
 pub(super) enum Interference {
-    /// Nothing.
+    /// No action.
     None,
-    /// It is cancelled as soon as it says anything, or has been at it for a while.
+    /// Cancels the task as soon as its agent prints an event, or after [`START_TIMEOUT`].
     CancelOnceWorking,
-    /// It is cancelled as soon as there is this file.
+    /// Cancels the task as soon as this file is written.
     CancelOnceWritten(PathBuf),
-    /// Its process is killed as soon as there is this file.
+    /// Kills the agent's process as soon as this file is written.
     KillOnceWritten(PathBuf),
 }
 
-/// How long an agent that says nothing is taken to be starting.
+/// How long to wait for the first event. A silent agent is assumed to be working after this time.
 const START_TIMEOUT: Duration = Duration::from_secs(12);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long after its time limit a task has to have ended: longer than any patience with an agent.
+/// How long after its time limit a task must have ended. Longer than any grace period.
 const END_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a process that was killed may take to be gone from the system's list.
+/// How long a killed process may take to disappear from the process table.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Kit {
-    /// Runs one task, and looks for what it left.
+    /// Runs one task, and then looks for processes that it left running.
     pub(super) async fn run_task(&self, kit_task: KitTask) -> Result<Trial, Refusal> {
         let task = NewTask {
             prompt: kit_task.prompt,
@@ -64,12 +64,12 @@ impl Kit {
         let deadline = kit_task.limit.saturating_add(END_TIMEOUT);
         let (interfered, record, is_stuck) =
             match timeout(deadline, self.follow_to_end(&id, &kit_task.interference)).await {
-                Ok(seen) => {
-                    let (interfered, record) = seen?;
+                Ok(ended) => {
+                    let (interfered, record) = ended?;
                     (interfered, record, false)
                 }
                 Err(_) => {
-                    // This kills a supervisor that does not react.
+                    // `cancel` kills a supervisor that does not respond.
                     self.broker.cancel(&id).await?;
                     (false, self.broker.view(&id, 1).await?.record, true)
                 }
@@ -105,13 +105,13 @@ impl Kit {
         }
     }
 
-    /// Waits for the moment, and does it. False when the task had ended by then.
+    /// Waits for the right moment and then interferes. Returns false if the task ended before that.
     async fn interfere(&self, id: &TaskId, interference: &Interference) -> Result<bool, Refusal> {
         match interference {
             Interference::None => return Ok(true),
             Interference::CancelOnceWorking => {
-                let begun = Instant::now();
-                self.wait(id, |kit| kit.has_reported_event(id) || begun.elapsed() >= START_TIMEOUT).await?;
+                let started = Instant::now();
+                self.wait(id, |kit| kit.has_reported_event(id) || started.elapsed() >= START_TIMEOUT).await?;
             }
             Interference::CancelOnceWritten(file) | Interference::KillOnceWritten(file) => {
                 self.wait(id, |_| is_written(file)).await?;
@@ -135,7 +135,7 @@ impl Kit {
         self.reader.live(id).is_some_and(|live| live.last_event.is_some())
     }
 
-    /// Until `condition`, or the task has ended.
+    /// Waits until `condition` holds or the task has ended.
     async fn wait(&self, id: &TaskId, condition: impl Fn(&Self) -> bool) -> Result<(), Refusal> {
         while !condition(self) && !self.broker.view(id, 1).await?.record.is_final() {
             sleep(POLL_INTERVAL).await;

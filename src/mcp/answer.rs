@@ -1,4 +1,4 @@
-//! What a tool call is answered with.
+//! The answer to a tool call.
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
@@ -10,18 +10,18 @@ use crate::{
 
 /// Markdown for a model, and whether the call was refused.
 ///
-/// Text only: Claude Code shows its model nothing else when there is structured content.
+/// Always plain text: if an answer has structured content, Claude Code shows its model only that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallAnswer {
     pub(super) text: String,
     pub(super) outcome: CallOutcome,
-    /// What the caller should know besides.
+    /// Problems and limits that the caller should know about.
     pub(super) notices: Vec<Message>,
-    /// The task whose handle is the answer, in the place of the text.
+    /// The task whose handle is the answer, instead of the text.
     pub(super) task_handle: Option<TaskId>,
 }
 
-/// What became of a call. A task that failed was a call that was served.
+/// The outcome of a call. If a task fails, the call that started it was still served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallOutcome {
     Served,
@@ -29,30 +29,30 @@ pub(super) enum CallOutcome {
 }
 
 impl CallAnswer {
-    /// What was asked for.
+    /// The answer of a successful call.
     pub(super) fn served(text: String) -> Self {
         Self { text, outcome: CallOutcome::Served, notices: Vec::new(), task_handle: None }
     }
 
-    /// The handle of a task.
+    /// A task handle as the answer.
     pub(super) fn task_handle(id: TaskId) -> Self {
         Self { task_handle: Some(id), ..Self::served(String::new()) }
     }
 
-    /// A refusal, or several.
+    /// One or more refusals.
     pub(super) fn refused(refused: &[Refused]) -> Self {
         let text = refused.iter().map(Refused::markdown).collect::<Vec<_>>().join("\n");
         Self { outcome: CallOutcome::Refused, ..Self::served(text) }
     }
 
-    /// Adds what the caller should know besides.
+    /// Adds notices.
     #[must_use]
     pub(super) fn with_notices(mut self, notices: Vec<Message>) -> Self {
         self.notices.extend(notices);
         self
     }
 
-    /// Takes the secrets out of the foreign words in the notices. The text was made of values that were redacted before.
+    /// Redacts secrets in the outside text of the notices. The values in the answer itself were redacted before.
     #[must_use]
     pub(super) fn with_redacted_notices(mut self, redactor: &Redactor) -> Self {
         let texts = self.notices.iter_mut().flat_map(Message::untrusted_texts);
@@ -91,11 +91,11 @@ mod tests {
     fn a_refusal_says_what_happened_and_what_to_do() {
         let answer = CallAnswer::from(Refused::from(Refusal::NoSuchTask("0123abcd".into())));
         assert_eq!(answer.outcome, CallOutcome::Refused);
-        assert_eq!(answer.text, "No such task: `0123abcd`\nnext: call `codex_tasks` to list the tasks there are");
+        assert_eq!(answer.text, "No such task: `0123abcd`\nnext: call `codex_tasks` to list tasks");
     }
 
     #[test]
-    fn notices_are_lines_of_a_list_and_bounded() {
+    fn notices_are_a_bounded_list() {
         let answer = CallAnswer::served("text".into());
         assert_eq!(answer.clone().full_text(), "text");
         let notices = vec!["one\nline".into(), "x".repeat(3_000).into(), "last".into()];

@@ -1,4 +1,4 @@
-//! The client that waits for an answer.
+//! The client behind a tool call.
 
 use rmcp::{RoleServer, service::RequestContext};
 
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{broker::Broker, task::TaskId};
 
-/// The caller, and how to reach it while it waits.
+/// The client that made a call, and the ways to reach it.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) context: RequestContext<RoleServer>,
@@ -18,7 +18,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Tells the client when a task has ended for which no call waits, where it takes such messages.
+    /// Announces the end of a task that no call waits for, if channels are enabled.
     pub(super) fn announce_end(&self, id: &TaskId, broker: &Broker) {
         if broker.config().serving.channel && self.transport == TransportKind::Stdio {
             self.channel.announce_end(id, broker, self.context.peer.clone());

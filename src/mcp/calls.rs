@@ -1,4 +1,4 @@
-//! The four tools at work.
+//! Executes tool calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,28 +13,28 @@ use crate::{
     request::{AgentCall, RawArguments, StatusCall, TasksCall, cancel_call},
 };
 
-/// The tools beyond the four.
+/// The configured tools in addition to the four standard ones.
 #[derive(Debug, Default)]
 pub(super) struct AdditionalTools {
     pub(super) extra: BTreeSet<ExtraTool>,
-    /// Those of backends, by name.
+    /// The tools of single backends, by tool name.
     pub(super) backends: BTreeMap<String, BackendName>,
 }
 
-/// A call of one of the tools, its arguments not read yet.
+/// A tool call whose arguments are not parsed yet.
 #[derive(Debug)]
 pub(super) enum ToolInvocation {
-    /// For the default backend, or for another one.
+    /// `codex_agent` for the default backend, or the tool of another backend.
     Agent(Option<BackendName>, RawArguments),
     Status(RawArguments),
     Tasks(RawArguments),
     Cancel(RawArguments),
-    /// One of the tools beyond the four.
+    /// An optional tool.
     Extra(ExtraTool, RawArguments),
 }
 
 impl ToolInvocation {
-    /// A call of the tool `name`, if there is such a tool.
+    /// A call of the tool `name`, or `None` if it does not exist.
     pub(super) fn parse(name: &str, raw: RawArguments, additional_tools: &AdditionalTools) -> Option<Self> {
         match name {
             "codex_agent" => Some(Self::Agent(None, raw)),
@@ -48,7 +48,7 @@ impl ToolInvocation {
         }
     }
 
-    /// Does what is asked.
+    /// Executes the call.
     pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {
             Self::Agent(backend, raw) => agent(broker, backend, raw, caller).await,

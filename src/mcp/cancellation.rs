@@ -1,7 +1,7 @@
-//! Calls that the client no longer wants.
+//! Calls that the client has cancelled, with the reason.
 //!
-//! rmcp cancels a call's token before it tells the reason, and also cancels tokens for reasons of its own. So a call
-//! that does something about it waits for the reason, here.
+//! rmcp's cancellation token is not enough: rmcp cancels it before it reports the reason, and also for internal
+//! reasons. So a call that must react to the client's cancellation waits for it here.
 
 use std::{
     collections::HashMap,
@@ -13,21 +13,21 @@ use tokio::sync::oneshot;
 
 use crate::config::{OnCallEnd, Serving};
 
-/// The calls that want to know.
+/// The calls that are waiting for a cancellation, by request ID.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellations(Arc<Mutex<HashMap<RequestId, oneshot::Sender<Cancellation>>>>);
 
-/// The client's word that it does not wait for a call any more.
+/// The reason why the client no longer waits for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cancellation {
-    /// It waited as long as it could; the work goes on.
+    /// The client's time limit was reached. It may still want the result.
     TimedOut,
-    /// It does not want it.
+    /// The client no longer wants the result.
     Unwanted,
 }
 
 impl Cancellation {
-    /// What becomes of the task that the call waited for.
+    /// The configured action for the task that the call was waiting for.
     pub(super) fn on_call_end(self, serving: &Serving) -> OnCallEnd {
         match self {
             Self::TimedOut => serving.on_call_timed_out,
@@ -36,26 +36,26 @@ impl Cancellation {
     }
 }
 
-/// One call's ear. Deaf when dropped.
+/// Waits for the cancellation of one call. Unregisters it when dropped.
 #[derive(Debug)]
 pub(super) struct CancellationListener {
     id: RequestId,
-    /// None when there is nothing to hear any more.
+    /// `None` after the cancellation was received, or another call took over the ID.
     receiver: Option<oneshot::Receiver<Cancellation>>,
     all: Cancellations,
 }
 
 impl Cancellations {
-    /// Listens for the call `id` to be withdrawn.
+    /// Listens for the cancellation of the call `id`.
     pub(super) fn listen(&self, id: RequestId) -> CancellationListener {
         let (sender, receiver) = oneshot::channel();
         self.locked().insert(id.clone(), sender);
         CancellationListener { id, receiver: Some(receiver), all: self.clone() }
     }
 
-    /// The client withdrew the call `id`, for this reason.
+    /// The client cancelled the call `id` for this reason.
     pub(super) fn cancel(&self, id: &RequestId, reason: Option<&str>) {
-        // Claude Code: "McpError: MCP error -32001: Request timed out".
+        // Claude Code sends "McpError: MCP error -32001: Request timed out".
         let timed_out = reason.is_some_and(|reason| reason.to_lowercase().contains("timed out"));
         let cancellation = if timed_out { Cancellation::TimedOut } else { Cancellation::Unwanted };
         if let Some(sender) = self.locked().remove(id) {
@@ -69,17 +69,17 @@ impl Cancellations {
 }
 
 impl CancellationListener {
-    /// Whether the call was withdrawn until now.
+    /// The cancellation, if it has been received.
     pub(super) fn try_cancelled(&mut self) -> Option<Cancellation> {
         self.receiver.as_mut().and_then(|receiver| receiver.try_recv().ok())
     }
 
-    /// Waits until the call is withdrawn, which is told once. Can be dropped while it waits.
+    /// Waits until the call is cancelled. Returns only once, and can be dropped and called again.
     pub(super) async fn cancelled(&mut self) -> Cancellation {
         if let Some(receiver) = &mut self.receiver {
             let received = receiver.await;
             self.receiver = None;
-            // Otherwise another call took the id, against the protocol: that one is told.
+            // Otherwise another call used the same ID, against the protocol, and receives the cancellation instead.
             if let Ok(cancellation) = received {
                 return cancellation;
             }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_calls_with_one_id_the_later_is_cancelled() {
+    async fn if_two_calls_share_an_id_the_later_one_is_cancelled() {
         let cancellations = Cancellations::default();
         let mut first = cancellations.listen(RequestId::Number(1));
         let mut second = cancellations.listen(RequestId::Number(1));

@@ -1,7 +1,8 @@
-//! The channel of Claude Code: a message into the conversation when a background task has ended.
+//! Claude Code channels: sends a message into the conversation when a background task has ended.
 //!
-//! Off unless it is configured. Claude Code takes such messages only from servers that its user has named at the start.
-//! Whoever does not read delays nobody: each message has a task of its own, which ends with the connection.
+//! Disabled by default. Claude Code accepts such messages only from servers that the user named when starting it. Each
+//! message is sent by a separate future, which ends with the connection. So a client that does not read cannot delay
+//! anything else.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,12 +24,12 @@ pub(super) const CAPABILITY: &str = "claude/channel";
 
 const METHOD: &str = "notifications/claude/channel";
 
-/// Those who wait for the ends of tasks. They stop waiting when this is dropped.
+/// The futures that wait for tasks to end. They are aborted when this is dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
 
 impl Channel {
-    /// Tells the client when the task has ended.
+    /// Sends a message to the client when the task has ended.
     pub(super) fn announce_end(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
         let mut task = broker.follow(id);
         let broker = broker.clone();
@@ -37,7 +38,7 @@ impl Channel {
                 match task.next().await {
                     Ok(TaskUpdate::Ended(record)) => break record,
                     Ok(TaskUpdate::Event(_)) => {}
-                    Err(refusal) => return tracing::warn!(%refusal, "the end of a task is not told"),
+                    Err(refusal) => return tracing::warn!(%refusal, "cannot announce the end of a task"),
                 }
             };
             let result = broker.result(&record).await.ok().flatten();
@@ -45,7 +46,7 @@ impl Channel {
             let meta = json!({"task_id": record.id, "status": record.status()});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
             if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {
-                tracing::debug!(%error, "the end of a task was not told");
+                tracing::debug!(%error, "the end of a task was not announced");
             }
         };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);

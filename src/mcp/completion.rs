@@ -1,4 +1,4 @@
-//! `completion/complete`: words that an argument of a prompt, or the id in the name of a resource, may be.
+//! `completion/complete`: suggests values for an argument of a prompt, and for the task ID in a resource URI.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorDa
 use super::prompts;
 use crate::{broker::Broker, present};
 
-/// The newest tasks that are looked at.
+/// Maximum number of tasks to search, newest first.
 const MAX_TASKS_SCANNED: usize = 500;
 
-/// The words that begin with what was typed, the best first.
+/// The values that begin with the typed text, best match first.
 pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
     let argument = asked.argument.name.as_str();
     let words = match &asked.r#ref {
@@ -23,9 +23,9 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
             "background" => vec!["yes".to_owned(), "no".to_owned()],
             _ => vec![],
         },
-        // Of what is not ours no word is known, which is no error: people are typing.
+        // An unknown reference is not an error, because people are still typing.
         Reference::Resource(_) | Reference::Prompt(_) => vec![],
-        // The type is open to words of later versions.
+        // The type is non-exhaustive.
         _ => vec![],
     };
     let typed = asked.argument.value.to_lowercase();
@@ -36,13 +36,13 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
     Ok(CompleteResult::new(info.map_err(|problem| ErrorData::internal_error(problem, None))?))
 }
 
-/// The ids of tasks, newest first.
+/// The IDs of tasks, newest first.
 async fn tasks(broker: &Broker) -> Vec<String> {
     let listing = broker.list(None, MAX_TASKS_SCANNED).await;
     listing.map(|listing| listing.records.iter().map(|record| record.id.to_string()).collect()).unwrap_or_default()
 }
 
-/// The models that are configured, and those that tasks have had.
+/// The configured models, and those that tasks have used.
 async fn models(broker: &Broker) -> Vec<String> {
     let configured = broker
         .config()
@@ -54,7 +54,7 @@ async fn models(broker: &Broker) -> Vec<String> {
     configured.chain(used).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The sandboxes that a call of the default backend may ask for.
+/// The sandboxes that a call for the default backend can request.
 fn sandboxes(broker: &Broker) -> Vec<String> {
     let config = broker.config();
     let max = config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);

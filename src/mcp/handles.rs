@@ -1,9 +1,18 @@
-//! The tasks extension `io.modelcontextprotocol/tasks`, over our own tasks: a handle's id is the task's id.
+//! The tasks extension `io.modelcontextprotocol/tasks`. The ID of a handle is the task ID.
 //!
-//! A client that declares the extension gets a handle at once where others wait, and asks by it for the state, from any
-//! server on the same data directory, also after a restart. A task never asks its client for anything: what comes in
-//! `tasks/update` answers no question, and is acknowledged and dropped, as the extension has it. Records are kept, so a
-//! handle has no time to live.
+//! A client that declares the extension receives a handle at once instead of waiting for the result. With the handle it
+//! can ask any server on the same data directory for the state, even after a restart:
+//!
+//! ```text
+//! client                                 server
+//!   tools/call codex_agent        ──▶
+//!                                 ◀──    handle: taskId 1a2b3c4d, working
+//!   tasks/get 1a2b3c4d            ──▶
+//!                                 ◀──    working, then completed with the result, or cancelled
+//! ```
+//!
+//! Tasks never request input from the client, so `tasks/update` is acknowledged and ignored, as the extension
+//! specifies. Records are kept, so handles have no time to live.
 
 use rmcp::model::{
     CallToolResult, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task, TaskPayload,
@@ -17,10 +26,10 @@ use crate::{
     task::{TaskId, TaskView},
 };
 
-/// How often a client should ask, in milliseconds. Tasks take minutes.
+/// Suggested interval between two `tasks/get` requests, in milliseconds. Tasks take minutes.
 const POLL_MS: u64 = 2_000;
 
-/// The handle of a task that was started just now.
+/// The handle of a task that has just been started.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
     let now = present::timestamp(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
@@ -31,7 +40,7 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
 
 /// `tasks/get`.
 pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
-    let id = known(id)?;
+    let id = parse_id(id)?;
     let TaskView { record, live, result, .. } =
         broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
     let created = present::timestamp(record.start.started_at);
@@ -52,15 +61,15 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
 }
 
-/// `tasks/cancel`: acknowledged at once; the state follows.
+/// `tasks/cancel`: acknowledged at once; the task stops in the background.
 pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
-    let id = known(id)?;
+    let id = parse_id(id)?;
     broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
     let broker = broker.clone();
-    // It ends by itself, within the grace periods.
+    // Nobody needs to abort this future: it ends within the grace periods.
     tokio::spawn(async move {
         if let Err(refusal) = broker.cancel(&id).await {
-            tracing::warn!(%refusal, task = %id, "a task was not cancelled");
+            tracing::warn!(%refusal, task = %id, "cannot cancel a task");
         }
     });
     Ok(())
@@ -68,19 +77,19 @@ pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 
 /// `tasks/update`.
 pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
-    let id = known(id)?;
+    let id = parse_id(id)?;
     broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))
 }
 
 fn answer_as_json(answer: CallAnswer) -> JsonObject {
     match serde_json::to_value(CallToolResult::from(answer)) {
         Ok(serde_json::Value::Object(object)) => object,
-        // A result of text and a flag is written as an object.
+        // Unreachable: a result with text and a flag serializes as an object.
         Ok(_) | Err(_) => JsonObject::new(),
     }
 }
 
-fn known(id: &str) -> Result<TaskId, ErrorData> {
+fn parse_id(id: &str) -> Result<TaskId, ErrorData> {
     TaskId::parse(id).map_err(|_| refused(&present::no_such_task(&id.into())))
 }
 

@@ -1,8 +1,12 @@
-//! MCP over Streamable HTTP: the same handler, for several clients at once.
+//! MCP over Streamable HTTP, for several clients at once, with the same handler as stdio.
 //!
-//! Clients of the versions up to 2025-11-25 have sessions here, which end when they are idle for long; those of 2026-07-28
-//! have none, and a request of theirs whose connection is closed counts as withdrawn. All share the tasks, which end with
-//! this process as they do over stdio. Who is let in is decided in `crate::http`.
+//! | protocol version | connection | a call is cancelled |
+//! |---|---|---|
+//! | up to 2025-11-25 | a session, which ends when it is idle for long | by a notification |
+//! | 2026-07-28 | single requests | also by closing the request's connection |
+//!
+//! All clients share the tasks. The tasks end with this process, as they do over stdio. `crate::http` decides which
+//! requests are admitted.
 
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -24,24 +28,24 @@ use crate::{
     process::heed_file_limit,
 };
 
-/// A session without a message either way for so long ends. Progress is a message.
+/// A session ends after this time without a message in either direction. Progress notifications count as messages.
 const SESSION_IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// The header that names a session.
+/// The header with the session ID.
 const SESSION_HEADER: &str = "mcp-session-id";
 
-/// The header that names the version of the protocol.
+/// The header with the protocol version.
 const VERSION_HEADER: &str = "mcp-protocol-version";
 
-/// The first version without sessions; versions are dates.
+/// The first protocol version without sessions. Versions are dates, so they can be compared as strings.
 const FIRST_STATELESS_VERSION: &str = "2026-07-28";
 
 /// Maximum number of sessions at a time.
 const MAX_SESSIONS: usize = 200;
 
-/// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
+/// Serves until SIGINT or SIGTERM arrives. Calls `listening` with the address once the server accepts connections.
 ///
-/// Fails when the address cannot be listened on, or there is no room for the threads of a server.
+/// Fails if the server cannot listen on the address or start its threads.
 pub fn serve(
     state: ServerState,
     options: ListenOptions,
@@ -61,7 +65,7 @@ async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(
     let maintenance = spawn_maintenance(&state);
     let guard = RequestGuard::new(&options);
     let service = Mcp::new(state, &guard);
-    // Calls that wait for a task are not waited for: the task is in its files.
+    // Shutdown does not wait for calls that wait for a task: the task's state is on disk.
     http::serve(listener, guard, service, shutdown_signal(), ANSWER_TIMEOUT).await;
     if let Some(maintenance) = maintenance {
         maintenance.abort();
@@ -69,7 +73,7 @@ async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(
     Ok(())
 }
 
-/// The protocol, as rmcp serves it.
+/// The MCP service of rmcp.
 #[derive(Clone)]
 struct Mcp {
     service: StreamableHttpService<Server, LocalSessionManager>,

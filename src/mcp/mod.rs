@@ -1,11 +1,22 @@
-//! MCP on stdin and stdout, and over HTTP: the only code that mentions rmcp.
+//! The MCP server, over stdio and HTTP. Only this module uses rmcp.
 //!
-//! A call goes through these modules: `server` takes it from the protocol, `crate::request` makes values of its arguments,
-//! `calls` does with the broker what is asked (`run` begins tasks and waits for them), and `crate::present` puts the answer
-//! into words. Both eras of the protocol are served, the one that begins with `initialize` and the stateless one of
-//! 2026-07-28; the difference is rmcp's business.
+//! The path of a tool call:
 //!
-//! Nothing is known here about files, processes or agents: that is the broker's side.
+//! ```text
+//! stdin ── readable, repair ── pacing ── rmcp ── server ── calls ── run ── broker
+//! HTTP  ── readable_body ─────────────── rmcp ──┘            │
+//!                                                            ├ crate::request   parses the arguments
+//!                                                            └ crate::present   writes the answer
+//! ```
+//!
+//! - `readable` and `repair` fix messages that are almost JSON, and `pacing` limits how much is read from a client.
+//! - `server` receives requests from rmcp, `calls` executes tools, and `run` starts a task and waits for it.
+//! - `resources`, `prompts`, `completion` and `handles` serve the other parts of the protocol.
+//!
+//! Clients can use either form of the protocol: sessions that begin with `initialize`, or the stateless requests of
+//! 2026-07-28. rmcp handles most of the difference.
+//!
+//! This module does not access files, processes or agents; the broker does.
 
 mod answer;
 mod caller;
@@ -54,19 +65,19 @@ pub use server_state::ServerState;
 pub use start_problem::StartProblem;
 use transport_kind::TransportKind;
 
-/// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
-/// owns it.
+/// Time limit for answers after the end of stdin. Calls that take longer are abandoned; their tasks belong to
+/// supervisors.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long calls that are abandoned have to let go of what they started. Claude Code sends SIGTERM 100 ms after SIGINT.
+/// Time limit for abandoned calls to clean up. Claude Code sends SIGTERM 100 ms after SIGINT.
 const CLEANUP_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Serves MCP on stdin and stdout until the client goes: until stdin ends, or SIGINT or SIGTERM comes.
+/// Serves MCP on stdin and stdout until stdin ends, or until SIGINT or SIGTERM arrives.
 ///
-/// Returns the exit code of the process, which has to end then: a thread may still wait for stdin. It is a failure when
-/// stdin cannot be read. Fails when there is no room for the threads of a server.
+/// Returns the exit code, which is a failure if stdin could not be read. The process must then exit, because a thread
+/// may still be waiting for stdin. Returns an error if the operating system refuses to start the threads.
 ///
-/// `state` is asked for while the threads start.
+/// `state` is called while the threads start.
 pub fn serve(state: impl FnOnce() -> ServerState) -> Result<ExitCode, StartProblem> {
     let starting = runtime::start()?;
     let state = state();
@@ -75,12 +86,12 @@ pub fn serve(state: impl FnOnce() -> ServerState) -> Result<ExitCode, StartProbl
         let _inside = runtime.enter();
         stdio::open().map_err(StartProblem::NoThreads)?
     };
-    // On a worker: it would have to wake this thread for each message.
+    // On a worker thread: on this thread, each message would cost a switch between threads.
     let running = runtime.spawn(run(state, stdin, stdout));
     if let Err(failed) = runtime.block_on(running) {
-        tracing::error!(%failed, "a fault in the server");
+        tracing::error!(%failed, "the server failed because of a bug");
     }
-    // Calls that are still running are dropped, together with anything they started.
+    // Drops calls that are still running, and everything they started inside this process.
     runtime.shutdown_timeout(CLEANUP_TIMEOUT);
     stdio_status.drain(CLEANUP_TIMEOUT);
     Ok(if stdio_status.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -96,7 +107,7 @@ async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     let serving = async {
         match Server::new(state, TransportKind::Stdio).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
-            Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),
+            Err(error) => tracing::debug!(%error, "the client disconnected before it sent a request"),
         }
     };
     let abandoned = async {
@@ -113,7 +124,7 @@ async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     }
 }
 
-/// Finalizes tasks whose supervisor is gone, in the background. To be aborted at the end.
+/// Starts background maintenance, which finalizes tasks whose supervisor is gone. The caller aborts it at the end.
 fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
     match state {
         ServerState::Ready(broker) => {
@@ -128,7 +139,7 @@ fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
 async fn shutdown_signal() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        // Then they keep their default effect, which ends the process as well.
+        // Without handlers, the signals keep their default effect: they end the process.
         return std::future::pending().await;
     };
     tokio::select! {

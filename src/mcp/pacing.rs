@@ -1,14 +1,18 @@
-//! No more is read from a client than it takes answers for.
+//! Backpressure: the server reads from a client only as fast as the client reads answers.
 //!
-//! rmcp reads a request whenever one is there, gives it a task of its own, and keeps its answer until it can be written. A
-//! client that writes and never reads would fill the memory of the server. So the next message is read only
+//! rmcp reads every request as soon as it arrives, spawns a future for it, and keeps its answer until it can be
+//! written. A client that writes but never reads would fill the server's memory. So reading depends on two limits:
 //!
-//! - while fewer than [`MAX_UNWRITTEN_MESSAGES`] messages wait to be written: a client has to read what it asked for;
-//! - while fewer than [`MAX_UNANSWERED_REQUESTS`] requests are being worked on. Those can be calls that wait for tasks, and their
-//!   cancellation must still be heard: then one message is read in each [`SLOW_READ_INTERVAL`].
+//! | limit reached | effect |
+//! |---|---|
+//! | [`MAX_UNWRITTEN_MESSAGES`] messages wait to be written | reading stops until the client reads |
+//! | [`MAX_UNANSWERED_REQUESTS`] requests have no answer yet | one message is read every [`SLOW_READ_INTERVAL`] |
 //!
-//! A request whose ID belongs to one that is being worked on is refused here. rmcp would work on both, and answer only the
-//! first to finish, so nobody could count the others.
+//! In the second case reading must not stop: the requests can be calls that wait for tasks, and the client must be able
+//! to cancel them.
+//!
+//! A request with the ID of an unanswered request is refused here. rmcp would execute both but answer only the first to
+//! finish, which would make the number of unanswered requests wrong.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -26,28 +30,28 @@ use tokio::{
 
 use crate::present::protocol::ID_IN_USE;
 
-/// The most messages that wait to be written.
+/// Maximum number of messages that wait to be written.
 const MAX_UNWRITTEN_MESSAGES: usize = 64;
 
-/// The most requests without an answer before they are read slowly.
+/// Number of unanswered requests at which reading slows down.
 const MAX_UNANSWERED_REQUESTS: usize = 256;
 
-/// How often a message is read while there are that many.
+/// Time between two messages while reading is slow.
 const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long refusals may take to be written when the connection ends.
+/// Time limit for writing refusals when the connection ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A transport that is read at the pace at which the client takes answers.
+/// A transport that applies these limits.
 #[derive(Debug)]
 pub(super) struct PacedTransport<T> {
     transport: T,
-    /// One permit for each message that waits to be written. Messages that find none are sent all the same.
+    /// One permit for each message that waits to be written. A message is sent even if no permit is left.
     unwritten: Arc<Semaphore>,
     unanswered: HashSet<RequestId>,
-    /// Refusals that are being written.
+    /// Refusals being written.
     refusals: JoinSet<()>,
-    /// When the next message is read while there are too many requests.
+    /// When the next message may be read, while there are too many unanswered requests.
     next: Option<Instant>,
 }
 
@@ -62,9 +66,9 @@ impl<T> PacedTransport<T> {
         }
     }
 
-    /// Returns when the next message may be read. Dropped and called again whenever anything happens.
+    /// Returns when the next message may be read. Callers may drop it at any time and call it again.
     async fn wait_for_capacity(&mut self) {
-        // Never closed; and a permit that is given back at once is a question, not a claim.
+        // Only waits for a free permit, and returns it at once. The semaphore is never closed, so this cannot fail.
         let _ = self.unwritten.acquire().await;
         if self.unanswered.len() < MAX_UNANSWERED_REQUESTS {
             self.next = None;
@@ -73,7 +77,7 @@ impl<T> PacedTransport<T> {
         }
     }
 
-    /// Fails with the ID of a request if that ID belongs to another one without an answer.
+    /// Fails with the ID of a request if another unanswered request has the same ID.
     fn count_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) -> Result<(), RequestId> {
         self.next = None;
         match message {
@@ -82,7 +86,7 @@ impl<T> PacedTransport<T> {
                     return Err(request.id.clone());
                 }
             }
-            // rmcp drops the answer of a request that was cancelled.
+            // rmcp does not answer a cancelled request.
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
@@ -164,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// A client that has written these messages, and reads nothing until it is told to.
+    /// A client that has written these messages, and reads nothing until `reads` becomes true.
     struct Client {
         written: VecDeque<RxJsonRpcMessage<RoleServer>>,
         reads: watch::Receiver<bool>,
@@ -194,17 +198,17 @@ mod tests {
     }
 
     fn ping(id: usize) -> RxJsonRpcMessage<RoleServer> {
-        serde_json::from_value(json!({"jsonrpc": "2.0", "id": id, "method": "ping"})).expect("it is a request")
+        serde_json::from_value(json!({"jsonrpc": "2.0", "id": id, "method": "ping"})).expect("valid request")
     }
 
     fn cancelled(id: usize) -> RxJsonRpcMessage<RoleServer> {
         let params = json!({"requestId": id});
         serde_json::from_value(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}))
-            .expect("it is a notification")
+            .expect("valid notification")
     }
 
     fn pong(id: usize) -> TxJsonRpcMessage<RoleServer> {
-        let id = RequestId::Number(id.try_into().expect("it is small"));
+        let id = RequestId::Number(id.try_into().expect("small ID"));
         JsonRpcMessage::response(ServerResult::EmptyResult(EmptyObject {}), id)
     }
 
@@ -215,7 +219,7 @@ mod tests {
         (PacedTransport::new(Client { written: written.collect(), reads: can_read }), reads)
     }
 
-    /// How many messages are read without waiting for anything.
+    /// Number of messages that can be read without waiting.
     async fn read_at_once(paced: &mut PacedTransport<Client>) -> usize {
         let mut read = 0;
         while paced.receive().now_or_never().flatten().is_some() {
@@ -236,36 +240,36 @@ mod tests {
             read += 1;
         }
         assert_eq!(read, MAX_UNWRITTEN_MESSAGES);
-        reads.send(true).expect("the client is there");
+        reads.send(true).expect("the client exists");
         while sending.join_next().await.is_some() {}
-        assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS, "it reads again");
+        assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS, "reading continues");
     }
 
     #[tokio::test]
     async fn requests_that_share_an_id_are_refused_and_still_bounded() {
         let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
-        paced.receive().await.expect("there are more");
+        paced.receive().await.expect("more messages");
         assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
         let unread = paced.transport.written.len();
-        assert!((10_000 - MAX_UNWRITTEN_MESSAGES - 1..10_000 - 1).contains(&unread), "{unread} are left to read");
-        reads.send(true).expect("the client is there");
+        assert!((10_000 - MAX_UNWRITTEN_MESSAGES - 1..10_000 - 1).contains(&unread), "{unread} messages are unread");
+        reads.send(true).expect("the client exists");
         drop(paced.send(pong(1)));
-        paced.receive().await.expect("its ID is free again");
+        paced.receive().await.expect("the ID can be used again");
     }
 
     #[tokio::test]
     async fn many_slow_requests_are_read_slowly_but_never_blocked() {
         let (mut paced, _reads) = client((0..10_000).map(ping));
         assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS);
-        let begun = Instant::now();
+        let start = Instant::now();
         for _ in 0..10 {
-            paced.receive().await.expect("there are more");
+            paced.receive().await.expect("more messages");
         }
-        assert!(begun.elapsed() >= 9 * SLOW_READ_INTERVAL, "{:?}", begun.elapsed());
+        assert!(start.elapsed() >= 9 * SLOW_READ_INTERVAL, "{:?}", start.elapsed());
     }
 
     #[tokio::test]
-    async fn an_answer_and_a_cancellation_make_room() {
+    async fn answers_and_cancellations_make_room_for_requests() {
         let cancellations = [cancelled(1), cancelled(2)];
         let (mut paced, _reads) =
             client((0..MAX_UNANSWERED_REQUESTS).map(ping).chain(cancellations).chain((300..400).map(ping)));
@@ -274,7 +278,7 @@ mod tests {
         assert_eq!(
             read_at_once(&mut paced).await,
             5,
-            "two cancellations, and the three requests that there is room for"
+            "two cancellations and three requests: one answer and two cancellations make room for three"
         );
     }
 }

@@ -1,7 +1,14 @@
 //! Progress notifications while a call waits for its task.
 //!
-//! At most one of them is on its way at a time, so that a client that does not read has one waiting for it and not a
-//! thousand, and nothing else waits for it.
+//! At most one notification is being sent at a time. A client that does not read therefore blocks one notification, and
+//! nothing else. Newer events replace those that were not sent yet:
+//!
+//! ```text
+//! event 1   event 2   event 3                (25 s without an event)
+//!    │         │         │                            │
+//!  0 s       0.2 s     0.4 s    1 s                 26 s
+//!                                └ sends event 3      └ sends "Task … running for 26.0s, last: event 3"
+//! ```
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +21,17 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::{present, task::TaskId};
 
-/// Time between two messages. News in between replaces news that was not told yet.
+/// Minimum time between two messages.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// After so long without news there is a message all the same: clients give up on a silent server. Earlier, where
-/// heartbeats are.
+/// Maximum time between two messages, because clients give up on a silent server. A shorter heartbeat interval shortens
+/// it.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(25);
 
-/// How long the last message may hold up the answer.
+/// Maximum time that the last message can delay the answer.
 const FINAL_MESSAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Tells one client about one task.
+/// Sends progress of one task to one client.
 pub(super) struct Progress {
     peer: Peer<RoleServer>,
     token: ProgressToken,
@@ -34,7 +41,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Tells at once that the task has started.
+    /// Sends at once that the task has started.
     pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId, heartbeat: Duration) -> Self {
         let pacing = Pacing::begin(id, heartbeat, Instant::now());
         let mut progress = Self { peer, token, pacing, sent_count: 0, in_flight: None };
@@ -42,12 +49,12 @@ impl Progress {
         progress
     }
 
-    /// The agent did this.
+    /// Schedules a message about a step of the agent.
     pub(super) fn event(&mut self, event: &str) {
         self.pacing.event(event);
     }
 
-    /// Sends what is due, for ever. Can be dropped and called again.
+    /// Sends messages when they are due. Never returns, and can be dropped and called again.
     pub(super) async fn send_updates(&mut self) {
         loop {
             if let Some(sending) = &mut self.in_flight {
@@ -60,10 +67,10 @@ impl Progress {
         }
     }
 
-    /// Waits for what is on its way, so that it comes before the answer.
+    /// Waits for the message that is being sent, so that it arrives before the answer.
     pub(super) async fn finish(self) {
         if let Some(sending) = self.in_flight {
-            // What is late is not worth more.
+            // A late progress message is not worth a longer wait.
             let _ = timeout(FINAL_MESSAGE_TIMEOUT, sending).await;
         }
     }
@@ -75,27 +82,27 @@ impl Progress {
         let peer = self.peer.clone();
         self.in_flight = Some(Box::pin(async move {
             if let Err(error) = peer.notify_progress(message).await {
-                tracing::debug!(%error, "progress was not told");
+                tracing::debug!(%error, "progress was not sent");
             }
         }));
     }
 }
 
-/// What to tell, and when. Reads no clock.
+/// Decides which message to send, and when. Does not read the clock.
 #[derive(Debug)]
 struct Pacing {
     id: TaskId,
     began: Instant,
     sent_at: Instant,
-    silence: Duration,
+    max_interval: Duration,
     newest: Option<String>,
     last: Option<String>,
 }
 
 impl Pacing {
     fn begin(id: &TaskId, heartbeat: Duration, now: Instant) -> Self {
-        let silence = heartbeat.clamp(MIN_INTERVAL, KEEPALIVE_INTERVAL);
-        Self { id: id.clone(), began: now, sent_at: now, silence, newest: None, last: None }
+        let max_interval = heartbeat.clamp(MIN_INTERVAL, KEEPALIVE_INTERVAL);
+        Self { id: id.clone(), began: now, sent_at: now, max_interval, newest: None, last: None }
     }
 
     fn event(&mut self, event: &str) {
@@ -103,7 +110,7 @@ impl Pacing {
     }
 
     fn due(&self) -> Instant {
-        self.sent_at + if self.newest.is_some() { MIN_INTERVAL } else { self.silence }
+        self.sent_at + if self.newest.is_some() { MIN_INTERVAL } else { self.max_interval }
     }
 
     fn message(&mut self, now: Instant) -> String {
@@ -123,7 +130,7 @@ mod tests {
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();
-        (Pacing::begin(&TaskId::parse("1a2b3c4d").expect("it is an id"), Duration::from_secs(30), now), now)
+        (Pacing::begin(&TaskId::parse("1a2b3c4d").expect("valid task ID"), Duration::from_secs(30), now), now)
     }
 
     #[test]
@@ -155,9 +162,9 @@ mod tests {
     fn keepalives_are_at_least_as_frequent_as_heartbeats() {
         let now = Instant::now();
         let id = TaskId::random();
-        for (heartbeat, silence) in [(10, 10), (600, 25), (0, 1)] {
+        for (heartbeat, expected) in [(10, 10), (600, 25), (0, 1)] {
             let pacing = Pacing::begin(&id, Duration::from_secs(heartbeat), now);
-            assert_eq!(pacing.due(), now + Duration::from_secs(silence));
+            assert_eq!(pacing.due(), now + Duration::from_secs(expected));
         }
     }
 

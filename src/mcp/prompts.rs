@@ -1,4 +1,4 @@
-//! Prompts, which clients offer to people as commands. Their words are in `present`.
+//! Prompts, which clients offer to people as commands. Their text is in `present::prompts`.
 
 use rmcp::model::{ErrorData, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) fn list() -> Vec<Prompt> {
     PROMPTS.map(prompt).to_vec()
 }
 
-/// Whether a prompt of this name has an argument of that name.
+/// Whether the prompt exists and has this argument.
 pub(super) fn has_argument(prompt: &str, argument: &str) -> bool {
     let known = PROMPTS.iter().find(|(name, ..)| *name == prompt);
     known.is_some_and(|(.., arguments)| arguments.iter().any(|(name, ..)| *name == argument))
@@ -61,7 +61,7 @@ fn is_yes(word: &str) -> bool {
     matches!(word.trim().to_lowercase().as_str(), "yes" | "y" | "true" | "1" | "on" | "background" | "async")
 }
 
-/// The arguments of one call, none of them blank.
+/// The arguments of one `prompts/get` request. Blank ones count as absent.
 struct PromptArguments(JsonObject);
 
 impl PromptArguments {

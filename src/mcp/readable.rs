@@ -1,7 +1,15 @@
-//! stdin, as lines that rmcp can read; and answers to those that nobody can.
+//! Repairs the lines of stdin for rmcp, and answers those that cannot be repaired.
 //!
-//! [`ReadableLines`] stands between stdin and rmcp and repairs each line. What cannot be repaired goes to [`AnsweringTransport`],
-//! which stands between rmcp and its transport, and sends the error: only rmcp writes to stdout.
+//! ```text
+//! stdin ──▶ ReadableLines ── repaired lines ──▶ rmcp's line transport ──▶ AnsweringTransport ──▶ rmcp
+//!                 │                                    │                        ▲
+//!                 └────────── unreadable messages ─────┼────────────────────────┘
+//!                                                      ▼
+//!                                                   stdout
+//! ```
+//!
+//! [`ReadableLines`] does not answer by itself, because only rmcp's transport writes to stdout. It passes unreadable
+//! messages to [`AnsweringTransport`], which sends the errors.
 
 use std::{
     collections::VecDeque,
@@ -26,28 +34,28 @@ use tokio_util::sync::PollSender;
 use super::repair::{Repair, Unreadable, repair};
 use crate::present::protocol;
 
-/// How much is read at once.
+/// Size of one read.
 const READ_BUFFER_BYTES: usize = 16 << 10;
 
-/// Maximum number of lines that wait for their answer. More are not read.
+/// Maximum number of unreadable lines that wait for their answer. At this number, reading stops.
 const MAX_WAITING_LINES: usize = 16;
 
-/// Passes lines on, as soon as they are whole.
+/// A reader that returns repaired lines.
 #[derive(Debug)]
 pub(super) struct ReadableLines<R> {
     reader: R,
-    /// The beginning of a line.
+    /// The line that is being read, until it is complete.
     line: Vec<u8>,
-    /// The rest of this line is skipped: it is longer than rmcp takes.
+    /// Whether the rest of the current line is skipped, because it is longer than rmcp accepts.
     is_skipping: bool,
-    /// For rmcp, in order.
+    /// Repaired lines for rmcp, in order.
     readable: VecDeque<u8>,
     unreadable: VecDeque<Unreadable>,
     answers: PollSender<Unreadable>,
     has_ended: bool,
 }
 
-/// Makes a reader for rmcp, and what [`AnsweringTransport`] needs for it.
+/// Wraps `reader`. Returns the reader for rmcp, and the unreadable messages for [`AnsweringTransport`].
 pub(super) fn readable_lines<R>(reader: R) -> (ReadableLines<R>, mpsc::Receiver<Unreadable>) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING_LINES);
     let lines = ReadableLines {
@@ -74,7 +82,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadableLines<R> {
                 return Poll::Ready(Ok(()));
             }
             while !this.unreadable.is_empty() {
-                // An error means that nobody answers any more: rmcp has ended.
+                // An error means that the receiver is gone, because rmcp has ended.
                 let is_open = ready!(this.answers.poll_reserve(cx)).is_ok();
                 if let Some(unreadable) = this.unreadable.pop_front().filter(|_| is_open) {
                     let _ = this.answers.send_item(unreadable);
@@ -92,7 +100,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadableLines<R> {
 }
 
 impl<R> ReadableLines<R> {
-    /// Takes what was read; nothing is the end.
+    /// Processes bytes from the reader. No bytes mean the end of the input.
     fn take(&mut self, mut bytes: &[u8]) {
         self.has_ended = bytes.is_empty();
         while let Some(end) = memchr::memchr(b'\n', bytes) {
@@ -123,7 +131,7 @@ impl<R> ReadableLines<R> {
             Repair::None => self.readable.extend(&line),
             Repair::Done { messages, unreadable } => {
                 for message in messages {
-                    // A repaired character can be longer than what it stands for.
+                    // The replacement of an invalid character can be longer than the original.
                     if message.len() < DEFAULT_MAX_LINE_LENGTH {
                         self.readable.extend(format!("{message}\n").as_bytes());
                     } else {
@@ -134,19 +142,20 @@ impl<R> ReadableLines<R> {
                 unreadable.into_iter().for_each(|unreadable| self.reject(unreadable));
             }
         }
-        // Kept for the next line, unless this one was unusually long.
+        // Reuse the buffer for the next line, unless this one was unusually long.
         line.clear();
         self.line = if line.capacity() > READ_BUFFER_BYTES { vec![] } else { line };
     }
 
-    /// Without an id there is nobody to answer, and an answer could be taken for another message and answered again.
+    /// Drops messages without an ID. They have no request to answer, and a client might answer the error again, in a
+    /// loop.
     fn reject(&mut self, unreadable: Unreadable) {
         tracing::debug!(?unreadable, "a message could not be read");
         self.unreadable.extend(Some(unreadable).filter(|unreadable| unreadable.id.is_some()));
     }
 }
 
-/// A transport that also answers what was not readable.
+/// A transport that also answers unreadable messages.
 pub(super) struct AnsweringTransport<T> {
     transport: T,
     unreadable: mpsc::Receiver<Unreadable>,
@@ -170,7 +179,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for AnsweringTransport<T> {
         self.transport.send(with_initialize_hint(message))
     }
 
-    /// Can be dropped while it waits: an answer that is being sent is kept.
+    /// Can be dropped while it waits; the answer that is being sent is kept.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             if let Some(sending) = &mut self.sending {
@@ -181,7 +190,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for AnsweringTransport<T> {
                 biased;
                 Some(unreadable) = self.unreadable.recv() => {
                     let sent = self.transport.send(unreadable.answer());
-                    // A client that is gone needs no answer.
+                    // An error means that the client is gone, so it needs no answer.
                     self.sending = Some(Box::pin(async { drop(sent.await) }));
                 }
                 message = self.transport.receive() => return message,
@@ -194,10 +203,10 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for AnsweringTransport<T> {
     }
 }
 
-/// The answer of rmcp to a request that comes without the metadata of 2026-07-28, or before `initialize` is complete.
+/// The beginning of rmcp's error for a request that lacks the metadata of 2026-07-28 and comes before `initialize`.
 const NO_METADATA: &str = "request _meta is missing";
 
-/// Adds the way of older clients to that error, whose only way in is `initialize`.
+/// Adds a hint about `initialize` to that error, because older clients must begin with it.
 fn with_initialize_hint(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcMessage<RoleServer> {
     if let JsonRpcMessage::Error(answer) = &mut message
         && answer.error.message.starts_with(NO_METADATA)
@@ -221,21 +230,21 @@ mod tests {
     use super::*;
 
     async fn read_all(text: &[u8]) -> (String, usize) {
-        let (mut lines, mut lost) = readable_lines(text);
+        let (mut lines, mut unreadable) = readable_lines(text);
         let mut read = String::new();
         let reading = lines.read_to_string(&mut read);
         let mut count = 0;
         let counting = async {
-            while lost.recv().await.is_some() {
+            while unreadable.recv().await.is_some() {
                 count += 1;
             }
         };
         tokio::select! {
             biased;
-            () = counting => panic!("the reader went first"),
-            result = reading => drop(result.expect("memory can be read")),
+            () = counting => panic!("the reader was dropped"),
+            result = reading => drop(result.expect("reading memory does not fail")),
         }
-        while lost.try_recv().is_ok() {
+        while unreadable.try_recv().is_ok() {
             count += 1;
         }
         (read, count)
@@ -251,17 +260,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn any_number_of_lines_can_be_unreadable() {
+    async fn many_unreadable_lines_do_not_block_the_reader() {
         let input = "{\"id\":1,\"x\":NaN}\n".repeat(10_000) + "{\"id\":2,\"result\":0}\n";
         assert_eq!(read_all(input.as_bytes()).await, ("{\"id\":2,\"result\":0}\n".to_owned(), 10_000));
     }
 
     #[tokio::test]
-    async fn an_overlong_line_is_skipped_and_lost() {
+    async fn an_overlong_line_is_skipped_and_unreadable() {
         let text = "x".repeat(DEFAULT_MAX_LINE_LENGTH + 1);
         let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2,\"result\":0}}\n");
-        let (read, lost) = read_all(input.as_bytes()).await;
-        assert!(read == "{\"id\":2,\"result\":0}\n" && lost == 1, "{} bytes, {lost} lost", read.len());
+        let (read, unreadable) = read_all(input.as_bytes()).await;
+        assert!(
+            read == "{\"id\":2,\"result\":0}\n" && unreadable == 1,
+            "{} bytes, {unreadable} unreadable",
+            read.len()
+        );
     }
 
     #[tokio::test]
@@ -271,21 +284,21 @@ mod tests {
         let (lines, unreadable) = readable_lines(reader);
         let mut transport = AnsweringTransport::new(AsyncRwTransport::new_server(lines, writer), unreadable);
         let ping = b"{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}\n";
-        client.write_all(&[b"{\"id\":7,\"x\":1e999}\n", &ping[..]].concat()).await.expect("it is read");
+        client.write_all(&[b"{\"id\":7,\"x\":1e999}\n", &ping[..]].concat()).await.expect("the server reads");
         let receiving = tokio::spawn(async move {
             let mut received = vec![];
             while let Some(message) = transport.receive().await {
-                received.push(serde_json::to_value(message).expect("it is JSON")["id"].clone());
+                received.push(serde_json::to_value(message).expect("valid JSON")["id"].clone());
             }
             received
         });
         let mut answer = String::new();
         let mut client_reader = BufReader::new(&mut client);
         let reading = timeout(Duration::from_secs(60), client_reader.read_line(&mut answer));
-        reading.await.expect("in time").expect("it is answered");
-        let answer: Value = serde_json::from_str(&answer).expect("it is JSON");
+        reading.await.expect("an answer in time").expect("an open connection");
+        let answer: Value = serde_json::from_str(&answer).expect("valid JSON");
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32700)));
         drop(client);
-        assert_eq!(receiving.await.expect("it does not panic"), [json!(8)]);
+        assert_eq!(receiving.await.expect("no panic"), [json!(8)]);
     }
 }

@@ -1,4 +1,4 @@
-//! The message in a request, as JSON that rmcp can read.
+//! Repairs the message in the body of an HTTP request, so that rmcp can parse it.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -10,7 +10,7 @@ use hyper::{
 use super::repair::{Repair, Unreadable, repair};
 use crate::{http::HttpResponse, present::protocol};
 
-/// Repairs the message of a request that has one. Fails with the answer to a message that cannot be read.
+/// Repairs the message of a POST request. Fails with the answer for a message that cannot be repaired.
 pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Box<HttpResponse>> {
     if request.method() != Method::POST {
         return Ok(request.map(Full::new));
@@ -33,7 +33,7 @@ pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, 
     Ok(Request::from_parts(head, Full::new(text)))
 }
 
-/// The error as JSON-RPC: without an id where the message has none that can be read.
+/// The error as JSON-RPC. It has no ID if the ID of the message cannot be read.
 fn unreadable_answer(unreadable: Unreadable) -> HttpResponse {
     let answer = serde_json::to_string(&unreadable.answer()).unwrap_or_default();
     let mut response = Response::new(Full::new(Bytes::from(answer)).boxed());

@@ -1,8 +1,14 @@
-//! Messages of clients that are almost JSON-RPC.
+//! Repairs messages that are almost JSON-RPC.
 //!
-//! What rmcp cannot parse it drops, and the client waits for an answer that never comes. So a message is repaired before
-//! rmcp sees it, where that changes nothing but characters that no text can hold; and what cannot be repaired is answered
-//! with an error, where it has an id.
+//! rmcp drops messages that it cannot parse, so the client would wait forever for an answer. Each message is therefore
+//! checked before rmcp sees it:
+//!
+//! | message | result |
+//! |---|---|
+//! | valid, or nothing like a message | passed on unchanged |
+//! | invalid only in characters that text cannot contain, such as half of a surrogate pair | these are replaced, then passed on |
+//! | anything else, with a readable ID | answered with an error |
+//! | anything else, without a readable ID | dropped |
 
 use connector_api::JsonLine;
 use rmcp::{
@@ -14,24 +20,24 @@ use serde_json::{Deserializer, Value};
 
 use crate::present::protocol;
 
-/// The result of reading the text of a message.
+/// The result of checking the text of a message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Repair {
-    /// It is for rmcp as it is: valid, or nothing like a message.
+    /// No change: the message is valid, or nothing like a message.
     None,
-    /// It is replaced by these.
+    /// The text is replaced by these messages.
     Done {
-        /// Messages that can be read.
+        /// Valid messages for rmcp.
         messages: Vec<String>,
-        /// Those that cannot.
+        /// Messages that cannot be repaired.
         unreadable: Vec<Unreadable>,
     },
 }
 
-/// A message that nobody will read.
+/// A message that cannot be repaired, and the error for its sender.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unreadable {
-    /// The id that its sender waits for an answer to, if it can be read.
+    /// The ID of the request, if it can be read.
     pub(super) id: Option<RequestId>,
     error: ErrorData,
 }
@@ -48,7 +54,7 @@ impl Unreadable {
         Self { id: id_of(text), error: ErrorData::invalid_request(protocol::INVALID_REQUEST, None) }
     }
 
-    /// A request with an id in a batch, which MCP has not had since 2025-06-18.
+    /// A request with an ID in a batch. MCP removed batches in 2025-06-18.
     fn in_batch(request: &Value) -> Option<Self> {
         let is_response = request.get("result").or(request.get("error")).is_some();
         let id = serde_json::from_value(request.get("id").filter(|_| !is_response)?.clone()).ok()?;
@@ -61,7 +67,7 @@ impl Unreadable {
     }
 }
 
-/// Reads a message the way rmcp will, and repairs it where that fails.
+/// Parses a message as rmcp will, and repairs it if that fails.
 pub(super) fn repair(text: &[u8]) -> Repair {
     if serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok() {
         return Repair::None;
@@ -69,13 +75,13 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
         let unreadable: Vec<_> = match &value {
             Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
-            _ => check_request(text, &value).err().into_iter().collect(),
+            _ => check_request(text, &value).err().map(|invalid| *invalid).into_iter().collect(),
         };
         return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }
     let line = JsonLine::read(text);
     if line.objects.is_empty() && line.problem.is_none() {
-        // Such as JSON5: a message to people, and to its sender.
+        // For example JSON5: if it has an ID, its sender expects an answer.
         let other = text.starts_with(b"{").then(|| Unreadable::new(text, protocol::NOT_JSON.to_owned()));
         let other = other.filter(|other| other.id.is_some());
         return other.map_or(Repair::None, |other| Repair::Done { messages: vec![], unreadable: vec![other] });
@@ -83,7 +89,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     let (mut messages, mut unreadable) = (vec![], vec![]);
     for object in line.objects {
         if object.is_incomplete {
-            // A number that is missing could be a limit: this is for the caller to correct.
+            // The missing number could be a time limit, so only the caller can correct this.
             let problem = protocol::INCOMPLETE.to_owned();
             unreadable.push(Unreadable::new(object.text, problem));
         } else {
@@ -98,7 +104,8 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     Repair::Done { messages, unreadable }
 }
 
-/// Fails with a request with an id that rmcp would answer without it. Responses of the client are not answered.
+/// Fails if the message is an invalid request with an ID, which rmcp would answer without the ID. Responses of the
+/// client are never answered.
 fn check_request(text: &[u8], value: &Value) -> Result<(), Box<Unreadable>> {
     let is_response = value.get("result").or(value.get("error")).is_some();
     let is_valid = || serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok();
@@ -106,11 +113,11 @@ fn check_request(text: &[u8], value: &Value) -> Result<(), Box<Unreadable>> {
     if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(Box::new(invalid)) }
 }
 
-/// The id at the top level of a message, which may be torn or invalid elsewhere. Its key can have escapes, single quotes
-/// as in Python, or no quotes as in JSON5.
+/// The ID at the top level of a message, which may be truncated or invalid elsewhere. The key can have escapes, single
+/// quotes (Python), or no quotes (JSON5).
 fn id_of(text: &[u8]) -> Option<RequestId> {
     let (mut depth, mut at) = (0_usize, 0);
-    // Whether a key or a value can begin here: elsewhere an apostrophe or a word is only a part of something else.
+    // Whether a key or a value can begin here. Elsewhere, an apostrophe or a word is part of something else.
     let mut is_start = false;
     while let Some(byte) = text.get(at) {
         let end = match byte {
@@ -143,7 +150,7 @@ fn is_id(key: &[u8]) -> bool {
     matches!(key, b"id" | b"'id'" | b"\"id\"") || serde_json::from_slice::<String>(key).is_ok_and(|key| key == "id")
 }
 
-/// The id that `text` begins with.
+/// The ID that `text` begins with.
 fn value_of_id(text: &[u8]) -> Option<RequestId> {
     if text.first() == Some(&b'\'') {
         let end = end_of_string(text, 0)?;
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_messages_and_other_text_are_left_alone() {
+    fn valid_messages_and_other_text_are_not_changed() {
         let valid = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\ud83d\ude00"}}"#;
         let response = br#"{"id":1,"result":5}"#;
         for text in [
@@ -224,7 +231,7 @@ mod tests {
         ] {
             assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::Number(7))], "{text}");
         }
-        // MCP's ids are strings and integers. rmcp answers these without an id.
+        // IDs in MCP are strings or integers. rmcp answers these without an ID.
         for text in [r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, r#"[{"jsonrpc":"2.0","method":"ping"}]"#, "[]"] {
             assert_eq!(repair(text.as_bytes()), Repair::None, "{text}");
         }
@@ -265,14 +272,17 @@ mod tests {
     }
 
     #[test]
-    fn one_of_two_messages_on_a_line_can_be_lost_without_the_other() {
+    fn a_valid_message_is_kept_when_another_on_its_line_is_unreadable() {
         let good = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned();
         for bad in [r#"{"id":2,"x":NaN}"#, r#"{"id":2,"x":"#] {
             let Repair::Done { messages, unreadable } = repair(format!("{good}{bad}").as_bytes()) else {
                 panic!("{bad}")
             };
             assert_eq!(messages, [good.as_str()]);
-            assert_eq!(unreadable.iter().map(|lost| lost.id.clone()).collect::<Vec<_>>(), [Some(RequestId::Number(2))]);
+            assert_eq!(
+                unreadable.iter().map(|message| message.id.clone()).collect::<Vec<_>>(),
+                [Some(RequestId::Number(2))]
+            );
         }
     }
 }

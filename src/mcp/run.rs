@@ -1,4 +1,11 @@
-//! Beginning a task, and waiting for its end for as long as the client does.
+//! Starts a task, and waits for its end as long as the client does.
+//!
+//! | the call ends because | answer |
+//! |---|---|
+//! | it is `async` | the task has started |
+//! | the client supports task handles | a handle |
+//! | the task ends | its result |
+//! | the client cancels the call or times out | the task is cancelled or keeps running, depending on the configuration |
 
 use rmcp::{RoleServer, service::RequestContext};
 
@@ -17,7 +24,7 @@ use crate::{
     task::{Message, ResultText, TaskId, TaskRecord},
 };
 
-/// Begins a task, and answers when it is time to.
+/// Starts a task, and answers at the time that `answer_when` says.
 pub(super) async fn run(
     broker: &Broker,
     task: NewTask,
@@ -28,7 +35,7 @@ pub(super) async fn run(
     if caller.context.ct.is_cancelled() {
         return Ok(CallAnswer::served(present::cancelled_before_start()));
     }
-    // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
+    // Must not be interrupted half-way. A cancellation that arrives meanwhile is processed afterwards.
     let id = broker.submit(task).await?;
     let supports_handles = broker.config().serving.task_handles == TaskHandles::Auto
         && caller.context.client_capabilities().is_some_and(|client| client.supports_tasks());
@@ -60,10 +67,10 @@ pub(super) async fn run(
     Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
-/// How waiting for a task came to an end.
+/// How the wait for a task ended.
 enum WaitOutcome {
     Started,
-    /// The client asks by its handle.
+    /// Not waiting: the client gets a handle and polls.
     Handle,
     Ended(Box<TaskRecord>, Option<ResultText>),
     Cancelled(Cancellation),
@@ -102,8 +109,8 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitO
     Ok(WaitOutcome::Ended(ended, result))
 }
 
-/// Returns when the client closes the connection, where that is how it withdraws a call: over HTTP, from 2026-07-28 on.
-/// Otherwise a call outlives its connection.
+/// Returns when the client closes the connection, if this cancels the call: over HTTP, from 2026-07-28 on. Otherwise
+/// calls outlive their connection, and this never returns.
 async fn disconnected(context: &RequestContext<RoleServer>, transport: TransportKind) {
     match transport {
         TransportKind::Http if is_stateless(context) => context.ct.cancelled().await,

@@ -1,7 +1,7 @@
-//! The threads of a server.
+//! The threads of the server.
 //!
-//! All of them exist before the first request: a user's process limit can fill up later, for example with what an agent
-//! starts, and a server without threads to look at files could not even say so.
+//! All of them are started before the first request. Later the user's process limit may be exhausted, for example by an
+//! agent's processes, and a server without threads for file access could not even report that.
 
 use std::{
     io::{self, Write},
@@ -16,31 +16,32 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::StartProblem;
 
-/// Calls run on these. Nothing that may block runs here; two, so that a call that computes for long delays no other.
+/// Threads for calls, which must not block. There are two, so that one long computation does not delay all other calls.
 const WORKER_THREADS: usize = 2;
 
-/// Threads for blocking work that are there from the start. More are started when they are needed.
+/// Threads for blocking work that are started at once. More are started on demand.
 const BLOCKING_THREADS: usize = 2;
 
-/// How long a thread without work stays: as long as any server lives.
+/// Lifetime of an idle thread: longer than any server runs.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// How long the threads may take to start.
+/// Time limit for the start of the threads.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A runtime whose threads are being started.
 #[derive(Debug)]
 pub(super) struct Starting {
     runtime: Runtime,
-    begun: Receiver<()>,
-    /// Keeps each blocking thread occupied until all have started.
-    hold: Vec<Sender<()>>,
+    /// Receives a message from each blocking thread that has started.
+    ready: Receiver<()>,
+    /// Keeps each blocking thread busy until all have started, so that tokio starts a new one each time.
+    releases: Vec<Sender<()>>,
 }
 
-/// Starts the threads. Ends the process, or fails, when there is no room for them.
+/// Starts the threads. If the operating system refuses, returns an error or exits.
 pub(super) fn start() -> Result<Starting, StartProblem> {
-    // tokio panics when it cannot start a thread, and then waits for those that it has started, for good. So the process
-    // ends before the panic unwinds.
+    // If tokio cannot start a thread, it panics, and while unwinding it waits forever for the threads that it did
+    // start. So the hook exits before the panic unwinds.
     let hook = take_hook();
     set_hook(Box::new(|_| {
         let _ = writeln!(io::stderr(), "{}", out_of_threads().explain().plain());
@@ -55,26 +56,26 @@ fn build() -> Result<Starting, StartProblem> {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKER_THREADS).thread_keep_alive(THREAD_KEEP_ALIVE).enable_all().build();
     let runtime = runtime.map_err(StartProblem::NoThreads)?;
-    let (begin, begun) = channel();
-    let (hold, held): (Vec<_>, Vec<_>) = (0..BLOCKING_THREADS).map(|_| channel::<()>()).unzip();
-    for held in held {
-        let begin = begin.clone();
+    let (started, ready) = channel();
+    let (releases, released): (Vec<_>, Vec<_>) = (0..BLOCKING_THREADS).map(|_| channel::<()>()).unzip();
+    for release in released {
+        let started = started.clone();
         runtime.spawn_blocking(move || {
-            let _ = begin.send(());
-            let _ = held.recv();
+            let _ = started.send(());
+            let _ = release.recv();
         });
     }
-    Ok(Starting { runtime, begun, hold })
+    Ok(Starting { runtime, ready, releases })
 }
 
 impl Starting {
-    /// Waits until all threads run. Fails when there is no room for them.
+    /// Waits until all threads are running. Fails if the operating system refuses to start them.
     pub(super) fn started(self) -> Result<Runtime, StartProblem> {
-        let Self { runtime, begun, hold } = self;
-        let started = (0..BLOCKING_THREADS).try_for_each(|_| begun.recv_timeout(START_TIMEOUT));
-        drop(hold);
+        let Self { runtime, ready, releases } = self;
+        let started = (0..BLOCKING_THREADS).try_for_each(|_| ready.recv_timeout(START_TIMEOUT));
+        drop(releases);
         if started.is_err() {
-            // It waits for a thread that it could not have.
+            // A normal shutdown would wait for the thread that could not be started.
             runtime.shutdown_background();
             return Err(out_of_threads());
         }

@@ -1,4 +1,4 @@
-//! What rmcp asks of a server, and nothing about tasks.
+//! The rmcp request handler of one connection. Passes each request on; knows nothing about tasks.
 
 use std::panic::AssertUnwindSafe;
 
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    /// The broker; or what is wrong with the configuration, for whoever asks beside the tools.
+    /// The broker; or the problems of the configuration as a protocol error, for requests other than tool calls.
     fn broker(&self) -> Result<&Broker, ErrorData> {
         match &self.state {
             ServerState::Ready(broker) => Ok(broker),
@@ -153,7 +153,7 @@ impl ServerHandler for Server {
         let Some(call) =
             ToolInvocation::parse(&request.name, request.arguments.unwrap_or_default(), &self.additional_tools)
         else {
-            // Where the configuration cannot be read, nobody knows which tools it has.
+            // If the configuration is invalid, the tools that it enables are unknown: report the configuration instead.
             return Err(self
                 .broker()
                 .err()
@@ -211,7 +211,7 @@ impl ServerHandler for Server {
         Ok(resources::read(self.broker()?, &request.uri).await?.into())
     }
 
-    #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]
+    #[allow(deprecated, reason = "clients of versions up to 2025-11-25 need it")]
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -220,7 +220,7 @@ impl ServerHandler for Server {
         self.watcher.subscribe(&request.uri, self.broker()?, &context.peer).await
     }
 
-    #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]
+    #[allow(deprecated, reason = "clients of versions up to 2025-11-25 need it")]
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
@@ -230,7 +230,7 @@ impl ServerHandler for Server {
         Ok(())
     }
 
-    /// Takes what can be told, and no more.
+    /// Accepts only the resources that exist and can be watched.
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         Some(self.broker().map_or_else(|_| SubscriptionFilter::new(), |broker| self.watcher.accept(requested, broker)))
     }
@@ -269,7 +269,7 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        // A known method with parameters that cannot be read also comes here.
+        // rmcp also calls this for a known method whose parameters cannot be parsed.
         if request.method == CallToolRequestMethod::VALUE {
             return Err(ErrorData::invalid_params(present::protocol::INVALID_TOOL_CALL, None));
         }
@@ -283,11 +283,11 @@ impl ServerHandler for Server {
     }
 }
 
-/// The tools beyond the four that are configured.
+/// The configured tools in addition to the four standard ones.
 fn additional_tools(config: &Config) -> AdditionalTools {
     let others = config.backends.keys().filter(|name| **name != config.default_backend);
     let named = others.map(|name| (tool_of(name), name.clone()));
-    // The documented name is the default backend's, whatever that is.
+    // `codex_agent` always belongs to the default backend, whichever that is.
     let named = named.filter(|(tool, _)| config.serving.tool_per_backend && tool != "codex_agent");
     AdditionalTools { extra: config.serving.extra_tools.clone(), backends: named.collect() }
 }
@@ -298,7 +298,7 @@ fn all_tools(additional_tools: &AdditionalTools, defaults: Defaults) -> Vec<Tool
     tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&additional_tools.extra, defaults)).collect()
 }
 
-/// The answer, whatever happens: rmcp leaves a client without one when a handler panics.
+/// The answer, even after a panic: rmcp does not answer the client if a handler panics.
 async fn answered(answering: impl Future<Output = CallAnswer>) -> CallAnswer {
     AssertUnwindSafe(answering)
         .catch_unwind()
@@ -313,13 +313,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered() {
-        let answer = answered(async { panic!("as if a proof were wrong") }).await;
+        let answer = answered(async { panic!("a bug") }).await;
         assert_eq!(answer.outcome, CallOutcome::Refused);
         assert!(answer.text.contains("\nnext: "), "{}", answer.text);
     }
 
     #[tokio::test]
-    async fn an_answer_passes_unchanged() {
+    async fn an_answer_is_passed_on_unchanged() {
         let answer = answered(async { CallAnswer::served("text".into()) }).await;
         assert_eq!(answer, CallAnswer::served("text".into()));
     }

@@ -1,12 +1,12 @@
-//! A server with its broker, or without one.
+//! The state of a server: ready, or with a broken configuration.
 
 use crate::{broker::Broker, present::Refused};
 
-/// The services of a server for its callers.
+/// Whether a server can execute calls.
 #[derive(Debug, Clone)]
 pub enum ServerState {
-    /// Everything.
+    /// It can.
     Ready(Box<Broker>),
-    /// Nothing but tell what is wrong with its configuration.
+    /// Its configuration is invalid: every call is answered with these problems.
     Misconfigured(Vec<Refused>),
 }

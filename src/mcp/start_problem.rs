@@ -1,25 +1,25 @@
-//! Reasons for a server not to start.
+//! Reasons why a server cannot start.
 
 use std::{io, net::SocketAddr};
 
 use crate::present::{Refused, refusals};
 
-/// Why a server did not begin.
+/// The reason why a server did not start.
 #[derive(Debug)]
 pub enum StartProblem {
-    /// The operating system has no room for its threads.
+    /// The operating system refuses to start its threads.
     NoThreads(io::Error),
-    /// Its address cannot be listened on.
+    /// It cannot listen on its address.
     NotListening {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
 }
 
 impl StartProblem {
-    /// The problem, and the next step.
+    /// The problem and the next step, for the user.
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoThreads(error) => refusals::no_threads(error),

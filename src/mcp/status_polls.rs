@@ -1,4 +1,5 @@
-//! What one client was last told of each task, so that the next status can begin with what is new.
+//! Remembers the state of each task when the client last asked for it, so that the next status can begin with the
+//! changes.
 
 use std::{
     collections::HashMap,
@@ -7,27 +8,27 @@ use std::{
 
 use crate::{present::StatusPoll, store::TimelinePosition, task::TaskId};
 
-/// The last look at each of the tasks that were looked at lately.
+/// The client's last poll of each recently polled task.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StatusPolls(Arc<Mutex<HashMap<TaskId, LastPoll>>>);
 
 #[derive(Debug)]
 struct LastPoll {
     poll: StatusPoll,
-    /// The end of the timeline then, if the task has one.
+    /// The end of the timeline at that time, if the task has one.
     position: Option<TimelinePosition>,
 }
 
-/// Looks at more tasks than these are forgotten, the oldest first.
+/// Maximum number of tasks to remember. The one that was polled longest ago is forgotten first.
 const MAX_TASKS: usize = 200;
 
 impl StatusPolls {
-    /// The end of the task's timeline at the last look at it.
+    /// The end of the task's timeline at the last poll.
     pub(super) fn position(&self, id: &TaskId) -> Option<TimelinePosition> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.position
     }
 
-    /// Remembers this look at a task, and returns the one before.
+    /// Remembers this poll of a task, and returns the previous one.
     pub(super) fn remember(
         &self,
         id: &TaskId,
@@ -66,10 +67,10 @@ mod tests {
         assert_eq!(polls.remember(&id, poll(2), None), Some(poll(1)));
         for second in 3..=202 {
             assert_eq!(
-                polls.remember(&TaskId::parse(&format!("{second:08x}")).expect("an id"), poll(second), None),
+                polls.remember(&TaskId::parse(&format!("{second:08x}")).expect("valid task ID"), poll(second), None),
                 None
             );
         }
-        assert_eq!(polls.remember(&id, poll(300), None), None, "it was the oldest");
+        assert_eq!(polls.remember(&id, poll(300), None), None, "the oldest poll is forgotten");
     }
 }

@@ -1,4 +1,5 @@
-//! The four tools in the protocol: their words, with hints and pictures. `tools.golden.json` holds the whole list.
+//! The four standard tools for `tools/list`: their texts, annotations and icon. `tools.golden.json` has the complete
+//! list.
 
 use std::sync::Arc;
 
@@ -13,19 +14,19 @@ use crate::{
     task::millis_of,
 };
 
-/// The configured values that stand in the schemas as defaults.
+/// The configured values that the schemas show as defaults.
 pub(super) fn defaults_of(config: &Config) -> Defaults {
     Defaults { sandbox: config.default_sandbox, timeout_ms: config.policy.timeout.map_or(0, millis_of) }
 }
 
-/// The effect of a tool, as clients are told.
+/// The effect of a tool, for the annotations that clients see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToolEffect {
-    /// It changes nothing.
+    /// Changes nothing.
     Reads,
-    /// It stops something; doing so twice changes nothing more.
+    /// Stops a task; a second call has no further effect.
     Stops,
-    /// It starts an agent, which can change anything.
+    /// Starts an agent, which can change anything.
     Starts,
 }
 
@@ -39,7 +40,7 @@ pub(super) fn tools(defaults: Defaults) -> Vec<Tool> {
     ]
 }
 
-/// The tool of one backend: like `codex_agent`, but for its name and title.
+/// The tool of one backend: `codex_agent` with another name and title.
 pub(super) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> Tool {
     tool(texts::of_backend(name, backend, defaults), ToolEffect::Starts)
 }
@@ -48,7 +49,7 @@ fn tool(text: ToolText, effect: ToolEffect) -> Tool {
     tool_with(text, effect, Map::new())
 }
 
-/// A tool, with more for Claude Code than every tool has.
+/// A tool with additional metadata for Claude Code.
 pub(super) fn tool_with(text: ToolText, effect: ToolEffect, more: Map<String, Value>) -> Tool {
     let hints = ToolAnnotations::with_title(text.title.clone());
     let hints = match effect {
@@ -56,7 +57,7 @@ pub(super) fn tool_with(text: ToolText, effect: ToolEffect, more: Map<String, Va
         ToolEffect::Stops => hints.read_only(false).destructive(true).idempotent(true).open_world(false),
         ToolEffect::Starts => hints.read_only(false).destructive(true).idempotent(false).open_world(true),
     };
-    // Claude Code 2.1.330 loads other tools only when its model searches for them.
+    // Without this, Claude Code 2.1.330 loads a tool only when its model searches for it.
     let mut meta = Map::from_iter([("anthropic/alwaysLoad".to_owned(), json!(true))]);
     meta.extend(more);
     Tool::new_with_raw(text.name, Some(text.description.into()), Arc::new(text.schema))
@@ -74,16 +75,16 @@ mod tests {
 
     #[test]
     fn the_tool_list_matches_the_golden_file() {
-        let mut now = serde_json::to_string_pretty(&tools(Defaults::DOCUMENTED)).expect("tools are JSON");
-        now.push('\n');
+        let mut actual = serde_json::to_string_pretty(&tools(Defaults::DOCUMENTED)).expect("tools are JSON");
+        actual.push('\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(GOLDEN, &now).expect("the source directory can be written to");
+            std::fs::write(GOLDEN, &actual).expect("the source directory is writable");
         }
         let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
         assert!(
-            now == golden,
-            "tools/list has changed. If that is meant, renew {GOLDEN} with\n  \
-             UPDATE_GOLDEN=1 cargo test --lib the_tool_list_matches_the_golden_file\nIt is now:\n{now}"
+            actual == golden,
+            "tools/list has changed. If this is intended, update {GOLDEN} with\n  \
+             UPDATE_GOLDEN=1 cargo test --lib the_tool_list_matches_the_golden_file\nActual list:\n{actual}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader of Markdown makes of an answer, and answers to read: for tests of what foreign texts can do.
+//! For tests: reads an answer as a Markdown reader would, to check that text from outside cannot pass for our own.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::task::{ActivityKind, LiveView, ResultText, TaskRecord};
 
-/// Whether no line outside a fence may hold it. Not the product's own list.
+/// Whether the character may not appear outside a fence. Deliberately independent of the list in `visible`.
 pub(crate) fn is_forbidden(letter: char) -> bool {
     letter.is_control()
         || ('\u{200b}'..='\u{200f}').contains(&letter)
@@ -18,13 +18,13 @@ pub(crate) fn is_forbidden(letter: char) -> bool {
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{feff}')
 }
 
-/// What stands outside and inside of fences, line by line.
+/// The lines of an answer, outside and inside fences.
 pub(crate) struct RenderedAnswer {
     pub(crate) outside: Vec<String>,
     pub(crate) inside: Vec<String>,
 }
 
-/// Reads an answer as a program does that knows nothing of us.
+/// Splits an answer by the rules of Markdown alone.
 pub(crate) fn read(answer: &str) -> RenderedAnswer {
     let mut read = RenderedAnswer { outside: vec![], inside: vec![] };
     let mut fence = None;
@@ -37,15 +37,15 @@ pub(crate) fn read(answer: &str) -> RenderedAnswer {
             None => read.outside.push(line.to_owned()),
         }
     }
-    assert_eq!(fence, None, "a fence is open:\n{answer}");
+    assert_eq!(fence, None, "a fence is not closed:\n{answer}");
     read
 }
 
 fn expression(expression: &str) -> Regex {
-    Regex::new(expression).expect("it is an expression")
+    Regex::new(expression).expect("valid regular expression")
 }
 
-/// A line with a dot for each escaped character, and for each piece of code.
+/// A line with a dot in place of each escaped character and each code span.
 fn without_escapes(line: &str) -> String {
     let mut without_escapes = String::new();
     let mut remaining = line;
@@ -65,7 +65,7 @@ fn without_escapes(line: &str) -> String {
     without_escapes
 }
 
-/// Where the code ends that `text` begins with: after the next run of just as many backticks.
+/// The end of the code span that `text` begins with: after the next run of `ticks` backticks.
 fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     let mut from = ticks;
     loop {
@@ -125,7 +125,7 @@ const KNOWN_HEADINGS: [&str; 12] = [
     "### Notices",
 ];
 
-/// Asserts that nothing in the answer outside of fences is anybody's but ours.
+/// Asserts that all Markdown outside fences is ours: `rows` table rows, and `statuses` fields `**Status:**`.
 pub(crate) fn assert_only_our_markup(answer: &str, rows: usize, statuses: usize) {
     let outside = read(answer).outside;
     static ACTIVE: LazyLock<Regex> =
@@ -136,30 +136,30 @@ pub(crate) fn assert_only_our_markup(answer: &str, rows: usize, statuses: usize)
         assert!(!line.contains(is_forbidden), "{line:?} in\n{answer}");
         let without_escapes = without_escapes(line);
         let is_heading = KNOWN_HEADINGS.contains(&line.as_str()) || line.starts_with("### Recent log (last ");
-        assert!(is_heading || !OPENER.is_match(&without_escapes), "{line:?} opens something in\n{answer}");
+        assert!(is_heading || !OPENER.is_match(&without_escapes), "{line:?} opens a Markdown block in\n{answer}");
         let without_escapes = match FIELD.captures(&without_escapes) {
             Some(name) if KNOWN_FIELDS.contains(&&name[1]) => without_escapes[name[0].len()..].to_owned(),
             _ => without_escapes,
         };
         assert!(
             !without_escapes.contains('*') && !ACTIVE.is_match(&without_escapes),
-            "{line:?} is active in\n{answer}"
+            "{line:?} contains active Markdown in\n{answer}"
         );
         assert!(!line.starts_with('|') || without_escapes.matches('|').count() >= 3, "{line:?} in\n{answer}");
     }
-    let rows_there: Vec<_> = outside.iter().filter(|line| line.starts_with('|')).collect();
-    assert_eq!(rows_there.len(), rows, "{answer}");
-    let columns = rows_there.first().map_or(0, |row| row.matches('|').count());
-    assert!(rows_there.iter().all(|row| without_escapes(row).matches('|').count() == columns), "{answer}");
+    let table_rows: Vec<_> = outside.iter().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(table_rows.len(), rows, "{answer}");
+    let columns = table_rows.first().map_or(0, |row| row.matches('|').count());
+    assert!(table_rows.iter().all(|row| without_escapes(row).matches('|').count() == columns), "{answer}");
     assert_eq!(outside.iter().map(|line| line.matches("**Status:**").count()).sum::<usize>(), statuses, "{answer}");
 }
 
-/// The moment at which all of it is.
+/// The current time in these tests.
 pub(crate) fn now() -> DateTime<Utc> {
-    "2024-01-15T10:30:00Z".parse().expect("it is a time")
+    "2024-01-15T10:30:00Z".parse().expect("valid timestamp")
 }
 
-/// A record with `text` wherever a damaged or foreign one may have it.
+/// A record with `text` wherever a damaged record, or one of another program, may contain it.
 pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
     serde_json::from_value(json!({
         "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex", "task": text,
@@ -168,10 +168,10 @@ pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
         "sessionId": text, "warnings": [{"message": text, "advice": text}], "turnCompleted": true, "exitCode": 1,
         "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text
     }))
-    .expect("it is a record")
+    .expect("valid record")
 }
 
-/// A running task that says `text` wherever it can.
+/// The live view of a running task, with `text` wherever possible.
 pub(crate) fn live(text: &str) -> LiveView {
     LiveView {
         format: 1,
@@ -186,7 +186,7 @@ pub(crate) fn live(text: &str) -> LiveView {
     }
 }
 
-/// A result that is `text`.
+/// A result that consists of `text`.
 pub(crate) fn result(text: &str) -> Option<ResultText> {
     Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
 }

@@ -1,48 +1,44 @@
-//! Refusals of the arguments of a tool call, and remarks about arguments that were not taken as they came.
+//! Refusals of a tool call's arguments, and remarks about arguments whose values were adjusted.
 
 use serde_json::Value;
 
 use super::Refused;
 use crate::task::{Message, MessagePart, message};
 
-/// A parameter that the tool does not have.
+/// The tool has no parameter called `name`.
 pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused {
     Refused::new(
         message!["`", tool, "` has no parameter ", MessagePart::quoted(name)],
-        Message::trusted(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
+        Message::trusted(format!("call `{tool}` again with only these parameters: `{}`", known.join("`, `"))),
     )
 }
 
-/// A parameter that is missing; `expected` is its value.
+/// A required parameter is missing; `expected` describes its value.
 pub(crate) fn missing(tool: &str, name: &str, expected: &str) -> Refused {
     retry_with(
         tool,
         message!["`", MessagePart::trusted(name.to_owned()), "` is missing"],
-        &format!("with `{name}`, {expected}"),
+        &format!("with `{name}` ({expected})"),
     )
 }
 
-/// A text that is blank.
+/// A string is blank.
 pub(crate) fn empty(tool: &str, name: &str) -> Refused {
-    invalid(tool, format!("`{name}` is empty"), &format!("with a `{name}` that says something"))
+    invalid(tool, format!("`{name}` must not be empty"), &format!("with a `{name}` that is not blank"))
 }
 
-/// A list that is too long, empty, or of other things.
+/// A list is empty, too long, or has items of the wrong type.
 pub(crate) fn invalid_list(tool: &str, name: &str, expected: &str) -> Refused {
-    invalid(tool, format!("`{name}` is another list"), &format!("with {expected} as `{name}`"))
+    invalid(tool, format!("`{name}` is not a valid list"), &format!("with {expected} as `{name}`"))
 }
 
-/// A word that is not one of those that are allowed.
+/// The value `word` is not one of `allowed`.
 pub(crate) fn invalid_choice(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
-    let problem = message![
-        MessagePart::trusted(format!("`{name}` is ")),
-        MessagePart::quoted(word),
-        ", which is none of its values"
-    ];
-    retry_with(tool, problem, &format!("with one of these as `{name}`: {allowed}"))
+    let problem = message![MessagePart::quoted(word), MessagePart::trusted(format!(" is not a valid `{name}`"))];
+    retry_with(tool, problem, &format!("with `{name}` set to one of {allowed}"))
 }
 
-/// A value of another type.
+/// A value has the wrong type.
 pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
     let found = match value {
         Value::Null => "null",
@@ -55,33 +51,33 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) 
     invalid(tool, format!("`{name}` is {found}"), &format!("with {expected} as `{name}`"))
 }
 
-/// A value of the right type that is not allowed.
+/// A value has the right type, but is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
     let problem = message![MessagePart::trusted(format!("`{name}` is ")), value.to_string()];
     retry_with(tool, problem, &format!("with {expected} as `{name}`"))
 }
 
-/// Two names for what is to be resumed.
+/// The call names both a task and a session to resume.
 pub(crate) fn task_and_session() -> Refused {
-    Refused::new("`taskId` and `sessionId` are both there", "call `codex_resume` again with one of them")
+    Refused::new("`taskId` and `sessionId` cannot be combined", "call `codex_resume` again with only one of them")
 }
 
-/// No name of what is to be resumed.
+/// The call names neither a task nor a session to resume.
 pub(crate) fn neither_task_nor_session() -> Refused {
     Refused::new(
         "`taskId` is missing",
-        "call `codex_resume` again with the `taskId` of the task to go on with, or a `sessionId`",
+        "call `codex_resume` again with the `taskId` of the task to resume, or with a `sessionId`",
     )
 }
 
-/// A number that was too large was taken as the largest.
+/// A number was too large and was replaced by the maximum.
 pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
-    Message::trusted(format!("`{name}` was taken as {max}, the most there is"))
+    Message::trusted(format!("`{name}` was reduced to {max}, the maximum"))
 }
 
-/// A time limit that was too long was taken as none.
+/// A time limit was too long and was ignored.
 pub(crate) fn treated_as_no_timeout() -> Message {
-    "`timeoutMs` is more than ten years and was taken as no timeout".into()
+    "`timeoutMs` is more than ten years, so the task has no time limit".into()
 }
 
 fn invalid(tool: &str, problem: String, with: &str) -> Refused {

@@ -1,4 +1,6 @@
-//! Findings of `check`: a label, a word, and lines of text, each of which is one line whatever is in it.
+//! The output of `check`. Each finding has a label, a one-word result and lines of text.
+//!
+//! Text from outside is escaped, so it can never add a line.
 
 use std::{fmt::Write, path::Path};
 
@@ -7,21 +9,21 @@ use connector_api::{BackendName, Login, Sandbox};
 use super::{Refused, message::plain};
 use crate::task::{Ceiling, Message, Retention, message};
 
-/// Width of the column of titles of `check --deep`, in characters. The longest title is wider, and stands out.
+/// Width of the title column of `check --deep`, in characters. The longest title is wider than the column.
 const TITLE_WIDTH: usize = 42;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckFinding {
-    /// The thing that was looked at.
+    /// The thing that was checked.
     pub(crate) label: String,
-    /// The finding in a word.
+    /// The result in one word.
     pub(crate) word: &'static str,
-    /// More about it.
+    /// Details.
     pub(crate) lines: Vec<Message>,
 }
 
-/// All findings below a heading, in columns as wide as they need to be. Further lines are indented below the first.
+/// All findings below a heading, in columns that fit their contents. A finding's further lines are indented.
 pub(crate) fn report(findings: &[CheckFinding]) -> String {
     let width =
         |column: fn(&CheckFinding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
@@ -31,7 +33,7 @@ pub(crate) fn report(findings: &[CheckFinding]) -> String {
     let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
     for CheckFinding { label, word, lines } in findings {
         let lines = lines.iter().map(plain).collect::<Vec<_>>().join(&indent);
-        writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("a string takes all text");
+        writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("writing to a string cannot fail");
     }
     text
 }
@@ -44,35 +46,35 @@ pub(crate) fn problem(refused: Refused) -> Vec<Message> {
 
 /// The configuration file.
 pub(crate) fn configuration(file: &Path, exists: bool) -> Message {
-    message![file, if exists { "" } else { " (not there: everything has its default)" }]
+    message![file, if exists { "" } else { " (no config file; using defaults)" }]
 }
 
-/// Environment variables that look like settings and are not.
+/// Environment variables that look like settings but are not.
 pub(crate) fn ignored_variables(names: &[String]) -> [Message; 2] {
-    [names.join(", ").into(), "not settings; a setting of a section has two underscores".into()]
+    [names.join(", ").into(), "not settings: the name of a setting in a section contains two underscores".into()]
 }
 
-/// A directory of ours cannot be written to.
+/// One of the connector's directories is not writable.
 pub(crate) fn not_writable(directory: &Path) -> Message {
-    message![directory, " cannot be written to"]
+    message![directory, " is not writable"]
 }
 
-/// A backend cannot be looked at.
+/// A backend cannot be checked.
 pub(crate) fn not_checked() -> Message {
-    "not looked at without a data directory".into()
+    "not checked, because there is no data directory".into()
 }
 
-/// The way in which the processes of an agent are found: by cgroups in `parent`, if there is one.
+/// How the processes of an agent are found: by cgroups in `parent`, if there is one.
 pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
     match parent {
         Some(parent) => vec![message![
             "a cgroup for each task, in ",
             parent,
-            "; finds everything but a process that moves itself to another cgroup"
+            "; finds every process except one that moves itself to another cgroup"
         ]],
         None if cfg!(target_os = "linux") => vec![
-            "no cgroup for each task; found by parents and by their environment".into(),
-            "a process that hides from both is only found while its task's supervisor lives".into(),
+            "no cgroup for each task; processes are found by their parents and their environment".into(),
+            "a process that hides from both is found only while its task's supervisor is running".into(),
         ],
         None => vec!["process groups; a process that leaves its group is not found".into()],
     }
@@ -80,27 +82,27 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
 
 /// Maximum number of tasks that run at once.
 pub(crate) fn limit(max: usize) -> Message {
-    message![max, " tasks run at once, and others wait"]
+    message![max, " tasks run at once; others wait"]
 }
 
-/// The rules of retention, if there are any.
+/// The rules for removing old tasks, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
     let rules = retention.describe().into_iter().enumerate();
-    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removes {rule}") } else { rule })).collect()
 }
 
-/// The rules of a ceiling, and what of them is not as it seems.
+/// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit.
 pub(crate) fn ceiling<'a>(
     ceiling: &Ceiling,
     missing: impl Iterator<Item = &'a Path>,
     is_sandbox_above: bool,
     is_timeout_above: bool,
 ) -> Vec<Message> {
-    let missing = missing.map(|root| message![root, " is not there, and so admits nothing"]);
-    let sandbox =
-        is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
-    let timeout =
-        is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
+    let missing = missing.map(|root| message![root, " does not exist, so no task can run there"]);
+    let sandbox = is_sandbox_above
+        .then(|| "`tasks.default_sandbox` exceeds this limit, so every call must pass `sandbox`".into());
+    let timeout = is_timeout_above
+        .then(|| "`tasks.default_timeout` exceeds this limit, so every call must pass `timeoutMs`".into());
     ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
 }
 
@@ -118,24 +120,24 @@ pub(crate) fn broken_sandbox(said: String, advice: Option<String>) -> [Message; 
     [said.into(), message!["next: ", advice.unwrap_or_default()]]
 }
 
-/// Tasks in `workspace-write` are refused in this directory, or in any.
+/// Tasks in `workspace-write` are refused: in the directory `here`, or in every directory.
 pub(crate) fn exposed(here: Option<&Path>, why: String, next: String) -> [Message; 2] {
-    let place = here.map_or(Message::default(), |here| message!["in ", here, ", "]);
-    [message![place, "`workspace-write` is refused: ", why], message!["next: ", next]]
+    let scope = here.map_or(Message::default(), |here| message!["in ", here, ", "]);
+    [message![scope, "`workspace-write` is refused: ", why], message!["next: ", next]]
 }
 
-/// Parts of variables that an agent in a weaker sandbox does not get, if there are any.
+/// Environment entries that agents receive only without a sandbox, if there are any.
 pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
-    let words = "not passed on in weaker sandboxes, as it leads into the project: ";
+    let words = "passed on only with danger-full-access, because it leads into the project: ";
     (!parts.is_empty()).then(|| message![words, parts.join(", ")])
 }
 
-/// Whether the agent is logged in; or why that is not known.
+/// Whether the agent is logged in, or why that is unknown.
 pub(crate) fn login(login: Result<Login, String>) -> Vec<Message> {
     match login {
         Ok(Login::Yes(how)) => vec![message!["login: ", how]],
         Ok(Login::No { said, advice }) => vec![message!["login: ", said], message!["next: ", advice]],
-        Ok(Login::Unknown) => vec!["login: not known".into()],
+        Ok(Login::Unknown) => vec!["login: unknown".into()],
         Err(problem) => vec![message!["login: ", problem]],
     }
 }
@@ -161,7 +163,8 @@ pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
     format!("{title:<TITLE_WIDTH$}  {verdict:<7}  {}\n", plain(&words.to_owned().into()))
 }
 
-/// The directory that keeps the files of the tasks of `check --deep`, and the one in it that has their logs.
+/// The end of `check --deep`: `kept` is the directory with the files of its tasks, and `logs` the one in it with their
+/// logs.
 pub(crate) fn logs_kept(logs: &Path, kept: &Path) -> String {
     let logs = plain(&message!["the logs of these tasks are in ", logs]);
     format!("\n{logs}\n{}\n", plain(&message!["remove ", kept, " when you no longer need them"]))
@@ -172,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_columns_are_as_wide_as_the_longest_name() {
+    fn columns_fit_the_longest_name() {
         let finding = |label: &str, word, lines: &[&'static str]| CheckFinding {
             label: label.to_owned(),
             word,

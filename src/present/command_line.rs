@@ -1,4 +1,4 @@
-//! Output of the verbs other than `check`, and arguments in errors.
+//! Output of the commands other than `check`, and command-line arguments in errors.
 
 use std::net::SocketAddr;
 
@@ -13,39 +13,39 @@ use crate::{
 /// Maximum number of characters of an argument.
 const MAX_ARGUMENT_CHARACTERS: usize = 500;
 
-/// A task that `wait` has waited for has ended.
+/// The output of `wait` for one ended task.
 pub(crate) fn wait_result(record: &TaskRecord, result: Option<ResultText>) -> String {
     format!("{}\n\n", brief(record, result))
 }
 
-/// For a person who started the server without a client: it says nothing by itself.
+/// For a person who starts the server in a terminal, where it would print nothing.
 pub(crate) const WAITS_FOR_CLIENT: &str = "This is an MCP server: it waits for a client to write to its stdin. Press Ctrl-C to stop it, and run \
      `codex-connector --help` to see what else it can do.";
 
 /// The value of `--http` is not an address.
 pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
 
-/// `wait` has waited for as long as it should.
+/// `wait` has reached its time limit.
 pub(crate) fn timed_out() -> String {
     "Timed out. Tasks that are not listed above are still running.\n".to_owned()
 }
 
-/// The address at which a server listens.
+/// The address on which the server listens.
 pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
     format!("listening on http://{address}{path}\n")
 }
 
-/// An argument of the command line as it may stand in an error.
+/// A command-line argument, escaped for an error message.
 pub(crate) fn escaped_argument(argument: &str) -> String {
     one_line(argument, MAX_ARGUMENT_CHARACTERS)
 }
 
-/// `value` as JSON for a terminal or a program: what drives or hides is written as JSON's own escape.
+/// `value` as JSON for a terminal or a program. Control and invisible characters are written as JSON escapes.
 pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let mut shown = String::with_capacity(text.len() + 1);
     for letter in text.chars() {
-        // JSON itself has no such character but the line feeds between its parts.
+        // In the formatted JSON itself, the only control character is the line feed.
         if letter != '\n' && (is_terminal_control(letter) || is_invisible(letter)) {
             let mut units = [0; 2];
             letter.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
@@ -66,6 +66,6 @@ mod tests {
         let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
         let shown = json(&[text]).expect("text is JSON");
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");
-        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("it is JSON"), [text]);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("valid JSON"), [text]);
     }
 }

@@ -1,19 +1,19 @@
-//! Text as data: exactly as it is, in a JSON string of an answer to a client that asked for this very text.
+//! Exact text, for a JSON string in an answer to a client that asked for this text.
 //!
-//! Not for anything that is read next to words of ours. Who shows it to a person has to escape it.
+//! Not for text that appears next to our own words. A client that shows it to a person must escape it.
 
 use crate::task::{LogTail, Untrusted};
 
-/// The text as it is.
+/// The text, unchanged.
 pub(crate) fn verbatim(text: Untrusted) -> String {
     text.into_raw()
 }
 
-/// The newest lines of a log, in at most `max` bytes. Of a longer line than that there is the end.
+/// The newest lines of a log, in at most `max` bytes. If the last line alone is longer, returns the end of it.
 pub(crate) fn last_lines(tail: &LogTail, max: usize) -> String {
     let mut text: String = tail.lines.iter().flat_map(|line| [line.raw(), "\n"]).collect();
-    if let Some(over @ 1..) = text.len().checked_sub(max) {
-        let cut = (over..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    if let Some(excess @ 1..) = text.len().checked_sub(max) {
+        let cut = (excess..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         let line_end = text.as_bytes()[cut - 1..text.len() - 1].iter().position(|byte| *byte == b'\n');
         text.drain(..line_end.map_or(cut, |end| cut + end));
     }

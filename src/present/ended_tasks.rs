@@ -1,45 +1,45 @@
-//! Tasks that ended since the reader's last message: the output of `notify`, which a hook adds to a conversation.
+//! The output of `notify`: tasks that ended since the last message. A hook adds it to the conversation.
 
 use super::{fields, markdown, text::one_line};
 use crate::task::{TaskRecord, TaskStatus};
 
-/// Maximum number of tasks that are named.
+/// Maximum number of tasks to list.
 const MAX_LISTED_TASKS: usize = 10;
 
-/// Maximum length of a task's text, in characters before they are escaped.
+/// Maximum length of a task's text, in characters before escaping.
 const MAX_TASK_CHARACTERS: usize = 100;
 
-/// Maximum length of a failure reason, likewise.
+/// Maximum length of a failure reason, in characters before escaping.
 const MAX_REASON_CHARACTERS: usize = 100;
 
-/// A list of the ended tasks `records`; nothing if there are none.
+/// The list of the ended tasks `records`, or `None` if it is empty.
 pub(crate) fn ended_tasks(records: &[TaskRecord]) -> Option<String> {
     if records.is_empty() {
         return None;
     }
-    let mut text = "Tasks of codex-connector that have ended since the last turn:\n".to_owned();
+    let mut text = "codex-connector tasks finished since your last message:\n".to_owned();
     text.extend(records.iter().take(MAX_LISTED_TASKS).map(line));
     if let Some(more @ 1..) = records.len().checked_sub(MAX_LISTED_TASKS) {
         text.push_str(&format!("- and {more} more: call `codex_tasks`\n"));
     }
-    text.push_str("Call `codex_status` with a task's id for its result.\n");
+    text.push_str("Call `codex_status` with a task ID for its result.\n");
     Some(text)
 }
 
 fn line(record: &TaskRecord) -> String {
-    let foreign = |text: &str, max| markdown::value(&one_line(text, max));
+    let escaped = |text: &str, max| markdown::value(&one_line(text, max));
     let reason = match record.status() {
         TaskStatus::Failed | TaskStatus::Interrupted => record.failure_reason(),
         TaskStatus::Completed | TaskStatus::Running => None,
     };
-    let reason = reason.map(|reason| format!(", {}", foreign(reason.raw(), MAX_REASON_CHARACTERS))).unwrap_or_default();
+    let reason = reason.map(|reason| format!(", {}", escaped(reason.raw(), MAX_REASON_CHARACTERS))).unwrap_or_default();
     let took = record.end.as_ref().and_then(|end| end.duration_formatted.as_deref());
-    let took = took.map(|took| format!(" after {}", foreign(took, fields::MAX_DURATION_CHARACTERS)));
+    let took = took.map(|took| format!(" after {}", escaped(took, fields::MAX_DURATION_CHARACTERS)));
     format!(
         "- {} {}{reason}{}: {}\n",
         record.id,
         record.status(),
         took.unwrap_or_default(),
-        foreign(record.start.task.raw(), MAX_TASK_CHARACTERS)
+        escaped(record.start.task.raw(), MAX_TASK_CHARACTERS)
     )
 }

@@ -1,4 +1,4 @@
-//! Long texts within the space of an answer.
+//! Excerpts of long texts, short enough for an answer.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::{
     visible::visible,
 };
 
-/// The most characters of one line of a log.
+/// Maximum length of one log line, in characters.
 const MAX_LOG_LINE_CHARACTERS: usize = 200;
 
-/// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
+/// The agent's final message in a fence. The middle is left out if the message does not fit into `room` characters.
 pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
     let (beginning, end) = (result.head.raw(), result.tail.raw());
     if result.left_out == 0 && fits(beginning, room) {
@@ -28,12 +28,12 @@ pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> S
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
     let note = record.start.result_file.as_deref().map_or(String::new(), |file| {
-        format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
+        format!("The complete result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
     });
     format!("{note}{}", fenced(&cut_to_fit(cut, room)))
 }
 
-/// What an agent said, in a fence; its end, if it does not fit into `room` characters.
+/// A text of the agent in a fence. Only its end is shown if it does not fit into `room` characters.
 pub(super) fn agent_text(text: &Untrusted, room: usize) -> String {
     let text = text.raw();
     if fits(text, room) {
@@ -42,14 +42,14 @@ pub(super) fn agent_text(text: &Untrusted, room: usize) -> String {
     fenced(&cut_to_fit(|half| format!("[…]\n{}", tail(text, half * 2)), room))
 }
 
-/// How many lines of `log` stand after the line `last`; all of them, if it is not there any more.
+/// Number of lines of `log` after the line `last`; all of them if the log no longer contains that line.
 pub(super) fn lines_after(log: &LogTail, last: Option<&Untrusted>) -> usize {
     let after = |last| log.lines.iter().rev().position(|line| line == last);
     last.and_then(after).unwrap_or(log.lines.len())
 }
 
-/// The end of a log under its heading, in at most about `room` characters, and how many lines of it are new, where that is
-/// known.
+/// The end of a log below its heading, in about `room` characters. The heading contains `new`, the number of new lines,
+/// if it is known.
 pub(super) fn log(log: &LogTail, new: Option<usize>, file: Option<&Path>, room: usize) -> String {
     if log.lines.is_empty() {
         return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
@@ -72,8 +72,8 @@ pub(super) fn log(log: &LogTail, new: Option<usize>, file: Option<&Path>, room: 
     }
     let cut = match (shown < lines.len(), file) {
         (false, _) => String::new(),
-        (true, Some(file)) => format!("Older lines did not fit here; the whole log is {}.\n\n", name(file)),
-        (true, None) => "Older lines did not fit here.\n\n".to_owned(),
+        (true, Some(file)) => format!("Older lines do not fit here; the complete log is {}.\n\n", name(file)),
+        (true, None) => "Older lines do not fit here.\n\n".to_owned(),
     };
     let plural = if shown == 1 { "" } else { "s" };
     let new = new.map_or(String::new(), |new| format!(", {} new", new.min(shown)));
@@ -86,15 +86,15 @@ fn log_line(line: &str) -> String {
     if length <= MAX_LOG_LINE_CHARACTERS {
         return line.to_owned();
     }
-    /// Room for the words.
+    /// Space for the note at the end.
     const NOTE_CHARACTERS: usize = 30;
     let shown = MAX_LOG_LINE_CHARACTERS - NOTE_CHARACTERS;
     format!("{} … ({} more characters)", head(line, shown), length - shown)
 }
 
-/// The name of a file as code.
+/// The path of a file as a code span.
 fn name(file: &Path) -> String {
-    /// The most characters of it.
+    /// Maximum length of a path, in characters.
     const MAX_NAME_CHARACTERS: usize = 500;
     code(&one_line(&file.display().to_string(), MAX_NAME_CHARACTERS))
 }
@@ -103,10 +103,12 @@ fn fits(text: &str, room: usize) -> bool {
     fenced_length(text) <= room
 }
 
-/// What `cut` makes of two halves that fit into `room`. A text of backticks needs fences as long as itself, and a
-/// character that drives is shown as up to eight.
+/// Calls `cut` with the number of characters to keep at either end, and returns a result that fits into `room`.
+///
+/// The length of the result is unknown in advance: a text of backticks needs fences as long as itself, and the escape
+/// for a control character has up to eight characters.
 fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
-    /// For the words between two halves, and a common fence.
+    /// Space for the note between the halves, and for an ordinary fence.
     const NOTE_CHARACTERS: usize = 100;
     let room_for_text = room.saturating_sub(NOTE_CHARACTERS);
     let cuts = [2, 6].map(|part| room_for_text / part);

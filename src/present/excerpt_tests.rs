@@ -4,12 +4,12 @@ use super::*;
 
 const MAX_CHARACTERS: usize = 1_000;
 
-/// A record whose result is in this file.
+/// A record whose result is in `file`.
 fn record(file: Option<&str>) -> TaskRecord {
     serde_json::from_value(json!({
         "id": "1a2b3c4d", "status": "completed", "startedAt": "2024-01-15T10:30:00Z", "resultFile": file
     }))
-    .expect("it is a record")
+    .expect("valid record")
 }
 
 fn full_result(text: &str) -> ResultText {
@@ -25,11 +25,13 @@ fn a_result_that_fits_is_unchanged() {
 }
 
 #[test]
-fn a_long_result_loses_its_middle_and_names_its_file() {
+fn a_long_result_is_shown_without_its_middle_and_names_its_file() {
     let text = format!("first{}last", "ä".repeat(10_000));
     let shown = result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS);
     assert!(
-        shown.starts_with("The whole result is in `/logs/1.result` (resource `task://1a2b3c4d/result`).\n\n```\nfirst"),
+        shown.starts_with(
+            "The complete result is in `/logs/1.result` (resource `task://1a2b3c4d/result`).\n\n```\nfirst"
+        ),
         "{shown}"
     );
     assert!(shown.ends_with("last\n```"), "{shown}");
@@ -38,7 +40,7 @@ fn a_long_result_loses_its_middle_and_names_its_file() {
 }
 
 #[test]
-fn the_unread_middle_is_counted() {
+fn bytes_that_were_never_read_count_as_left_out() {
     let long = ResultText { head: "a".repeat(5_000).into(), left_out: 10_000_000, tail: "z".repeat(5_000).into() };
     let shown = result(&long, &record(None), MAX_CHARACTERS);
     let kept = shown.matches('a').count() + shown.matches('z').count();
@@ -67,10 +69,10 @@ fn every_text_is_cut_to_fit() {
 }
 
 #[test]
-fn the_newest_lines_of_a_log_stay() {
+fn the_newest_lines_of_a_log_are_kept() {
     let lines = (0..1_000).map(|number| format!("line {number}").into()).collect();
     let shown = log(&LogTail { lines, has_more: true }, None, Some(Path::new("/logs/1.log")), 100);
-    let expected = "### Recent log (last 10 lines)\nOlder lines did not fit here; the whole log is `/logs/1.log`.\n\n```\n\
+    let expected = "### Recent log (last 10 lines)\nOlder lines do not fit here; the complete log is `/logs/1.log`.\n\n```\n\
                     line 990\n";
     assert!(shown.starts_with(expected) && shown.ends_with("line 999\n```"), "{shown}");
 }

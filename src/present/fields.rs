@@ -1,4 +1,4 @@
-//! Parts that several answers share: `**Name:** value` lines, and what there is to say about a failure.
+//! Parts that several answers share: `**Name:** value` lines, warnings, and the explanation of a failure.
 
 use std::{fmt::Write, path::Path, time::Duration};
 
@@ -6,30 +6,33 @@ use chrono::{DateTime, Utc};
 
 use super::{
     excerpt, markdown,
-    text::{Foreign, one_line},
+    text::{OutsideText, one_line},
 };
 use crate::task::{ResultText, TaskEnd, TaskRecord, Untrusted, span};
 
-/// The most characters of a value that stands on one line.
+/// Maximum length of the value of a field, in characters.
 const MAX_VALUE_CHARACTERS: usize = 500;
 
-/// The most characters of an advice.
+/// Maximum length of an agent's advice, in characters.
 const MAX_ADVICE_CHARACTERS: usize = 500;
 
-/// The most characters of a duration.
+/// Maximum length of a duration, in characters.
 pub(super) const MAX_DURATION_CHARACTERS: usize = 20;
-/// Maximum number of characters in one warning, and in all of them.
+
+/// Maximum length of one warning, in characters.
 const MAX_WARNING_CHARACTERS: usize = 400;
+
+/// Maximum length of all warnings together, in characters.
 pub(super) const MAX_WARNINGS_CHARACTERS: usize = 1_200;
 
-/// What an agent said has this much room at least.
+/// Minimum space for an agent's explanation, in characters.
 const MIN_SAID_CHARACTERS: usize = 120;
 
-/// A heading and lines below it, then further parts.
+/// An answer: a heading, lines below it, and further parts separated by blank lines.
 pub(super) struct Page {
     text: String,
-    /// The most characters of a value that stands on one line.
-    value: usize,
+    /// Maximum length of the value of a field, in characters.
+    max_value: usize,
 }
 
 impl Page {
@@ -39,34 +42,34 @@ impl Page {
 
     /// A page that begins with `text`.
     pub(super) fn continued(text: String) -> Self {
-        Self { text, value: MAX_VALUE_CHARACTERS }
+        Self { text, max_value: MAX_VALUE_CHARACTERS }
     }
 
     /// Cuts every value to `max` characters.
     pub(super) fn with_max_value(self, max: usize) -> Self {
-        Self { value: max, ..self }
+        Self { max_value: max, ..self }
     }
 
-    /// A line `**Name:** value`. The value is foreign, as far as this knows.
-    pub(super) fn field(&mut self, name: &str, value: &(impl Foreign + ?Sized)) {
-        let value = markdown::value(&one_line(value, self.value));
-        write!(self.text, "\n**{name}:** {value}").expect("a string takes everything");
+    /// Adds a line `**Name:** value`. The value can come from outside.
+    pub(super) fn field(&mut self, name: &str, value: &(impl OutsideText + ?Sized)) {
+        let value = markdown::value(&one_line(value, self.max_value));
+        write!(self.text, "\n**{name}:** {value}").expect("writing to a string cannot fail");
     }
 
     /// The same, if there is a value.
-    pub(super) fn field_if(&mut self, name: &str, value: Option<&(impl Foreign + ?Sized)>) {
+    pub(super) fn field_if(&mut self, name: &str, value: Option<&(impl OutsideText + ?Sized)>) {
         if let Some(value) = value {
             self.field(name, value);
         }
     }
 
-    /// A plain line of ours.
+    /// Adds a line without escaping it.
     pub(super) fn line(&mut self, line: &str) {
         self.text.push('\n');
         self.text.push_str(line);
     }
 
-    /// A part of its own, of ours or made harmless.
+    /// Adds a separate part, which is our own text or already escaped.
     pub(super) fn part(&mut self, part: &str) {
         self.text.push_str("\n\n");
         self.text.push_str(part);
@@ -76,18 +79,18 @@ impl Page {
         self.text
     }
 
-    /// Explains a failure reason that is only about how the agent exited.
+    /// Says that the agent's turn was completed, if the failure reason is only about how the agent exited.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
         let Some(end) = record.end.as_ref().filter(|end| end.turn_completed) else { return };
         let how = match (end.exit_code, &end.exit_signal) {
             (Some(code), _) => format!("exited with code {code}"),
-            (None, Some(signal)) => format!("was ended by {}", markdown::value(&one_line(signal, 50))),
+            (None, Some(signal)) => format!("was killed by {}", markdown::value(&one_line(signal, 50))),
             (None, None) => return,
         };
         self.line(&format!("**Turn Status:** completed; the agent {how} afterwards"));
     }
 
-    /// The warnings, one per line, as far as there is room.
+    /// Adds the warnings, one per line, up to [`MAX_WARNINGS_CHARACTERS`].
     pub(super) fn warnings(&mut self, record: &TaskRecord) {
         let mut room = MAX_WARNINGS_CHARACTERS;
         let warnings = record.end.as_ref().map_or(&[][..], |end| &end.warnings);
@@ -107,7 +110,7 @@ impl Page {
         }
     }
 
-    /// What the agent said about its end, and what to do, in about `room` characters.
+    /// Adds the agent's explanation of its failure, and advice, in about `room` characters.
     pub(super) fn explanation(&mut self, record: &TaskRecord, room: usize) {
         let Some(end) = &record.end else { return };
         let advice = end.advice.as_ref().map(|advice| {
@@ -117,7 +120,7 @@ impl Page {
         });
         if let Some(said) = &end.agent_said {
             let remaining = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
-            // There was no agent then, and the words are our own.
+            // If there was no agent, the text is our own.
             let is_ours = end.failure_reason.as_ref().is_some_and(|reason| reason.raw().ends_with("(spawn failed)"));
             let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
             self.part(&format!("{heading}\n{}", excerpt::agent_text(said, remaining.max(MIN_SAID_CHARACTERS))));
@@ -127,12 +130,12 @@ impl Page {
         }
     }
 
-    /// The agent's final message, if there is one.
+    /// Adds the agent's final message, if there is one, in about `room` characters.
     pub(super) fn result(&mut self, record: &TaskRecord, result: Option<ResultText>, room: usize) {
-        // Of a task of the original program there may be no more than its record.
-        let kept = || record.end.as_ref()?.result.clone();
-        let kept = || kept().map(|head| ResultText { head, left_out: 0, tail: Untrusted::default() });
-        if let Some(result) = result.or_else(kept) {
+        // A task of the original program may have no result file, only a record that contains the result.
+        let recorded = || record.end.as_ref()?.result.clone();
+        let recorded = || recorded().map(|head| ResultText { head, left_out: 0, tail: Untrusted::default() });
+        if let Some(result) = result.or_else(recorded) {
             self.part(&format!("### Result\n{}", excerpt::result(&result, record, room)));
         }
     }
@@ -146,7 +149,7 @@ impl Page {
         self.field_if("Model", record.progress.model.as_ref());
         let fell_back = (!record.progress.fell_back.is_empty()).then(|| {
             format!(
-                "could not work: {}",
+                "these could not run: {}",
                 record.progress.fell_back.iter().map(Untrusted::raw).collect::<Vec<_>>().join("; ")
             )
         });
@@ -158,7 +161,7 @@ impl Page {
     }
 }
 
-/// How long the task ran, or has run.
+/// How long the task ran, or has been running.
 pub(super) fn duration(record: &TaskRecord, now: DateTime<Utc>) -> String {
     if let Some(formatted) = record.end.as_ref().and_then(|end| end.duration_formatted.as_ref()) {
         return formatted.clone();

@@ -1,4 +1,4 @@
-//! Properties of an answer, whatever an agent says. See the module `fuzzing`.
+//! Properties that answers have for any output of an agent. See the module `fuzzing`.
 
 use super::{
     Refused, already_ended,
@@ -9,17 +9,17 @@ use super::{
 };
 use crate::task::{Listing, LogTail, TaskView, Untrusted};
 
-/// No answer has as many characters.
+/// Every answer is shorter than this, in characters.
 const MAX_ANSWER_CHARACTERS: usize = 40_000;
 
-/// Answers about tasks with `text` wherever there is a foreign one, with `log` at the end of the log, and with a result
-/// that is `agent_text`, or goes on saying it.
+/// Checks answers about tasks that contain `text` wherever text from outside can appear, `log` as the end of the log,
+/// and `agent_text`, once or repeated, as the result.
 ///
-/// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
+/// Text from outside must not pass for ours, and no answer may be longer than clients show.
 pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
     let tail = || LogTail { lines: log.split('\n').map(Untrusted::from).collect(), has_more: true };
     let (running, failed) = (record("running", text), record("failed", text));
-    // A long one takes long, so that not every input has one.
+    // Long results are slow to check, so only some inputs get one.
     let times = if agent_text.len() % 8 == 1 { 30_000 / agent_text.len() } else { 0 };
     let long = format!("{agent_text}\n").repeat(times);
     let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };

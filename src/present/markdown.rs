@@ -1,17 +1,24 @@
-//! Foreign text as Markdown that shows exactly that text: no emphasis, link, code, HTML, heading, list or cell of its
-//! own.
+//! Escapes outside text for Markdown, so that it cannot create emphasis, links, code, HTML, headings, lists or table
+//! cells.
 //!
-//! Only what Markdown would act on gets a backslash, so that a path, a version or a sentence looks as it is. Works on one
-//! line at a time; see [`one_line`](super::text::one_line).
+//! Only characters that Markdown would act on get a backslash; ordinary paths, versions and sentences do not change:
+//!
+//! | text | in an answer |
+//! |---|---|
+//! | `/src/my_file-2.rs` | `/src/my_file-2.rs` |
+//! | `**Status:** done` | `\*\*Status:\*\* done` |
+//! | `[a](b)` | `[a\](b)` |
+//!
+//! Works on one line at a time; see [`one_line`](super::text::one_line).
 
-/// Where a line stands.
+/// The position of a line in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MarkdownContext {
-    /// After words of ours, on their line.
+    /// After our own text on the same line.
     Value,
-    /// In a cell of a table.
+    /// In a table cell.
     Cell,
-    /// At the beginning of a line. It may be a sentence of ours around foreign words, so that code in it stays code.
+    /// At the beginning of a line. It may be our own sentence with outside text in it, so code spans are kept.
     Sentence,
 }
 
@@ -20,17 +27,17 @@ pub(super) fn value(line: &str) -> String {
     escaped(line, MarkdownContext::Value)
 }
 
-/// `line` as the content of a cell.
+/// `line` as the content of a table cell.
 pub(super) fn cell(line: &str) -> String {
     escaped(line, MarkdownContext::Cell)
 }
 
-/// `line` as a line, or a point of a list, of its own.
+/// `line` as a separate line or list item.
 pub(crate) fn sentence(line: &str) -> String {
     escaped(line, MarkdownContext::Sentence)
 }
 
-/// `line` as code within a line, unless there is something in it that Markdown acts on.
+/// `line` as a code span; or escaped, if it contains characters that Markdown acts on.
 pub(super) fn code(line: &str) -> String {
     let value = value(line);
     if value == line { format!("`{line}`") } else { value }
@@ -65,16 +72,16 @@ fn escaped(line: &str, context: MarkdownContext) -> String {
     text
 }
 
-/// Whether a `]` after `before` ends what stands in the place of a secret, within a line: only at its beginning would a
-/// colon make it the target of a link.
+/// Whether a `]` after `before` ends a redaction marker within a line. Such a marker needs no escape: `[x]:` defines a
+/// link only at the beginning of a line.
 fn ends_redaction(before: &str) -> bool {
     before.rfind('[').is_some_and(|start| start > 0 && before[start..].starts_with("[redacted:"))
 }
 
-/// Whether Markdown would act on `letter`, which is no backtick, between `before` and `after`.
+/// Whether Markdown would act on `letter` between `before` and `after`. Not for backticks.
 fn is_markup(letter: char, before: Option<char>, after: &str, context: MarkdownContext) -> bool {
     let next = after.chars().next();
-    // Not every number is part of a word: `⁴` is not.
+    // Not `is_numeric`: a digit such as `⁴` is not part of a word.
     let in_word =
         |neighbour: Option<char>| neighbour.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
     match letter {
@@ -96,7 +103,7 @@ fn is_entity(after: &str) -> bool {
     name.find(|letter: char| !letter.is_ascii_alphanumeric()).is_some_and(|end| end > 0 && name[end..].starts_with(';'))
 }
 
-/// Where the character is that would make a heading, a quotation, a list, a rule or a table of `line`.
+/// Position of the character that would make `line` a heading, a quotation, a list item, a rule or a table.
 fn block_marker(line: &str) -> Option<usize> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     match line.as_bytes().get(digits) {
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_code_unless_it_needs_escaping() {
+    fn a_path_is_a_code_span_unless_it_needs_escaping() {
         assert_eq!(code("/logs/1.log"), "`/logs/1.log`");
         assert_eq!(code("**x** `y`"), "\\*\\*x\\*\\* \\`y\\`");
     }

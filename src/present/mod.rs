@@ -1,26 +1,27 @@
-//! Text for people and models: pure functions from data to text. No file, clock or environment is read here.
+//! Turns data into text for people and models. All functions are pure: none reads a file, the clock or the environment.
 //!
-//! Text is written for three readers, and each has its own safe form:
+//! There are three kinds of readers, and each gets its own safe form:
 //!
-//! | reader | form | made by |
+//! | reader | form | produced by |
 //! |---|---|---|
-//! | a model | Markdown: answers of tools, and what `wait` and `notify` print | the functions that return a whole answer; `Refused::markdown` |
+//! | a model | Markdown: tool answers, and the output of `wait` and `notify` | functions that return a whole answer; `Refused::markdown` |
 //! | a person at a terminal | plain lines | `plain`, `Refused::plain`, `check` |
 //! | a client that shows an error | one line | `Refused::in_one_line`, `protocol` |
 //!
-//! The words and forms of answers are documented, and models and scripts look for them. No answer has 40,000 characters:
-//! Claude Code puts long ones aside.
+//! The labels and the layout of answers are documented, because models and scripts look for them. Every answer is
+//! shorter than 40,000 characters, because Claude Code does not show long answers in full.
 //!
-//! Text from outside is [`Untrusted`](crate::task::Untrusted), and nothing in it can pass for ours:
+//! Text from outside is [`Untrusted`](crate::task::Untrusted). It can never pass for the connector's own text:
 //!
-//! - Results, complaints and log lines stand verbatim in a fence that nothing in them can close; but control characters,
-//!   bidirectional controls and line separators are shown as escapes, such as `\x1b`. What joins an emoji stays. The
-//!   result file has it byte for byte.
-//! - Everything else stands on one line: gaps become blanks, whatever drives or hides is shown as its escape, and in
-//!   Markdown what would be acted on has a backslash before it.
-//! - A sentence of ours with foreign words in it is a [`Message`](crate::task::Message) until it is printed. Secrets are
-//!   taken out of its foreign words, never out of ours.
-//! - `data` is the exception: exact text inside the JSON of an answer to a client that asked for it.
+//! - Results, error messages and log lines appear verbatim inside a fence that nothing in them can close. Only control
+//!   characters, bidirectional controls and line separators are shown as escapes, such as `\x1b`. The characters that
+//!   join an emoji are kept. The result file contains the exact bytes.
+//! - All other outside text is put on one line: whitespace is collapsed, control and invisible characters are shown as
+//!   escapes, and in Markdown each active character gets a backslash. A task named `**Status:** failed` is listed as
+//!   `\*\*Status:\*\* failed`.
+//! - A sentence that contains outside text is a [`Message`](crate::task::Message) until it is printed, so that secrets
+//!   are redacted in the outside text only.
+//! - The exception is `data`: exact text inside a JSON answer, for a client that asked for this text.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod answer_reader;
@@ -70,24 +71,24 @@ pub(crate) use status::{diagnostics, state, status, timestamp};
 pub(crate) use status_poll::StatusPoll;
 pub(crate) use tasks::{sessions, tasks};
 
-/// No answer has as many characters. Claude Code 2.1.330 shows 50,000.
+/// Every answer is shorter than this, in characters. Claude Code 2.1.330 shows 50,000.
 #[cfg(test)]
 const MAX_ANSWER_CHARACTERS: usize = 40_000;
 
-/// Room for the result where it is what was asked for.
+/// Maximum length of the result in the answer of `codex_agent`, in characters.
 const MAX_RESULT_CHARACTERS: usize = 20_000;
 
-/// Room for the result where it is told without being asked for.
+/// Maximum length of the result in a summary of an ended task, in characters.
 const MAX_BRIEF_RESULT_CHARACTERS: usize = 2_000;
 
-/// Room for what became of several tasks together.
+/// Maximum length of the summaries of several tasks together, in characters.
 const MAX_COMBINED_CHARACTERS: usize = 30_000;
 
-/// Room for the result below a status.
+/// Maximum length of the result in the answer of `codex_status`, in characters.
 const MAX_STATUS_RESULT_CHARACTERS: usize = 12_000;
 
-/// Room for the end of a log.
+/// Maximum length of the log excerpt in a status, in characters.
 const MAX_LOG_CHARACTERS: usize = 12_000;
 
-/// Room for what an agent said about its failure.
+/// Maximum length of an agent's explanation of its failure, in characters.
 const MAX_SAID_CHARACTERS: usize = 2_000;

@@ -1,4 +1,4 @@
-//! Notices: problems in the data directory, and limits, that an answer mentions.
+//! Notices at the end of an answer: problems in the data directory, and limits that are in effect.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use crate::task::{Message, TaskId, message};
 /// Maximum length of all notices together, in characters.
 const MAX_NOTICES_CHARACTERS: usize = 2_000;
 
-/// The index is damaged.
+/// The file `tasks.json` is damaged.
 pub(crate) fn damaged_index() -> Message {
-    "tasks.json is damaged, too large, or of a later version; the records of the tasks are shown instead".into()
+    "tasks.json is damaged, too large, or from a later version; showing the tasks' records instead".into()
 }
 
 /// The catalog is damaged.
 pub(crate) fn damaged_catalog(problem: &str) -> Message {
-    message![problem.to_owned(), "; the records of the tasks are listed instead until it is rebuilt"]
+    message![problem.to_owned(), "; listing the tasks' records instead until it is rebuilt"]
 }
 
 /// The record of a task is damaged.
@@ -23,44 +23,44 @@ pub(crate) fn damaged_record(id: &TaskId) -> Message {
     message![
         "the record of task ",
         id,
-        " is damaged, too large, or of a later version; the task is shown as the index knows it"
+        " is damaged, too large, or from a later version; showing the index's entry instead"
     ]
 }
 
-/// A task has lost its supervisor, and cannot be finalized.
+/// The supervisor of a task is gone, and the task cannot be finalized.
 pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
     message![
-        "task ",
+        "the supervisor of task ",
         id,
-        " has lost its supervisor and cannot be finalized now: ",
+        " is gone, and the task cannot be finalized yet: ",
         error.to_string(),
-        "; until then it is shown as its record says"
+        "; showing its last record until then"
     ]
 }
 
-/// A small file cannot be read.
+/// A file in the data directory cannot be read.
 pub(crate) fn ignored_file(path: &Path, error: &impl ToString) -> Message {
-    message![path, " is ignored: ", error.to_string(), "; remove it, or the problem stays"]
+    message!["ignoring ", path, ": ", error.to_string(), "; remove the file to fix this"]
 }
 
-/// More problems than one answer mentions.
+/// Number of problems that do not fit into one answer.
 pub(crate) fn omitted(count: u64) -> Message {
-    message![count, " more problems are in the log of the server"]
+    message![count, " more problems; see the server's log"]
 }
 
-/// Tasks wait, because only so many run at a time.
+/// Tasks are waiting because the maximum number of tasks is running.
 pub(crate) fn queued(waiting: &[TaskId], max: usize) -> Message {
     const MAX_LISTED_TASKS: usize = 5;
     let named: Vec<_> = waiting.iter().take(MAX_LISTED_TASKS).map(TaskId::as_str).collect();
     let more = if waiting.len() > named.len() { ", …" } else { "" };
     Message::trusted(format!(
-        "{} queued ({}{more}): at most {max} run at a time here, by `limits.max_running` in config.toml",
+        "{} queued ({}{more}): `limits.max_running` in config.toml allows {max} running at a time",
         waiting.len(),
         named.join(", "),
     ))
 }
 
-/// `text` with the notices below it, as far as there is room.
+/// `text` followed by the notices, up to [`MAX_NOTICES_CHARACTERS`].
 pub(crate) fn with_notices(mut text: String, notices: &[Message]) -> String {
     if notices.is_empty() {
         return text;

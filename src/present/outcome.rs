@@ -1,4 +1,4 @@
-//! What became of a task: answers of `codex_agent` and `codex_cancel`.
+//! Answers about the start and the end of a task, mainly of `codex_agent` and `codex_cancel`.
 
 use super::{
     MAX_BRIEF_RESULT_CHARACTERS, MAX_COMBINED_CHARACTERS, MAX_RESULT_CHARACTERS, MAX_SAID_CHARACTERS,
@@ -7,23 +7,23 @@ use super::{
 };
 use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus, Untrusted};
 
-/// A task has been started, and nobody waits for it; `wait` is the command that does.
+/// A task was started in the background. `wait` is the command that waits for its end.
 pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
     let mut page = Page::begin("Codex Agent Started");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
     page.part("The agent works in the background.");
-    page.line(&format!("- To be woken when it ends: run `{wait}` as a background shell command."));
-    page.line(&format!("- To see what it does, and its result: call `codex_status` with `taskId` `{id}`."));
-    page.line(&format!("- To stop it: call `codex_cancel` with `taskId` `{id}`."));
+    page.line(&format!("- To be notified when it finishes, run `{wait}` as a background shell command."));
+    page.line(&format!("- To see its progress and its result, call `codex_status` with `taskId` `{id}`."));
+    page.line(&format!("- To stop it, call `codex_cancel` with `taskId` `{id}`."));
     match on_server_exit {
-        OnServerExit::Interrupt => page.line("- It is interrupted when this session ends."),
-        OnServerExit::Continue => page.line("- It goes on when this session ends."),
+        OnServerExit::Interrupt => page.line("- It is stopped when this session ends."),
+        OnServerExit::Continue => page.line("- It keeps running when this session ends."),
     }
     page.end()
 }
 
-/// A task has ended, and here is what came of it.
+/// A task has ended: the full answer for a call that waited for it.
 pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
     let mut page = Page::begin("Codex Agent Result");
     page.field("Task ID", record.id.as_str());
@@ -38,7 +38,7 @@ pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.end()
 }
 
-/// A task has ended, told to one who goes on with something else.
+/// A task has ended: a summary for a reader who is busy with something else.
 pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     let mut page = Page::begin("Task Ended");
     page.field("Task ID", record.id.as_str());
@@ -50,8 +50,8 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.end()
 }
 
-/// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of
-/// the others their status. `pending` have not ended.
+/// Several tasks have ended: the [`brief`] summary of each while they fit, then only the status of the others. The
+/// tasks `pending` have not ended.
 pub(crate) fn all_ended(
     records: &[Box<TaskRecord>],
     pending: &[TaskId],
@@ -72,47 +72,47 @@ pub(crate) fn all_ended(
     }
     if !others.is_empty() {
         let others = others.join(", ");
-        parts.push(format!("Also ended: {others}. Call `codex_status` with a task's id for its result."));
+        parts.push(format!("Also ended: {others}. Call `codex_status` with a task ID for its result."));
     }
     if !pending.is_empty() {
         let pending = pending.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
-        parts.push(format!("Not ended yet: {pending}."));
+        parts.push(format!("Still running: {pending}."));
     }
     parts.join("\n\n")
 }
 
-/// A task has ended, for a message of progress.
+/// A task has ended, for a progress message.
 pub(crate) fn ended_briefly(record: &TaskRecord) -> String {
     format!("task {} {}", record.id, record.status())
 }
 
-/// A call was withdrawn before it began.
+/// A call was cancelled before it started a task.
 pub(crate) fn cancelled_before_start() -> String {
-    "Withdrawn before it began.".to_owned()
+    "Cancelled before it started.".to_owned()
 }
 
-/// Nobody waits for a task any more.
+/// A cancelled call leaves its task running.
 pub(crate) fn detached(id: &TaskId) -> String {
-    format!("Task {id} goes on without a listener.")
+    format!("Task {id} keeps running, but no call waits for it.")
 }
 
 /// A task was cancelled with the call that waited for it.
 pub(crate) fn being_cancelled(id: &TaskId) -> String {
-    format!("Task {id} is cancelled.")
+    format!("Task {id} is being cancelled.")
 }
 
-/// There is no result to read.
+/// The task has no result.
 pub(crate) fn without_result(record: &TaskRecord) -> String {
     let (id, status) = (&record.id, record.status());
     format!("Task {id} has no result; its status is {status}. Call `codex_status` with `taskId` `{id}`.")
 }
 
-/// A piece of a result of `size` bytes that begins at byte `offset`, and where the next one begins.
+/// A piece of a result of `size` bytes. The piece begins at byte `offset`, and the next piece at byte `next`.
 pub(crate) fn result_chunk(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
     let (from, to) = (offset.min(size), next.unwrap_or(size));
     let next = match next {
-        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
-        None => "This is the end.".to_owned(),
+        Some(next) => format!("To continue, call `codex_result` with `taskId` `{id}` and `offset` {next}."),
+        None => "This is the end of the result.".to_owned(),
     };
     format!("Bytes {from} to {to} of {size}. {next}\n\n{}", fenced(text))
 }
@@ -126,14 +126,14 @@ pub(crate) fn cancelled(record: &TaskRecord) -> String {
     page.backend(record);
     page.path("Log", record.start.log_file.as_deref());
     page.part(if was_cancelled {
-        "What the agent had changed in files stays as it is."
+        "Files the agent already changed were left as they are."
     } else {
         "The task ended before it could be stopped."
     });
     page.end()
 }
 
-/// A task that was to be stopped had ended before.
+/// The task to be stopped had already ended.
 pub(crate) fn already_ended(record: &TaskRecord) -> String {
     let mut page = Page::begin("Task Not Cancelled");
     page.field("Task ID", record.id.as_str());
@@ -145,7 +145,7 @@ pub(crate) fn already_ended(record: &TaskRecord) -> String {
     page.end()
 }
 
-/// A task does not stop.
+/// The task is being stopped, but has not ended yet.
 pub(crate) fn stopping(id: &TaskId) -> String {
     let mut page = Page::begin("Task Stopping");
     page.field("Task ID", id.as_str());

@@ -1,57 +1,57 @@
-//! Prompts, which clients offer to people as commands: delegate, review, rescue, status.
+//! Text of the prompts that clients offer to people as commands: delegate, review, rescue, status.
 //!
-//! Each is a message to the model that says which tool to call and with what. Words of the person who uses it stand in it as
-//! they are: it is that person's message. Words of tasks are quoted, as in every answer.
+//! Each prompt is a message to the model that says which tool to call, with which arguments. It contains the person's
+//! own words unchanged, because it is that person's message. Text of tasks is escaped, as in every answer.
 
 use super::{outcome::ended, text::one_line};
 use crate::task::{ResultText, TaskId, TaskRecord, Untrusted};
 
-/// The names of the prompts and of their arguments, with `true` for those that have to be given.
+/// The prompts: name, title, description and arguments.
 pub(crate) const PROMPTS: [(&str, &str, &str, &[Argument]); 4] = [
     (
         "delegate",
         "Delegate a task",
-        "Hand a piece of work to another coding agent",
+        "Delegate a task to another coding agent",
         &[
-            ("task", "What is to be done", true),
+            ("task", "The task to delegate", true),
             ("model", "The agent's model", false),
-            ("sandbox", "What the agent may touch", false),
-            ("background", "yes: go on meanwhile; no: wait for the result", false),
+            ("sandbox", "The sandbox: what the agent may change", false),
+            ("background", "yes: continue while it works; no: wait for the result", false),
         ],
     ),
     (
         "review",
         "Review changes",
-        "Let another agent review changes, read-only",
+        "Have another agent review your changes (read-only)",
         &[
-            ("base", "The branch to compare with; without one, what is not committed", false),
-            ("focus", "What to look at in particular", false),
+            ("base", "The branch to compare with (default: review uncommitted changes)", false),
+            ("focus", "Areas that need special attention", false),
             ("model", "The agent's model", false),
         ],
     ),
     (
         "rescue",
         "Rescue a failed task",
-        "Go on where a task failed, with what is known of it",
-        &[("taskId", "The task that failed", true), ("hint", "What to do differently", false)],
+        "Retry a failed task using what is known about the failure",
+        &[("taskId", "The task that failed", true), ("hint", "A different approach to try", false)],
     ),
     (
         "status",
-        "Look at tasks",
-        "Show a task, or what runs",
-        &[("taskId", "The task; without one, all that run", false)],
+        "Show task status",
+        "Show one task, or all running tasks",
+        &[("taskId", "The task (default: all running tasks)", false)],
     ),
 ];
 
-/// Name, description, and whether it has to be given.
+/// Name, description, and whether it is required.
 pub(crate) type Argument = (&'static str, &'static str, bool);
 
 /// The prompt `delegate`.
 pub(crate) fn delegate(task: &str, model: Option<&str>, sandbox: Option<&str>, background: bool) -> String {
     let mut text = format!(
-        "Delegate this to the coding agent, with the tool codex_agent:\n\n{task}\n\n\
-         Use the current project's directory as `workingDirectory`. Write into `task` all that the agent has to know: it \
-         sees nothing of this conversation."
+        "Delegate this to the coding agent, using the tool codex_agent:\n\n{task}\n\n\
+         Use the current project's directory as `workingDirectory`. Put everything the agent needs to know into `task`: it \
+         cannot see this conversation."
     );
     if let Some(model) = model {
         text.push_str(&format!(" Pass `model`: {model}."));
@@ -60,50 +60,50 @@ pub(crate) fn delegate(task: &str, model: Option<&str>, sandbox: Option<&str>, b
         text.push_str(&format!(" Pass `sandbox`: {sandbox}."));
     }
     text.push_str(if background {
-        " Pass `async`: true, tell me the task id, and go on; look at the result when the task has ended."
+        " Pass `async`: true, tell me the task ID, and continue; check the result when the task has finished."
     } else {
-        " Wait for the result, look at what was changed, and tell me what came of it."
+        " Wait for the result, review the changes, and tell me the outcome."
     });
     text
 }
 
 /// The prompt `review`.
 pub(crate) fn review(base: Option<&str>, focus: Option<&str>, model: Option<&str>) -> String {
-    let what = match base {
-        Some(base) => format!("the changes of this branch against `{base}` (git diff {base}...HEAD)"),
-        None => "the changes that are not committed (git status, git diff HEAD, and new files)".to_owned(),
+    let changes = match base {
+        Some(base) => format!("the changes on this branch compared with `{base}` (git diff {base}...HEAD)"),
+        None => "the uncommitted changes (git status, git diff HEAD, and new files)".to_owned(),
     };
-    let focus = focus.map(|focus| format!(" Look in particular at this: {focus}.")).unwrap_or_default();
+    let focus = focus.map(|focus| format!(" Pay special attention to this: {focus}.")).unwrap_or_default();
     let model = model.map(|model| format!(" and `model`: {model}")).unwrap_or_default();
     format!(
-        "Let the coding agent review {what}, with the tool codex_agent and `sandbox`: read-only{model}. Use the current \
-         project's directory as `workingDirectory`. Ask it in `task` for mistakes, each with file, line, what is wrong and \
-         what would mend it, the worst first, and for nothing else.{focus} When it has answered, check each finding \
-         against the code yourself, and tell me which hold."
+        "Have the coding agent review {changes}, using the tool codex_agent with `sandbox`: read-only{model}. Use the current \
+         project's directory as `workingDirectory`. In `task`, ask for bugs only, most serious first, each with file, line, \
+         problem and fix.{focus} When it has answered, check each finding against the code yourself, and tell me which ones \
+         are real."
     )
 }
 
-/// The prompt `rescue`, for a task with this record and result.
+/// The prompt `rescue` for the task that has this record and result.
 pub(crate) fn rescue(record: &TaskRecord, result: Option<ResultText>, hint: Option<&str>) -> String {
     let known = ended(record, result);
     let directory = one_line(&Untrusted::from(record.progress.working_directory.as_path()), 500);
-    let hint = hint.map(|hint| format!(" Do this differently: {hint}.")).unwrap_or_default();
+    let hint = hint.map(|hint| format!(" Try a different approach: {hint}.")).unwrap_or_default();
     format!(
-        "A task of the coding agent did not come to a good end. This is known of it:\n\n{known}\n\n\
-         Find out why, with the tool codex_status and `taskId` {}, and with what stands in the files. Then start it anew \
-         with codex_agent in `workingDirectory` {directory}: write into `task` what was asked, what is done already, what \
-         went wrong, and how to get around it.{hint} If it cannot work as things are, such as without a login, tell me what \
-         I have to do instead.",
+        "A delegated task failed. What we know:\n\n{known}\n\n\
+         Find out why: call codex_status with `taskId` {}, and look at the project's files. Then start the task again with \
+         codex_agent in `workingDirectory` {directory}. In `task`, describe the original request, what is already done, what \
+         went wrong, and how to avoid it.{hint} If it cannot succeed as things are, for example because a login is missing, \
+         tell me what I need to do.",
         record.id
     )
 }
 
-/// The prompt `status`, of one task or of all that run.
+/// The prompt `status`, for one task or for all running tasks.
 pub(crate) fn status(id: Option<&TaskId>) -> String {
     match id {
-        Some(id) => format!("Call the tool codex_status with `taskId` {id}, and tell me in a few words how the task stands."),
-        None => "Call the tool codex_tasks with `status`: running, and codex_status for each of them; tell me in a few words \
-                 how they stand. If none runs, tell me how the newest ended."
+        Some(id) => format!("Call the tool codex_status with `taskId` {id}, and briefly tell me the task's status."),
+        None => "Call the tool codex_tasks with `status`: running, then codex_status for each task, and briefly tell me their \
+                 status. If none is running, tell me how the newest task ended."
             .to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Words of protocol errors: in one line each.
+//! Messages of protocol errors, one line each.
 
 use super::{
     Refused,
@@ -10,46 +10,45 @@ use crate::task::{Message, MessagePart, TaskId, message};
 /// A call of a tool that does not exist.
 pub(crate) const NO_SUCH_TOOL: &str = "tool not found; next: list the tools with `tools/list`";
 
-/// A call of a tool that is not switched on. `word` is its name in the configuration.
+/// A call of a tool that is not enabled. `word` is its name in the configuration.
 pub(crate) fn tool_is_off(name: &'static str, word: &'static str) -> String {
     format!(
-        "tool `{name}` is off; next: add \"{word}\" to `extra` in the section [tools] of config.toml, and restart the server"
+        "tool `{name}` is not enabled; next: add \"{word}\" to `extra` in the section [tools] of config.toml, and restart the server"
     )
 }
 
-/// A request before `initialize` without the metadata that stands for it: the rest of an error that says so.
+/// Added to the error for a request that comes before `initialize` and lacks the metadata that can replace it.
 pub(crate) const INITIALIZE_HINT: &str = "; next: send them, or first send `initialize` with `protocolVersion`, `capabilities` \
                                         and `clientInfo` in its `params`";
 
 /// A request with the ID of another one.
 pub(crate) const ID_IN_USE: &str =
-    "another request with this ID has no answer yet; next: give each request an ID of its own";
+    "another request with this ID is not answered yet; next: give each request its own ID";
 
-/// The problem of an object that is not JSON.
-pub(crate) const NOT_JSON: &str = "it is not JSON";
+/// The message is not JSON.
+pub(crate) const NOT_JSON: &str = "not JSON";
 
-/// Something else than a call of a tool.
-pub(crate) const INVALID_TOOL_CALL: &str = "tools/call takes a `name`, and `arguments` that are an object";
+/// Invalid parameters of `tools/call`.
+pub(crate) const INVALID_TOOL_CALL: &str = "tools/call requires a `name`, and `arguments` must be an object";
 
-/// A page of a list that does not exist.
-pub(crate) const INVALID_CURSOR: &str = "this is no cursor of this list; next: list without one";
+/// The cursor of a list is invalid.
+pub(crate) const INVALID_CURSOR: &str = "invalid cursor; next: list again without a cursor";
 
-/// A resource to subscribe to that does not exist.
-pub(crate) const CANNOT_SUBSCRIBE: &str = "there is no such resource to subscribe to";
+/// A subscription to a resource that does not exist.
+pub(crate) const CANNOT_SUBSCRIBE: &str = "no such resource, or it cannot be subscribed to";
 
-/// More sessions than a server holds.
-pub(crate) const TOO_MANY_SESSIONS: &str =
-    "there are as many sessions as this server holds; next: end one, or try again later";
+/// The server has the maximum number of sessions.
+pub(crate) const TOO_MANY_SESSIONS: &str = "too many sessions; next: end one, or try again later";
 
-/// The problem of JSON that cannot be read whole.
-pub(crate) const INCOMPLETE: &str = "it has NaN, a number out of range, or too many levels of nesting";
+/// Part of the JSON cannot be represented.
+pub(crate) const INCOMPLETE: &str = "NaN, a number out of range, or too many levels of nesting";
 
-/// The problem of a body with several messages.
-pub(crate) const EXPECTED_ONE_MESSAGE: &str = "a body holds one message";
+/// The body of an HTTP request does not contain exactly one message.
+pub(crate) const EXPECTED_ONE_MESSAGE: &str = "the body must contain exactly one message";
 
-/// The problem of a message that is too long.
+/// The message is too long; `max` is in bytes.
 pub(crate) fn too_long(max: usize) -> String {
-    format!("it is longer than {max} bytes")
+    format!("longer than {max} bytes")
 }
 
 /// A message that is not JSON.
@@ -63,16 +62,16 @@ pub(crate) const INVALID_REQUEST: &str =
 
 /// A batch of requests.
 pub(crate) const BATCHES_NOT_SUPPORTED: &str =
-    "Invalid request: MCP has no batches; next: send each request as a message of its own";
+    "Invalid request: MCP has no batches; next: send each request as a separate message";
 
-/// More subscriptions than are possible.
+/// The client has the maximum number of subscriptions.
 pub(crate) fn too_many_subscriptions(max: usize) -> String {
-    format!("{max} subscriptions are the most")
+    format!("too many subscriptions; the maximum is {max}")
 }
 
 /// A prompt that does not exist.
 pub(crate) fn no_such_prompt() -> String {
-    format!("there is no such prompt; next: use one of {}", PROMPTS.map(|(name, ..)| name).join(", "))
+    format!("unknown prompt; next: use one of {}", PROMPTS.map(|(name, ..)| name).join(", "))
 }
 
 /// An argument that the prompt does not have.
@@ -81,28 +80,28 @@ pub(crate) fn no_such_argument(prompt: &str, name: &str, known: &[Argument]) -> 
     plain(&message![
         MessagePart::trusted(format!("`{prompt}` has no argument ")),
         MessagePart::quoted(name),
-        MessagePart::trusted(format!("; it takes {names}"))
+        MessagePart::trusted(format!("; valid arguments: {names}"))
     ])
 }
 
 /// An argument of a prompt that is not a string.
 pub(crate) fn takes_a_string(argument: &str) -> String {
-    format!("`{argument}` takes a string")
+    format!("`{argument}` must be a string")
 }
 
-/// An argument of a prompt that is missing.
+/// A required argument of a prompt is missing.
 pub(crate) fn needs_argument(prompt: &str, argument: &str) -> String {
-    format!("`{prompt}` needs the argument `{argument}`")
+    format!("`{prompt}` requires the argument `{argument}`")
 }
 
-/// A part of a task that does not exist.
+/// The task does not have this part.
 pub(crate) fn no_such_part(id: &TaskId, part: &str) -> String {
     format!("task {id} has no {part}")
 }
 
-/// The name of a resource that names nothing.
+/// The URI of a resource is invalid.
 pub(crate) fn bad_uri(why: Message) -> String {
-    let forms = "use `task://ID`, or with `/log`, `/result`, `/events` or `/diagnostics` after it, and after any but the last \
-                 `?offset=BYTES&length=BYTES`, or after the log `?tail=LINES`";
+    let forms = "use `task://ID`, optionally followed by `/log`, `/result`, `/events` or `/diagnostics`; all but the last accept \
+                 `?offset=BYTES&length=BYTES`, and the log also accepts `?tail=LINES`";
     Refused::new(why, forms).in_one_line()
 }

@@ -1,5 +1,5 @@
-//! Reasons for refusing a call, and for failures of the command line. Errors of the modules below are given in their own
-//! words.
+//! Texts for calls that are refused, and for errors of the command line. Errors of lower modules keep their own
+//! wording.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -11,67 +11,68 @@ use crate::{
     visible::shell_line,
 };
 
-/// No task has this id.
+/// No task has this ID.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
-    Refused::new(
-        message!["no such task: ", MessagePart::quoted(word.clone())],
-        "call `codex_tasks` to list the tasks there are",
-    )
+    Refused::new(message!["no such task: ", MessagePart::quoted(word.clone())], "call `codex_tasks` to list tasks")
 }
 
-/// The next step for somebody at a shell, where tools cannot be called, to find a task.
+/// How to find a task from a shell, where tools cannot be called.
 pub(crate) fn find_task(log_dir: &Path) -> Message {
     let list = shell_line(["ls", &*log_dir.to_string_lossy()]);
     message![
         "run `",
         list,
-        "`, which has a log for each task, named by its ID; if the task is of a server with another data directory, add \
-         `--data-dir DIR`"
+        "` to see the tasks: each has a log there, named after its ID; for the tasks of a server with another data directory, \
+         add `--data-dir DIR`"
     ]
 }
 
-/// The task's files are in another log directory.
+/// The task's files are not in the configured log directory.
 pub(crate) fn elsewhere(id: &TaskId, there: &Path, here: &Path) -> Refused {
     let assignment = shell_line([&*format!("log_dir={}", there.display())]);
     Refused::new(
-        message!["the files of task ", id, " are in ", there, ", and `log_dir` is ", here],
+        message!["the files of task ", id, " are in ", there, ", but `log_dir` is ", here],
         message!["set `log_dir` to that directory in config.toml, or add `--set ", assignment, "`"],
     )
 }
 
 /// The task to be resumed has not ended.
 pub(crate) fn still_running(id: &TaskId) -> Refused {
-    Refused::new(message!["task ", id, " cannot be resumed: it still runs"], wait_or_cancel(id))
+    Refused::new(message!["task ", id, " cannot be resumed: it is still running"], wait_or_cancel(id))
 }
 
-/// The task to be resumed has no session.
+/// The task to be resumed has no session ID.
 pub(crate) fn without_session(id: &TaskId) -> Refused {
     Refused::new(
-        message!["task ", id, " cannot be resumed: its agent named no session, as happens when it never came to work"],
-        "start a new task, with all it has to know in `task`",
+        message![
+            "task ",
+            id,
+            " cannot be resumed: its agent reported no session ID, which happens when it fails before it starts working"
+        ],
+        "start a new task, and put everything the agent needs to know into `task`",
     )
 }
 
-/// A task runs on the session to be resumed.
+/// A running task uses the session to be resumed.
 pub(crate) fn session_in_use(session: &Untrusted, by: &TaskId) -> Refused {
-    Refused::new(message!["session ", session, " cannot be resumed: task ", by, " runs on it"], wait_or_cancel(by))
+    Refused::new(message!["session ", session, " cannot be resumed: task ", by, " is using it"], wait_or_cancel(by))
 }
 
 fn wait_or_cancel(id: &TaskId) -> Message {
-    message!["wait for its end, or call `codex_cancel` with `taskId` ", id]
+    message!["wait until it ends, or call `codex_cancel` with `taskId` ", id]
 }
 
-/// No backend has this name. One with the name `suggestion` is like it.
+/// No backend has this name. The name `suggestion` is similar.
 pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[String]) -> Refused {
-    let suggestion = suggestion.map_or_else(String::new, |near| format!(" (`{near}`?)"));
-    let known = format!("{suggestion}; there is `{}`", known.join("`, `"));
+    let suggestion = suggestion.map_or_else(String::new, |similar| format!(" (did you mean `{similar}`?)"));
+    let known = format!("{suggestion}; configured: `{}`", known.join("`, `"));
     Refused::new(
-        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::trusted(known)],
-        "name one of them, or add it to config.toml",
+        message!["unknown backend ", MessagePart::quoted(name), MessagePart::trusted(known)],
+        "use one of these, or add it to config.toml",
     )
 }
 
-/// A directory cannot be worked in.
+/// A task cannot run in the working directory `path`.
 pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: String) -> Refused {
     Refused::new(message!["`workingDirectory` ", path, ": ", problem.to_string()], next)
 }
@@ -81,74 +82,74 @@ pub(crate) fn not_usable(backend: &BackendName, problem: &impl ToString, next: &
     Refused::new(message!["backend `", backend, "` cannot be used: ", problem.to_string()], next.to_owned())
 }
 
-/// There is no supervisor for a task.
+/// The supervisor of a task did not start.
 pub(crate) fn not_started(problem: &impl ToString) -> Refused {
     Refused::new(
         problem.to_string(),
-        "run `codex-connector check`; see that the data directory can be written to, and that the limits on processes and \
+        "run `codex-connector check`; make sure that the data directory is writable, and that the limits on processes and \
          memory leave room for a supervisor and its agent",
     )
 }
 
 /// A file of the data directory cannot be read or written.
 pub(crate) fn store_problem(problem: &impl ToString, path: &Path) -> Refused {
-    Refused::new(problem.to_string(), message!["see that ", path, " can be read and written"])
+    Refused::new(problem.to_string(), message!["make sure that ", path, " can be read and written"])
 }
 
-/// The data directory does not answer.
+/// The file system of the data directory does not respond.
 pub(crate) fn no_answer(directory: &Path) -> Refused {
     Refused::new(
-        message!["the data directory ", directory, " does not answer"],
-        message!["see that the disk or the server that ", directory, " is on is there, and try again"],
+        message!["the data directory ", directory, " does not respond"],
+        message!["make sure that the disk or server that holds ", directory, " is available, and try again"],
     )
 }
 
-/// A task was started, and its end cannot be told.
+/// A task was started, but the server cannot wait for its end.
 pub(crate) fn cannot_follow(id: &TaskId, why: Refused) -> Refused {
-    Refused::new(
-        message!["Task ", id, " was started, and cannot be followed: ", why.problem],
-        message![why.next.unwrap_or_default(), ", and call `codex_status` with `taskId` ", id],
-    )
+    let status = message!["call `codex_status` with `taskId` ", id];
+    let next = match why.next {
+        Some(next) => message![next, ", then ", status],
+        None => status,
+    };
+    Refused::new(message!["Task ", id, " was started, but the server cannot follow it: ", why.problem], next)
 }
 
-/// No task is known that had this session, so that its directory is not known.
+/// No known task used this session, so its directory is unknown.
 pub(crate) fn unknown_session(session: &Untrusted) -> Refused {
     Refused::new(
-        message!["No task is known that had the session ", session],
-        "call `codex_resume` again with `workingDirectory`, or call `codex_sessions`",
+        message!["No known task used session ", session, ", so its working directory is unknown"],
+        "call `codex_resume` again with `workingDirectory`, or call `codex_sessions` to list sessions",
     )
 }
 
-/// A fault of this program.
+/// A bug in this program.
 pub(crate) fn internal_error() -> Refused {
     Refused::new(
-        "This call failed because of a fault in codex-connector; a task that it started goes on.",
-        "call `codex_tasks`, and report the fault with what the server printed on stderr",
+        "This call failed because of a bug in codex-connector. If it started a task, the task keeps running.",
+        "call `codex_tasks` to see the task, and report the bug together with the server's output on stderr",
     )
 }
 
-/// The conformance kit has no place for its files.
+/// The directory for the files of `check --deep` cannot be created.
 pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refused {
     Refused::new(
-        message!["cannot make the kit's directory in ", path, ": ", error.to_string()],
-        "make that directory writable, or choose another by --data-dir",
+        message!["cannot create the directory for `check --deep` in ", path, ": ", error.to_string()],
+        "make that directory writable, or choose another with --data-dir",
     )
 }
 
-/// The address can be reached from other machines.
+/// The address is reachable from other machines.
 pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
     Refused::new(
-        Message::trusted(format!(
-            "{address} can be reached from other machines, and what is said there is not encrypted"
-        )),
-        "use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it",
+        Message::trusted(format!("{address} is reachable from other machines, and traffic is not encrypted")),
+        "use 127.0.0.1, or add --allow-remote and put a TLS proxy in front of it",
     )
 }
 
 /// The reasons why the token of the HTTP server cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenProblem {
-    /// Its file holds something else.
+    /// Its file does not contain a token.
     Invalid,
     /// Another server keeps its file locked.
     Locked,
@@ -160,37 +161,37 @@ pub(crate) enum TokenProblem {
 pub(crate) fn bad_token(problem: &impl ToString, kind: TokenProblem) -> Refused {
     let next = match kind {
         TokenProblem::Invalid => "remove that file, and start the server again",
-        TokenProblem::Locked => "see whether another server hangs, and start this one again",
+        TokenProblem::Locked => "check whether another server hangs, and start this one again",
         TokenProblem::Inaccessible => {
-            "make that file and its directory readable and writable, and free space on the disk if it is full"
+            "make that file and its directory readable and writable; if the disk is full, free some space"
         }
     };
     Refused::new(problem.to_string(), next)
 }
 
-/// The data directory cannot be opened; its file system has no locks, or it cannot be written to.
+/// The data directory cannot be opened: its file system has no locks, or it is not writable.
 pub(crate) fn data_directory(problem: &impl ToString, has_locks: bool, config: &Path) -> Refused {
     let next = if has_locks {
-        "make that directory writable, or set `data_dir` to another one, in "
+        "make that directory writable, or set `data_dir` to another one in "
     } else {
-        "set `data_dir` to a directory on a local disk, in "
+        "set `data_dir` to a directory on a local disk in "
     };
-    Refused::new(problem.to_string(), message![next, config, " or by --data-dir"])
+    Refused::new(problem.to_string(), message![next, config, " or with --data-dir"])
 }
 
-/// The operating system has no room for the threads of a server.
+/// The operating system refuses to start the server's threads.
 pub(crate) fn no_threads(error: &impl ToString) -> Refused {
     Refused::new(
-        message!["cannot start the threads of the server: ", error.to_string()],
+        message!["cannot start the server's threads: ", error.to_string()],
         "raise the limit on processes (`ulimit -u`, or `pids.max` of the container), or end other processes",
     )
 }
 
-/// The address cannot be listened on.
+/// The server cannot listen on the address.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
         message![MessagePart::trusted(format!("cannot listen on {address}: ")), error.to_string()],
-        "choose another port; 0 is any",
+        "choose another port (0 picks a free one)",
     )
 }
 
@@ -199,15 +200,12 @@ pub(crate) fn needs_data_dir() -> Refused {
     Refused::without_advice("supervise needs --data-dir")
 }
 
-/// The program was told to stop before it was done.
+/// A signal stopped the program before it was done.
 pub(crate) fn stopped() -> Refused {
     Refused::without_advice("stopped")
 }
 
-/// The word can be no task's id.
+/// The word is not a valid task ID.
 pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
-    message![
-        MessagePart::quoted(problem.word().clone()),
-        " is no task id: a task id is eight characters of 0-9 and a-f"
-    ]
+    message![MessagePart::quoted(problem.word().clone()), " is not a task ID (eight hex digits, such as 1a2b3c4d)"]
 }

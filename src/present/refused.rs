@@ -1,29 +1,29 @@
-//! Something that was refused or cannot be done, in words.
+//! The type of every error that a user sees: a problem, and the next step.
 
 use super::message::{markdown_line, plain};
 use crate::{redact::Redactor, task::Message};
 
-/// Something that came to nothing: what happened and why, and what to do next.
+/// A request that was refused or failed: what happened and why, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The problem and its reason.
     pub problem: Message,
-    /// The next step, where one is known.
+    /// The next step, if one is known.
     pub next: Option<Message>,
 }
 
 impl Refused {
-    /// One of these sentences.
+    /// A problem with advice.
     pub(crate) fn new(problem: impl Into<Message>, next: impl Into<Message>) -> Self {
         Self { problem: problem.into(), next: Some(next.into()) }
     }
 
-    /// One that nothing is known to be done about.
+    /// A problem that has no useful advice.
     pub(crate) fn without_advice(problem: impl Into<Message>) -> Self {
         Self { problem: problem.into(), next: None }
     }
 
-    /// Takes the secrets out of the foreign words in it.
+    /// Redacts secrets in the parts that come from outside.
     #[must_use]
     pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
         let texts = self.problem.untrusted_texts().chain(self.next.iter_mut().flat_map(Message::untrusted_texts));
@@ -31,7 +31,7 @@ impl Refused {
         self
     }
 
-    /// The same, to stand alone: it begins with a capital letter.
+    /// The same, beginning with a capital letter: for an answer that contains nothing else.
     #[must_use]
     pub(crate) fn capitalized(self) -> Self {
         Self { problem: self.problem.capitalized(), ..self }

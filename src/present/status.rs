@@ -1,4 +1,4 @@
-//! Everything about one task: the answer of `codex_status`.
+//! The answer of `codex_status`: everything about one task.
 
 use std::path::Path;
 
@@ -16,31 +16,31 @@ use crate::{
     task::{LiveView, Steps, TaskRecord, TaskView, span},
 };
 
-/// No status has as many characters beside its log lines and its result.
+/// Every status is shorter than this, in characters, not counting its log lines and its result.
 #[cfg(test)]
 pub(super) const MAX_STATUS_CHARACTERS: usize = 1_600 + super::fields::MAX_WARNINGS_CHARACTERS;
 
-/// Room for the facts and the names of files.
+/// Maximum length of the facts at the top and the paths at the bottom, in characters.
 const MAX_FACTS_CHARACTERS: usize = 900;
 
-/// Room for them and for what the agent said. The rest is table and headings.
+/// Maximum length of these and the agent's explanation, in characters. The rest is the table and the headings.
 const MAX_SUMMARY_CHARACTERS: usize = 1_200;
 
-/// Room for the result where it was told before.
+/// Maximum length of a result that the client has seen before, in characters.
 const MAX_REPEATED_RESULT_CHARACTERS: usize = 300;
 
-/// Maximum number of characters in [`state`].
+/// Maximum length of [`state`], in characters.
 const MAX_STATE_CHARACTERS: usize = 190;
 
-/// The most characters of a path. For a longer one its resource is named.
+/// Maximum length of a path, in characters. A longer path is replaced by the URI of its resource.
 const MAX_PATH_CHARACTERS: usize = 160;
 
-/// What there is to see of a task at `now`, and what of it is new since the look `before`.
+/// A task at `now`, and the changes since the poll `before`.
 pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
     let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_ref()));
     let changes = before.zip(new_lines).map(|(before, lines)| changes(before, &record, lines, now));
-    // Values are cut only as far as is needed, which is never, but for the work of a joker.
+    // Values are cut only as far as necessary. Ordinary values are never cut; only absurdly long ones are.
     let caps = [300, 120, 60, 40, 20];
     let facts =
         caps.map(|cap| Facts { cap, record: &record, live: live.as_ref(), changes: changes.as_deref() }.page(now));
@@ -58,11 +58,11 @@ pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<
     page.end()
 }
 
-/// What is new since the look `before`.
+/// The changes since the poll `before`.
 fn changes(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
     let mut changes = vec![];
     if before.status != record.status() {
-        changes.push(format!("the status, which was {}", before.status));
+        changes.push(format!("status (was {})", before.status));
     }
     let steps = steps(before.steps);
     if steps.is_empty() && lines > 0 {
@@ -74,7 +74,7 @@ fn changes(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime
         changes.push(format!("{output} bytes of output"));
     }
     let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
-    format!("{changes}, since you looked {} ago", span((now - before.at).to_std().unwrap_or_default()))
+    format!("{changes} since you last checked ({} ago)", span((now - before.at).to_std().unwrap_or_default()))
 }
 
 /// The agent's steps, counted.
@@ -87,12 +87,12 @@ fn steps(steps: Steps) -> Vec<String> {
         (steps.warnings, "warning"),
     ];
     let counted = counted.into_iter().filter(|(count, _)| *count > 0);
-    counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" })).collect()
+    counted.map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" })).collect()
 }
 
 /// The lines at the top.
 struct Facts<'a> {
-    /// The most characters of a value.
+    /// Maximum length of a value, in characters.
     cap: usize,
     record: &'a TaskRecord,
     live: Option<&'a LiveView>,
@@ -130,7 +130,8 @@ impl Facts<'_> {
     }
 }
 
-/// The tokens of the run and, for a resumed session, its total; only the total if the run's share is unknown.
+/// The tokens of this run and, for a resumed session, the total of the session. Only the total if the run's share is
+/// unknown.
 fn tokens(record: &TaskRecord) -> Option<String> {
     let count = |usage: Usage| {
         format!(
@@ -143,16 +144,16 @@ fn tokens(record: &TaskRecord) -> Option<String> {
         (Some(run), None) => Some(count(run)),
         (Some(run), Some(session)) => {
             let (input, output) = (session.input_tokens, session.output_tokens);
-            Some(format!("{}; the session so far: input {input}, output {output}", count(run)))
+            Some(format!("{}; whole session so far: input {input}, output {output}", count(run)))
         }
-        (None, Some(session)) => Some(format!("{}, of the session so far", count(session))),
+        (None, Some(session)) => Some(format!("{}, for the whole session so far", count(session))),
         (None, None) => None,
     }
 }
 
-/// What a running agent is doing.
+/// The current activity of a running agent.
 fn activity(page: &mut Page, live: &LiveView) {
-    let trouble = live.trouble.as_ref().map(|trouble| format!("{} (the agent is trying again)", trouble.raw()));
+    let trouble = live.trouble.as_ref().map(|trouble| format!("{} (the agent is retrying)", trouble.raw()));
     page.field_if("⚠ Trouble", trouble.as_ref());
     page.field("Phase", &live.phase);
     page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)).as_ref());
@@ -167,7 +168,7 @@ pub(crate) fn state(record: &TaskRecord, live: Option<&LiveView>) -> String {
     }
 }
 
-/// Where everything is.
+/// The paths of the task's files.
 fn files(record: &TaskRecord, has_result_file: bool) -> String {
     let mut files = "### Files".to_owned();
     let mut file = |name: &str, path: Option<&Path>, resource: &str| {
@@ -185,7 +186,7 @@ fn files(record: &TaskRecord, has_result_file: bool) -> String {
     files
 }
 
-/// The documented table: always five rows.
+/// The documented table, which always has these five rows.
 pub(crate) fn diagnostics(record: &TaskRecord) -> String {
     let timeout =
         record.start.timeout_ms.filter(|millis| *millis > 0).map_or("none".to_owned(), |millis| format!("{millis}ms"));
@@ -205,7 +206,7 @@ pub(crate) fn diagnostics(record: &TaskRecord) -> String {
     )
 }
 
-/// A moment as in all answers.
+/// A time in the format of all answers.
 pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -1,26 +1,26 @@
-//! The last status that a client saw of a task, so that the next one can begin with what is new.
+//! The state of a task when a client last asked for it, so that the next status can begin with the changes.
 
 use chrono::{DateTime, Utc};
 
 use crate::task::{Steps, TaskStatus, TaskView, Untrusted};
 
-/// The contents of a status.
+/// The state of a task at one call of `codex_status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatusPoll {
-    /// When.
+    /// Time of the call.
     pub(crate) at: DateTime<Utc>,
-    /// The status of the task then.
+    /// Status of the task.
     pub(crate) status: TaskStatus,
-    /// Bytes of output until then.
+    /// Bytes of output so far.
     pub(crate) output: u64,
-    /// The last line of the log then. Lines begin with the time, so that no two are the same.
+    /// The last line of the log. It is unique, because each line begins with the time.
     pub(crate) last_line: Option<Untrusted>,
-    /// The agent's steps since then, as the next status shows them.
+    /// The agent's steps since this call; counted at the next one.
     pub(crate) steps: Steps,
 }
 
 impl StatusPoll {
-    /// The look at `view` at `now`.
+    /// The state that `view` shows at `now`.
     pub(crate) fn of(view: &TaskView, now: DateTime<Utc>) -> Self {
         let record = &view.record;
         Self {

@@ -1,4 +1,4 @@
-//! A table of tasks: the answer of `codex_tasks`.
+//! Tables of tasks: the answers of `codex_tasks` and `codex_sessions`.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use super::{
 };
 use crate::task::{Listing, TaskRecord, Untrusted, span};
 
-/// The most characters of a task's text in the table.
+/// Maximum length of a task's text in a table, in characters.
 const MAX_TASK_CHARACTERS: usize = 80;
 
-/// Room for the table.
+/// Maximum length of a table, in characters.
 const MAX_LIST_CHARACTERS: usize = 36_000;
 
-/// The tasks of `listing` at `now`, as many of them as an answer holds. Whose they are stands behind them where they are not
-/// all of one backend.
+/// The tasks of `listing` at `now`, as many as fit into an answer. A last column names their backends if there are
+/// several.
 pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     if listing.records.is_empty() {
         return "No tasks found.".to_owned();
@@ -43,9 +43,9 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     }
     if shown < listing.total {
         let why = if shown < listing.records.len() {
-            "the others do not fit into one answer: choose a `status`"
+            "the others do not fit into one answer: filter by `status`"
         } else {
-            "a larger `limit` shows more"
+            "use a larger `limit` to see more"
         };
         table.push_str(&format!("\n\nThe newest {shown} of {} tasks are shown; {why}.", listing.total));
     }
@@ -65,7 +65,7 @@ fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
     )
 }
 
-/// The newest `limit` of the tasks whose session can be gone on with.
+/// The newest `limit` tasks of `records`, which are those whose session can be resumed.
 pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>) -> String {
     if records.is_empty() {
         return "No sessions found.".to_owned();
@@ -94,7 +94,7 @@ pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>
         table.push_str(&row);
     }
     if shown < records.len() {
-        table.push_str(&format!("\n\nThe newest {shown} of {} are shown.", records.len()));
+        table.push_str(&format!("\n\nThe newest {shown} of {} tasks are shown.", records.len()));
     }
     table
 }

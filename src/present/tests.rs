@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn began() -> DateTime<Utc> {
-    "2024-01-15T10:30:00Z".parse().expect("it is a time")
+    "2024-01-15T10:30:00Z".parse().expect("valid timestamp")
 }
 
 fn record(status: &str) -> TaskRecord {
@@ -23,7 +23,7 @@ fn record(status: &str) -> TaskRecord {
         "stderrBytes": 892, "heartbeatCount": 5, "logFile": "/logs/1a2b3c4d.log",
         "resultFile": "/logs/1a2b3c4d.result", "debugFile": "/logs/1a2b3c4d.debug.json"
     }))
-    .expect("it is a record")
+    .expect("valid record")
 }
 
 fn failed() -> TaskRecord {
@@ -115,9 +115,9 @@ fn tokens_of_a_session_are_labelled_as_such() {
         (
             usage(50, 5),
             usage(1_050, 105),
-            "input 50 (cached 0), output 5 (reasoning 0); the session so far: input 1050, output 105\n",
+            "input 50 (cached 0), output 5 (reasoning 0); whole session so far: input 1050, output 105\n",
         ),
-        (None, usage(1_050, 105), "input 1050 (cached 0), output 105 (reasoning 0), of the session so far\n"),
+        (None, usage(1_050, 105), "input 1050 (cached 0), output 105 (reasoning 0), for the whole session so far\n"),
     ] {
         let record = completed().with(json!({"usage": run, "sessionUsage": session}));
         let answer = status(view(record), None, began());
@@ -134,23 +134,23 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
         assert!(answer.contains("**Status:** failed\n") && answer.contains(expected), "{answer}");
     }
     let record = record.with(json!({"exitCode": null, "exitSignal": "SIGSEGV", "failureReason": "Killed by SIGSEGV"}));
-    let expected = "**Turn Status:** completed; the agent was ended by SIGSEGV afterwards\n";
+    let expected = "**Turn Status:** completed; the agent was killed by SIGSEGV afterwards\n";
     assert!(ended(&record, None).contains(expected), "{}", ended(&record, None));
 }
 
 #[test]
 fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
-    let id = TaskId::parse("1a2b3c4d").expect("it is an id");
+    let id = TaskId::parse("1a2b3c4d").expect("valid task ID");
     assert_eq!(
         started(&id, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
         "## Codex Agent Started\n\n\
          **Task ID:** 1a2b3c4d\n\
          **Status:** running\n\n\
          The agent works in the background.\n\
-         - To be woken when it ends: run `codex-connector wait 1a2b3c4d` as a background shell command.\n\
-         - To see what it does, and its result: call `codex_status` with `taskId` `1a2b3c4d`.\n\
-         - To stop it: call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
-         - It is interrupted when this session ends."
+         - To be notified when it finishes, run `codex-connector wait 1a2b3c4d` as a background shell command.\n\
+         - To see its progress and its result, call `codex_status` with `taskId` `1a2b3c4d`.\n\
+         - To stop it, call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
+         - It is stopped when this session ends."
     );
 }
 
@@ -204,7 +204,7 @@ fn a_running_task_shows_its_activity_and_its_trouble() {
     };
     let answer =
         status(TaskView { live: Some(live), ..view(record("running")) }, None, began() + TimeDelta::seconds(75));
-    let expected = "**Status:** running\n**⚠ Trouble:** Reconnecting 2/5 (the agent is trying again)\n\
+    let expected = "**Status:** running\n**⚠ Trouble:** Reconnecting 2/5 (the agent is retrying)\n\
                     **Phase:** working\n**Last event:** command started: make\n**Elapsed:** 1m 15s\n";
     assert!(answer.contains(expected), "{answer}");
     assert!(answer.contains("| Exit code | (running) |\n| Exit signal | (running) |\n"), "{answer}");
@@ -214,33 +214,34 @@ fn a_running_task_shows_its_activity_and_its_trouble() {
 
 #[test]
 fn a_repeated_status_begins_with_the_changes() {
-    let looked = |record: TaskRecord, lines: &[&str]| {
+    let poll = |record: TaskRecord, lines: &[&str]| {
         let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
         let view = TaskView { tail: LogTail { lines, has_more: false }, ..view(record) };
         StatusPoll::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
-    let before = looked(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
+    let before = poll(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
     let answer = status(view(failed()), Some(&before), later);
-    let news = "the status, which was running, 1 log line, 15000 bytes of output, since you looked 1m 15s ago";
-    assert!(answer.contains(&format!("**Status:** failed\n**New:** {news}\n")), "{answer}");
+    let new = "status (was running), 1 log line, 15000 bytes of output since you last checked (1m 15s ago)";
+    assert!(answer.contains(&format!("**Status:** failed\n**New:** {new}\n")), "{answer}");
     assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
 
     let steps = Steps { messages: 1, commands: 2, changes: 1, tools: 0, warnings: 0 };
     let answer = status(view(failed()), Some(&StatusPoll { steps, ..before }), later);
-    let news = "the status, which was running, 1 message, 2 commands, 1 file change, 15000 bytes of output, since you";
-    assert!(answer.contains(&format!("**New:** {news} looked 1m 15s ago\n")), "{answer}");
+    let new =
+        "status (was running), 1 message, 2 commands, 1 file change, 15000 bytes of output since you last checked";
+    assert!(answer.contains(&format!("**New:** {new} (1m 15s ago)\n")), "{answer}");
 
-    let before = looked(failed(), &["[…] one", "two"]);
+    let before = poll(failed(), &["[…] one", "two"]);
     let long = result(&"x".repeat(5_000));
     let answer = status(TaskView { result: long.clone(), ..view(failed()) }, Some(&before), later);
-    assert!(answer.contains("**New:** nothing, since you looked 1m 15s ago\n"), "{answer}");
-    assert!(answer.matches('x').count() < 500, "a result is told whole once: {answer}");
+    assert!(answer.contains("**New:** nothing since you last checked (1m 15s ago)\n"), "{answer}");
+    assert!(answer.matches('x').count() < 500, "the full result is shown only once: {answer}");
     let answer = status(TaskView { result: long, ..view(failed()) }, None, later);
     assert!(answer.matches('x').count() > 5_000, "{answer}");
 }
 
-/// What stands in a status beside log lines and result.
+/// Length of a status without its log lines and its result, in characters.
 fn status_overhead(view: TaskView, before: Option<&StatusPoll>) -> usize {
     let lines: usize = view.tail.lines.iter().map(|line| line.raw().chars().count().min(200) + 1).sum();
     let result = view.result.as_ref().map_or(0, |result| result.head.raw().chars().count());
@@ -298,34 +299,34 @@ fn tasks_are_listed_in_a_table() {
              |----|--------|----------|------|------|\n\
              | 1a2b3c4d | running | 1.0s | (running) | {}\\`… |\n\
              | 1a2b3c4d | failed | 2m 30s | SIGTERM | fix \\| it now |\n\n\
-             The newest 2 of 3 tasks are shown; a larger `limit` shows more.",
+             The newest 2 of 3 tasks are shown; use a larger `limit` to see more.",
             "\\`x\\`".repeat(26)
         )
     );
 }
 
 #[test]
-fn an_empty_list_is_three_words() {
+fn an_empty_list_says_that_no_tasks_were_found() {
     assert_eq!(tasks(&Listing { records: Vec::new(), total: 0 }, began()), "No tasks found.");
 }
 
 #[test]
-fn a_list_too_long_for_an_answer_says_how_much_of_it_is_shown() {
+fn a_list_that_exceeds_an_answer_says_how_many_tasks_it_shows() {
     let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
     let answer = tasks(&Listing { records, total: 2_000 }, began());
     assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{}", answer.chars().count());
-    assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: choose a `status`."));
+    assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: filter by `status`."));
 }
 
 #[test]
-fn tasks_that_ended_together_are_all_reported_and_as_many_in_full_as_fit() {
+fn all_ended_tasks_are_reported_and_as_many_as_fit_in_full() {
     let of = |records: &[Box<TaskRecord>]| all_ended(records, &[], |_| result(&"x".repeat(5_000)));
     assert_eq!(of(&[]), "");
     let record = Box::new(completed());
     assert_eq!(of(std::slice::from_ref(&record)), brief(&record, result(&"x".repeat(5_000))));
     let text = of(&vec![record; 50]);
     let in_full = text.matches("## Task Ended").count();
-    assert!(in_full > 10 && text.matches("1a2b3c4d").count() >= 50, "{in_full} whole");
+    assert!(in_full > 10 && text.matches("1a2b3c4d").count() >= 50, "{in_full} in full");
     assert!(text.contains("\n\nAlso ended: 1a2b3c4d completed, 1a2b3c4d completed, "), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! Foreign text inside our Markdown: in a fence whole, elsewhere as one harmless line.
+//! Outside text within our Markdown: complete inside a fence, or escaped on one line.
 
 use super::markdown::{self, longest_run};
 use crate::{
@@ -6,39 +6,39 @@ use crate::{
     visible::{Escape, is_invisible, is_terminal_control, visible},
 };
 
-/// Text that may hold anything.
-pub(crate) trait Foreign {
-    /// The text as it is.
+/// Text that may come from outside and contain anything.
+pub(crate) trait OutsideText {
+    /// The text, not escaped.
     fn text(&self) -> &str;
 }
 
-impl Foreign for str {
+impl OutsideText for str {
     fn text(&self) -> &str {
         self
     }
 }
 
-impl Foreign for String {
+impl OutsideText for String {
     fn text(&self) -> &str {
         self
     }
 }
 
-impl Foreign for Untrusted {
+impl OutsideText for Untrusted {
     fn text(&self) -> &str {
         self.raw()
     }
 }
 
-/// `text` on one line, with everything that drives or hides shown as its escape, and with at most `max` characters.
-/// Not Markdown yet.
-pub(crate) fn one_line(text: &(impl Foreign + ?Sized), max: usize) -> String {
+/// `text` on one line of at most `max` characters. Control and invisible characters are shown as escapes, but nothing
+/// is escaped for Markdown yet.
+pub(crate) fn one_line(text: &(impl OutsideText + ?Sized), max: usize) -> String {
     let text = text.text();
     let mut line = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {
-        let gap = (length > 0).then_some(' ');
-        for letter in gap.into_iter().chain(word.chars()) {
+        let space = (length > 0).then_some(' ');
+        for letter in space.into_iter().chain(word.chars()) {
             let is_shown = !is_terminal_control(letter) && !is_invisible(letter);
             let shown = if is_shown { letter.to_string() } else { Escape(letter).to_string() };
             for letter in shown.chars() {
@@ -55,25 +55,25 @@ pub(crate) fn one_line(text: &(impl Foreign + ?Sized), max: usize) -> String {
     line
 }
 
-/// `text` as a cell of a table, with at most `max` characters before they are escaped.
-pub(super) fn cell(text: &(impl Foreign + ?Sized), max: usize) -> String {
+/// `text` as a table cell, with at most `max` characters before escaping.
+pub(super) fn cell(text: &(impl OutsideText + ?Sized), max: usize) -> String {
     markdown::cell(&one_line(text, max))
 }
 
-/// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
-pub(crate) fn fenced(text: &(impl Foreign + ?Sized)) -> String {
+/// `text` inside a fence that no run of backticks in it can close. Only control characters are changed, to escapes.
+pub(crate) fn fenced(text: &(impl OutsideText + ?Sized)) -> String {
     let text = &*visible(text.text());
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{fence}\n{text}{line_end}{fence}")
 }
 
-/// How many characters [`fenced`] makes of `text`, at most.
+/// Upper bound on the length of [`fenced`] `text`, in characters.
 pub(super) fn fenced_length(text: &str) -> usize {
     visible(text).chars().count() + fence_length(text)
 }
 
-/// How many of them are the fence.
+/// Length of the fence around `text`, in characters.
 pub(super) fn fence_length(text: &str) -> usize {
     2 * (longest_run(text).max(2) + 1) + 2
 }

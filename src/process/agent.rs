@@ -1,4 +1,4 @@
-//! Starting an agent.
+//! Starts an agent.
 
 use std::{
     collections::BTreeMap, ffi::OsString, io, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
@@ -14,50 +14,51 @@ use crate::{directory::Directory, task::ProcessIdentity};
 /// A command line, ready to run.
 #[derive(Debug, Clone)]
 pub struct AgentCommand {
-    /// An absolute path.
+    /// The program's absolute path.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Where it runs.
+    /// Its current directory.
     pub directory: Arc<Directory>,
-    /// Its whole environment.
+    /// Its whole environment; nothing is inherited.
     pub environment: BTreeMap<OsString, OsString>,
-    /// What its stdin is.
+    /// The kind of its stdin.
     pub stdin: StdinKind,
-    /// The cgroup for it and all it starts, if there can be one.
+    /// The cgroup for its process tree, if one could be created.
     pub group: Option<Cgroup>,
 }
 
-/// What an agent's stdin is.
+/// The kind of an agent's stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StdinKind {
-    /// Nothing to read.
+    /// `/dev/null`.
     Empty,
     /// A pipe that we write to.
     Pipe,
 }
 
-/// A running agent, in a process group of its own.
+/// A running agent, in its own process group.
 #[derive(Debug)]
 pub struct RunningAgent {
-    /// Its pid.
+    /// Its PID.
     pub pid: u32,
-    /// Who it is, beyond its pid; `None` where the operating system does not tell.
+    /// Its identity beyond the PID; `None` if the operating system does not report it.
     pub identity: Option<ProcessIdentity>,
-    /// It and everything it starts. To be [gathered](ProcessTree::move_into_cgroup) in its cgroup.
+    /// The agent and everything it starts. The caller still has to [move](ProcessTree::move_into_cgroup) it into its
+    /// cgroup.
     pub tree: ProcessTree,
-    /// Its process. Its one owner waits for it; dropping it leaves it running.
+    /// The agent's process. The only owner waits for it; if this is dropped, the process keeps running.
     pub process: AgentProcess,
-    /// What it reads, unless that is nothing.
+    /// Its stdin, if that is a pipe.
     pub stdin: Option<ChildStdin>,
-    /// What it prints.
+    /// Its stdout.
     pub stdout: ChildStdout,
-    /// What it complains.
+    /// Its stderr.
     pub stderr: ChildStderr,
 }
 
 impl RunningAgent {
-    /// Starts the program. Fails with [`SpawnError`] when the operating system does not.
+    /// Starts the program. Fails with [`SpawnError`] if the operating system cannot start it.
     pub fn spawn(command: &AgentCommand) -> Result<Self, SpawnError> {
         let mut program = Command::new(&command.program);
         program
@@ -71,9 +72,9 @@ impl RunningAgent {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        // By its descriptor: a path could lead elsewhere by now.
+        // By descriptor: a path could lead elsewhere by now.
         let mut child = command.directory.with_current_dir(|| program.spawn()).flatten().map_err(SpawnError)?;
-        let pid = child.id().expect("a child that was not waited for has a pid");
+        let pid = child.id().expect("a child that was not waited for has a PID");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
         widen(&stdout);
@@ -90,14 +91,14 @@ impl RunningAgent {
     }
 }
 
-/// As much as an agent can print while we are busy: 256 KiB, where Linux has 64 KiB. With more in each read, the two of
-/// us wait for each other less.
+/// Capacity of the pipes for an agent's output: 256 KiB instead of Linux's default of 64 KiB. With larger pipes, the
+/// agent and this process wait for each other less often.
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 256 << 10;
 
 #[cfg(target_os = "linux")]
 fn widen(pipe: impl std::os::fd::AsFd) {
-    // A user whose pipes hold too much already is refused, and has the usual size.
+    // Fails if the user's pipes are too large already. Then the pipe keeps the default size.
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
 }
 
@@ -109,13 +110,13 @@ fn widen(_: impl std::os::fd::AsFd) {}
 pub struct AgentProcess(Child);
 
 impl AgentProcess {
-    /// Waits for it to end. Can be dropped while it waits, and called again.
+    /// Waits for the process to end. Cancel-safe: it can be dropped and called again.
     pub async fn wait(&mut self) -> io::Result<Exit> {
         self.0.wait().await.map(exit)
     }
 }
 
-/// How a process ended, in the words of the backend contract.
+/// How a process ended, as a type of the backend contract.
 pub(super) fn exit(status: std::process::ExitStatus) -> Exit {
     match (status.code(), status.signal()) {
         (Some(code), _) => Exit::Code(code),
@@ -123,7 +124,7 @@ pub(super) fn exit(status: std::process::ExitStatus) -> Exit {
     }
 }
 
-/// Why a program was not started.
+/// The operating system could not start the program.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SpawnError(io::Error);

@@ -1,11 +1,12 @@
-//! Being the first process of a container.
+//! Runs as the first process of a container.
 //!
-//! `docker run -i image codex-connector` makes this program process 1. Every process whose parent is gone becomes a child of
-//! that one and stays a zombie until it is waited for. So process 1 runs the server as a child of its own and does nothing
-//! but wait: a server that waited for any child would take the exit status of its supervisors.
+//! `docker run -i image codex-connector` makes this program process 1. It becomes the parent of every orphan, and has
+//! to wait for each of them; otherwise, they remain as zombies. The server cannot do that itself, because waiting for
+//! any child would take the exit statuses of its supervisors. So process 1 runs the server as a child, and only waits
+//! and forwards signals.
 //!
-//! It passes signals on. When the server has ended, supervisors get a moment to finish their records before the kernel kills
-//! everything in the container.
+//! When process 1 exits, the kernel kills everything in the container. So after the server has exited, supervisors get
+//! a moment to finish their records.
 
 use std::{
     env,
@@ -23,11 +24,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// How long what is left may go on once the server has ended. `docker stop` kills everything after 10 seconds.
+/// How long other processes may keep running after the server has exited. `docker stop` kills everything after 10
+/// seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Runs this program again with the same arguments if it is process 1, and returns its exit code when all is over. `None`
-/// when it is not process 1, or could not be run again: then it can go on by itself.
+/// If this is process 1, runs this program again with the same arguments as a child, and returns the child's exit code
+/// after all processes have ended. Returns `None` if this is not process 1, or if the child could not be started; then
+/// the caller continues by itself.
 pub fn run_as_init() -> Option<ExitCode> {
     if !getpid().is_init() {
         return None;
@@ -35,7 +38,7 @@ pub fn run_as_init() -> Option<ExitCode> {
     match run() {
         Ok(code) => Some(code),
         Err(error) => {
-            tracing::warn!(%error, "ended processes of this container are not cleaned up");
+            tracing::warn!(%error, "cannot run as process 1: zombies in this container will not be reaped");
             None
         }
     }
@@ -64,21 +67,21 @@ fn run() -> io::Result<ExitCode> {
             if let Some(code) = code.filter(|_| is_alone || Instant::now() >= rest) {
                 return Ok(ExitCode::from(code));
             }
-            let told = tokio::select! {
+            let received = tokio::select! {
                 _ = ended.recv() => continue,
                 _ = terminate.recv() => Signal::TERM,
                 _ = interrupt.recv() => Signal::INT,
                 () = sleep_until(rest), if code.is_some() => continue,
             };
-            // Once it has ended nobody else has its pid: no new process is started here.
+            // Its PID cannot have been reused: `code` is set as soon as the server has been waited for.
             if code.is_none() {
-                let _ = kill_process(server, told);
+                let _ = kill_process(server, received);
             }
         }
     })
 }
 
-/// Waits for every child that has ended. Returns whether there is none left.
+/// Reaps every child that has ended, and passes its status to `ended`. Returns whether no child is left.
 fn reap(mut ended: impl FnMut(Pid, WaitStatus)) -> bool {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -89,13 +92,13 @@ fn reap(mut ended: impl FnMut(Pid, WaitStatus)) -> bool {
     }
 }
 
-/// The code of a shell: 128 and the signal for one that a signal ended.
+/// The exit code that a shell would report: 128 plus the signal's number if a signal ended the process.
 fn exit_code(status: WaitStatus) -> u8 {
     let code = status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Only the server reads and writes: its client has to see when it is gone.
+/// Closes this process's copies of stdin and stdout, so that the client notices when the server has exited.
 fn close_stdio() {
     if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(&nothing);

@@ -1,19 +1,19 @@
-//! Cutting a stream of bytes into lines with bounded memory.
+//! Splits a stream of bytes into lines, with bounded memory.
 
 use std::{io, mem};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The longest line held in memory: 8 MiB. A longer one is passed on in parts.
+/// The longest line held in memory: 8 MiB. A longer line is returned in parts.
 pub const MAX_LINE_BYTES: usize = 8 << 20;
 
-/// As much as is read at once, at least: what a pipe of an agent holds.
+/// Minimum number of bytes requested in one read: the capacity of an agent's pipe.
 const READ_BYTES: usize = 256 << 10;
 
-/// As much of the beginning of a longer line as is kept for the session.
+/// Number of bytes that are kept from the beginning of a longer line, for the session.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// How much of a stream is in memory at once.
+/// Limits on how much of a stream is in memory at once, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LineLimits {
     /// [`MAX_LINE_BYTES`].
@@ -24,52 +24,52 @@ pub(crate) struct LineLimits {
     pub(crate) read: usize,
 }
 
-/// Reads lines, many at a time: [`fill`](Self::fill) waits for bytes, [`cut`](Self::cut) cuts what came.
+/// Reads lines in batches: [`fill`](Self::fill) waits for bytes, and [`cut`](Self::cut) returns the lines in them.
 #[derive(Debug)]
 pub struct LineReader<R> {
     from: R,
     limits: LineLimits,
     buffer: Vec<u8>,
-    /// Bytes before this are used up.
+    /// Bytes before this position have been returned.
     used: usize,
-    /// Bytes between `used` and this hold no line end.
+    /// Bytes between `used` and this position contain no newline.
     searched: usize,
     long: Option<LongLine>,
     is_at_end: bool,
     unterminated: Unterminated,
 }
 
-/// A last line that is cut before its line end has come.
+/// Whether the last line is returned before its newline has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unterminated {
     No,
-    /// It is to be cut.
+    /// It is to be returned.
     ToCut,
-    /// It was cut. If nothing but its line end follows, that is not another line.
+    /// It was returned. If its newline follows alone, that is not another line.
     Cut,
 }
 
-/// A line longer than [`MAX_LINE_BYTES`], of which parts were passed on already.
+/// A line longer than [`MAX_LINE_BYTES`], of which some parts have been returned.
 #[derive(Debug)]
 struct LongLine {
     head: Vec<u8>,
     length: u64,
 }
 
-/// A line, or a part of one that is too long to hold.
+/// A line, or a part of one that is too long for memory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LineChunk<'a> {
-    /// A whole line, without its line end.
+    /// A complete line, without its line ending.
     Line(&'a [u8]),
     /// The first part of a long line.
     LongStart(&'a [u8]),
     /// A further part of it.
     LongPart(&'a [u8]),
-    /// It has ended.
+    /// The long line has ended.
     LongEnd {
         /// Its first bytes.
         head: Vec<u8>,
-        /// Its whole length in bytes.
+        /// Its total length in bytes.
         length: u64,
     },
 }
@@ -80,7 +80,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self::with_limits(from, LineLimits { held: MAX_LINE_BYTES, head: MAX_HEAD_BYTES, read: READ_BYTES })
     }
 
-    /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
+    /// A reader with other limits, so that tests need no large inputs.
     pub(crate) fn with_limits(from: R, limits: LineLimits) -> Self {
         Self {
             from,
@@ -94,7 +94,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
+    /// Waits for more bytes and returns their number; 0 means the end of the stream. Cancel-safe.
     pub async fn fill(&mut self) -> io::Result<usize> {
         self.buffer.drain(..self.used);
         self.searched -= self.used;
@@ -104,7 +104,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
         let LineLimits { held, read, .. } = self.limits;
         if self.buffer.capacity() - self.buffer.len() < read {
-            // Twice as much, as a `Vec` grows by itself, but never more than is ever held.
+            // Doubles the buffer, as `Vec` does by itself, but never beyond the limit.
             let length = self.buffer.len();
             self.buffer.reserve_exact(length.min(held.saturating_sub(length)).max(read));
         }
@@ -113,23 +113,23 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Ok(count)
     }
 
-    /// No more bytes are wanted: what was read is all there is.
+    /// Treats the bytes read so far as the whole stream.
     pub fn end(&mut self) {
         self.is_at_end = true;
     }
 
-    /// The last line that was read, if it has no line end yet and is not too long to hold.
+    /// The last line, if its newline has not arrived yet and it is not too long for memory.
     pub fn unterminated(&self) -> Option<&[u8]> {
         (self.long.is_none() && self.used < self.buffer.len()).then(|| &self.buffer[self.used..])
     }
 
-    /// Lets [`cut`](Self::cut) return the last line although it has no line end yet. If the line end comes later, alone, it
+    /// Makes [`cut`](Self::cut) return the last line before its newline has arrived. If the newline arrives later, it
     /// does not count as a blank line.
     pub fn end_line(&mut self) {
         self.unterminated = Unterminated::ToCut;
     }
 
-    /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
+    /// The next line or part of one. `None` if more bytes are needed, or if the whole stream has been returned.
     pub fn cut(&mut self) -> Option<LineChunk<'_>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
         match found {
@@ -160,7 +160,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// The line, or the end of the long line, up to `end`; the next one begins at `next`.
+    /// The line, or the rest of the long line, up to `end`. The next line begins at `next`.
     fn ended_by(&mut self, end: usize, next: usize) -> LineChunk<'_> {
         let start = self.used;
         if self.long.is_some() {
@@ -168,7 +168,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 return self.part(end);
             }
             (self.used, self.searched) = (next, next);
-            let long = self.long.take().expect("it was there just now");
+            let long = self.long.take().expect("it was checked above");
             return LineChunk::LongEnd { head: long.head, length: long.length };
         }
         (self.used, self.searched) = (next, next);
@@ -176,7 +176,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         LineChunk::Line(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// Passes on everything up to `end` as a part of a long line.
+    /// Returns everything up to `end` as a part of a long line.
     fn part(&mut self, end: usize) -> LineChunk<'_> {
         let start = self.used;
         (self.used, self.searched) = (end, end);
@@ -199,7 +199,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
 mod tests {
     use super::*;
 
-    /// Each piece in words: lines as they are, long lines as their length.
+    /// The lines in `input`; for a line that is too long for memory, its length.
     async fn chunks_of(input: &[u8]) -> Vec<String> {
         let mut reader = LineReader::new(input);
         let mut chunks = Vec::new();

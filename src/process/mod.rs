@@ -1,8 +1,8 @@
-//! Processes: the only code that spawns or signals.
+//! Processes: the only code that starts or signals agents.
 //!
-//! An agent is a tree, not a process. Codex runs each command in a session of its own, so that neither a process group
-//! nor a session holds all of it. On Linux the supervisor is a child subreaper: whatever an agent leaves behind
-//! becomes its child, and the [`ProcessTree`] below it is everything the agent ever started.
+//! An agent is a tree of processes, not a single one. Codex runs each command in a separate session, so neither a
+//! process group nor a session contains the whole tree. On Linux, the supervisor is a child subreaper: it adopts every
+//! process that an agent leaves behind, so the [`ProcessTree`] below it contains everything the agent ever started.
 
 mod agent;
 mod identity;
@@ -35,17 +35,17 @@ pub use tree::{
     parent_cgroup, sweep_cgroups,
 };
 
-/// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts
-/// is not affected. Called inside a runtime.
+/// Makes writes beyond the user's file size limit fail, instead of ending this process with SIGXFSZ. Does not affect
+/// children. Must be called inside a runtime.
 pub fn heed_file_limit() {
-    // The handler stays when its stream is dropped, and a child begins without it.
+    // The handler remains after its stream is dropped, and children do not inherit it.
     let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
 }
 
-/// Raises the limit of open files to `wanted`, as far as this user may, and returns what it is then.
+/// Raises the limit on open files to `wanted`, as far as this user may, and returns the new limit.
 ///
-/// What this process starts has the same limit. It is not raised further than needed: some programs close every number up
-/// to the limit before they begin.
+/// Children inherit the limit. Do not raise it further than needed, because some programs close every descriptor up to
+/// the limit when they start.
 pub fn raise_open_files(wanted: u64) -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else { return wanted };
@@ -56,6 +56,7 @@ pub fn raise_open_files(wanted: u64) -> u64 {
     }
 }
 
-/// The environment variable that every agent and its children carry: the ids of the tasks that they work for, outermost
-/// first, separated by commas. By it a later server finds what a killed supervisor left behind.
+/// The environment variable that marks every agent and its children. Its value is the IDs of the tasks that they work
+/// for, outermost first, separated by commas. With it, a later server finds processes that a killed supervisor left
+/// behind.
 pub const TASK_MARKER: &str = "CONNECTOR_TASK_IDS";

@@ -1,4 +1,4 @@
-//! Asking a program a short question.
+//! Runs a program to find out what it can do, for example with `--version`.
 
 use std::{
     collections::BTreeMap,
@@ -27,20 +27,20 @@ use super::{
 };
 use crate::task::TaskId;
 
-/// The longest that a program may take to answer.
+/// How long a program may take to answer.
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// As much as is read of an answer, from stdout and from stderr: 1 MiB each.
+/// Maximum number of bytes that are read from stdout, and from stderr: 1 MiB each.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
-/// How long output is read for after the program has ended: something that it started may hold its pipes.
+/// How long to read output after the program has ended. A process that it started may keep its pipes open.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns what it said.
+/// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns its output.
 ///
-/// Fails with [`ProbeError`] when it cannot be started or does not end in 10 s. Whatever it started is killed, however it
-/// ends, and also when the wait for it is dropped. A process that leaves its group, clears its environment and loses its
-/// parents is not found.
+/// Fails with [`ProbeError`] if it cannot be started or does not exit within 10 s. Every process that it started is
+/// killed, even if the future is dropped. A process that leaves its group, clears its environment and loses its parents
+/// is not found.
 pub async fn probe(
     program: &Path,
     question: &ProbeCommand,
@@ -85,7 +85,7 @@ pub async fn probe(
     };
     match status {
         Ok(status) => {
-            // Some wrappers print colours also where nobody sees them.
+            // Some wrappers print colours even if stdout is not a terminal.
             let text = |bytes: Vec<u8>| without_colours(&String::from_utf8_lossy(&bytes));
             let exit = exit(status.map_err(not_started)?);
             Ok(ProbeAnswer { args: question.args.clone(), exit, stdout: text(stdout), stderr: text(stderr) })
@@ -97,7 +97,7 @@ pub async fn probe(
     }
 }
 
-/// The marker for a probe, whose processes may also work for tasks.
+/// The marker for a probe: the marker in the environment, if any, extended by the probe's own ID.
 fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
     let mut ids = tasks.filter(|ids| !ids.is_empty()).cloned().unwrap_or_default();
     if !ids.is_empty() {
@@ -107,11 +107,11 @@ fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
     ids
 }
 
-/// Everything that a probe started, such as a background update: its process group, and what carries its marker. Stopped
-/// when the probe has ended, and also when this is dropped.
+/// Everything that a probe started, such as a background update: its process group, and all processes with its marker.
+/// They are stopped when the probe has ended, or when this is dropped.
 struct ProbeProcesses {
     leader: Option<u32>,
-    /// Marks them as the agents of a task are marked.
+    /// The ID in their marker, like that of a task.
     id: TaskId,
     are_stopped: bool,
     /// Whether the leader was waited for.
@@ -127,8 +127,8 @@ impl ProbeProcesses {
         let _ = spawn_blocking(move || kill_left_behind(&id, None, None)).await;
     }
 
-    /// While a process group has members, no process gets its number. So if the leader was waited for and a process with its
-    /// number is there, it is another one.
+    /// A PID is not reused as long as a process group has it as its ID. So if the leader was reaped and a process with
+    /// its PID exists, then that is another process, and our group has no members.
     fn stop_process_group(&self) {
         let is_ours = |leader: &u32| !self.is_reaped || identity_of(*leader).is_none();
         if let Some(leader) = self.leader.filter(is_ours) {
@@ -147,14 +147,14 @@ impl Drop for ProbeProcesses {
     }
 }
 
-/// What was read before an error is all there is to understand.
+/// Ignores errors: the bytes read before one are the answer.
 async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     if let Some(stream) = stream {
         let _ = stream.take(MAX_ANSWER_BYTES).read_to_end(into).await;
     }
 }
 
-/// Why a program gave no answer.
+/// The program gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The operating system did not start it.
@@ -162,11 +162,11 @@ pub enum ProbeError {
     NotStarted {
         /// The program's path.
         program: String,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// It did not end in time.
-    #[error("`{question}` did not end within 10 s")]
+    /// It did not exit in time.
+    #[error("`{question}` did not exit within 10 s")]
     TimedOut {
         /// The command line.
         question: String,
@@ -183,12 +183,12 @@ mod tests {
 
     use super::*;
 
-    /// The answer of a shell script to `--version`, and the pids that it wrote, one per line.
+    /// The answer of a shell script to `--version`, and the PIDs that it wrote, one per line.
     async fn asked(script: &str) -> (Result<ProbeAnswer, ProbeError>, Vec<u32>) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let (program, pids) = (dir.path().join("agent"), dir.path().join("pids"));
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("it is writable");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the test owns it");
         let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin".as_ref()), ("PIDS", pids.as_os_str())];
         let environment = environment.map(|(name, value)| (name.into(), value.to_owned())).into();
         let answer = probe(&program, &ProbeCommand::new(["--version"]), &environment).await;
@@ -207,7 +207,7 @@ mod tests {
             let (answer, pids) = asked(script).await;
             assert_eq!(answer.expect("it answers").bare_version(), Some("1.0.0"), "{script}");
             let [pid] = pids[..] else { panic!("{script}: {pids:?}") };
-            // One that has ended may be a zombie until its new parent waits for it.
+            // It may remain a zombie until its new parent waits for it.
             eventually("its end", Duration::from_secs(30), || {
                 crate::process::stat::stat(pid).is_none_or(|stat| stat.is_zombie).then_some(())
             });

@@ -1,4 +1,4 @@
-//! Finding an agent's program.
+//! Finds an agent's program.
 
 use std::{
     env,
@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Finds `program`: a bare name on `path` (our own `PATH`), a path that begins with `~/`, or an absolute path.
+/// Finds `program`, which is a bare name to be looked up in `path` (the value of `PATH`), a path that begins with `~/`,
+/// or an absolute path.
 ///
-/// Fails with [`ProgramProblem`] when there is no such file that can be executed.
+/// Fails with [`ProgramProblem`] if there is no such executable file.
 pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -> Result<PathBuf, ProgramProblem> {
     let program_path = match (program.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
@@ -16,8 +17,8 @@ pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -
     };
     if !program.contains('/') {
         return which::which_in(program, path, "/").map_err(|_| {
-            let places = env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(program));
-            let dangling = places.filter_map(|place| dangling_link(&place)).next();
+            let candidates = env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(program));
+            let dangling = candidates.filter_map(|candidate| dangling_link(&candidate)).next();
             dangling.unwrap_or_else(|| ProgramProblem::NotOnPath { program: program.to_owned() })
         });
     }
@@ -31,36 +32,37 @@ pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -
     which::which_in(&program_path, path, "/").map_err(|_| ProgramProblem::NotExecutable { program: program_path })
 }
 
-/// The problem that a symbolic link on the way to this program leads nowhere, if that is so.
+/// The first symbolic link on the path to this program whose target does not exist, as a problem.
 fn dangling_link(program: &Path) -> Option<ProgramProblem> {
     let dangles = |path: &&Path| path.is_symlink() && !path.exists();
     let link = program.ancestors().filter(|path| path.is_absolute()).find(dangles)?.to_owned();
     Some(ProgramProblem::Dangling { link })
 }
 
-/// Why a program cannot be used.
+/// The reason why a program cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramProblem {
-    /// A bare name that is nowhere on `PATH`.
-    #[error("no program `{program}` on PATH")]
+    /// A bare name that was not found on `PATH`.
+    #[error("`{program}` not found on PATH")]
     NotOnPath {
         /// The name.
         program: String,
     },
-    /// A program that only the project has, which must not choose the agent of a weaker sandbox.
-    #[error("{} belongs to the project, and tasks in `read-only` and `workspace-write` run no program of the project", program.display())]
+    /// A program in the project. In the sandboxes `read-only` and `workspace-write`, the project must not choose the
+    /// agent.
+    #[error("{} is inside the project, and tasks in `read-only` and `workspace-write` never run an agent from the project", program.display())]
     InProject {
         /// The program.
         program: PathBuf,
     },
-    /// A path that leads nowhere.
-    #[error("no file {}", program.display())]
+    /// A path that does not exist.
+    #[error("{} does not exist", program.display())]
     NotFound {
         /// The path.
         program: PathBuf,
     },
-    /// The program, or a directory above it, is a symbolic link to something that does not exist. Package managers leave
-    /// such a link for a moment while they update an agent.
+    /// The program, or a directory above it, is a symbolic link to something that does not exist. Such a link exists
+    /// briefly while a package manager updates an agent.
     #[error("{} is a symbolic link to a file that does not exist", link.display())]
     Dangling {
         /// The link.
@@ -72,8 +74,8 @@ pub enum ProgramProblem {
         /// The path.
         program: PathBuf,
     },
-    /// A path that means another file in every directory.
-    #[error("`{}` is a relative path: give a bare name, an absolute path, or one that begins with `~/`", program.display())]
+    /// A relative path, which would depend on the current directory.
+    #[error("`{}` is a relative path; use a bare name, an absolute path, or one that begins with `~/`", program.display())]
     Relative {
         /// The path.
         program: PathBuf,
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_dangling_link_differs_from_a_missing_program() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let (link, path) = (dir.path().join("agent"), Some(dir.path().as_os_str()));
         let problem = |program: &str| find_program(program, path, None).expect_err("it cannot be used");
         let spelled = link.to_string_lossy().into_owned();
@@ -126,7 +128,7 @@ mod tests {
             assert_eq!(problem(program), dangling, "{program}");
         }
         assert!(matches!(problem("another"), ProgramProblem::NotOnPath { .. }));
-        std::fs::remove_file(&link).expect("it is there");
+        std::fs::remove_file(&link).expect("it exists");
         std::os::unix::fs::symlink("/bin/sh", &link).expect("the directory is writable");
         assert_eq!(find_program("agent", path, None), Ok(link));
     }

@@ -1,8 +1,9 @@
-//! Whether a recorded process is what its record says.
+//! Checks that a process named in a record belongs to the task.
 //!
-//! Records are files, and whoever can change a file of the data directory can name any process in it. So before a process is
-//! signalled because a record names it, the process itself has to show that it belongs to the task: an agent by the
-//! [marker](TASK_MARKER) in its environment, a supervisor by the session that it leads, its program and its arguments.
+//! Records are files, and anyone who can change a file in the data directory can name any process in it. So before we
+//! signal a process because a record names it, the process itself must prove that it belongs to the task: an agent by
+//! the [marker](TASK_MARKER) in its environment; a supervisor by leading its session, by its program and by its
+//! arguments.
 
 #[cfg(target_os = "linux")]
 use std::fs;
@@ -11,7 +12,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 use super::TASK_MARKER;
 use crate::task::TaskId;
 
-/// Whether the process carries the marker of this task: it is the task's agent, or was started by it.
+/// Whether the process carries the marker of this task, so it is the task's agent or was started by it.
 pub(super) fn is_agent_of(pid: u32, id: &TaskId) -> bool {
     environment(pid).is_some_and(|variables| has_marker(&variables, id))
 }
@@ -23,7 +24,7 @@ pub(super) fn is_supervisor_of(pid: u32, id: &TaskId) -> bool {
         && arguments(pid).is_some_and(|words| has_supervise_arguments(&words, id))
 }
 
-/// `variables` are separated by NUL bytes, or by blanks where the system prints them so.
+/// `variables` are separated by NUL bytes on Linux, and by spaces or newlines elsewhere.
 fn has_marker(variables: &[u8], id: &TaskId) -> bool {
     variables.split(|byte| SEPARATORS.contains(byte)).any(|variable| {
         let value = variable.strip_prefix(TASK_MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
@@ -31,15 +32,15 @@ fn has_marker(variables: &[u8], id: &TaskId) -> bool {
     })
 }
 
-/// The command line that the executor gives every supervisor, whatever program it is.
+/// Whether `words` is the command line that the executor gives every supervisor. The program's name is not compared.
 fn has_supervise_arguments(words: &[u8], id: &TaskId) -> bool {
     let mut words = words.split(|byte| SEPARATORS.contains(byte)).skip(1);
     words.next() == Some(b"supervise") && words.next() == Some(id.as_str().as_bytes())
 }
 
-/// Whether two programs are the same, or one is a later version of the other. Linux appends ` (deleted)` to the name of a
-/// program whose file was replaced.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere a program's file cannot be found"))]
+/// Whether two programs have the same file name, so that one can be a later version of the other. Linux appends
+/// ` (deleted)` to the name of a program whose file was replaced.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems do not report a program's file"))]
 fn is_same_program(one: &Path, other: &Path) -> bool {
     let name = |path: &Path| {
         let name = path.file_name().map(OsStr::as_bytes)?;
@@ -88,13 +89,13 @@ fn arguments(pid: u32) -> Option<Vec<u8>> {
     super::identity::answer_of("ps", &["-ww", "-o", "command=", "-p", &pid.to_string()]).map(String::into_bytes)
 }
 
-/// `ps` marks the leader of a session with an `s` among its state flags.
+/// `ps` marks a session leader with `s` among its state flags.
 #[cfg(not(target_os = "linux"))]
 fn leads_its_session(pid: u32) -> bool {
     super::identity::answer_of("ps", &["-o", "stat=", "-p", &pid.to_string()]).is_some_and(|flags| flags.contains('s'))
 }
 
-/// Its arguments have to do.
+/// Not checked here: only the arguments are compared.
 #[cfg(not(target_os = "linux"))]
 fn runs_this_program(_pid: u32) -> bool {
     true
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     fn id() -> TaskId {
-        TaskId::parse("0123abcd").expect("a valid id")
+        TaskId::parse("0123abcd").expect("a valid ID")
     }
 
     #[test]
@@ -157,27 +158,29 @@ mod tests {
         use connector_testing::eventually;
 
         let id = id();
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        // `read` is part of the shell, so it stays the shell, with the arguments of a supervisor.
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        // `read` is a shell builtin, so the process remains the shell and keeps the arguments of a supervisor.
         fs::write(dir.path().join("supervise"), "read line\n").expect("it is writable");
         let start = |command: &mut Command| {
             let command = command.env_remove(TASK_MARKER).current_dir(&dir).stdin(Stdio::piped());
             command.spawn().expect("util-linux is installed")
         };
-        // The first leads its session, and the second has the arguments as well.
+        // Both lead their sessions, and the second also has the arguments of a supervisor.
         let mut leader = start(Command::new("setsid").arg("cat"));
         let mut pretender = start(Command::new("setsid").args(["sh", "supervise", id.as_str()]));
-        let mut marked = Command::new("cat").env(TASK_MARKER, id.as_str()).stdin(Stdio::piped()).spawn().expect("cat");
+        let mut marked =
+            Command::new("cat").env(TASK_MARKER, id.as_str()).stdin(Stdio::piped()).spawn().expect("cat is installed");
         // Until a program has been loaded, the kernel shows neither its arguments nor its environment.
-        let runs = |pid, word: &[u8]| {
+        let has_started = |pid, word: &[u8]| {
             let has_environment = environment(pid).is_some_and(|variables| !variables.is_empty());
             has_environment && arguments(pid).is_some_and(|words| words.starts_with(word))
         };
-        eventually("the start of all programs, two of them in sessions of their own", Duration::from_secs(60), || {
+        eventually("the start of all programs, two of them as session leaders", Duration::from_secs(60), || {
             let are_leaders = leads_its_session(leader.id()) && leads_its_session(pretender.id());
-            let are_started =
-                runs(leader.id(), b"cat\0") && runs(pretender.id(), b"sh\0") && runs(marked.id(), b"cat\0");
-            (are_leaders && are_started).then_some(())
+            let have_started = has_started(leader.id(), b"cat\0")
+                && has_started(pretender.id(), b"sh\0")
+                && has_started(marked.id(), b"cat\0");
+            (are_leaders && have_started).then_some(())
         });
         assert!(has_supervise_arguments(&arguments(pretender.id()).expect("it runs"), &id), "only its program differs");
         for child in [&leader, &pretender] {
@@ -185,7 +188,7 @@ mod tests {
         }
         assert!(is_agent_of(marked.id(), &id) && !is_supervisor_of(marked.id(), &id));
         for child in [&mut leader, &mut pretender, &mut marked] {
-            child.kill().and_then(|()| child.wait().map(drop)).expect("it is our child");
+            child.kill().and_then(|()| child.wait().map(drop)).expect("it is a child of this test");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Signals as this process finds them at its start.
+//! Resets the signal dispositions that this process inherits.
 //!
-//! The parent of a program decides which signals it ignores and which are blocked, and its children inherit that. Some
-//! supervisors and CI systems ignore SIGCHLD: the kernel then reaps each child by itself, and nobody learns how it ended. Others
-//! leave signals blocked, by which a program is told to stop.
+//! A process inherits ignored and blocked signals from its parent. Some process managers and CI systems ignore SIGCHLD;
+//! then the kernel reaps children by itself, and their exit statuses are lost. Others leave signals blocked that are
+//! used to stop a program.
 
 use std::fs;
 
@@ -13,18 +13,18 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Signals that an agent must not inherit as ignored. SIGPIPE is not among them: every program in Rust ignores it, and its
-/// children do not.
+/// Signals that an agent must not inherit as ignored. SIGPIPE is not among them, because Rust ignores it in every
+/// program and resets it in children.
 const RESET_SIGNALS: [Signal; 8] =
     [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP, Signal::ALARM, Signal::USR1, Signal::USR2, Signal::CHILD];
 
-/// Unblocks all signals, and makes ignored ones have their default effect in everything that this process starts. SIGCHLD is no
-/// longer ignored here either; this process still takes no notice of the others.
+/// Unblocks all signals, and restores the default effect of ignored ones in every child of this process. In this
+/// process, SIGCHLD is no longer ignored; the others still have no effect.
 ///
-/// Called first, because threads inherit the signals that are blocked.
+/// Must be called before any thread is started, because threads inherit blocked signals.
 pub fn reset_signals() {
     if let Err(error) = SigSet::empty().thread_set_mask() {
-        tracing::warn!(%error, "signals may be blocked");
+        tracing::warn!(%error, "cannot unblock signals");
     }
     let ignored: Vec<_> = RESET_SIGNALS.into_iter().filter(|signal| is_ignored(*signal)).collect();
     if ignored.is_empty() {
@@ -33,14 +33,14 @@ pub fn reset_signals() {
     let Ok(runtime) = Builder::new_current_thread().enable_io().build() else { return };
     let _inside = runtime.enter();
     for ignored in ignored {
-        // The handler stays when its stream and the runtime are dropped, and a child begins without it.
+        // The handler remains after its stream and the runtime are dropped, and children do not inherit it.
         if let Err(error) = signal(SignalKind::from_raw(ignored.as_raw())) {
-            tracing::warn!(%error, signal = ignored.as_raw(), "it stays ignored");
+            tracing::warn!(%error, signal = ignored.as_raw(), "the signal is still ignored");
         }
     }
 }
 
-/// Whether this process ignores the signal. Where there is no `/proc`, SIGCHLD may be ignored, and the others are not.
+/// Whether this process ignores the signal. Without `/proc`, assumes that only SIGCHLD is ignored.
 fn is_ignored(signal: Signal) -> bool {
     match fs::read_to_string("/proc/self/status") {
         Ok(status) => has_bit(&status, "SigIgn:", signal),
@@ -48,7 +48,7 @@ fn is_ignored(signal: Signal) -> bool {
     }
 }
 
-/// Whether the signal is in this set of `/proc/<pid>/status`.
+/// Whether the signal is in this set in the text of `/proc/<pid>/status`.
 fn has_bit(status: &str, set: &str, signal: Signal) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix(set));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();

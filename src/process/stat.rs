@@ -1,31 +1,31 @@
-//! Linux: one process in `/proc`.
+//! Reads `/proc/<pid>/stat` on Linux.
 
 use std::fs;
 
-/// The fields of `/proc/<pid>/stat` that are used here.
+/// The fields that are used here.
 #[derive(Debug)]
 pub(super) struct ProcessStat {
     pub(super) start_time: u64,
     pub(super) is_zombie: bool,
-    /// The pid of the process that leads its session. 0 when that process is outside our PID namespace, as in a container
-    /// that was entered from outside. `getsid` answers the same, which `rustix::process::getsid` takes for impossible.
+    /// The PID of its session leader. 0 if the leader is outside our PID namespace, for example in a container that was
+    /// entered from outside. `rustix::process::getsid` cannot be used, because it does not expect 0.
     pub(super) session: u32,
-    /// 0 for a process whose parent is outside our PID namespace.
+    /// The PID of its parent. 0 if the parent is outside our PID namespace.
     pub(super) parent: u32,
     pub(super) name: String,
 }
 
-/// Reads `/proc/<pid>/stat`; `None` when there is no such process.
+/// Reads `/proc/<pid>/stat`. Returns `None` if there is no such process.
 pub(super) fn stat(pid: u32) -> Option<ProcessStat> {
-    // The kernel cuts a name to 15 bytes, in the middle of a character if it comes to that.
+    // The kernel cuts names to 15 bytes, even in the middle of a character.
     parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
 fn parse(stat: &str) -> Option<ProcessStat> {
-    // The name stands in parentheses and may itself hold any character, `)` included.
+    // The name is in parentheses and may contain any character, including `)`.
     let (before, after) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = after.split_ascii_whitespace().collect();
-    // While other threads run, a process whose first thread has ended looks like a zombie and is none.
+    // If only the main thread of a process has ended, the process looks like a zombie although other threads still run.
     let threads: u32 = fields.get(17)?.parse().ok()?;
     Some(ProcessStat {
         start_time: fields.get(19)?.parse().ok()?,
@@ -40,7 +40,7 @@ fn parse(stat: &str) -> Option<ProcessStat> {
 mod tests {
     use super::*;
 
-    /// The kernel writes 0 for a process of another PID namespace, and a name as its program chose it.
+    /// The kernel writes 0 for a process in another PID namespace, and a name exactly as the program chose it.
     #[test]
     fn a_process_whose_parent_and_session_are_outside_our_namespace_is_read() {
         let line = format!("7 (a) Z (b) S 0 0 0 {} 1 0 99 0", "0 ".repeat(13));

@@ -1,21 +1,26 @@
-//! The arguments of a call, read one by one.
+//! Reads the arguments of a call one by one.
 //!
-//! rmcp does not compare arguments with a schema, and its own errors name no remedy. So what is wrong is found out
-//! here, before anything is created.
+//! rmcp does not validate arguments against a schema, and its own errors do not say how to fix a call. So this module
+//! checks all arguments before anything is created.
 //!
-//! Some hosts change what the model wrote before it gets here, and the model can do nothing about it. So these count as
-//! what was meant: `null`, and for an optional argument the empty string, as absent; the strings `"true"` and `"false"` as
-//! booleans; a string of digits as a number; and parameters that a host adds to every call are ignored.
+//! Some hosts change the arguments that the model wrote, and the model cannot prevent it. These changes are accepted:
+//!
+//! | sent | read as |
+//! |---|---|
+//! | `null`, or `""` for an optional argument | absent |
+//! | `"true"`, `"false"` | a boolean |
+//! | `"50"` | a number |
+//! | a parameter that some host adds to every call | ignored |
 
 use serde_json::{Map, Value};
 
 use crate::present::{Refused, arguments as refusals};
 
-/// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
-/// note of some gateways.
+/// Parameters that hosts add to calls of any tool: Cursor adds the first to tools without required parameters, and some
+/// gateways add the second as a progress note.
 const PARAMETERS_ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
 
-/// What is left of a call's arguments.
+/// The arguments of a call that have not been read yet.
 #[derive(Debug)]
 pub(super) struct Arguments {
     tool: &'static str,
@@ -25,14 +30,14 @@ pub(super) struct Arguments {
 /// A whole number of any size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum WholeNumber {
-    /// One that 64 bits hold.
+    /// A number that fits into 64 bits.
     Small(u64),
-    /// A larger one.
+    /// A larger number.
     Huge(f64),
 }
 
 impl Arguments {
-    /// The arguments of a call of `tool`. Fails when there is one that is not among `known`.
+    /// The arguments of a call of `tool`. Fails if one of them is not in `known`.
     pub(super) fn new(tool: &'static str, mut raw: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
         raw.retain(|name, _| known.contains(&name.as_str()) || !PARAMETERS_ADDED_BY_HOSTS.contains(&name.as_str()));
         if let Some(unknown) = raw.keys().find(|name| !known.contains(&name.as_str())) {
@@ -41,7 +46,7 @@ impl Arguments {
         Ok(Self { tool, remaining: raw })
     }
 
-    /// A text that has to be there and not be blank.
+    /// A required string, which must not be blank.
     pub(super) fn required_text(&mut self, name: &str) -> Result<String, Refused> {
         let value = self.take(name);
         match self.read_text(name, value)? {
@@ -50,7 +55,7 @@ impl Arguments {
         }
     }
 
-    /// A text that is not blank.
+    /// An optional string, which must not be blank.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
         let value = self.take_optional(name);
         self.read_text(name, value)
@@ -65,7 +70,7 @@ impl Arguments {
         }
     }
 
-    /// A list of texts, of which there is one at least and `max` at most.
+    /// A required list of 1 to `max` strings.
     pub(super) fn required_texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
         let expected = format!("a list of 1 to {max} strings");
         let Some(value) = self.take(name) else {
@@ -79,7 +84,7 @@ impl Arguments {
         }
     }
 
-    /// One of some words, found by `find`.
+    /// An optional string that must be one of `words`; `find` converts it.
     pub(super) fn word<T>(
         &mut self,
         name: &str,
@@ -98,7 +103,7 @@ impl Arguments {
         }
     }
 
-    /// Yes or no.
+    /// An optional boolean.
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Refused> {
         match self.take_optional(name) {
             None => Ok(None),
@@ -109,7 +114,7 @@ impl Arguments {
         }
     }
 
-    /// A whole number that is not below `min`. `50.0` is one, and so is `"50"`.
+    /// An optional whole number of at least `min`. Accepts `50.0` and `"50"` as well.
     pub(super) fn whole_number(&mut self, name: &str, min: u64) -> Result<Option<WholeNumber>, Refused> {
         let Some(value) = self.take_optional(name) else { return Ok(None) };
         let expected = format!("a whole number, {min} or more");
@@ -138,7 +143,7 @@ impl Arguments {
         self.remaining.shift_remove(name).filter(|value| !value.is_null())
     }
 
-    /// The same for an argument that may be absent: some hosts send the empty string in its place.
+    /// Takes an optional argument. Some hosts send the empty string if it is absent.
     fn take_optional(&mut self, name: &str) -> Option<Value> {
         self.take(name).filter(|value| value.as_str() != Some(""))
     }
@@ -148,6 +153,6 @@ fn from_float(float: f64) -> Option<WholeNumber> {
     if !float.is_finite() || float.fract() != 0.0 || float < 0.0 {
         return None;
     }
-    // Floats beyond 2^53 are whole, and 2^63 is exact: below it the conversion loses nothing.
+    // Every float beyond 2^53 is whole, and 2^63 can be represented exactly. So below 2^63 the conversion is exact.
     Some(if float < 9_223_372_036_854_775_808.0 { WholeNumber::Small(float as u64) } else { WholeNumber::Huge(float) })
 }

@@ -1,4 +1,4 @@
-//! The parameters of the tools beyond the four, as values.
+//! The parameters of the optional tools as typed values.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,13 +12,13 @@ use crate::{
     task::{Message, TaskId},
 };
 
-/// As many tasks are waited for at once.
+/// Maximum number of tasks in one call.
 const MAX_TASKS: usize = 50;
 
-/// The most bytes of a result in one answer.
+/// Maximum number of bytes of a result in one answer.
 const MAX_BYTES: u64 = 200_000;
 
-/// As many bytes as are shown when the call does not say.
+/// Default number of bytes of a result in one answer.
 const DEFAULT_BYTES: u64 = 40_000;
 
 /// `codex_wait`.
@@ -31,7 +31,7 @@ pub(crate) struct WaitCall {
     pub(crate) remarks: Vec<Message>,
 }
 
-/// Until when to wait.
+/// When a wait ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitUntil {
     All,
@@ -58,12 +58,12 @@ pub(crate) struct SessionsCall {
 #[derive(Debug, Clone)]
 pub(crate) struct ResumeCall {
     pub(crate) target: ResumeTarget,
-    /// What is to be done, where the directory does not matter.
+    /// The other arguments. The directory in it is empty.
     pub(crate) call: AgentCall,
     pub(crate) working_directory: Option<PathBuf>,
 }
 
-/// The session to go on with.
+/// The session to resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ResumeTarget {
     Task(TaskId),
@@ -106,7 +106,7 @@ impl ResultCall {
                 MAX_BYTES
             }
         };
-        // Room for one character at least, or there would be no getting on.
+        // Every piece must hold at least one character, or the caller would never advance.
         Ok(Self { id, offset, length: length.max(4), remarks })
     }
 }
@@ -129,7 +129,7 @@ impl ResumeCall {
         for name in ["taskId", "sessionId"] {
             target.extend(raw.shift_remove_entry(name));
         }
-        // What is left is read together with the directory, which is not required here.
+        // The remaining arguments are those of `codex_agent`, except that the directory is optional.
         let mut arguments = Arguments::new(tool, target, &KNOWN)?;
         let session = arguments.text("sessionId")?;
         let target = match (arguments.text("taskId")?, session) {

@@ -1,4 +1,4 @@
-//! The parameters of the four tools as values.
+//! The parameters of the four standard tools as typed values.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::{
     task::{Message, TaskId, TaskStatus},
 };
 
-/// A time limit beyond this is none: no clock is trusted that far, and no agent either.
+/// A longer time limit is ignored: neither clocks nor agents can be trusted for that long.
 const MAX_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// As many log lines as are looked at.
+/// Maximum number of log lines in a status.
 const MAX_LINES: u64 = 10_000;
 
-/// As many tasks as are listed.
+/// Maximum number of tasks in a list.
 const MAX_TASKS: u64 = 1_000;
 
 /// `codex_agent`.
@@ -28,16 +28,16 @@ const MAX_TASKS: u64 = 1_000;
 pub(crate) struct AgentCall {
     pub(crate) task: NewTask,
     pub(crate) answer_when: AnswerWhen,
-    /// What was not taken as it was given.
+    /// Notes about values that were adjusted.
     pub(crate) remarks: Vec<Message>,
 }
 
 /// When a call that starts a task is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnswerWhen {
-    /// As soon as there is a task.
+    /// As soon as the task has started.
     Started,
-    /// When it has ended.
+    /// When the task has ended.
     Ended,
 }
 
@@ -46,17 +46,17 @@ pub(crate) enum AnswerWhen {
 pub(crate) struct StatusCall {
     pub(crate) id: TaskId,
     pub(crate) tail_lines: usize,
-    /// What was not taken as it was given.
+    /// Notes about values that were adjusted.
     pub(crate) remarks: Vec<Message>,
 }
 
 /// `codex_tasks`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TasksCall {
-    /// With none, every status.
+    /// `None` lists tasks of every status.
     pub(crate) status: Option<TaskStatus>,
     pub(crate) limit: usize,
-    /// What was not taken as it was given.
+    /// Notes about values that were adjusted.
     pub(crate) remarks: Vec<Message>,
 }
 
@@ -69,7 +69,7 @@ impl AgentCall {
         Ok(Self { task: NewTask { working_directory, ..call.task }, ..call })
     }
 
-    /// The same for a tool that does not need a directory, which is told beside the rest.
+    /// The same for a tool whose `workingDirectory` is optional. Returns the directory separately.
     pub(crate) fn read_for(
         tool: &'static str,
         known: &[&str],
@@ -97,9 +97,15 @@ impl AgentCall {
                 TimeLimit::None
             }
         };
-        let nowhere = PathBuf::new();
-        let task =
-            NewTask { prompt, working_directory: nowhere, sandbox, model, time_limit, backend: None, resume: None };
+        let task = NewTask {
+            prompt,
+            working_directory: PathBuf::new(),
+            sandbox,
+            model,
+            time_limit,
+            backend: None,
+            resume: None,
+        };
         Ok((Self { task, answer_when, remarks }, working_directory))
     }
 }
@@ -131,7 +137,7 @@ pub(crate) fn cancel_call(raw: RawArguments) -> Result<TaskId, Refused> {
     task_id(&mut Arguments::new("codex_cancel", raw, &["taskId"])?)
 }
 
-/// What cannot be an id is treated as an id that no task has, and is looked for nowhere.
+/// Reads `taskId`. An invalid ID is reported like the ID of an unknown task, without a search for it.
 pub(super) fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
     parse_task_id(&arguments.required_text("taskId")?)
 }
@@ -140,7 +146,7 @@ pub(super) fn parse_task_id(word: &str) -> Result<TaskId, Refused> {
     TaskId::parse(word.trim()).map_err(|_| present::no_such_task(&word.into()).capitalized())
 }
 
-/// At least one id and at most `max`, each once.
+/// Reads `taskIds`: 1 to `max` IDs. Duplicates are removed.
 pub(super) fn task_ids(arguments: &mut Arguments, max: usize) -> Result<Vec<TaskId>, Refused> {
     let mut ids = Vec::new();
     for word in arguments.required_texts("taskIds", max)? {
@@ -167,7 +173,7 @@ pub(super) fn clamped(
             max
         }
     };
-    Ok(usize::try_from(number).expect("the most that is taken fits into 32 bits"))
+    Ok(usize::try_from(number).expect("every maximum fits into 32 bits"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Properties of the reading of arguments, whatever a client sends. See the module `fuzzing`.
+//! Properties that parsed arguments have for any input of a client. See the module `fuzzing`.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
     task::{Message, TaskId},
 };
 
-/// No refusal has as many characters: the words of the caller in it are cut.
+/// Every refusal is shorter than this, in characters, because the caller's words in it are cut.
 const MAX_REFUSAL_CHARACTERS: usize = 700;
 
-/// Every parameter there is.
+/// The parameters of all tools.
 const PARAMETERS: [&str; 14] = [
     "task",
     "workingDirectory",
@@ -34,10 +34,11 @@ const PARAMETERS: [&str; 14] = [
     "length",
 ];
 
-/// One JSON value: the arguments of a call, or the value of each argument in turn.
+/// Reads the input as one JSON value: either an object with the arguments of a call, or a value for each argument in
+/// turn.
 ///
-/// Each tool takes it or refuses it; what it takes is within bounds, and a refusal says in two lines of a bounded
-/// length what is wrong and what to do.
+/// Each tool must accept or refuse it. Accepted values are within bounds. A refusal has two lines of bounded length:
+/// the problem and the next step.
 pub fn tool_arguments(input: &[u8]) {
     match serde_json::from_slice(input) {
         Ok(Value::Object(raw)) => every_tool(&raw),
@@ -46,11 +47,11 @@ pub fn tool_arguments(input: &[u8]) {
     }
 }
 
-/// Calls that are right, or nearly, but for one argument.
+/// Tries calls in which at most this argument is unusual.
 fn with_one(name: &str, value: &Value) {
-    let right = |name: &str| (name.to_owned(), Value::from("0123abcd"));
+    let valid = |name: &str| (name.to_owned(), Value::from("0123abcd"));
     for others in [&[][..], &["task", "workingDirectory"], &["taskId"]] {
-        let mut raw: RawArguments = others.iter().map(|name| right(name)).collect();
+        let mut raw: RawArguments = others.iter().map(|name| valid(name)).collect();
         raw.insert(name.to_owned(), value.clone());
         every_tool(&raw);
     }
@@ -59,10 +60,10 @@ fn with_one(name: &str, value: &Value) {
 fn every_tool(raw: &Map<String, Value>) {
     read_extra_tools(raw).into_iter().for_each(|read| drop(bounded(read)));
     if let Some(call) = bounded(AgentCall::read(raw.clone())) {
-        assert!(!call.task.prompt.trim().is_empty(), "a task without words");
-        assert_eq!(raw.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "another task");
-        assert!(!call.task.working_directory.as_os_str().is_empty(), "a directory without a name");
-        assert!(call.task.model.is_none_or(|model| !model.trim().is_empty()), "a model without a name");
+        assert!(!call.task.prompt.trim().is_empty(), "the task is blank");
+        assert_eq!(raw.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "the task was changed");
+        assert!(!call.task.working_directory.as_os_str().is_empty(), "the directory is empty");
+        assert!(call.task.model.is_none_or(|model| !model.trim().is_empty()), "the model is blank");
         if let TimeLimit::After(limit) = call.task.time_limit {
             let is_bounded = limit > Duration::ZERO && limit < Duration::from_secs(11 * 365 * 24 * 3600);
             assert!(is_bounded, "a limit of {limit:?}");
@@ -96,7 +97,7 @@ fn check_remarks(remarks: &[Message]) {
     assert!(remarks.len() <= 1 && remarks.iter().all(|remark| plain(remark).len() < 200), "{remarks:?}");
 }
 
-/// Reads the arguments of each tool beyond the four.
+/// Reads the arguments as those of each optional tool.
 fn read_extra_tools(raw: &RawArguments) -> Vec<Result<Option<TaskId>, Refused>> {
     vec![
         WaitCall::read(raw.clone()).map(|call| call.ids.into_iter().next()),

@@ -1,6 +1,7 @@
-//! The arguments of a tool call as values: JSON read leniently, with a refusal for everything that is wrong.
+//! Parses the JSON arguments of tool calls into typed values. Reading is lenient about the quirks of hosts, but
+//! everything that is wrong is refused.
 //!
-//! Not for what is then done, and knows nothing of the protocol that a call came by.
+//! This module does not execute calls, and does not depend on the protocol that a call arrives by.
 
 mod arguments;
 mod extra;
@@ -13,5 +14,5 @@ use serde_json::{Map, Value};
 pub(crate) use extra::{ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil};
 pub(crate) use four::{AgentCall, AnswerWhen, StatusCall, TasksCall, cancel_call};
 
-/// The arguments of a call, as they came.
+/// The arguments of a call, not parsed yet.
 pub(crate) type RawArguments = Map<String, Value>;

@@ -1,6 +1,6 @@
-//! stdin, and the moment at which it ends.
+//! Reports the end of stdin at once.
 //!
-//! rmcp waits up to five seconds for calls in flight when its input ends. This tells the server the moment itself.
+//! When its input ends, rmcp waits up to five seconds for calls in progress. The server must react earlier.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-/// A reader that says when it has ended, and ends with a line end.
+/// A reader that reports its end, and terminates the last line if its newline is missing.
 #[derive(Debug)]
 pub(crate) struct InputReader<R> {
     reader: R,
@@ -33,7 +33,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for InputReader<R> {
         if let Some(last) = buf.filled()[before..].last() {
             self.last = *last;
         } else if read.is_ok() && self.last != b'\n' && buf.remaining() > 0 {
-            // A last request without a line end, as from `printf`, is a request all the same.
+            // A last request without a newline, as `printf` sends it, is still a request.
             self.last = b'\n';
             buf.put_slice(b"\n");
         } else {

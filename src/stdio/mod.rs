@@ -1,8 +1,8 @@
-//! stdin and stdout of a server, as bytes.
+//! A server's stdin and stdout as byte streams. This module does not know the protocol.
 //!
-//! [`pipes`] (from Python and shell clients) are polled by the runtime. Sockets (from Node and Bun, so from Claude Code),
-//! terminals and files are read and written on [`threads`], because polling needs `O_NONBLOCK`, which a process that shares
-//! the socket would see too.
+//! The runtime polls [`pipes`], which Python and shell clients use. [`threads`] read and write sockets (from Node and
+//! Bun, and so from Claude Code), terminals and files: polling would require `O_NONBLOCK`, which also affects every
+//! other process that shares the socket.
 
 mod input;
 mod pipes;
@@ -52,30 +52,30 @@ enum Sink {
     Thread(ThreadWriter),
 }
 
-/// How it ended.
+/// The state of both streams, for the shutdown of the server.
 #[derive(Debug)]
 pub(crate) struct StdioStatus {
     failed: Arc<AtomicBool>,
-    /// Disconnected when the thread that writes has ended, if there is one.
+    /// Disconnected when the writer thread ends. `None` if there is no such thread.
     written: Option<Receiver<()>>,
 }
 
 impl StdioStatus {
-    /// Whether stdin could not be read any more, which is not the same as its end.
+    /// Whether reading stdin failed, as opposed to reaching its end.
     pub(crate) fn stdin_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything is written, for at most `time_limit`. [`Stdout`] has been dropped.
+    /// Waits until everything is written, but at most for `time_limit`. Drop [`Stdout`] before.
     pub(crate) fn drain(&self, time_limit: Duration) {
         if let Some(written) = &self.written {
-            // Nothing is ever sent: this waits for the end of the thread.
+            // Nothing is ever sent on this channel. It is disconnected when the thread ends.
             let _ = written.recv_timeout(time_limit);
         }
     }
 }
 
-/// Opens both, inside a runtime. Fails when there is no room for a thread that is needed.
+/// Opens stdin and stdout. Call it inside a runtime. Fails if a thread is needed and cannot be started.
 pub(crate) fn open() -> io::Result<(Stdin, Stdout, StdioStatus)> {
     over(rustix::stdio::stdin(), rustix::stdio::stdout())
 }
@@ -160,23 +160,24 @@ mod tests {
     const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     fn dev_null() -> File {
-        File::options().read(true).write(true).open("/dev/null").expect("it is there")
+        File::options().read(true).write(true).open("/dev/null").expect("/dev/null exists")
     }
 
-    /// Our end to read from and their end: of an anonymous pipe, and of sockets that some parents leave non-blocking.
+    /// Pairs of the end that the server reads and the client's end: an anonymous pipe, and sockets, which some parents
+    /// make non-blocking.
     fn readable_ends() -> [(OwnedFd, Box<dyn Write + Send>); 2] {
-        let ((ours, theirs), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
+        let ((ours, theirs), (socket, other)) = (pipe().expect("pipes can be created"), sockets());
         [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
     }
 
-    /// The same, to write to.
+    /// The same for the end that the server writes to.
     fn writable_ends() -> [(OwnedFd, Box<dyn Read + Send>); 2] {
-        let ((theirs, ours), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
+        let ((theirs, ours), (socket, other)) = (pipe().expect("pipes can be created"), sockets());
         [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
     }
 
     fn sockets() -> (UnixStream, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().expect("sockets can be made");
+        let (ours, theirs) = UnixStream::pair().expect("sockets can be created");
         ours.set_nonblocking(true).expect("a socket can be non-blocking");
         (ours, theirs)
     }
@@ -189,16 +190,16 @@ mod tests {
     #[tokio::test]
     async fn pipes_and_sockets_are_read_to_their_end() {
         for (ours, mut theirs) in readable_ends() {
-            let (mut stdin, _stdout, status) = over(ours, dev_null()).expect("threads can be made");
-            // Each byte is written after the one before was read, so there is nothing to read again and again.
+            let (mut stdin, _stdout, status) = over(ours, dev_null()).expect("threads can be started");
+            // Each byte is written after the previous one was read, so the reader often finds nothing to read.
             for _ in 0..200 {
-                theirs.write_all(b"x").expect("it is open");
-                assert_eq!(stdin.read_u8().await.expect("it is there"), b'x');
+                theirs.write_all(b"x").expect("the descriptor is open");
+                assert_eq!(stdin.read_u8().await.expect("a byte was written"), b'x');
             }
             let mut read = Vec::new();
             let writing = thread::spawn(move || theirs.write_all(&large()));
-            stdin.read_to_end(&mut read).await.expect("it can be read");
-            writing.join().expect("writing does not panic").expect("it is open");
+            stdin.read_to_end(&mut read).await.expect("the stream can be read");
+            writing.join().expect("writing does not panic").expect("the descriptor is open");
             assert!(read == large(), "{} bytes", read.len());
             assert!(!status.stdin_failed());
         }
@@ -208,28 +209,29 @@ mod tests {
     async fn pipes_and_sockets_get_everything_before_the_end() {
         for (ours, mut theirs) in writable_ends() {
             let (_stdin, mut stdout, status) =
-                over(dev_null(), ours.try_clone().expect("it is open")).expect("threads");
+                over(dev_null(), ours.try_clone().expect("the descriptor is open")).expect("threads can be started");
             let reading = thread::spawn(move || {
                 let mut read = Vec::new();
                 theirs.read_to_end(&mut read).map(|_| read)
             });
-            stdout.write_all(&large()).await.expect("it is read");
+            stdout.write_all(&large()).await.expect("the other end reads");
             drop((stdout, ours));
             status.drain(TEST_TIMEOUT);
-            let read = reading.join().expect("reading does not panic").expect("it can be read");
+            let read = reading.join().expect("reading does not panic").expect("the stream can be read");
             assert!(read == large(), "{} bytes", read.len());
         }
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn pipes_are_polled_and_everything_else_has_threads() {
-        let (pipe_in, _in) = pipe().expect("pipes can be made");
-        let (_out, pipe_out) = pipe().expect("pipes can be made");
-        let (stdin, stdout, _status) = over(pipe_in, pipe_out).expect("they can be opened again");
+    async fn pipes_are_polled_and_everything_else_uses_threads() {
+        let (pipe_in, _in) = pipe().expect("pipes can be created");
+        let (_out, pipe_out) = pipe().expect("pipes can be created");
+        let (stdin, stdout, _status) = over(pipe_in, pipe_out).expect("pipes can be reopened");
         assert!(matches!((&stdin.source, &stdout.0), (Source::Pipe(_), Sink::Pipe(_))), "{stdin:?} {stdout:?}");
-        let (socket, _peer) = UnixStream::pair().expect("sockets can be made");
-        let (stdin, stdout, _status) = over(socket.try_clone().expect("it is open"), socket).expect("threads");
+        let (socket, _peer) = UnixStream::pair().expect("sockets can be created");
+        let (stdin, stdout, _status) =
+            over(socket.try_clone().expect("the descriptor is open"), socket).expect("threads can be started");
         assert!(matches!((&stdin.source, &stdout.0), (Source::Thread(_), Sink::Thread(_))), "{stdin:?} {stdout:?}");
     }
 
@@ -237,9 +239,9 @@ mod tests {
     async fn writing_without_a_reader_is_an_error() {
         for (ours, theirs) in writable_ends() {
             drop(theirs);
-            let (_stdin, mut stdout, _) = over(dev_null(), ours).expect("threads can be made");
+            let (_stdin, mut stdout, _) = over(dev_null(), ours).expect("threads can be started");
             let mut written = Ok(());
-            // A thread may have taken the first ones before it noticed.
+            // A thread may accept the first writes before it notices the closed end.
             for _ in 0..4 {
                 written = written.and(stdout.write_all(b"x").await);
             }
@@ -248,37 +250,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn descriptions_that_others_may_share_keep_their_flags() {
-        let (ours_in, _in) = pipe().expect("pipes can be made");
-        let (_out, ours_out) = UnixStream::pair().expect("sockets can be made");
-        let (_stdin, mut stdout, _status) =
-            over(ours_in.try_clone().expect("it is open"), ours_out.try_clone().expect("it is open")).expect("threads");
-        stdout.write_all(b"x").await.expect("there is room");
+    async fn shared_file_descriptions_keep_their_flags() {
+        let (ours_in, _in) = pipe().expect("pipes can be created");
+        let (_out, ours_out) = UnixStream::pair().expect("sockets can be created");
+        let (_stdin, mut stdout, _status) = over(
+            ours_in.try_clone().expect("the descriptor is open"),
+            ours_out.try_clone().expect("the descriptor is open"),
+        )
+        .expect("threads can be started");
+        stdout.write_all(b"x").await.expect("the buffer has room");
         for fd in [OwnedFd::from(ours_in), OwnedFd::from(ours_out)] {
-            assert!(!fcntl_getfl(&fd).expect("it is open").contains(OFlags::NONBLOCK), "{}", fd.as_raw_fd());
+            assert!(
+                !fcntl_getfl(&fd).expect("the descriptor is open").contains(OFlags::NONBLOCK),
+                "{}",
+                fd.as_raw_fd()
+            );
         }
     }
 
-    /// Opened again, it would never tell its end.
+    /// If it were reopened, its end would never be reported.
     #[tokio::test]
     async fn a_named_pipe_whose_writer_has_gone_is_read_to_its_end() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("requests");
-        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe can be made");
-        let both = File::options().read(true).write(true).open(&path).expect("neither end has to be waited for");
-        let ours = File::open(&path).expect("it has a writer");
-        (&both).write_all(b"xyz").expect("there is room");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe can be created");
+        let both = File::options().read(true).write(true).open(&path).expect("opening both ends at once never blocks");
+        let ours = File::open(&path).expect("the pipe has a writer");
+        (&both).write_all(b"xyz").expect("the buffer has room");
         drop(both);
-        let (mut stdin, _stdout, _status) = over(ours, dev_null()).expect("threads can be made");
+        let (mut stdin, _stdout, _status) = over(ours, dev_null()).expect("threads can be started");
         let mut read = Vec::new();
-        timeout(TEST_TIMEOUT, stdin.read_to_end(&mut read)).await.expect("it has an end").expect("it can be read");
+        timeout(TEST_TIMEOUT, stdin.read_to_end(&mut read))
+            .await
+            .expect("the end is reported")
+            .expect("the pipe can be read");
         assert_eq!(read, b"xyz");
     }
 
     #[tokio::test]
     async fn a_stdin_error_is_not_end_of_file() {
-        let directory = File::open("/").expect("it is there");
-        let (mut stdin, _stdout, status) = over(directory, dev_null()).expect("threads can be made");
+        let directory = File::open("/").expect("the root directory exists");
+        let (mut stdin, _stdout, status) = over(directory, dev_null()).expect("threads can be started");
         stdin.read_u8().await.expect_err("a directory cannot be read");
         assert!(status.stdin_failed());
     }

@@ -1,19 +1,19 @@
-//! Pipes for which the runtime itself waits, so that no thread stands between the client and a request.
+//! Anonymous pipes that the runtime polls, without a thread between the client and the server.
 //!
-//! Others may share the file description of a pipe, so it is not made non-blocking. The pipe is opened again instead, as a
-//! description of our own. Sockets and named pipes cannot be: opening a socket fails, and a named pipe that is opened again
-//! after its writers have closed it never reports its end (observed on Linux 6.18).
+//! Other processes may share the file description of a pipe, so it is not made non-blocking. Instead, the pipe is
+//! reopened as a separate description. This does not work for sockets and named pipes: a socket cannot be reopened, and
+//! a named pipe that is reopened after its writers have closed it never reports its end (observed on Linux 6.18).
 
 use std::os::fd::AsFd;
 
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// The pipe `fd`, to read from. `None`: a thread has to do it. Called inside a runtime.
+/// Reopens the pipe `fd` for reading. Call it inside a runtime. `None` if a thread must read `fd` instead.
 pub(super) fn receiver(fd: impl AsFd) -> Option<Receiver> {
     Receiver::from_owned_fd_unchecked(platform::reopen(fd.as_fd(), platform::RECEIVE)?).ok()
 }
 
-/// The same, to write to.
+/// Reopens the pipe `fd` for writing. Call it inside a runtime. `None` if a thread must write to `fd` instead.
 pub(super) fn sender(fd: impl AsFd) -> Option<Sender> {
     Sender::from_owned_fd_unchecked(platform::reopen(fd.as_fd(), platform::SEND)?).ok()
 }
@@ -27,11 +27,11 @@ mod platform {
     pub(super) const RECEIVE: OFlags = OFlags::RDONLY;
     pub(super) const SEND: OFlags = OFlags::WRONLY;
 
-    /// The magic number of the file system of anonymous pipes, from linux/magic.h.
+    /// Magic number of the file system of anonymous pipes, from linux/magic.h.
     const PIPEFS_MAGIC: u64 = 0x5049_5045;
 
-    /// A new, non-blocking description of an anonymous pipe. `None` for anything else, and where that is refused, as it is to
-    /// a user to whom the pipe does not belong.
+    /// A new, non-blocking description of an anonymous pipe. `None` for anything else, and if the system refuses it,
+    /// for example because the pipe belongs to another user.
     pub(super) fn reopen(fd: BorrowedFd<'_>, end: OFlags) -> Option<OwnedFd> {
         if u64::try_from(fstatfs(fd).ok()?.f_type) != Ok(PIPEFS_MAGIC) {
             return None;
@@ -41,7 +41,7 @@ mod platform {
     }
 }
 
-/// Elsewhere a pipe cannot be opened again.
+/// Other systems cannot reopen a pipe.
 #[cfg(not(target_os = "linux"))]
 mod platform {
     use std::os::fd::{BorrowedFd, OwnedFd};

@@ -1,16 +1,16 @@
-//! stdin and stdout on a thread each, for everything that the runtime cannot poll: sockets, named pipes, files and terminals.
+//! One thread each for stdin and stdout that the runtime cannot poll: sockets, named pipes, files and terminals.
 //!
-//! The threads exist before the first request, so that a user whose process limit is full still gets answers: neither
-//! reading nor writing needs a new thread, nor does it keep one of the runtime's from other work.
+//! The threads start before the first request. Reading and writing therefore need no new thread, and work even if the
+//! user's process limit is reached. They do not occupy the runtime's blocking threads either.
 //!
 //! ```text
 //! fd 0 ── read ──▶ channel of 1 chunk ──▶ ThreadReader ──▶ rmcp ──▶ ThreadWriter ──▶ channel of 1 chunk ── write ──▶ fd 1
 //! ```
 //!
-//! The channels are short, so that a side that is not read stops the other.
+//! The channels are short: if the client does not read answers, the server stops reading requests.
 //!
-//! A file description can be non-blocking because someone who shares it made it so. The flag is left alone, as it is not
-//! ours; the threads wait until they can go on.
+//! Another process that shares a file description may have made it non-blocking. The threads do not change that flag;
+//! they poll until the descriptor is ready.
 
 use std::{
     io,
@@ -32,10 +32,10 @@ use tokio::{
 };
 use tokio_util::sync::PollSender;
 
-/// The most that is read or written at once, in bytes.
+/// Maximum number of bytes per read or write.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// The threads need no more: they call the operating system and nothing else.
+/// Stack size of the threads, which only make system calls.
 const THREAD_STACK_BYTES: usize = 128 << 10;
 
 /// Bytes read by a thread.
@@ -45,14 +45,14 @@ pub(super) struct ThreadReader {
     rest: Bytes,
 }
 
-/// Bytes to be written by a thread, which ends when this is dropped and everything is written.
+/// Bytes to be written by a thread. When this is dropped, the thread writes the rest and ends.
 #[derive(Debug)]
 pub(super) struct ThreadWriter {
     chunks: PollSender<Bytes>,
 }
 
 impl ThreadReader {
-    /// Starts the thread that reads `fd`. Fails when there is no room for another thread.
+    /// Starts the thread that reads `fd`. Fails if no thread can be started.
     pub(super) fn start(fd: impl AsFd + Send + 'static) -> io::Result<Self> {
         let (read, chunks) = mpsc::channel(1);
         thread::Builder::new()
@@ -64,8 +64,8 @@ impl ThreadReader {
 }
 
 impl ThreadWriter {
-    /// Starts the thread that writes to `fd`, and returns a receiver that is disconnected when it ends. Fails when there is
-    /// no room for another thread.
+    /// Starts the thread that writes to `fd`, and returns a receiver that is disconnected when the thread ends. Fails
+    /// if no thread can be started.
     pub(super) fn start(fd: impl AsFd + Send + 'static) -> io::Result<(Self, Receiver<()>)> {
         let (to_write, chunks) = mpsc::channel(1);
         let (writing, written) = channel();
@@ -77,7 +77,7 @@ impl ThreadWriter {
     }
 }
 
-/// Reads until the end, an error, or until nobody wants any more.
+/// Reads until the end or an error, or until the receiver is dropped.
 fn read_chunks(stdin: impl AsFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
@@ -93,19 +93,19 @@ fn read_chunks(stdin: impl AsFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     }
 }
 
-/// Writes until there is no more, or nobody reads.
+/// Writes until the sender is dropped or writing fails.
 fn write_chunks(stdout: impl AsFd, mut chunks: mpsc::Receiver<Bytes>) {
     while let Some(mut chunk) = chunks.blocking_recv() {
         while !chunk.is_empty() {
             match when_ready(&stdout, PollFlags::OUT, || rustix::io::write(&stdout, &chunk)) {
                 Ok(written) => drop(chunk.split_to(written)),
-                Err(error) => return tracing::debug!(%error, "stdout cannot be written to"),
+                Err(error) => return tracing::debug!(%error, "cannot write to stdout"),
             }
         }
     }
 }
 
-/// Does `work`, again where a signal interrupted it, and on a non-blocking descriptor once it is ready.
+/// Calls `work`, and repeats it if a signal interrupted it, or when a non-blocking descriptor becomes ready.
 fn when_ready<T>(fd: impl AsFd, ready: PollFlags, mut work: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match work() {
@@ -136,15 +136,15 @@ impl AsyncRead for ThreadReader {
 
 impl AsyncWrite for ThreadWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let nobody_reads = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        ready!(self.chunks.poll_reserve(cx)).map_err(nobody_reads)?;
+        let broken_pipe = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        ready!(self.chunks.poll_reserve(cx)).map_err(broken_pipe)?;
         let chunk = &bytes[..bytes.len().min(CHUNK_BYTES)];
-        self.chunks.send_item(Bytes::copy_from_slice(chunk)).map_err(nobody_reads)?;
+        self.chunks.send_item(Bytes::copy_from_slice(chunk)).map_err(broken_pipe)?;
         Poll::Ready(Ok(chunk.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The thread writes whatever it has as soon as it can.
+        // The thread writes each chunk as soon as it receives it.
         Poll::Ready(Ok(()))
     }
 
@@ -169,9 +169,9 @@ mod tests {
     /// Longer than any test takes.
     const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Two sockets of which ours is non-blocking: a terminal can be, too.
+    /// A pair of sockets of which the first is non-blocking, as terminals can be too.
     fn nonblocking_pair() -> (UnixStream, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().expect("sockets can be made");
+        let (ours, theirs) = UnixStream::pair().expect("sockets can be created");
         ours.set_nonblocking(true).expect("a socket can be non-blocking");
         (ours, theirs)
     }
@@ -179,11 +179,11 @@ mod tests {
     #[tokio::test]
     async fn a_nonblocking_description_is_read_to_its_end() {
         let (ours, mut theirs) = nonblocking_pair();
-        let mut reader = ThreadReader::start(ours).expect("threads can be made");
-        // Each byte is written when the one before was read: the thread finds nothing there again and again.
+        let mut reader = ThreadReader::start(ours).expect("threads can be started");
+        // Each byte is written after the previous one was read, so the thread often finds nothing to read.
         for _ in 0..200 {
             theirs.write_all(b"x").expect("the socket is open");
-            assert_eq!(reader.read_u8().await.expect("it is there"), b'x');
+            assert_eq!(reader.read_u8().await.expect("a byte was written"), b'x');
         }
         let large = vec![b'y'; 10 * CHUNK_BYTES + 1];
         let (sent, mut read) = (large.clone(), Vec::new());
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_nonblocking_description_gets_everything_before_the_end() {
         let (ours, mut theirs) = nonblocking_pair();
-        let (mut writer, written) = ThreadWriter::start(ours).expect("threads can be made");
+        let (mut writer, written) = ThreadWriter::start(ours).expect("threads can be started");
         // More than any socket holds at once.
         let large = vec![b'y'; 4 << 20];
         let reading = thread::spawn(move || {
@@ -214,9 +214,9 @@ mod tests {
     async fn writing_without_a_reader_is_an_error() {
         let (ours, theirs) = nonblocking_pair();
         drop(theirs);
-        let (mut writer, _written) = ThreadWriter::start(ours).expect("threads can be made");
+        let (mut writer, _written) = ThreadWriter::start(ours).expect("threads can be started");
         let mut written = Ok(());
-        // The first chunks may have been taken before the thread noticed.
+        // The thread may accept the first chunks before it notices the closed end.
         for _ in 0..4 {
             written = written.and(writer.write_all(b"x").await);
         }

@@ -79,7 +79,13 @@ impl<W: Write> LogWriter<W> {
 
     /// Appends one entry. Further lines of `text` are indented.
     pub fn entry(&mut self, now: DateTime<Utc>, text: &str) -> io::Result<()> {
+        self.labelled(now, "", text)
+    }
+
+    /// The same for a text that stands in two places: `head` comes first.
+    pub fn labelled(&mut self, now: DateTime<Utc>, head: &str, text: &str) -> io::Result<()> {
         self.begin(now)?;
+        self.indented(head.as_bytes())?;
         self.indented(text.as_bytes())?;
         self.file.write_all(b"\n")
     }
@@ -151,11 +157,13 @@ mod tests {
         let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
         log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
         log.line(now, "STDERR: ", b"two \xff").expect("it can be written");
+        log.labelled(now, "three\n", "four\nfive").expect("it can be written");
         log.flush().expect("it can be written");
         assert_eq!(
             std::fs::read(path).expect("it is there"),
             b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
-              [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n"
+              [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n\
+              [2024-01-15T10:30:00.007Z] three\n    four\n    five\n"
         );
     }
 

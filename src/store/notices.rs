@@ -126,7 +126,7 @@ mod tests {
         }
         let taken = notices.take();
         assert_eq!(taken.len(), 201);
-        assert_eq!(taken.last().map(Message::words).as_deref(), Some("200 more problems are in the log of the server"));
+        assert_eq!(taken.last().map(Message::words).as_deref(), Some("200 more problems; see the server's log"));
         assert!(notices.take().is_empty());
     }
 }

@@ -6,8 +6,22 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 /// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
 const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
+
+/// A moment of a run. Everything that comes with one read of a pipe came at the same moment, because reading three clocks
+/// for each line would cost more than writing it down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// The time, for people.
+    pub(super) time: DateTime<Utc>,
+    /// The same, for measuring.
+    pub(super) instant: Instant,
+    /// Time since the start of the run.
+    pub(super) elapsed: Duration,
+}
 
 /// The clock of one run.
 pub(super) struct Clock {
@@ -36,6 +50,12 @@ impl Clock {
     /// For how long the run has been awake.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// This moment.
+    pub(super) fn now(&self) -> Moment {
+        let instant = Instant::now();
+        Moment { time: Utc::now(), instant, elapsed: instant.saturating_duration_since(self.started) }
     }
 
     /// How long the machine was suspended since this last returned something, if it was.

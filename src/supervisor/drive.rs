@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, Sandbox, Step, StopSignal};
+use connector_api::{AgentSession, Exit, Interrupt, Launch, Sandbox, Step, StopSignal};
 use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
@@ -16,13 +15,12 @@ use tokio::{
 };
 
 use super::{
-    clock::Clock,
+    clock::{Clock, Moment},
     directory_watch::DirectoryWatch,
     ending::RunEnd,
     external::ExternalEvents,
     journal::{FLUSH_AFTER, Journal},
     machine::{Machine, MachineEffect, MachineInput},
-    redaction::RedactedChunk,
     sandbox::SandboxWatch,
     stdin::{StdinStalled, StdinWriter},
     stream::OutputStream,
@@ -30,7 +28,7 @@ use super::{
     unterminated::{self, UnterminatedLine},
 };
 use crate::{
-    process::{AgentProcess, LineChunk, LineReader, Member, RunningAgent, not_ended},
+    process::{AgentProcess, LineReader, Member, RunningAgent, not_ended},
     store::OpenTask,
     task::{TaskRecord, TaskSpec},
 };
@@ -46,21 +44,21 @@ pub(super) struct AgentRun {
     stderr: Option<LineReader<ChildStderr>>,
     /// Tracks the last line of stdout while it has no line break.
     unterminated: UnterminatedLine,
-    session: Box<dyn AgentSession>,
+    pub(super) session: Box<dyn AgentSession>,
     machine: Machine,
     /// The agent's sandbox, and whether anything could run in it.
     sandbox: Sandbox,
-    watch: SandboxWatch,
+    pub(super) watch: SandboxWatch,
     tree: ProcessTreeGuard,
     stop_signal: Signal,
-    clock: Clock,
+    pub(super) clock: Clock,
     exit: Option<Exit>,
     /// When the session's own deadline passes.
     overdue_at: Option<Instant>,
     /// Checks that the directory stays inside the roots, if there are roots.
     directory: Option<DirectoryWatch>,
     /// The beginning of the last line that the session did not understand.
-    last_raw: Vec<u8>,
+    pub(super) last_raw: Vec<u8>,
     /// Processes that even SIGKILL did not end.
     given_up: Vec<Member>,
 }
@@ -121,7 +119,7 @@ impl AgentRun {
     ) -> RunEnd {
         journal.working(record);
         let first = self.session.start();
-        let mut inputs = self.carry_out(first, journal);
+        let mut inputs = self.carry_out(first, journal, self.clock.now());
         inputs.extend(external.received());
         let (mut cancel_at, mut flush_at) = (self.clock.started(), self.clock.started());
         loop {
@@ -139,7 +137,7 @@ impl AgentRun {
             if self.is_overdue(now) {
                 self.overdue_at = None;
                 let steps = self.session.overdue();
-                inputs.extend(self.carry_out(steps, journal));
+                inputs.extend(self.carry_out(steps, journal, self.clock.now()));
             }
             inputs.push(MachineInput::Tick);
             for input in inputs.drain(..) {
@@ -234,7 +232,7 @@ impl AgentRun {
                     match self.session.interrupt() {
                         Interrupt::Signal => self.tree.signal_agent(self.stop_signal),
                         // What a session wants while it is being stopped can only be to send and to close.
-                        Interrupt::Steps(steps) => drop(self.carry_out(steps, journal)),
+                        Interrupt::Steps(steps) => drop(self.carry_out(steps, journal, self.clock.now())),
                     }
                 }
                 MachineEffect::Terminate => {
@@ -290,51 +288,6 @@ impl AgentRun {
         self.unless_open(inputs, count)
     }
 
-    /// Gives every piece of what was read to the session and to the journal.
-    fn received<R: AsyncRead + Unpin>(
-        &mut self,
-        stream: OutputStream,
-        reader: &mut LineReader<R>,
-        count: usize,
-        journal: &mut Journal,
-    ) -> Vec<MachineInput> {
-        let now = Utc::now();
-        journal.received(stream, count, now);
-        let mut inputs = vec![MachineInput::Output];
-        while let Some(chunk) = reader.cut() {
-            let redacted = journal.clean(stream, &chunk);
-            if stream == OutputStream::Stdout {
-                journal.keep_raw(&redacted);
-            }
-            let steps = match (&chunk, &redacted, stream) {
-                (LineChunk::Line(line), _, OutputStream::Stdout) => self.session.stdout(Line::Whole(line)),
-                (_, RedactedChunk::Line(line), OutputStream::Stderr) => {
-                    self.watch.observe_stderr(Line::Whole(line));
-                    self.session.stderr(Line::Whole(line))
-                }
-                (LineChunk::LongEnd { head, length }, _, _) => {
-                    let head = journal.clean_head(head);
-                    let line = Line::TooLong { head: &head, length: *length };
-                    match stream {
-                        OutputStream::Stdout => self.session.stdout(line),
-                        OutputStream::Stderr => self.session.stderr(line),
-                    }
-                }
-                _ => vec![],
-            };
-            // A line of stdout that was understood stands in the log in words; every other one as it came.
-            let is_translated =
-                stream == OutputStream::Stdout && matches!(chunk, LineChunk::Line(_)) && !steps.is_empty();
-            if !is_translated {
-                journal.raw(stream, &redacted, now);
-                self.remember_raw(&redacted);
-            }
-            inputs.extend(self.carry_out(steps, journal));
-        }
-        journal.seen(&std::mem::take(&mut self.last_raw));
-        inputs
-    }
-
     /// What a read of `count` bytes means: output, or the end of a pipe.
     fn unless_open(&self, mut inputs: Vec<MachineInput>, count: usize) -> Vec<MachineInput> {
         if count == 0 {
@@ -344,21 +297,14 @@ impl AgentRun {
         inputs
     }
 
-    fn remember_raw(&mut self, chunk: &RedactedChunk<'_>) {
-        if let RedactedChunk::Line(line) | RedactedChunk::LongStart(line) = chunk {
-            self.last_raw.clear();
-            self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
-        }
-    }
-
-    /// Carries out the steps of a session, and returns what they mean for the machine.
-    fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal) -> Vec<MachineInput> {
+    /// Carries out the steps that a session took at `now`, and returns what they mean for the machine.
+    pub(super) fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal, now: Moment) -> Vec<MachineInput> {
         let mut inputs = Vec::new();
         for step in steps {
             match step {
                 Step::Event(event) => {
                     self.watch.observe(&event);
-                    journal.event(event, self.clock.elapsed());
+                    journal.event(event, now);
                 }
                 Step::Send(bytes) => {
                     if self.stdin.send(bytes) == Err(StdinStalled) {

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use connector_api::{AgentEvent, BackendName};
 
 use super::{
+    clock::Moment,
     entries::entry_of,
     failures::Failures,
     hints::{Hint, HintWriter},
@@ -186,14 +187,24 @@ impl Journal {
         }
     }
 
-    /// An event, at `elapsed` since the agent's start.
-    pub(super) fn event(&mut self, event: AgentEvent, elapsed: Duration) {
+    /// Whether raw events are kept.
+    pub(super) fn keeps_raw(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// An event that came at `now`.
+    pub(super) fn event(&mut self, event: AgentEvent, now: Moment) {
         let event = self.redaction.event(event);
-        let (words, took) = self.renderer.words(&event, elapsed);
         self.has_worked |= is_work(&event);
-        self.clean_entry(&words);
+        let (words, took) = self.renderer.words(&event, now.elapsed);
+        if let Some(log) = &mut self.log {
+            self.unflushed = true;
+            if let Err(error) = log.labelled(now.time, &words.head, words.text) {
+                self.log_gaps.count(&error);
+            }
+        }
         if !matches!(event, AgentEvent::Other { .. }) {
-            self.timeline.offer(Instant::now(), || entry_of(&event, took));
+            self.timeline.offer(now.instant, || entry_of(&event, took));
         }
         self.live.event(event, took);
     }

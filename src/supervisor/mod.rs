@@ -28,6 +28,7 @@ mod fallback;
 mod hints;
 mod journal;
 mod lifeline;
+mod lines;
 mod live;
 mod machine;
 mod prepare;

@@ -1,11 +1,32 @@
 //! Formats an agent's events for the log.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, TodoItem, UnfinishedItems, Usage};
 
 use super::entries::{change_word, outcome_of};
 use crate::task::{TaskRecord, outcome, span};
+
+/// The words for an event. The long text that many events have is not copied.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    /// The beginning, or all of it.
+    pub(super) head: Cow<'a, str>,
+    /// The rest.
+    pub(super) text: &'a str,
+}
+
+impl<'a> From<String> for Words<'a> {
+    fn from(all: String) -> Self {
+        Self { head: all.into(), text: "" }
+    }
+}
+
+impl<'a> Words<'a> {
+    fn new(label: &'static str, text: &'a str) -> Self {
+        Self { head: label.into(), text }
+    }
+}
 
 /// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
 #[derive(Debug, Default)]
@@ -16,15 +37,15 @@ pub(super) struct Renderer {
 impl Renderer {
     /// The words for an event that came at `now`, counted from the start of the agent: everything the event carries. Also
     /// how long a command took that has finished.
-    pub(super) fn words(&mut self, event: &AgentEvent, now: Duration) -> (String, Option<Duration>) {
+    pub(super) fn words<'a>(&mut self, event: &'a AgentEvent, now: Duration) -> (Words<'a>, Option<Duration>) {
         let mut took = None;
         let words = match event {
-            AgentEvent::SessionStarted { id } => format!("SESSION: {id}"),
-            AgentEvent::Message { text } => format!("MESSAGE: {text}"),
-            AgentEvent::Reasoning { text } => format!("REASONING: {text}"),
+            AgentEvent::SessionStarted { id } => Words::new("SESSION: ", id),
+            AgentEvent::Message { text } => Words::new("MESSAGE: ", text),
+            AgentEvent::Reasoning { text } => Words::new("REASONING: ", text),
             AgentEvent::CommandStarted { id, command } => {
                 self.commands.begin(id, now, 0);
-                format!("COMMAND STARTED: {command}")
+                Words::new("COMMAND STARTED: ", command)
             }
             AgentEvent::CommandFinished { id, command, status, exit_code, output } => {
                 took = self.commands.end(id).map(|began| now.saturating_sub(began));
@@ -32,18 +53,18 @@ impl Renderer {
             }
             AgentEvent::FilesChanged { changes, applied } => {
                 let label = if *applied { "FILES CHANGED" } else { "FILES NOT CHANGED" };
-                format!("{label}: {}", changes.iter().map(change).collect::<Vec<_>>().join(", "))
+                format!("{label}: {}", changes.iter().map(change).collect::<Vec<_>>().join(", ")).into()
             }
-            AgentEvent::McpToolCall { server, tool, error: None } => format!("MCP TOOL: {server}.{tool}"),
+            AgentEvent::McpToolCall { server, tool, error: None } => format!("MCP TOOL: {server}.{tool}").into(),
             AgentEvent::McpToolCall { server, tool, error: Some(error) } => {
-                format!("MCP TOOL FAILED: {server}.{tool}: {error}")
+                format!("MCP TOOL FAILED: {server}.{tool}: {error}").into()
             }
-            AgentEvent::TodoList { items } => todo_list(items),
-            AgentEvent::Usage(usage) => format!("USAGE: {}", tokens(usage)),
-            AgentEvent::Warning { message } => format!("AGENT WARNING: {message}"),
-            AgentEvent::TransientError { message } => format!("AGENT TROUBLE: {message}"),
-            AgentEvent::FatalError { message } => format!("AGENT ERROR: {message}"),
-            AgentEvent::Other { raw, .. } => format!("STDOUT: {raw}"),
+            AgentEvent::TodoList { items } => todo_list(items).into(),
+            AgentEvent::Usage(usage) => format!("USAGE: {}", tokens(usage)).into(),
+            AgentEvent::Warning { message } => Words::new("AGENT WARNING: ", message),
+            AgentEvent::TransientError { message } => Words::new("AGENT TROUBLE: ", message),
+            AgentEvent::FatalError { message } => Words::new("AGENT ERROR: ", message),
+            AgentEvent::Other { raw, .. } => Words::new("STDOUT: ", raw),
         };
         (words, took)
     }
@@ -93,18 +114,18 @@ pub(super) fn summary(record: &TaskRecord) -> String {
     lines
 }
 
-fn command_finished(
+fn command_finished<'a>(
     command: &str,
     status: CommandStatus,
     exit_code: Option<i64>,
     took: Option<Duration>,
-    output: &str,
-) -> String {
+    output: &'a str,
+) -> Words<'a> {
     let how = outcome(outcome_of(status), exit_code);
     let how = took.map_or_else(|| how.clone(), |took| format!("{how}, {}", span(took)));
     let output = output.strip_suffix('\n').unwrap_or(output);
     let separator = if output.is_empty() { "" } else { "\n" };
-    format!("COMMAND FINISHED ({how}): {command}{separator}{output}")
+    Words { head: format!("COMMAND FINISHED ({how}): {command}{separator}").into(), text: output }
 }
 
 fn change(change: &FileChange) -> String {
@@ -125,8 +146,12 @@ mod tests {
     use super::*;
     use crate::supervisor::entries::entry_of;
 
+    fn all(words: &Words<'_>) -> String {
+        format!("{}{}", words.head, words.text)
+    }
+
     fn words(event: &AgentEvent) -> String {
-        Renderer::default().words(event, Duration::ZERO).0
+        all(&Renderer::default().words(event, Duration::ZERO).0)
     }
 
     fn headline(event: &AgentEvent, took: Option<Duration>) -> Option<String> {
@@ -158,7 +183,7 @@ mod tests {
             output: "one\ntwo\n".into(),
         };
         let (words, took) = renderer.words(&finished, Duration::from_millis(3_500));
-        assert_eq!(words, "COMMAND FINISHED (exit code 101, 2.5s): cargo test\n--all\none\ntwo");
+        assert_eq!(all(&words), "COMMAND FINISHED (exit code 101, 2.5s): cargo test\n--all\none\ntwo");
         let headline = headline(&finished, took);
         assert_eq!(headline.as_deref(), Some("command finished (exit code 101, 2.5s): cargo test"));
     }

@@ -1,4 +1,4 @@
-//! What is said about a task that is above the ceiling.
+//! Errors about requests that exceed the ceiling.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,69 +6,69 @@ use connector_api::Sandbox;
 
 use super::{ChosenBy, RuleOrigin, millis_of, span};
 
-/// What is asked for is more than is allowed. `Display` says what, and the rule that forbids it.
+/// The request exceeds the ceiling. `Display` names the value and the rule that forbids it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AboveCeiling {
-    /// The sandbox allows more than is allowed.
-    #[error("{} is above the ceiling, {max} ({rule})", match by {
+    /// The sandbox is too permissive.
+    #[error("{} exceeds the ceiling, {max} ({rule})", match by {
         ChosenBy::Call => format!("`sandbox` {asked}"),
         ChosenBy::Default => format!("no `sandbox` is given, and the default, {asked} (`tasks.default_sandbox`),"),
     })]
     Sandbox {
-        /// What is asked for.
+        /// The requested sandbox.
         asked: Sandbox,
-        /// By whom.
+        /// Whether the call or the default chose it.
         by: ChosenBy,
-        /// What is allowed.
+        /// The most permissive sandbox that is allowed.
         max: Sandbox,
-        /// By which rule.
+        /// The rule that says so.
         rule: RuleOrigin,
     },
-    /// The time limit is too long, or there is none.
-    #[error("{} is above the ceiling, {} ({rule})", match by {
+    /// The time limit is too long, or missing.
+    #[error("{} exceeds the ceiling, {} ({rule})", match by {
         ChosenBy::Call => asked.map_or("no limit (a `timeoutMs` of 0, or of more than ten years)".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
         ChosenBy::Default => format!("no `timeoutMs` is given, and the default, {} (`tasks.default_timeout`),", limit(*asked)),
     }, span(*max))]
     Timeout {
-        /// What is asked for.
+        /// The requested time limit.
         asked: Option<Duration>,
-        /// By whom.
+        /// Whether the call or the default chose it.
         by: ChosenBy,
-        /// What is allowed.
+        /// The longest time limit that is allowed.
         max: Duration,
-        /// By which rule.
+        /// The rule that says so.
         rule: RuleOrigin,
     },
-    /// The model is none of those that are allowed.
-    #[error("`model` {asked} is none of those that are allowed: {allowed} ({rule})")]
+    /// The model is not allowed.
+    #[error("`model` {asked} is not allowed. Allowed: {allowed} ({rule})")]
     Model {
-        /// What is asked for.
+        /// The requested model.
         asked: String,
-        /// What is allowed.
+        /// The allowed models.
         allowed: String,
-        /// By which rule.
+        /// The rule that says so.
         rule: RuleOrigin,
     },
-    /// The directory is in none of those that are allowed.
-    #[error("`workingDirectory` {}{} is in none of the directories that are allowed: {roots} ({rule})", asked.display(),
+    /// The directory is outside the allowed ones.
+    #[error("`workingDirectory` {}{} is outside the allowed directories: {roots} ({rule})", asked.display(),
         match real {
             real if real == asked => String::new(),
             real => format!(", which is {},", real.display()),
         })]
     Directory {
-        /// What is asked for.
+        /// The requested directory.
         asked: PathBuf,
-        /// Where that really is.
+        /// Its real path.
         real: PathBuf,
-        /// What is allowed.
+        /// The allowed directories.
         roots: String,
-        /// By which rule.
+        /// The rule that says so.
         rule: RuleOrigin,
     },
 }
 
 impl AboveCeiling {
-    /// What to do about it.
+    /// The next step for the caller.
     pub fn next(&self) -> String {
         let (instead, rule) = match self {
             Self::Sandbox { max, rule, .. } => (format!("pass `sandbox: \"{max}\"`"), rule),
@@ -76,7 +76,7 @@ impl AboveCeiling {
             Self::Model { rule, .. } => ("pass one of these as `model`, or leave it out".to_owned(), rule),
             Self::Directory { rule, .. } => ("pass a `workingDirectory` in one of these".to_owned(), rule),
         };
-        format!("{instead}, or ask whoever runs this machine to change `{}`", rule.key)
+        format!("{instead}, or ask this machine's administrator to change `{}`", rule.key)
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         let sandbox = AboveCeiling::Sandbox { asked, by, max: Sandbox::ReadOnly, rule: rule() };
         assert_eq!(
             sandbox.to_string(),
-            "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is above the ceiling, \
+            "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), exceeds the ceiling, \
              read-only (`ceiling.x`, from config.toml)"
         );
         let max = Duration::from_secs(60);
@@ -104,7 +104,7 @@ mod tests {
         let timeout = AboveCeiling::Timeout { asked: None, by, max, rule: rule() };
         assert_eq!(
             timeout.to_string(),
-            "no `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is above the ceiling, 1m 0s \
+            "no `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), exceeds the ceiling, 1m 0s \
              (`ceiling.x`, from config.toml)"
         );
     }

@@ -1,4 +1,4 @@
-//! The kinds of activity that a live view and a record name.
+//! The kinds of activity that records and live views report.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActivityKind {
-    /// It was started, and wrote nothing yet.
+    /// It has started, and has not written anything yet.
     Started,
     /// It wrote to stdout.
     Stdout,

@@ -1,4 +1,4 @@
-//! What whoever runs this machine allows at most.
+//! Ceilings: limits set by the machine's administrator on what a call may ask for.
 
 use std::{
     collections::BTreeMap,
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{AboveCeiling, ChosenBy, RuleOrigin, optional_millis, span};
 
-/// What a call may ask of one backend at most, frozen at submit. The default is no ceiling.
+/// The limits on calls to one backend, frozen at submit. The default has no limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Ceiling {
-    /// The sandbox that allows most.
+    /// The most permissive sandbox that is allowed.
     pub sandbox: Sandbox,
-    /// The directories in which agents may work, absolute; none means anywhere.
+    /// The directories, as absolute paths, in which agents may work; empty means anywhere.
     pub roots: Vec<PathBuf>,
-    /// The longest time limit; none means that a task needs no limit.
+    /// The longest time limit that is allowed; `None` means that a task needs no time limit.
     #[serde(with = "optional_millis")]
     pub timeout: Option<Duration>,
-    /// The models that a call may name; none means any.
+    /// The models that a call may name; empty means any.
     pub models: Vec<NamePattern>,
-    /// Where each rule was written, by its key in `[ceiling]`.
+    /// Where each rule was set, by its key in `[ceiling]`.
     pub origins: BTreeMap<String, RuleOrigin>,
 }
 
@@ -41,23 +41,24 @@ impl Default for Ceiling {
     }
 }
 
-/// What is asked for, as a ceiling looks at it.
+/// The parts of a request that a ceiling limits.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskRequest<'a> {
     /// Directory, sandbox and model.
     pub request: &'a AgentRequest,
-    /// Who chose the sandbox.
+    /// Whether the call or the default chose the sandbox.
     pub sandbox_by: ChosenBy,
-    /// The time limit; none is the longest.
+    /// The time limit; `None` means unlimited, which exceeds any ceiling.
     pub timeout: Option<Duration>,
-    /// Who chose the time limit.
+    /// Whether the call or the default chose the time limit.
     pub timeout_by: ChosenBy,
 }
 
 impl Ceiling {
-    /// Compares. `found` is where the directory of the request really is, by the descriptor that the agent gets.
+    /// Succeeds if the request is within the ceiling. `found` is the real path of the requested directory, taken from
+    /// the descriptor that the agent gets.
     ///
-    /// `real` follows the symbolic links of a root. A root that it cannot follow admits nothing.
+    /// `real` resolves the symbolic links in a root. A root that cannot be resolved admits nothing.
     pub fn admit(
         &self,
         asked: TaskRequest<'_>,
@@ -99,11 +100,11 @@ impl Ceiling {
     }
 
     fn rule(&self, key: &str) -> RuleOrigin {
-        let somewhere = || RuleOrigin { key: format!("ceiling.{key}"), place: "the task's spec".to_owned() };
-        self.origins.get(key).cloned().unwrap_or_else(somewhere)
+        let from_spec = || RuleOrigin { key: format!("ceiling.{key}"), place: "the task's spec".to_owned() };
+        self.origins.get(key).cloned().unwrap_or_else(from_spec)
     }
 
-    /// Each rule that forbids something, in words for people.
+    /// Each rule that limits something, as text for people.
     pub fn describe(&self) -> Vec<String> {
         let list = |words: Vec<String>| words.join(", ");
         let roots = self.roots.iter().map(|root| root.display().to_string());
@@ -123,8 +124,8 @@ impl Ceiling {
 mod tests {
     use super::*;
 
-    /// A file system in which `/link` leads to `/srv/project`, `/out` to `/etc`, and `/gone` nowhere; a directory that is
-    /// not there is refused before the ceiling is asked.
+    /// A file system in which `/link` leads to `/srv/project`, `/out` to `/etc`, and `/gone` nowhere. Working
+    /// directories always exist here, because a missing one is refused before its ceiling is checked.
     fn real(path: &Path) -> io::Result<PathBuf> {
         match path.to_str() {
             Some("/link") => Ok("/srv/project".into()),
@@ -191,9 +192,9 @@ mod tests {
         }
         assert_eq!(
             in_roots(&["/srv", "/opt"], "/out"),
-            Err("`workingDirectory` /out, which is /etc, is in none of the directories that are allowed: /srv, /opt \
-                 (`ceiling.roots`, from the task's spec)\nnext: pass a `workingDirectory` in one of these, or ask whoever \
-                 runs this machine to change `ceiling.roots`"
+            Err("`workingDirectory` /out, which is /etc, is outside the allowed directories: /srv, /opt \
+                 (`ceiling.roots`, from the task's spec)\nnext: pass a `workingDirectory` in one of these, or ask this \
+                 machine's administrator to change `ceiling.roots`"
                 .to_owned())
         );
     }

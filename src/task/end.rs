@@ -1,4 +1,4 @@
-//! How a task ends, in the documented words.
+//! How a task ends, in the documented wording.
 
 use std::{fmt, time::Duration};
 
@@ -7,31 +7,31 @@ use super::span;
 /// Why a task did not complete. `Display` gives the documented string, character for character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureReason {
-    /// A signal that was not ours ended the agent.
+    /// A signal that we did not send ended the agent.
     KilledBy {
         /// The signal's number.
         signal: i32,
     },
-    /// The time was up.
+    /// The task reached its time limit, or the limit on silence.
     Timeout {
         /// How long the task ran, or was silent.
         elapsed: Duration,
-        /// How long it was allowed to.
+        /// The limit that applied.
         limit: Duration,
     },
-    /// The agent ended by itself, and not well.
+    /// The agent exited by itself with a non-zero exit code.
     ExitedWith {
         /// Its exit code.
         code: i32,
     },
-    /// The agent said that it failed, and would have gone on.
+    /// The agent reported that it failed, but did not exit.
     AgentFailed,
     /// The agent could not be started.
     SpawnFailed {
-        /// The operating system's name for why, such as `ENOENT`.
+        /// The operating system's name for the error, such as `ENOENT`.
         errno: String,
     },
-    /// Someone asked for it.
+    /// The task was cancelled.
     Cancelled,
     /// The task lost its server, its supervisor or its machine.
     ServerRestarted,
@@ -56,23 +56,23 @@ impl fmt::Display for FailureReason {
 /// Why a running agent is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
-    /// Someone asked for it.
+    /// The task was cancelled.
     Cancelled,
-    /// The task's time is up.
+    /// The task reached its time limit.
     TimedOut {
-        /// The time it had.
+        /// The time limit.
         limit: Duration,
     },
     /// The agent wrote nothing for too long.
     Silent {
-        /// How long it may be silent.
+        /// How long it may stay silent.
         limit: Duration,
     },
-    /// The server is gone, or we were told to go.
+    /// The server has exited, or the supervisor itself received a signal to exit.
     ServerGone,
-    /// The session said that the work is done, although the program would go on.
+    /// The session reported that the work is done, but the program keeps running.
     Finished,
-    /// The agent's working directory, or its path, led out of `ceiling.roots`.
+    /// The agent's working directory, or its path, now leads outside `ceiling.roots`.
     Displaced,
 }
 

@@ -1,4 +1,4 @@
-//! The id of a task.
+//! The ID of a task.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Untrusted;
 
-/// Eight lower-case hex characters. Safe as a file name by construction.
+/// Eight lower-case hex digits. Always safe as a file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(String);
 
 impl TaskId {
-    /// A random id. Whether it is free, only the store can tell.
+    /// A random ID. Only the store knows whether it is free.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string()[..8].to_owned())
     }
 
-    /// Reads an id. Fails with [`InvalidTaskId`] for anything but eight hex characters.
+    /// Parses an ID. Fails with [`InvalidTaskId`] for anything but eight lower-case hex digits.
     pub fn parse(word: &str) -> Result<Self, InvalidTaskId> {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         if word.len() == 8 && word.chars().all(hex) {
@@ -27,7 +27,7 @@ impl TaskId {
         }
     }
 
-    /// The eight characters.
+    /// The eight digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -53,7 +53,7 @@ impl From<TaskId> for String {
     }
 }
 
-/// A word that can be no task's id.
+/// A word that is not a valid task ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidTaskId(Untrusted);
 
@@ -64,10 +64,10 @@ impl InvalidTaskId {
     }
 }
 
-/// The word is left out: it may hold anything.
+/// Does not include the word, which may contain anything.
 impl fmt::Display for InvalidTaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a task id: a task id is eight characters of 0-9 and a-f")
+        f.write_str("not a task ID (eight hex digits, e.g. 1a2b3c4d)")
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_path_is_not_a_task_id() {
         for word in ["", "../../etc", "ABCDEF01", "abcdef0", "abcdef012", "abcde/01", "abcdef0\n"] {
-            assert!(TaskId::parse(word).is_err(), "{word:?} was taken");
+            assert!(TaskId::parse(word).is_err(), "{word:?} was accepted");
         }
     }
 }

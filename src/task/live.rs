@@ -1,4 +1,4 @@
-//! The live view: the state of a task from moment to moment while it runs.
+//! The live view: the current activity of a running task.
 
 use std::iter;
 
@@ -7,37 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use super::{Untrusted, activity::ActivityKind, record::TaskRecord};
 
-/// Where a running task stands: `run/<id>/live.json`.
+/// The current activity of a running task: `run/<id>/live.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LiveView {
     /// [`RECORD_FORMAT`](super::RECORD_FORMAT).
     pub format: u32,
-    /// What the supervisor is doing, in words for people: `working`, `stopping: cancelled`.
+    /// The supervisor's current activity, as text for people: `working`, `stopping: cancelled`.
     pub phase: Untrusted,
-    /// The last thing the agent did, in one line.
+    /// The agent's last step, in one line.
     pub last_event: Option<Untrusted>,
-    /// The problem that the agent is trying to recover from, such as a lost connection; gone once it does anything else.
+    /// The problem that the agent is trying to recover from, such as a lost connection. Cleared by the agent's next
+    /// step.
     pub trouble: Option<Untrusted>,
     /// Bytes that the agent wrote to stdout.
     pub stdout_bytes: u64,
     /// Bytes that the agent wrote to stderr.
     pub stderr_bytes: u64,
-    /// When the agent last wrote anything, or began.
+    /// When the agent last wrote anything, or started.
     pub last_activity_at: DateTime<Utc>,
-    /// What that was.
+    /// The kind of that activity.
     pub last_activity_type: ActivityKind,
-    /// Heartbeats so far.
+    /// Number of heartbeats so far.
     pub heartbeat_count: u64,
 }
 
 impl LiveView {
-    /// The texts in it that may hold words of an agent.
+    /// The texts that may contain words of an agent.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble).map(Untrusted::raw_mut)
     }
 
-    /// Brings a running task's record up to this moment.
+    /// Updates a running task's record from this view.
     pub fn overlay(&self, record: &mut TaskRecord) {
         let progress = &mut record.progress;
         progress.stdout_bytes = self.stdout_bytes;

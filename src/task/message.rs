@@ -1,4 +1,4 @@
-//! Sentences of ours with foreign words in them.
+//! Our own sentences that quote untrusted text.
 
 use std::{
     borrow::Cow,
@@ -10,35 +10,35 @@ use connector_api::{BackendName, Sandbox};
 
 use super::{TaskId, TaskStatus, Untrusted};
 
-/// A sentence of ours that quotes untrusted text. The macro `message!` makes one; `present` prints it.
+/// One of our sentences that quotes untrusted text. The macro `message!` builds it, and `present` prints it.
 ///
-/// The two kinds of text stay apart until then, so that secrets are taken out of the foreign words and never out of ours.
+/// The two kinds of text stay separate until then, so secrets are redacted in the untrusted parts only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message(Vec<MessagePart>);
 
 /// A part of a [`Message`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessagePart {
-    /// Words of ours.
+    /// Our own text.
     Trusted(Cow<'static, str>),
-    /// Words from outside.
+    /// Text from outside.
     Untrusted(Untrusted),
-    /// A word from outside, printed between backticks and cut where it is long.
+    /// A word from outside, printed between backticks and shortened if it is long.
     Quoted(Untrusted),
 }
 
 impl Message {
-    /// Text that holds nothing from outside.
+    /// A message that contains no text from outside.
     pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
         Self(vec![MessagePart::trusted(text)])
     }
 
-    /// The parts in their order.
+    /// The parts, in order.
     pub fn parts(&self) -> &[MessagePart] {
         &self.0
     }
 
-    /// The words from outside, for secrets to be taken out.
+    /// The texts from outside, so that secrets can be redacted in them.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
             MessagePart::Trusted(_) => None,
@@ -52,7 +52,7 @@ impl Message {
         let text = match self.0.first_mut() {
             Some(MessagePart::Trusted(text)) => text.to_mut(),
             Some(MessagePart::Untrusted(text)) => text.raw_mut(),
-            // It begins with a backtick.
+            // The sentence begins with a backtick.
             Some(MessagePart::Quoted(_)) | None => return self,
         };
         let mut letters = text.chars();
@@ -64,12 +64,12 @@ impl Message {
 }
 
 impl MessagePart {
-    /// Words of ours.
+    /// Our own text.
     pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Trusted(text.into())
     }
 
-    /// A word from outside, to be printed between backticks.
+    /// A word from outside that is printed between backticks.
     pub fn quoted(word: impl Into<Untrusted>) -> Self {
         Self::Quoted(word.into())
     }
@@ -81,7 +81,7 @@ impl FromIterator<Message> for Message {
     }
 }
 
-/// Anything that can be a part of a message becomes a message. A `String` may hold anything: it counts as untrusted.
+/// Anything that can be a part of a message can become a message. A `String` may contain anything, so it is untrusted.
 impl<T: Into<MessagePart>> From<T> for Message {
     fn from(part: T) -> Self {
         Self(iter::once(part.into()).collect())
@@ -136,7 +136,7 @@ impl From<&PathBuf> for MessagePart {
     }
 }
 
-/// Makes a [`Message`] of its parts: literals and types of ours are our words, everything else is untrusted.
+/// Builds a [`Message`] from its parts. Literals and our own types are trusted; everything else is untrusted.
 macro_rules! message {
     ($($part:expr),* $(,)?) => {
         [$($crate::task::Message::from($part)),*].into_iter().collect::<$crate::task::Message>()
@@ -144,7 +144,7 @@ macro_rules! message {
 }
 pub(crate) use message;
 
-/// For tests, which look at a sentence as it stands.
+/// For tests that compare the whole text.
 #[cfg(test)]
 impl Message {
     pub(crate) fn words(&self) -> String {

@@ -1,4 +1,4 @@
-//! What a task is: pure data, the words for it, and how they are written down.
+//! Tasks as pure data: the types that describe a task, and how they are serialized.
 //!
 //! Nothing here reads a clock, a file or a process.
 

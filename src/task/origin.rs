@@ -1,25 +1,25 @@
-//! Where the values and the rules of a task come from.
+//! Where the values and rules of a task come from.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The origin of a value.
+/// Whether the call or the configuration chose a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChosenBy {
-    /// The call.
+    /// The call named it.
     Call,
-    /// Nobody: it is the configured default.
+    /// The call did not name it, so the configured default applies.
     Default,
 }
 
-/// Where a rule of a ceiling was written.
+/// Where a rule of a ceiling was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleOrigin {
-    /// Its key with dots, as in `backends.codex.ceiling.sandbox`.
+    /// Its full key, such as `backends.codex.ceiling.sandbox`.
     pub key: String,
-    /// The file, variable or flag, in words for people.
+    /// The file, variable or flag, as text for people.
     pub place: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the user decided about a task before it began.
+//! The user's settings for a task, fixed before it begins.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ use super::{millis, optional_millis};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
-    /// The task is stopped after this long; none means never.
+    /// The task's time limit; `None` means no limit.
     #[serde(with = "optional_millis")]
     pub timeout: Option<Duration>,
     /// Time between two heartbeats in the log.
     #[serde(with = "millis")]
     pub heartbeat: Duration,
-    /// A heartbeat warns when the agent has been silent for this long.
+    /// Heartbeats include a warning once the agent has been silent for this long.
     #[serde(with = "millis")]
     pub stall_warning: Duration,
-    /// The task is stopped when the agent has been silent for this long; none means never.
+    /// The task is stopped once the agent has been silent for this long; `None` means never.
     #[serde(with = "optional_millis")]
     pub stop_after_silence: Option<Duration>,
-    /// How patiently an agent is stopped.
+    /// The delays between the stages of stopping an agent.
     pub grace: Grace,
-    /// Whether an agent is put into a cgroup, where that is possible.
+    /// Whether to put the agent into a cgroup if possible.
     #[serde(default)]
     pub cgroup: CgroupUse,
-    /// What happens to the agent when the server that submitted the task is gone.
+    /// Whether the agent survives the server that submitted the task.
     pub on_server_exit: OnServerExit,
-    /// What happens to processes that the agent leaves behind.
+    /// Whether processes that the agent leaves behind are stopped.
     pub on_agent_exit: OnAgentExit,
-    /// Whether the raw event stream is kept beside the log.
+    /// Whether the raw event stream is kept next to the log.
     pub keep_events: bool,
-    /// The most bytes that the log grows to; none means any number.
+    /// Maximum size of the log in bytes; `None` means no limit.
     #[serde(default)]
     pub log_bytes: Option<u64>,
-    /// Whether values of secret variables are taken out of everything that is written or told. A policy that does not say
-    /// is of a version that knew no other way to be safe than this.
+    /// Whether values of secret variables are redacted in everything that is written or shown. An older version's
+    /// policy lacks this field; that version always redacted.
     #[serde(default = "default_true")]
     pub redact: bool,
 }
@@ -46,46 +46,46 @@ fn default_true() -> bool {
     true
 }
 
-/// How patiently an agent is stopped.
+/// The delays between the stages of stopping an agent: interrupt, SIGTERM, SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grace {
-    /// From the polite signal to SIGTERM for the whole tree.
+    /// From interrupting the agent to sending SIGTERM to its whole process tree.
     #[serde(with = "millis")]
     pub interrupt: Duration,
-    /// From SIGTERM to SIGKILL for the whole tree.
+    /// From SIGTERM to SIGKILL for the whole process tree.
     #[serde(with = "millis")]
     pub terminate: Duration,
 }
 
-/// Whether an agent is put into a cgroup of its own.
+/// Whether an agent is put into its own cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupUse {
-    /// Where one can be made.
+    /// If one can be created.
     #[default]
     Auto,
     /// Never.
     Off,
 }
 
-/// What happens to an agent when the server that submitted its task is gone.
+/// How an agent is treated after the server that submitted its task has exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnServerExit {
-    /// It is stopped; the task ends `interrupted`.
+    /// It is stopped, and the task ends as `interrupted`.
     Interrupt,
-    /// It goes on; the next server delivers the result.
+    /// It keeps running, and the next server delivers the result.
     Continue,
 }
 
-/// What happens to processes that an agent leaves behind when it ends by itself.
+/// How processes are treated that an agent leaves behind when it exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnAgentExit {
     /// They are stopped, and named in the log.
     Kill,
-    /// They are named in the log and left alone.
+    /// They are named in the log, and keep running.
     Leave,
 }
 
@@ -100,7 +100,7 @@ mod tests {
             "grace": {"interrupt": 2000, "terminate": 2000}, "onServerExit": "continue", "onAgentExit": "kill",
             "keepEvents": false
         }"#;
-        let policy: Policy = serde_json::from_str(written).expect("what is new has a default");
+        let policy: Policy = serde_json::from_str(written).expect("new fields have defaults");
         assert_eq!((policy.log_bytes, policy.redact), (None, true));
     }
 }

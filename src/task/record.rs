@@ -1,7 +1,7 @@
 //! The record of a task: everything that is known about it.
 //!
-//! A record has three parts: what is known when the task begins, what changes while it runs, and what is known once it has
-//! ended. A task has ended if and only if there is the third part, so that no record can contradict itself.
+//! A record has three parts: the start, which never changes; the progress, which changes while the task runs; and the
+//! end. A task has ended if and only if its record has an end, so a record cannot contradict itself.
 //!
 //! The file is a flat JSON object; see `record_file`.
 
@@ -13,104 +13,104 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span};
 
-/// The format of a record that this version writes. A record without a number was written by the original program.
+/// The record format that this version writes. A record without a format number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
 
-/// The record of one task: `logs/<id>.debug.json`, and with cut texts an entry of `tasks.json`.
+/// The record of one task: `logs/<id>.debug.json`, and, with shortened texts, an entry of `tasks.json`.
 ///
 /// Times are UTC; durations and `timeout_ms` are milliseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {
-    /// [`RECORD_FORMAT`]; 0 where the original program wrote the record.
+    /// [`RECORD_FORMAT`]; 0 if the original program wrote the record.
     pub format: u32,
-    /// The task's id.
+    /// The task's ID.
     pub id: TaskId,
-    /// Whether the original program ran it: then its files are the original's own.
+    /// Whether the original program ran the task. If so, its files are never changed.
     pub from_original: bool,
-    /// The part that is known since the task began.
+    /// The part that never changes.
     pub start: TaskStart,
     /// The part that changes while the task runs.
     pub progress: TaskProgress,
-    /// How it ended; none while it runs.
+    /// How the task ended; `None` while it runs.
     pub end: Option<TaskEnd>,
 }
 
-/// The part that is known when a task begins, and does not change.
+/// The part that is fixed when a task begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskStart {
     /// The prompt.
     pub task: Untrusted,
-    /// What the agent may touch.
+    /// The agent's sandbox.
     pub sandbox: Option<Sandbox>,
-    /// When it began.
+    /// When the task began.
     pub started_at: DateTime<Utc>,
-    /// The task's time limit; null or 0 for none.
+    /// The task's time limit; null or 0 means no limit.
     pub timeout_ms: Option<u64>,
-    /// The task whose session this one goes on with.
+    /// The task whose session this one resumes.
     pub resumed_from: Option<TaskId>,
     /// Its supervisor.
     pub supervisor: Option<ProcessIdentity>,
-    /// The log.
+    /// The path of the log.
     pub log_file: Option<PathBuf>,
-    /// The result file.
+    /// The path of the result file.
     pub result_file: Option<PathBuf>,
-    /// This record's own file.
+    /// The path of this record.
     pub debug_file: Option<PathBuf>,
 }
 
-/// The part that changes while a task runs: which agent has it, and what that agent did.
+/// The part that changes while a task runs: which agent works on it, and what that agent has done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskProgress {
-    /// Which backend runs it.
+    /// The backend that runs the task.
     pub backend: Option<BackendName>,
     /// Where the agent works.
     pub working_directory: PathBuf,
-    /// The model asked for.
+    /// The requested model.
     pub model: Option<Untrusted>,
-    /// The agent's process.
+    /// The agent's process ID.
     pub pid: Option<u32>,
-    /// The agent's command line, quoted as for a shell.
+    /// The agent's command line, quoted for a shell.
     pub command: Option<Untrusted>,
-    /// The agent's version, as probed.
+    /// The agent's version, as reported by its program.
     pub agent_version: Option<Untrusted>,
-    /// Names of environment variables: `set`, `not set` or `removed`. Never a value.
+    /// Names of environment variables, each with `set`, `not set` or `removed`. Never contains a value.
     pub environment: BTreeMap<String, String>,
     /// Bytes that the agent wrote to stdout.
     pub stdout_bytes: u64,
     /// Bytes that the agent wrote to stderr.
     pub stderr_bytes: u64,
-    /// When the agent last wrote anything, or began.
+    /// When the agent last wrote anything, or started.
     pub last_activity_at: Option<DateTime<Utc>>,
-    /// What that was.
+    /// The kind of that activity.
     pub last_activity_type: Option<ActivityKind>,
-    /// Heartbeats so far.
+    /// Number of heartbeats so far.
     pub heartbeat_count: u64,
-    /// The agent's own id for its session.
+    /// The agent's own ID for its session.
     pub session_id: Option<Untrusted>,
-    /// Which backends could not work at all before this one, and why, in words for people.
+    /// The backends that could not work at all before this one, each with the reason, as text for people.
     pub fell_back: Vec<Untrusted>,
-    /// Which try at this task this is, from 1.
+    /// The number of this attempt, starting at 1.
     pub attempt: u32,
-    /// The agent's process, beyond its pid.
+    /// The agent's process, identified beyond its PID.
     pub agent: Option<ProcessIdentity>,
 }
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskEnd {
-    /// Whether it was completed.
+    /// The final status.
     pub status: EndStatus,
-    /// When it ended; none in some records of the original program.
+    /// When the task ended; `None` in some records of the original program.
     pub completed_at: Option<DateTime<Utc>>,
     /// The agent's exit code.
     pub exit_code: Option<i32>,
     /// The name of the signal that ended the agent.
     pub exit_signal: Option<String>,
-    /// One of the documented reasons.
+    /// One of the documented failure reasons.
     pub failure_reason: Option<Untrusted>,
     /// The agent's own words about its failure.
     pub agent_said: Option<Untrusted>,
-    /// What the user can do about the failure.
+    /// Advice on how to fix the failure.
     pub advice: Option<Untrusted>,
     /// Whether the agent completed its turn before it exited with an error.
     pub turn_completed: bool,
@@ -118,13 +118,13 @@ pub struct TaskEnd {
     pub warnings: Vec<Warning>,
     /// How long the task ran, in milliseconds.
     pub duration: Option<u64>,
-    /// The same for people.
+    /// The same duration, formatted for people.
     pub duration_formatted: Option<String>,
-    /// The agent's final message, cut in the middle when it is long; the result file has it whole.
+    /// The agent's final message, shortened in the middle if it is long. The result file has the full text.
     pub result: Option<Untrusted>,
     /// Tokens that this run used.
     pub usage: Option<Usage>,
-    /// Tokens that the resumed session has used so far, if the agent reports that total.
+    /// Tokens that the whole session has used so far, if the agent reports that total.
     pub session_usage: Option<Usage>,
 }
 
@@ -169,7 +169,7 @@ impl TaskRecord {
         }
     }
 
-    /// Where the task stands.
+    /// The task's status.
     pub fn status(&self) -> TaskStatus {
         self.end.as_ref().map_or(TaskStatus::Running, |end| end.status.into())
     }
@@ -179,17 +179,17 @@ impl TaskRecord {
         self.end.is_some()
     }
 
-    /// One of the documented reasons; none while the task runs, and for one that completed.
+    /// One of the documented failure reasons; `None` if the task is running or has completed.
     pub fn failure_reason(&self) -> Option<&Untrusted> {
         self.end.as_ref()?.failure_reason.as_ref()
     }
 
-    /// Whether it ended because someone asked for it.
+    /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.failure_reason().is_some_and(|reason| *reason == *FailureReason::Cancelled.to_string())
     }
 
-    /// When the task ended; none while it runs, and in some records of the original program.
+    /// When the task ended; `None` while it runs, and in some records of the original program.
     pub fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.end.as_ref()?.completed_at
     }
@@ -199,7 +199,7 @@ impl TaskRecord {
         self.end.as_ref()?.agent_said.as_ref()
     }
 
-    /// Tokens that this task's session had used when it ended, for agents that report a total.
+    /// Tokens that the task's session had used when the task ended, if the agent reports a total.
     ///
     /// Up to version 2.0.0, `usage` held that total.
     pub fn session_total(&self) -> Option<Usage> {
@@ -207,9 +207,10 @@ impl TaskRecord {
         end.session_usage.or(end.usage)
     }
 
-    /// The texts in it that may hold words of a caller or an agent. Not the working directory: it has to lead there.
+    /// The texts that may contain words of a caller or an agent, to be redacted. The working directory is not among
+    /// them, because a redacted path would lead nowhere.
     ///
-    /// Every field is named here and in the parts, so that a new one is not forgotten.
+    /// This function and those of the parts name every field, so that a new field cannot be forgotten.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self { format: _, id: _, from_original: _, start, progress, end } = self;
         start
@@ -223,7 +224,7 @@ impl TaskStart {
     fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self {
             task,
-            // Ours, or numbers, times and names from a list.
+            // Our own texts, numbers, times, and names from a fixed list.
             sandbox: _,
             started_at: _,
             timeout_ms: _,
@@ -245,7 +246,7 @@ impl TaskProgress {
             agent_version,
             session_id,
             fell_back,
-            // Ours, or numbers, times and names from a list.
+            // Our own texts, numbers, times, and names from a fixed list.
             backend: _,
             working_directory: _,
             pid: _,
@@ -263,7 +264,7 @@ impl TaskProgress {
 }
 
 impl TaskEnd {
-    /// The end at `now` of a task that ran for `ran`.
+    /// The end, at `now`, of a task that ran for `ran`.
     pub fn new(status: EndStatus, reason: Option<FailureReason>, now: DateTime<Utc>, ran: Duration) -> Self {
         Self {
             completed_at: Some(now.trunc_subsecs(3)),
@@ -274,7 +275,7 @@ impl TaskEnd {
         }
     }
 
-    /// An end of which nothing but its status is known.
+    /// An end of which only the status is known.
     pub fn bare(status: EndStatus) -> Self {
         Self {
             status,
@@ -294,8 +295,8 @@ impl TaskEnd {
         }
     }
 
-    /// Splits a reported session total into the session's and this run's tokens. `before` is the total at the start of the
-    /// run; if it is unknown, so is the run's share.
+    /// Splits the reported session total into the session's and this run's tokens. `before` is the total at the start
+    /// of the run; if it is unknown, so is the run's share.
     pub fn count_since(&mut self, before: Option<Usage>) {
         self.session_usage = self.usage;
         self.usage = self.usage.zip(before).and_then(|(total, before)| total.since(before));
@@ -309,7 +310,7 @@ impl TaskEnd {
             result,
             warnings,
             status: _,
-            // Ours, or numbers, times and names from a list.
+            // Our own texts, numbers, times, and names from a fixed list.
             completed_at: _,
             exit_code: _,
             exit_signal: _,
@@ -325,15 +326,15 @@ impl TaskEnd {
     }
 }
 
-/// A process that cannot be mistaken for a later one with the same pid.
+/// Identifies a process, even if a later process gets the same PID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProcessIdentity {
-    /// The pid.
+    /// The PID.
     pub pid: u32,
-    /// When it started, in the operating system's own count (Linux: clock ticks since boot).
+    /// When it started, in the operating system's unit (Linux: clock ticks since boot).
     pub start_time: u64,
-    /// Which boot of the machine that was.
+    /// The ID of the boot during which it started.
     pub boot_id: String,
 }
 

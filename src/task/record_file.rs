@@ -1,7 +1,8 @@
-//! The record as it lies on disk: one flat JSON object, with the documented names, in the documented order.
+//! The record on disk: one flat JSON object with the documented names in the documented order.
 //!
-//! Reading is lenient, because records of the original program and of every later version are read: what they did not
-//! write is optional, and unknown names are ignored. So are the fields about its end, for a task that has not ended.
+//! Reading is lenient, because records of the original program and of every later version must stay readable: fields
+//! that some of them did not write are optional, and unknown names are ignored. If the status says that the task is
+//! running, fields about its end are ignored too.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -102,7 +103,7 @@ struct RecordFile {
 
 #[cfg(test)]
 impl TaskRecord {
-    /// The same record with these fields of its file.
+    /// The same record with these fields of its file replaced.
     pub(crate) fn with(self, fields: serde_json::Value) -> Self {
         let mut file = serde_json::to_value(self).expect("a record has only string keys");
         let serde_json::Value::Object(fields) = fields else { panic!("fields are an object") };
@@ -178,7 +179,7 @@ impl From<TaskRecord> for RecordFile {
     fn from(record: TaskRecord) -> Self {
         let status = record.status();
         let TaskRecord { format, id, from_original, start, progress, end } = record;
-        // Of a task that has not ended, the fields about its end are written without values.
+        // For a task that has not ended, the fields about its end are written without values.
         let (completed_at, exit_code, exit_signal, failure_reason, agent_said, advice) = Default::default();
         let (turn_completed, warnings, duration, duration_formatted, result) = Default::default();
         let (usage, session_usage) = Default::default();

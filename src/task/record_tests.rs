@@ -1,4 +1,4 @@
-//! Records of every age, and what is counted in them.
+//! Records of every version, and their token counts.
 
 use super::*;
 
@@ -51,7 +51,7 @@ fn a_record_without_warnings_is_written_as_before_and_one_with_warnings_reads_ba
     end.warnings = vec![Warning::new("one"), Warning { message: "two".into(), advice }];
     end.turn_completed = true;
     let written = serde_json::to_string(&record).expect("a record has only string keys");
-    assert_eq!(serde_json::from_str::<TaskRecord>(&written).expect("what was written is read"), record);
+    assert_eq!(serde_json::from_str::<TaskRecord>(&written).expect("it was just written"), record);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn texts_of_callers_and_agents_are_untrusted_and_paths_are_not() {
     assert_eq!(left, ["workingDirectory", "logFile", "resultFile", "debugFile"]);
 }
 
-/// A record with a value in every field, as it lies on disk.
+/// A record file with a value in every field.
 const ENDED: &str = r#"{"format":1,"id":"0123abcd","task":"fix it","backend":"codex","sandbox":"workspace-write",
 "workingDirectory":"/project","model":"m","status":"failed","startedAt":"2024-01-15T10:30:00.007Z",
 "completedAt":"2024-01-15T10:32:30Z","pid":12,"command":"codex exec","agentVersion":"0.169.0",
@@ -86,7 +86,7 @@ const ENDED: &str = r#"{"format":1,"id":"0123abcd","task":"fix it","backend":"co
 "supervisor":{"pid":1,"startTime":2,"bootId":"b"},"agent":{"pid":3,"startTime":4,"bootId":"b"},"logFile":"/l",
 "resultFile":"/r","debugFile":"/d"}"#;
 
-/// A record of a task that has just begun.
+/// The record file of a task that has just begun.
 const RUNNING: &str = r#"{"format":1,"id":"0123abcd","task":"fix it","backend":"codex","sandbox":"read-only",
 "workingDirectory":"/project","model":null,"status":"running","startedAt":"2024-01-15T10:30:00Z","completedAt":null,
 "pid":null,"command":null,"agentVersion":null,"environment":{},"stdoutBytes":0,"stderrBytes":0,

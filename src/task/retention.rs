@@ -1,27 +1,27 @@
-//! How much is kept of tasks that have ended.
+//! Rules for how many ended tasks are kept, and for how long.
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use super::span;
 
-/// What is kept of tasks that have ended; a rule that is none keeps everything.
+/// Limits on the ended tasks that are kept. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// How long after its end a task is kept.
+    /// How long a task is kept after its end.
     pub max_age: Option<Duration>,
-    /// How many tasks are kept.
+    /// Maximum number of tasks.
     pub max_tasks: Option<NonZeroUsize>,
-    /// How many bytes the files of all tasks may take together.
+    /// Maximum total size of the files of all tasks, in bytes.
     pub max_bytes: Option<u64>,
 }
 
 impl Retention {
-    /// Whether nothing is ever removed.
+    /// Whether there are no limits, so that nothing is ever removed.
     pub fn keeps_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What is removed, by each rule that there is, in words for people.
+    /// The tasks that each limit removes, as text for people.
     pub fn describe(&self) -> Vec<String> {
         let Self { max_age, max_tasks, max_bytes } = *self;
         [

@@ -1,8 +1,8 @@
-//! How a length of time is written: for people as documented, on disk in milliseconds.
+//! Durations: the documented form for people, and milliseconds on disk.
 
 use std::time::Duration;
 
-/// `850ms`, `15.2s`, `2m 30s` or `1h 5m`: the documented form, cut off, never rounded up.
+/// Formats a duration as documented: `850ms`, `15.2s`, `2m 30s` or `1h 5m`. Always rounds down.
 pub fn span(length: Duration) -> String {
     let millis = length.as_millis();
     let seconds = length.as_secs();
@@ -14,7 +14,7 @@ pub fn span(length: Duration) -> String {
     }
 }
 
-/// Whole milliseconds, at most as many as 64 bits hold.
+/// Whole milliseconds, saturating at `u64::MAX`.
 pub fn millis_of(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

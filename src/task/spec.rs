@@ -1,4 +1,4 @@
-//! Everything a supervisor is told about its task.
+//! The spec: everything that a supervisor needs to know about its task.
 
 use std::path::PathBuf;
 
@@ -9,59 +9,59 @@ use serde_json::Value;
 
 use super::{Ceiling, Policy, TaskId};
 
-/// The format of a spec that this version writes.
+/// The spec format that this version writes.
 pub const SPEC_FORMAT: u32 = 1;
 
-/// One task as it was submitted: the first line of its supervisor's stdin.
+/// One task as submitted. It is the first line on its supervisor's stdin.
 ///
-/// Holds no pid, no handle, and no path but the working directory, so that it could be carried out on another machine.
+/// Contains no PID and no handle, so that another machine could carry it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskSpec {
     /// [`SPEC_FORMAT`].
     pub format: u32,
-    /// The task's id.
+    /// The task's ID.
     pub id: TaskId,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
-    /// Which try at this task this is, from 1.
+    /// The number of this attempt, starting at 1.
     pub attempt: u32,
-    /// What the agent is asked.
+    /// The request to the agent.
     pub request: AgentRequest,
-    /// Which agent is asked.
+    /// The backend that gets the request.
     pub backend: FrozenBackend,
     /// Deadlines and rules.
     pub policy: Policy,
-    /// How much of the task goes into the index.
+    /// Limits on the size of the index.
     pub index: IndexLimits,
-    /// The most tasks that run at once on this data directory; 0 is no limit.
+    /// Maximum number of tasks that run at once in this data directory; 0 means no limit.
     #[serde(default)]
     pub max_running: usize,
-    /// What the request must stay below.
+    /// The ceiling that the request must not exceed.
     #[serde(default)]
     pub ceiling: Ceiling,
-    /// Files outside of the data directory that later servers and tasks trust: the configuration file, and the programs of
-    /// the agents and of this server. An agent in a sandbox must not be able to change them.
+    /// Files outside the data directory that later servers and tasks trust: the configuration file, and the programs of
+    /// the agents and of this server. A sandboxed agent must not be able to change them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_files: Vec<TrustedFile>,
-    /// The task whose session this one goes on with.
+    /// The task whose session this one resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
     /// Tokens that the resumed session had used before this task, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_usage: Option<Usage>,
-    /// Who gets the task, in this order, when the backend cannot work at all.
+    /// The backends that take over, in this order, if the first one cannot work at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,
 }
 
-/// A file that is trusted by the next server or task.
+/// A file that the next server or task trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustedFile {
     /// Its kind.
     pub kind: TrustedKind,
-    /// Its absolute path. There need not be a file.
+    /// Its absolute path. The file need not exist.
     pub path: PathBuf,
 }
 
@@ -71,25 +71,25 @@ pub struct TrustedFile {
 pub enum TrustedKind {
     /// The configuration file.
     Config,
-    /// The program of an agent, or this one.
+    /// The program of an agent or of this server.
     Program,
 }
 
-/// A backend that stands in for another.
+/// A backend that takes over from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fallback {
     /// The backend.
     pub backend: FrozenBackend,
-    /// What the request must stay below there.
+    /// The ceiling for requests to this backend.
     pub ceiling: Ceiling,
 }
 
-/// A backend as configured at submit: enough to build it again in another process.
+/// A backend as configured at submit, complete enough to build it again in another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrozenBackend {
-    /// The name it is configured under.
+    /// Its name in the configuration.
     pub name: BackendName,
     /// Its kind.
     pub kind: String,
@@ -101,8 +101,8 @@ pub struct FrozenBackend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IndexLimits {
-    /// The newest tasks that it lists; running ones are listed beyond this number.
+    /// Maximum number of ended tasks that it lists. Running tasks are always listed.
     pub entries: usize,
-    /// The most characters of `task` and of `result` in one entry.
+    /// Maximum number of characters of `task` and of `result` in one entry.
     pub text: usize,
 }

@@ -1,18 +1,18 @@
-//! The documented states of a task.
+//! The documented statuses of a task.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The state of a task, in the documented words.
+/// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
-    /// Not ended, as far as its record says.
+    /// The record has no end yet.
     Running,
     /// The agent did the work.
     Completed,
-    /// The agent failed, or was cancelled, or ran out of time.
+    /// The agent failed, was cancelled, or reached the time limit.
     Failed,
     /// The task lost its server, its supervisor or its machine.
     Interrupted,
@@ -32,7 +32,7 @@ impl TaskStatus {
         }
     }
 
-    /// The same for a task that has ended; none for one that runs.
+    /// The status of a task that has ended; `None` if it is running.
     pub fn end(self) -> Option<EndStatus> {
         match self {
             Self::Running => None,
@@ -42,7 +42,7 @@ impl TaskStatus {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Whether the task has ended.
     pub fn is_final(self) -> bool {
         self.end().is_some()
     }
@@ -53,7 +53,7 @@ impl TaskStatus {
 pub enum EndStatus {
     /// The agent did the work.
     Completed,
-    /// The agent failed, or was cancelled, or ran out of time.
+    /// The agent failed, was cancelled, or reached the time limit.
     Failed,
     /// The task lost its server, its supervisor or its machine.
     Interrupted,

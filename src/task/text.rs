@@ -1,6 +1,7 @@
-//! Texts that are cut where space is short.
+//! Shortening texts.
 
-/// `text` with at most about `max` characters: a longer one loses its middle, and says how much of it.
+/// `text` with at most about `max` characters. In a longer text, a note with the number of omitted characters replaces
+/// the middle.
 pub fn cut_middle(text: &str, max: usize) -> String {
     let length = text.chars().count();
     if length <= max {
@@ -12,7 +13,7 @@ pub fn cut_middle(text: &str, max: usize) -> String {
     format!("{head}\n[… {} characters left out …]\n{tail}", length - 2 * half)
 }
 
-/// The first line with something in it, of at most 160 characters.
+/// The first line that is not blank, cut to 160 characters.
 pub fn first_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     match line.char_indices().nth(160) {

@@ -1,37 +1,36 @@
-//! Text from outside.
+//! A type for text from outside, which must not be printed unescaped.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// Text from outside: a prompt, an agent's output, a path, the content of a file, a word of a request. It may hold anything:
-/// escape sequences, Markdown, lines that imitate ours.
+/// Text from outside: a prompt, an agent's output, a path, the content of a file, a word of a request. It may contain
+/// anything: escape sequences, Markdown, lines that imitate our own.
 ///
-/// It cannot be formatted. Only `present` prints it, on one line with everything unsafe escaped, or in a fence. Its `Debug`
-/// form is escaped by the standard library.
+/// It cannot be formatted. Only `present` prints it, on one line with everything unsafe escaped, or in a fence. Its
+/// `Debug` form is escaped by the standard library.
 ///
 /// ```compile_fail
 /// println!("{}", codex_connector::task::Untrusted::from("text"));
 /// ```
 ///
-/// Secrets are taken out when a text enters, never after it was put among words of
-/// ours.
+/// Secrets are redacted as soon as a text enters, never after it has been combined with our own text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Untrusted(String);
 
 impl Untrusted {
-    /// The text as it is: to be stored, compared, or handed to a program. Never to be printed.
+    /// The unchanged text, for storing, comparing or passing to a program. Never print it.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// The same, to be changed, as when a secret is taken out.
+    /// The same text, mutable, for example to redact a secret.
     pub fn raw_mut(&mut self) -> &mut String {
         &mut self.0
     }
 
-    /// The same, owned.
+    /// The same text, owned.
     pub fn into_raw(self) -> String {
         self.0
     }
@@ -76,7 +75,7 @@ mod tests {
         let text = Untrusted::from("a\u{1b}[1m");
         let stored = serde_json::to_string(&text).expect("text is JSON");
         assert_eq!(stored, r#""a\u001b[1m""#);
-        assert_eq!(serde_json::from_str::<Untrusted>(&stored).expect("it is text"), text);
+        assert_eq!(serde_json::from_str::<Untrusted>(&stored).expect("it is a JSON string"), text);
     }
 
     #[test]

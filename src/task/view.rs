@@ -1,66 +1,66 @@
-//! Views of tasks, as they are read to be shown.
+//! Snapshots of tasks, read in order to be shown.
 
 use super::{LiveView, TaskRecord, TimelineEvent, Untrusted};
 
-/// Everything there is to see of one task.
+/// Everything that can be shown about one task.
 #[derive(Debug, Clone)]
 pub struct TaskView {
-    /// The record, brought up to this moment while the task runs.
+    /// The record; for a running task, updated from the live view.
     pub record: TaskRecord,
     /// The current activity of a running task.
     pub live: Option<LiveView>,
     /// The end of its log.
     pub tail: LogTail,
-    /// The agent's final message, its middle left out when it is long.
+    /// The agent's final message.
     pub result: Option<ResultText>,
 }
 
 /// The end of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogTail {
-    /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
+    /// The lines, oldest first, without line endings. Bytes that are not UTF-8 are replaced.
     pub lines: Vec<Untrusted>,
     /// Whether the log goes further back.
     pub has_more: bool,
 }
 
-/// The agent's final message, with its middle left out when it is long.
+/// The agent's final message. The middle of a long one is omitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultText {
     /// The whole message, or its beginning.
     pub head: Untrusted,
-    /// Bytes between `head` and `tail`.
+    /// Number of bytes omitted between `head` and `tail`.
     pub left_out: u64,
-    /// The end of a long message.
+    /// The end of a long message; otherwise empty.
     pub tail: Untrusted,
 }
 
-/// Tasks in the order in which they began, newest first.
+/// A list of tasks, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {
-    /// At most the number that was asked for.
+    /// At most the requested number.
     pub records: Vec<TaskRecord>,
-    /// The number of tasks that there are.
+    /// The number of all matching tasks.
     pub total: usize,
 }
 
-/// The number of an agent's steps of each kind.
+/// How many steps of each kind an agent took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Steps {
     /// Messages.
     pub messages: u64,
     /// Commands that ended.
     pub commands: u64,
-    /// Changes of files, each of any number of files.
+    /// File changes. One change can affect several files.
     pub changes: u64,
-    /// Calls of tools.
+    /// Tool calls.
     pub tools: u64,
-    /// Warnings, and failures of the agent.
+    /// Warnings and errors of the agent, and periods of silence.
     pub warnings: u64,
 }
 
 impl Steps {
-    /// Counts the step that an entry of the timeline tells of, if it does.
+    /// Counts the event if it is a step.
     pub fn count(&mut self, event: &TimelineEvent) {
         let counter = match event {
             TimelineEvent::Message { .. } => &mut self.messages,

@@ -1,4 +1,4 @@
-//! What a command line asks for, in words that all dialects share.
+//! One command line, described independently of the dialect.
 
 use std::{
     io::{self, Read},
@@ -10,17 +10,17 @@ use super::FakeAgentError;
 /// One run, as its arguments describe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Invocation {
-    /// The session to go on with.
+    /// The session to resume.
     pub(crate) resumed: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) sandbox: SandboxLevel,
     /// The directory to change to.
     pub(crate) directory: Option<PathBuf>,
-    /// The prompt, where it is an argument.
+    /// The prompt, if it is an argument.
     pub(crate) prompt: Option<String>,
 }
 
-/// What the steps `create` and `run` may do. Other steps are not held back.
+/// The writes that the steps `create` and `run` are allowed. Other steps are not restricted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum SandboxLevel {
     ReadOnly,
@@ -30,7 +30,7 @@ pub(crate) enum SandboxLevel {
 }
 
 impl SandboxLevel {
-    /// Whether `path` may be written by an agent that works in `directory`.
+    /// Whether an agent that works in `directory` may write `path`.
     pub(crate) fn allows(self, path: &Path, directory: &Path) -> bool {
         match self {
             SandboxLevel::ReadOnly => false,
@@ -41,15 +41,15 @@ impl SandboxLevel {
 }
 
 impl Invocation {
-    /// The model, if it is one that no provider has.
+    /// The model, if its name says that no provider has it.
     pub(crate) fn unknown_model(&self) -> Option<&str> {
         let model = self.model.as_deref()?;
-        // OpenCode names the provider before it.
+        // OpenCode puts the provider's name first.
         let name = model.rsplit('/').next().unwrap_or(model);
         name.starts_with("no-such-model").then_some(model)
     }
 
-    /// What the agent is to do: an argument, or everything on stdin.
+    /// Returns the prompt: an argument, or everything on stdin.
     pub(crate) fn take_prompt(&mut self) -> Result<String, FakeAgentError> {
         if let Some(prompt) = self.prompt.take() {
             return Ok(prompt);
@@ -60,7 +60,7 @@ impl Invocation {
     }
 }
 
-/// The value of the first of `names` that is there: the next argument, or what stands behind a `=`.
+/// The value of the first option that is one of `names`: the next argument, or the part after `=`.
 pub(crate) fn value_of<'a>(args: &[&'a str], names: &[&str]) -> Option<&'a str> {
     options(args).iter().enumerate().find_map(|(at, arg)| {
         if names.contains(arg) {
@@ -75,10 +75,10 @@ pub(crate) fn has(args: &[&str], name: &str) -> bool {
     options(args).contains(&name)
 }
 
-/// Everything behind the first `--`.
-pub(crate) fn words_behind_dashes(args: &[&str]) -> Option<String> {
-    let behind = &args[options(args).len()..];
-    (behind.len() > 1).then(|| behind[1..].join(" "))
+/// Everything after the first `--`.
+pub(crate) fn words_after_dashes(args: &[&str]) -> Option<String> {
+    let after = &args[options(args).len()..];
+    (after.len() > 1).then(|| after[1..].join(" "))
 }
 
 fn options<'a, 'b>(args: &'b [&'a str]) -> &'b [&'a str] {
@@ -86,7 +86,7 @@ fn options<'a, 'b>(args: &'b [&'a str]) -> &'b [&'a str] {
     &args[..end]
 }
 
-/// The path without `.` and `..`, by its words alone.
+/// The path without `.` and `..`; symbolic links are not resolved.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -109,12 +109,12 @@ mod tests {
             assert_eq!(value_of(args, &["-m", "--model"]), Some("large"), "{args:?}");
         }
         assert_eq!(value_of(&["--", "--model=large"], &["--model"]), None);
-        assert_eq!(words_behind_dashes(&["-p", "--", "--a", "b"]).as_deref(), Some("--a b"));
-        assert_eq!(words_behind_dashes(&["-p", "--"]), None);
+        assert_eq!(words_after_dashes(&["-p", "--", "--a", "b"]).as_deref(), Some("--a b"));
+        assert_eq!(words_after_dashes(&["-p", "--"]), None);
     }
 
     #[test]
-    fn each_sandbox_allows_what_its_name_says() {
+    fn each_sandbox_allows_the_writes_that_its_name_promises() {
         let project = Path::new("/project");
         for (sandbox, path, is_allowed) in [
             (SandboxLevel::ReadOnly, "a", false),

@@ -1,6 +1,6 @@
-//! A child that sleeps: this program again, in another role, so that no shell has to be there.
+//! A sleeping child process: this program in another role, so no shell is needed.
 //!
-//! How it hides is in its description. One that forks is the first of a [`swarm`].
+//! Its description says how it hides. A child that forks is the first member of a [`swarm`].
 
 use std::{
     fs,
@@ -23,17 +23,17 @@ use super::{
 /// The first argument of the role; the second is the child's description.
 pub(crate) const ROLE: &str = "__sleeping-child";
 
-/// No child outlives its test by more than this.
+/// Maximum lifetime, so that no child outlives its test for long.
 const MAX_SECONDS: f64 = 600.0;
-/// How long a child may take to be ready.
+/// Time limit for a child to become ready.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Starts the child that `spec` describes, and waits until it has written its `pid_file`, if it has one.
+/// Starts the child that `spec` describes. If it has a `pid_file`, waits until the child has written it.
 pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), FakeAgentError> {
     let mut child = role(spec)?.spawn()?;
-    if says(spec, "double_fork") {
+    if is_set(spec, "double_fork") {
         child.wait()?;
-    } else if !says(spec, "setsid") {
+    } else if !is_set(spec, "setsid") {
         children.add(child);
     }
     match spec["pid_file"].as_str() {
@@ -42,27 +42,27 @@ pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), FakeAgentEr
     }
 }
 
-/// What this program does in the role.
+/// Runs this program in the role of the child.
 pub(crate) fn run_role(spec: &str) -> Result<ExitCode, FakeAgentError> {
     let mut spec: Value = serde_json::from_str(spec).map_err(|problem| FakeAgentError::Script(problem.to_string()))?;
-    if says(&spec, "setsid") {
+    if is_set(&spec, "setsid") {
         setsid()?;
         spec["setsid"] = json!(false);
         spec["has_session"] = json!(true);
     }
-    if says(&spec, "double_fork") {
+    if is_set(&spec, "double_fork") {
         spec["double_fork"] = json!(false);
-        // Nobody waits for it: that is what it is for.
+        // No process waits for this one; that is the purpose of a double fork.
         role(&spec)?.spawn()?;
         return Ok(ExitCode::SUCCESS);
     }
-    if says(&spec, "own_group") {
+    if is_set(&spec, "own_group") {
         setpgid(None, None)?;
     }
-    if says(&spec, "ignore_term") {
+    if is_set(&spec, "ignore_term") {
         interrupt::ignore(SIGTERM)?;
     }
-    if says(&spec, "ignore_int") {
+    if is_set(&spec, "ignore_int") {
         interrupt::ignore(SIGINT)?;
     }
     if let Some(file) = spec["pid_file"].as_str() {
@@ -70,32 +70,34 @@ pub(crate) fn run_role(spec: &str) -> Result<ExitCode, FakeAgentError> {
         fs::write(&unfinished, std::process::id().to_string())?;
         fs::rename(&unfinished, file)?;
     }
-    if says(&spec, "stopped") {
+    if is_set(&spec, "stopped") {
         kill_process(getpid(), Signal::STOP)?;
     }
     let lifetime = Duration::from_secs_f64(spec["seconds"].as_f64().unwrap_or(60.0).clamp(0.0, MAX_SECONDS));
     let _members = swarm_of(&spec, lifetime)?.map_or_else(|| Ok(Vec::new()), |swarm| swarm.begin())?;
-    if !says(&spec, "fork_chain") {
+    if !is_set(&spec, "fork_chain") {
         thread::sleep(lifetime);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The swarm that begins with this child, if one does.
+/// The swarm that begins with this child, if any.
 fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, FakeAgentError> {
-    let kind = match (says(spec, "fork_chain"), says(spec, "fork_storm")) {
+    let kind = match (is_set(spec, "fork_chain"), is_set(spec, "fork_storm")) {
         (false, false) => return Ok(None),
         (true, false) => swarm::SwarmShape::Chain,
         (false, true) => swarm::SwarmShape::Storm,
         (true, true) => return Err(FakeAgentError::Script("a child forks a chain or a storm, not both".to_owned())),
     };
     let Some(mark) = spec["mark"].as_str() else {
-        return Err(FakeAgentError::Script("what forks needs a `mark`, by which it is found".to_owned()));
+        return Err(FakeAgentError::Script(
+            "a child that forks needs a `mark`, so that its members can be found".to_owned(),
+        ));
     };
     let hiding = swarm::Hiding {
-        setsid: says(spec, "has_session"),
-        ignore_term: says(spec, "ignore_term"),
-        ignore_int: says(spec, "ignore_int"),
+        setsid: is_set(spec, "has_session"),
+        ignore_term: is_set(spec, "ignore_term"),
+        ignore_int: is_set(spec, "ignore_int"),
     };
     Ok(Some(Swarm::new(kind, hiding, mark, lifetime, spec["count"].as_u64())))
 }
@@ -103,10 +105,10 @@ fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, FakeAgent
 fn role(spec: &Value) -> Result<Command, FakeAgentError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(ROLE).arg(spec.to_string()).stdin(Stdio::null());
-    if !says(spec, "hold_pipe") {
+    if !is_set(spec, "hold_pipe") {
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
-    if says(spec, "clear_env") {
+    if is_set(spec, "clear_env") {
         command.env_clear();
     }
     Ok(command)
@@ -123,6 +125,6 @@ fn wait_for(file: &Path) -> Result<(), FakeAgentError> {
     Ok(())
 }
 
-fn says(spec: &Value, key: &str) -> bool {
+fn is_set(spec: &Value, key: &str) -> bool {
     spec[key] == true
 }

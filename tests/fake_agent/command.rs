@@ -1,4 +1,4 @@
-//! A shell command that really runs, in a session of its own, as agents run theirs.
+//! A shell command that really runs, in its own session, as agents run theirs.
 
 use std::{
     io::{self, Read},
@@ -16,10 +16,11 @@ use super::{FakeAgentError, interrupt::Children};
 /// The first argument of the role; the second is the command.
 pub(crate) const ROLE: &str = "__command";
 
-/// How long output is read for after the command has ended: something that it started may hold its pipe.
+/// How long output is still read after the command has ended, because a process that it started may hold the pipe
+/// open.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Runs `command` and returns what it printed, and its exit code as a shell has it.
+/// Runs `command`. Returns its output, and its exit code as a shell reports it.
 pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), FakeAgentError> {
     let mut shell = Command::new(std::env::current_exe()?);
     shell.args([ROLE, command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -39,17 +40,17 @@ pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), F
     Ok((String::from_utf8_lossy(&printed).into_owned(), code.into()))
 }
 
-/// What this program does in the role: it becomes a shell.
+/// Runs this program in this role: it becomes a shell.
 pub(crate) fn run_role(command: &str) -> Result<ExitCode, FakeAgentError> {
     setsid()?;
-    // Both in one pipe, in the order in which they come.
+    // Stdout and stderr share one pipe, which preserves their order.
     rustix::stdio::dup2_stderr(io::stdout())?;
     Err(Command::new("sh").args(["-c", command]).exec().into())
 }
 
 fn read(mut pipe: impl Read, into: &Mutex<Vec<u8>>) {
-    let mut piece = [0; 4096];
-    while let Ok(length @ 1..) = pipe.read(&mut piece) {
-        into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..length]);
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+        into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..length]);
     }
 }

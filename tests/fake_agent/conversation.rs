@@ -1,8 +1,8 @@
 //! A conversation in the Agent Client Protocol, over stdin and stdout.
 //!
-//! Turns are played beside the reading, so that a cancel is answered whatever goes on. Then a command that runs is left
-//! behind, as codex-acp 0.16.0 does it. Two things are different from that agent: there is one session at a time, and the
-//! end of stdin ends it, unless `FAKE_ACP_LINGERS` is set.
+//! Turns are played on a separate thread, so that a cancel is answered at any time. A cancel leaves a running command
+//! behind, as in codex-acp 0.16.0. This agent differs from codex-acp in two ways: it has one session at a time, and it
+//! exits when stdin ends, unless `FAKE_ACP_LINGERS` is set.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ use super::{
     sessions::{self, SessionLookup, SessionMemory, new_uuid},
 };
 
-/// The codes of JSON-RPC and of ACP.
+/// The error codes of JSON-RPC and ACP.
 const INVALID_REQUEST: i64 = -32600;
 const UNKNOWN_METHOD: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
@@ -55,7 +55,7 @@ pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What has been agreed on so far.
+/// The state of the conversation.
 struct AcpConversation {
     model: Option<String>,
     children: Children,
@@ -68,13 +68,13 @@ struct AcpSessionState {
     mode: &'static str,
 }
 
-/// The turn that began last. It is over when its output is closed.
+/// The latest turn. It is over when its output is closed.
 struct AcpTurn {
     request: Value,
     output: Output,
 }
 
-/// Why a request is not done.
+/// The reason why a request is refused.
 struct RequestError {
     code: i64,
     message: String,
@@ -95,7 +95,7 @@ impl From<FakeAgentError> for RequestError {
 impl AcpConversation {
     fn on_message(&mut self, message: &Value) -> Result<(), FakeAgentError> {
         let (Some(method), params) = (message["method"].as_str(), &message["params"]) else {
-            // An answer to what a script asked.
+            // The answer to a request that a script sent.
             return Ok(());
         };
         let id = &message["id"];
@@ -112,7 +112,7 @@ impl AcpConversation {
         Ok(Output::default().lines(&[OutputLine::Out(answer.to_string())])?)
     }
 
-    /// The answer to a request, unless it comes later.
+    /// The answer to a request, or `None` if it comes later.
     fn answer(&mut self, method: &str, params: &Value, id: &Value) -> Result<Option<Value>, RequestError> {
         match method {
             "initialize" => Ok(Some(json!({
@@ -147,7 +147,7 @@ impl AcpConversation {
                 let mode = params["modeId"].as_str().unwrap_or_default();
                 let known = ACP_MODES.iter().find(|(id, _)| *id == mode);
                 session.mode =
-                    known.ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("no mode is called {mode}")))?.0;
+                    known.ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("unknown mode {mode}")))?.0;
                 Ok(Some(json!({})))
             }
             "session/prompt" => self.prompt(params, id).map(|()| None),
@@ -155,7 +155,7 @@ impl AcpConversation {
         }
     }
 
-    /// Goes to work in the session's directory, in the first of its modes.
+    /// Changes to the session's directory and enters the first mode.
     fn open(&mut self, id: &str, params: &Value) -> Result<Value, RequestError> {
         let directory = params["cwd"].as_str().ok_or_else(|| RequestError::new(INVALID_PARAMS, "`cwd` is missing"))?;
         env::set_current_dir(directory).map_err(|problem| RequestError::new(INVALID_PARAMS, problem.to_string()))?;
@@ -168,14 +168,13 @@ impl AcpConversation {
 
     fn session(&mut self, params: &Value) -> Result<&mut AcpSessionState, RequestError> {
         let session = self.session.as_mut().filter(|session| params["sessionId"] == *session.id);
-        session
-            .ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("no session is called {}", params["sessionId"])))
+        session.ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("unknown session {}", params["sessionId"])))
     }
 
-    /// Begins a turn, whose end will be the answer.
+    /// Begins a turn. Its end will be the answer.
     fn prompt(&mut self, params: &Value, id: &Value) -> Result<(), RequestError> {
         if self.turn.as_ref().is_some_and(|turn| !turn.output.is_closed()) {
-            return Err(RequestError::new(INVALID_REQUEST, "a turn is going on"));
+            return Err(RequestError::new(INVALID_REQUEST, "a turn is already running"));
         }
         let model = self.model.clone();
         let children = self.children.clone();
@@ -208,7 +207,7 @@ impl AcpConversation {
         Ok(())
     }
 
-    /// Ends the turn, and nothing that it has started.
+    /// Ends the turn, but not the processes that it started.
     fn cancel(&self, params: &Value) -> Result<(), FakeAgentError> {
         let (Some(session), Some(turn)) = (&self.session, &self.turn) else { return Ok(()) };
         if params["sessionId"] != *session.id {

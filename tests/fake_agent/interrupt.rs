@@ -1,4 +1,4 @@
-//! How an agent takes the signals that ask it to end. Others are left alone until a script says so.
+//! How an agent reacts to the signals that ask it to exit. Other signals are left alone until a script ignores them.
 
 use std::{
     process::{self, Child, ChildStdout, Command, ExitStatus},
@@ -20,34 +20,34 @@ use signal_hook::{
 
 use super::FakeAgentError;
 
-/// How often a command is asked whether it has ended.
+/// How often a command's status is checked.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Whose manner it is, as each of them was seen.
+/// The reaction to signals, as observed in each agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignalBehaviour {
-    /// At SIGINT its commands end, and it exits with 1; at SIGTERM it leaves them behind.
+    /// SIGINT stops its commands and makes it exit with 1; SIGTERM leaves its commands running.
     Codex,
-    /// Its commands end at both, and it exits with 0 or 143.
+    /// Both signals stop its commands; it exits with 0 or 143.
     Claude,
-    /// While a command runs it does nothing at either.
+    /// Ignores both signals while a command runs.
     Gemini,
-    /// Both end it at once, and its commands are left behind.
+    /// Both signals end it at once, and its commands keep running.
     Default,
 }
 
-/// What the agent has started and not lost.
+/// The processes that the agent has started and still knows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Children {
-    /// Those that end with the agent, where it takes care.
+    /// The children that an agent which cleans up stops with itself.
     running: Arc<Mutex<Vec<Child>>>,
-    /// The commands that are being waited for, each of which leads a session.
+    /// The commands that it waits for, each of which leads a session.
     commands: Arc<Mutex<Vec<Child>>>,
     ignores_interrupts: Arc<AtomicBool>,
     ignores_terminations: Arc<AtomicBool>,
 }
 
-/// Takes signals in this manner from now on.
+/// From now on, reacts to signals like this.
 pub(crate) fn watch(signal_behaviour: SignalBehaviour) -> Result<Children, FakeAgentError> {
     let children = Children::default();
     let signals: &[i32] = match signal_behaviour {
@@ -65,7 +65,7 @@ pub(crate) fn watch(signal_behaviour: SignalBehaviour) -> Result<Children, FakeA
                 (SignalBehaviour::Claude, _) => watched.end_and_exit(128 + signal),
                 (SignalBehaviour::Gemini, _) if watched.has_command() => {}
                 (SignalBehaviour::Gemini | SignalBehaviour::Default, _) => {
-                    // It does not come back from these two.
+                    // This call does not return for these two signals.
                     let _ = emulate_default_handler(signal);
                 }
             }
@@ -79,8 +79,8 @@ impl Children {
         lock(&self.running).push(child);
     }
 
-    /// Starts a command, and returns its process ID and its output. No signal finds it running and unknown: whoever acts on
-    /// one waits until it is listed.
+    /// Starts a command, and returns its process ID and its output. The lock keeps the signal handler from acting
+    /// while the command is running but not yet listed.
     pub(crate) fn start(&self, command: &mut Command) -> Result<(u32, Option<ChildStdout>), FakeAgentError> {
         let mut commands = lock(&self.commands);
         let mut child = command.spawn()?;
@@ -89,12 +89,12 @@ impl Children {
         Ok(started)
     }
 
-    /// Waits for a command that was started, which the agent may end meanwhile.
+    /// Waits for a command. Meanwhile, a signal may make the agent stop it.
     pub(crate) fn wait_for(&self, id: u32) -> Result<ExitStatus, FakeAgentError> {
         loop {
             let mut commands = lock(&self.commands);
             let at = commands.iter().position(|command| command.id() == id);
-            let at = at.ok_or_else(|| FakeAgentError::Script("a command was taken away".to_owned()))?;
+            let at = at.ok_or_else(|| FakeAgentError::Script("the command is no longer listed".to_owned()))?;
             if let Some(status) = commands[at].try_wait()? {
                 drop(commands.swap_remove(at));
                 return Ok(status);
@@ -133,18 +133,18 @@ impl Children {
         !lock(&self.commands).is_empty()
     }
 
-    /// Ends what runs, and then the agent, before anything else is said of the command.
+    /// Stops all commands and children, and then exits, before any other event about the command is printed.
     fn end_and_exit(&self, code: i32) {
         let mut commands = lock(&self.commands);
         for command in commands.iter_mut() {
-            // It may have ended by itself, or not lead its session yet.
+            // It may have ended already, or may not lead its session yet.
             let group = i32::try_from(command.id()).ok().and_then(Pid::from_raw);
             let _ = group.map(|group| kill_process_group(group, Signal::KILL));
             let _ = command.kill();
             let _ = command.wait();
         }
         for child in lock(&self.running).iter_mut() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -152,8 +152,8 @@ impl Children {
     }
 }
 
-/// Puts a handler that does nothing in place of the default, which would end the process. A program started later has
-/// the default again.
+/// Installs a handler that does nothing, instead of the default, which would end the process. Programs started later
+/// have the default again.
 pub(crate) fn ignore(signal: i32) -> Result<(), FakeAgentError> {
     flag::register(signal, Arc::default())?;
     Ok(())

@@ -1,27 +1,30 @@
-//! A program that pretends to be a coding agent, for tests of what a real one does rarely, late, or never.
+//! A program that imitates a coding agent, for tests of behaviour that a real agent shows rarely, late, or never.
 //!
-//! Which one it is, `FAKE_AGENT` says: `claude`, `gemini`, `opencode`, `acp` (an agent that speaks ACP), `text` (a program
-//! that prints plain text), or `codex`, which it is without that variable. It looks like that agent from outside (see
-//! [`dialect`]): version, help, refusals, and a run with a prompt. What it does then stands in the prompt, as a JSON list
-//! after `FAKE[` (see [`play`]), or in one of a few plain sentences (see [`script`]); any other prompt is answered with
-//! `ok: ` and its beginning. A model whose name begins with `no-such-model` is one that it does not have.
+//! `FAKE_AGENT` selects the agent: `claude`, `gemini`, `opencode`, `acp` (an agent that speaks ACP), `text` (a program
+//! that prints plain text), or `codex`, the default. From outside, it looks like that agent (see [`dialect`]):
+//! version, help, errors, and a run with a prompt. The prompt then decides what it does: either a JSON list after
+//! `FAKE[` (see [`play`]), or one of a few plain sentences (see [`script`]). It answers any other prompt with `ok: `
+//! and the beginning of the prompt. A model whose name begins with `no-such-model` does not exist.
 //!
-//! It is changed by variables of its environment:
+//! For example, the prompt `FAKE[{"say": "working"}, {"sleep": 2}, {"exit": 3}]` makes it print a message, wait for
+//! two seconds, and exit with code 3.
+//!
+//! These environment variables change its behaviour:
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `FAKE_AGENT_SESSIONS` | the directory in which sessions are kept; without it each is forgotten |
-//! | `FAKE_AGENT_REFUSES` | the flag that it does not know; for Codex see below |
-//! | `FAKE_ACP_LINGERS` | the end of stdin does not end a conversation |
-//! | `FAKE_CODEX_VERSION` | the version it claims |
+//! | `FAKE_AGENT_SESSIONS` | the directory for sessions; without it, sessions are not kept |
+//! | `FAKE_AGENT_REFUSES` | the flag that it rejects; for Codex, see below |
+//! | `FAKE_ACP_LINGERS` | it keeps running when stdin ends |
+//! | `FAKE_CODEX_VERSION` | the version that it reports |
 //! | `FAKE_CODEX_FULL_AUTO` | the help lists `--full-auto` |
 //! | `FAKE_CODEX_NO_SANDBOX` | the help does not list `--sandbox` |
-//! | `FAKE_CODEX_REFUSES` | the flag that `exec` does not know |
-//! | `FAKE_CODEX_STRAYS` | `exec resume` begins a new session |
-//! | `FAKE_CODEX_LOGGED_OUT` | `login status` says so |
+//! | `FAKE_CODEX_REFUSES` | the flag that `exec` rejects |
+//! | `FAKE_CODEX_STRAYS` | `exec resume` starts a new session |
+//! | `FAKE_CODEX_LOGGED_OUT` | `login status` reports that no user is logged in |
 //!
-//! It is no model of what agents do to files or processes beyond its steps, and it is never installed. The example
-//! `torture` has it inside, as a module of its own.
+//! It does not imitate what agents do to files or processes beyond the steps of a script, and it is never installed.
+//! The example `torture` includes it as a module.
 
 mod call;
 mod child;
@@ -42,7 +45,7 @@ use output::Output;
 use play::{PlayResult, Player};
 use sessions::SessionMemory;
 
-/// Plays the role that the arguments name.
+/// Runs the role that the arguments name.
 pub(crate) fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -58,7 +61,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Does what an agent does with these arguments.
+/// Runs the agent with these arguments.
 fn work(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     match dialect::protocol()? {
         Protocol::Conversation => conversation::hold(args),
@@ -102,15 +105,15 @@ fn run(agent: &dyn AgentCommandLine, args: &[&str]) -> Result<ExitCode, FakeAgen
     }
 }
 
-/// The exit code of a fake agent that cannot do what it was told. No agent ends so, and a test sees it.
+/// The exit code of a fake agent that cannot follow its script. No agent uses this code, so a test notices it.
 const EXIT_BROKEN: u8 = 70;
 
-/// Why the fake agent cannot do what it was told.
+/// The reason why the fake agent cannot follow its script.
 #[derive(Debug)]
 enum FakeAgentError {
-    /// The script is not what [`play`] describes, or there is no such agent.
+    /// The script is not in the form that [`play`] describes, or there is no such agent.
     Script(String),
-    /// The system refused something.
+    /// A system call failed.
     System(io::Error),
 }
 

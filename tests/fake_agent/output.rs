@@ -1,16 +1,16 @@
-//! What the fake agent prints: events on stdout, remarks on stderr.
+//! The fake agent's output: events on stdout, messages on stderr.
 
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Prints to stderr, where nobody may be listening any more.
+/// Prints to stderr; it does not matter if the reader is gone.
 pub(crate) fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// A line, without its end, and where it goes.
+/// A line without its line break, and the stream for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OutputLine {
     Out(String),
@@ -26,7 +26,7 @@ impl OutputLine {
     }
 }
 
-/// The stream of events of one run, until it is closed: from then on nothing is told any more.
+/// The stream of events of one run. Once closed, it prints nothing more.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Output {
     is_closed: Arc<Mutex<bool>>,
@@ -38,13 +38,13 @@ impl Output {
         if *is_closed { Ok(()) } else { write_lines(lines) }
     }
 
-    /// Bytes that need not be an event.
+    /// Prints bytes that need not be an event.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let is_closed = self.lock();
         if *is_closed { Ok(()) } else { write(bytes) }
     }
 
-    /// Tells the last lines, unless someone else has.
+    /// Prints the last lines, unless the stream is already closed.
     pub(crate) fn close_with(&self, lines: &[OutputLine]) -> io::Result<()> {
         let mut is_closed = self.lock();
         if *is_closed {

@@ -3,45 +3,45 @@
 //! | step | effect |
 //! |---|---|
 //! | `{"say": text}` | a message |
-//! | `{"reply": word}`, `{"recall": true}` | a message that the session keeps, and the one that it has kept |
-//! | `{"command": {"cmd", "output", "exit"}}` | the events of a command; nothing is run |
-//! | `{"run": command}` | runs it in a shell, in a session of its own, with the events of a command; in a sandbox it is not permitted |
+//! | `{"reply": word}`, `{"recall": true}` | a message that the session remembers; the message that it remembers |
+//! | `{"command": {"cmd", "output", "exit"}}` | the events of a command, without running one |
+//! | `{"run": command}` | runs it in a shell in its own session, with the events of a command; fails in a sandbox |
 //! | `{"write": {"path", "text"}}` | writes a file, with the events of a file change |
-//! | `{"create": {"path", "text"}}` | the same, if the sandbox lets it |
-//! | `{"usage": {…}}` | fields for the usage at the end, in the words of Codex |
-//! | `{"error": message}` | something went wrong, and the turn goes on |
-//! | `{"fail": message}` | the model's failure, which ends the run (Codex: `turn.failed`, exit code 1) |
-//! | `{"exit": code}` | the end, at once |
-//! | `{"kill_self": signal}` | the end, by this signal's number |
-//! | `{"hang": true}` | silence, for ten minutes at most |
+//! | `{"create": {"path", "text"}}` | the same, if the sandbox allows it |
+//! | `{"usage": {…}}` | fields for the usage at the end, with Codex's names |
+//! | `{"error": message}` | an error, after which the turn continues |
+//! | `{"fail": message}` | a failure of the model, which ends the run (Codex: `turn.failed`, exit code 1) |
+//! | `{"exit": code}` | exits immediately |
+//! | `{"kill_self": signal}` | kills itself with the signal of this number |
+//! | `{"hang": true}` | silence, for at most ten minutes |
 //! | `{"sleep": seconds}` | a pause |
-//! | `{"ignore": ["INT", "TERM", …]}` | these signals do nothing from now on |
-//! | `{"child": {…}}` | a sleeping child, which lives for `seconds`, writes its pid into `pid_file`, and hides as below |
-//! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
-//! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
-//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read, with `json` each a message; with `event` instead of `length`, each is that event |
-//! | `{"await_cgroup": seconds}` | a pause until it is in a control group of its own, so long at most |
-//! | `{"await_file": path}` | a pause until there is such a file, for ten minutes at most |
-//! | `{"close_stdout": true}` | the reader of stdout sees its end |
-//! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
+//! | `{"ignore": ["INT", "TERM", …]}` | ignores these signals from now on |
+//! | `{"child": {…}}` | a sleeping child, which lives for `seconds`, writes its PID to `pid_file`, and hides as described below |
+//! | `{"raw": line}`, `{"stderr": line}` | this exact line |
+//! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte, repeated, on stdout |
+//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `json`, each is a message; with `event` instead of `length`, each is that event |
+//! | `{"await_cgroup": seconds}` | a pause until the agent is in its own cgroup, up to this limit |
+//! | `{"await_file": path}` | a pause until this file exists, for at most ten minutes |
+//! | `{"close_stdout": true}` | closes stdout |
+//! | `{"print_env": path}`, `{"print_args": path}` | writes the agent's environment or arguments to a file, one per line |
 //!
-//! At the end of the list come the agent's last event and exit code 0 (Codex: `turn.completed`). What the events look like
-//! is up to the [dialect](super::dialect).
+//! After the last step, the agent prints its final event (Codex: `turn.completed`) and exits with 0. The
+//! [dialect](super::dialect) determines the form of the events.
 //!
-//! The ways in which a child hides, each of them `true`, and any of them together:
+//! A child can hide in these ways. Set each one to `true`; they can be combined:
 //!
 //! | way | effect |
 //! |---|---|
-//! | `setsid`, `own_group` | it is in a session, or in a process group, of its own |
+//! | `setsid`, `own_group` | it has its own session or process group |
 //! | `double_fork` | its parent has ended |
-//! | `ignore_int`, `ignore_term` | these signals do nothing |
-//! | `stopped` | it stops itself (SIGSTOP), once its pid file is there |
-//! | `hold_pipe` | it keeps the agent's stdout and stderr |
-//! | `clear_env` | it has no environment |
-//! | `fork_chain` | it starts a successor and exits, which does the same, as fast as it can |
-//! | `fork_storm` | it starts children as fast as it can, and those others, up to `count` (200 at most) |
+//! | `ignore_int`, `ignore_term` | it ignores these signals |
+//! | `stopped` | it stops itself (SIGSTOP) after writing its PID file |
+//! | `hold_pipe` | it keeps the agent's stdout and stderr open |
+//! | `clear_env` | its environment is empty |
+//! | `fork_chain` | it starts a successor and exits; the successor does the same, as fast as possible |
+//! | `fork_storm` | it starts children as fast as possible, which start more, up to `count` (at most 200) |
 //!
-//! What forks also has a `mark`, by which it is found: see [`swarm`](super::swarm).
+//! A child that forks also needs a `mark`, by which its members are found: see [`swarm`](super::swarm).
 
 use std::{
     env,
@@ -66,10 +66,10 @@ use super::{
     sessions::SessionMemory,
 };
 
-/// The longest silence, so that a test that fails leaves nothing for ever.
+/// The maximum silence, so that a failing test leaves no process behind forever.
 pub(crate) const HANG_TIME: Duration = Duration::from_secs(600);
 
-/// An agent is moved into its control group beside its first steps.
+/// Waits for the cgroup, because the agent is moved into it while it plays its first steps.
 fn await_cgroup(seconds: &Value) {
     let until = Instant::now() + Duration::from_secs_f64(seconds.as_f64().unwrap_or(1.0).clamp(0.0, 60.0));
     let is_there = || fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| groups.contains("/codex-connector-"));
@@ -89,9 +89,9 @@ fn await_file(path: &str) {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PlayResult {
     Completed,
-    /// The model failed, and this would be the exit code.
+    /// The model failed; this is the exit code of a run.
     Failed(u8),
-    /// The agent is to exit, at once.
+    /// The agent must exit immediately.
     Exit(u8),
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    /// Plays the script in `prompt`, with the events around it.
+    /// Plays the script in `prompt`, including the first and the last events of a run.
     pub(crate) fn play(mut self, prompt: &str) -> Result<PlayResult, FakeAgentError> {
         let steps = script::steps(prompt)?;
         if let Some(model) = self.call.unknown_model() {
@@ -118,7 +118,7 @@ impl Player {
         let begun = self.dialect.begin(prompt);
         self.output.lines(&begun)?;
         for step in &steps {
-            // Whoever closed it has told the end.
+            // The stream was closed elsewhere, with the final event.
             if self.output.is_closed() {
                 return Ok(PlayResult::Completed);
             }
@@ -140,7 +140,7 @@ impl Player {
         }
     }
 
-    /// [`PlayResult::Completed`] means that the script goes on.
+    /// Plays one step. [`PlayResult::Completed`] means that the script continues.
     fn step(&mut self, name: &str, value: &Value) -> Result<PlayResult, FakeAgentError> {
         match name {
             "say" => self.say(text(value)?)?,
@@ -226,7 +226,7 @@ impl Player {
                     env::args_os().skip(1).map(|arg| format!("{}\n", arg.display())).collect::<String>(),
                 )?;
             }
-            _ => return Err(FakeAgentError::Script(format!("no step is called {name:?}"))),
+            _ => return Err(FakeAgentError::Script(format!("unknown step {name:?}"))),
         }
         Ok(PlayResult::Completed)
     }
@@ -240,7 +240,7 @@ impl Player {
         Ok(self.output.lines(&lines)?)
     }
 
-    /// What a file is going to be.
+    /// The file that a step is about to write.
     fn file(&self, value: &Value) -> Result<FileEdit, FakeAgentError> {
         let path = env::current_dir()?.join(text(&value["path"])?);
         let what = if path.exists() { EditKind::Updated } else { EditKind::Added };
@@ -256,11 +256,11 @@ impl Player {
 
     fn raw_bytes(&self, value: &Value) -> Result<(), FakeAgentError> {
         let count: usize = number(&value["count"])?;
-        let piece = vec![number(&value["byte"])?; count.min(64 * 1024)];
+        let chunk = vec![number(&value["byte"])?; count.min(64 * 1024)];
         let mut left = count;
         while left > 0 {
-            let now = left.min(piece.len());
-            self.output.bytes(&piece[..now])?;
+            let now = left.min(chunk.len());
+            self.output.bytes(&chunk[..now])?;
             left -= now;
         }
         if value["newline"] == true {
@@ -271,6 +271,7 @@ impl Player {
 
     fn flood(&mut self, value: &Value) -> Result<(), FakeAgentError> {
         let mut line = match value.get("event") {
+            Some(Value::Array(events)) => events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
             Some(event) => event.to_string(),
             None => "x".repeat(number(&value["length"])?),
         };
@@ -283,7 +284,7 @@ impl Player {
         let stream: Box<dyn Write> = match value["stream"].as_str() {
             Some("stderr") => Box::new(io::stderr().lock()),
             Some("stdout") | None => Box::new(io::stdout().lock()),
-            Some(other) => return Err(FakeAgentError::Script(format!("no stream is called {other:?}"))),
+            Some(other) => return Err(FakeAgentError::Script(format!("unknown stream {other:?}"))),
         };
         let mut stream = BufWriter::with_capacity(64 * 1024, stream);
         for _ in 0..number::<u64>(&value["lines"])? {
@@ -294,12 +295,12 @@ impl Player {
 }
 
 fn text(value: &Value) -> Result<&str, FakeAgentError> {
-    value.as_str().ok_or_else(|| FakeAgentError::Script(format!("{value} is not a text")))
+    value.as_str().ok_or_else(|| FakeAgentError::Script(format!("{value} is not a string")))
 }
 
 fn number<N: TryFrom<i64>>(value: &Value) -> Result<N, FakeAgentError> {
     let number = value.as_i64().and_then(|number| N::try_from(number).ok());
-    number.ok_or_else(|| FakeAgentError::Script(format!("{value} is not a number that fits here")))
+    number.ok_or_else(|| FakeAgentError::Script(format!("{value} is not a number in the expected range")))
 }
 
 #[cfg(test)]

@@ -1,29 +1,28 @@
-//! What a prompt asks for: the steps of its script, or else of one of a few plain sentences.
+//! Turns a prompt into steps: its script, or the steps for one of a few plain sentences.
 //!
-//! | sentence, anywhere in the prompt | what the agent does |
+//! | sentence, anywhere in the prompt | the agent |
 //! |---|---|
-//! | Reply with exactly this word: `` `WORD` `` | says it, and keeps it for the session |
-//! | Reply with exactly the word you replied with before. | says it, or `none` |
+//! | Reply with exactly this word: `` `WORD` `` | replies with it, and remembers it for the session |
+//! | Reply with exactly the word you replied with before. | repeats it, or says `none` |
 //! | Run the shell command: `` `CMD` `` | runs it, then says `done` |
-//! | Create the file `` `PATH` `` with the content: `` `TEXT` `` | does so where its sandbox lets it, then says `done` |
-//! | Write the numbers from 1 to 5000 in words | is silent |
-//! | Fail with this message: `` `TEXT` `` | fails as its model does |
+//! | Create the file `` `PATH` `` with the content: `` `TEXT` `` | creates the file if its sandbox allows it, then says `done` |
+//! | Write the numbers from 1 to 5000 in words | prints nothing |
+//! | Fail with this message: `` `TEXT` `` | fails like its model |
 //!
-//! A real agent whose model does as it is told does the same.
+//! A real agent behaves the same way if its model follows instructions.
 
 use serde_json::{Value, json};
 
 use super::FakeAgentError;
 
-/// How much of a prompt is said back, in characters.
-const ERROR_EXCERPT_CHARS: usize = 80;
+/// Maximum number of the prompt's characters in the reply.
+const ECHO_CHARS: usize = 80;
 
-/// The list after `FAKE` in `prompt`, or what its sentence asks for, or one message. What follows the list is not looked
-/// at.
+/// The list after `FAKE` in `prompt`, or the steps for its sentence, or one message. Text after the list is ignored.
 pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, FakeAgentError> {
     let Some(mark) = prompt.find("FAKE[") else {
         return Ok(obedience(prompt).unwrap_or_else(|| {
-            let beginning: String = prompt.chars().take(ERROR_EXCERPT_CHARS).collect();
+            let beginning: String = prompt.chars().take(ECHO_CHARS).collect();
             vec![json!({"say": format!("ok: {beginning}")})]
         }));
     };
@@ -31,7 +30,7 @@ pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, FakeAgentError> {
     values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| FakeAgentError::Script(problem.to_string()))
 }
 
-/// What the sentence in `prompt` asks for, if there is one.
+/// The steps for the sentence in `prompt`, if there is one.
 fn obedience(prompt: &str) -> Option<Vec<Value>> {
     let quoted = |before: &str| {
         let (_, rest) = prompt.split_once(before)?;
@@ -64,7 +63,7 @@ mod tests {
     fn a_prompt_without_a_script_is_echoed_in_part() {
         let prompt = "é".repeat(100);
         assert_eq!(
-            steps(&prompt).expect("no script is no bad script"),
+            steps(&prompt).expect("a prompt needs no script"),
             [json!({"say": format!("ok: {}", "é".repeat(80))})]
         );
     }

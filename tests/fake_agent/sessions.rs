@@ -1,6 +1,6 @@
-//! What sessions know from one run to the next: the word that each replied with.
+//! Remembers one word per session from one run to the next: the session's last reply.
 //!
-//! They are files in the directory that `FAKE_AGENT_SESSIONS` names. Without it nothing is kept.
+//! Sessions are files in the directory that `FAKE_AGENT_SESSIONS` names. Without it, nothing is kept.
 
 use std::{
     env, fs,
@@ -18,16 +18,16 @@ pub(crate) struct SessionMemory {
     word: Option<String>,
 }
 
-/// Whether an earlier session can be gone on with.
+/// Whether an earlier session can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionLookup {
     Yes,
     No,
-    /// Nothing is kept.
+    /// Sessions are not kept.
     NotKept,
 }
 
-/// Whether there was a session of this id.
+/// Whether there was a session with this ID.
 pub(crate) fn is_known(id: &str) -> SessionLookup {
     match directory() {
         None => SessionLookup::NotKept,
@@ -37,7 +37,7 @@ pub(crate) fn is_known(id: &str) -> SessionLookup {
 }
 
 impl SessionMemory {
-    /// The memory of the session `id`, which is known from now on.
+    /// The memory of session `id`, which exists from now on.
     pub(crate) fn of(id: &str) -> Result<SessionMemory, FakeAgentError> {
         let Some(directory) = directory().filter(|_| is_plain(id)) else {
             return Ok(SessionMemory { file: None, word: None });
@@ -51,7 +51,7 @@ impl SessionMemory {
         Ok(SessionMemory { file: Some(file), word })
     }
 
-    /// The word that the session replied with before.
+    /// The word with which the session replied before.
     pub(crate) fn word(&self) -> Option<&str> {
         self.word.as_deref()
     }
@@ -65,7 +65,7 @@ impl SessionMemory {
     }
 }
 
-/// In the form of a version 7 UUID, and unique on this machine.
+/// A new ID in the form of a version 7 UUID, unique on this machine.
 pub(crate) fn new_uuid() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (millis, nanos) = (now.as_millis(), now.subsec_nanos());
@@ -83,7 +83,7 @@ fn directory() -> Option<PathBuf> {
     env::var_os("FAKE_AGENT_SESSIONS").map(PathBuf::from)
 }
 
-/// Whether an id is a file's name, and no path.
+/// Whether an ID is a plain file name rather than a path.
 fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
 }

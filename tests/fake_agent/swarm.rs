@@ -1,11 +1,16 @@
-//! Processes that fork faster than they are killed: this program again and again.
+//! Processes that fork faster than they can be killed: many instances of this program.
 //!
-//! A *chain* is one runner in ever new bodies: each member starts its successor and exits, so that whoever looks at a
-//! list of processes always comes too late. A *storm* is a crowd: each member starts others, and those others, as fast
-//! as they can, and all of them sleep.
+//! In a *chain*, each member starts its successor and exits, so that a list of processes is always out of date. In a
+//! *storm*, each member starts others, which start others in turn, as fast as they can, and all of them sleep.
 //!
-//! Both are bounded in number and in time, whatever becomes of them. A member is found by its mark, which is one of its
-//! arguments and the path of a file: each member of a chain writes its pid there, and ends the chain when it cannot.
+//! ```text
+//! chain:  1 ─▶ 2 ─▶ 3 ─▶ …              one process at a time
+//! storm:  1 ─▶ 2, 3, 4;  2 ─▶ 5, 6; …   all of them at the same time
+//! ```
+//!
+//! Both are limited in number and lifetime, whatever happens to them. Members are found by their mark, which is one of
+//! their arguments and the path of a file. Each member of a chain writes its PID to that file, and the chain ends if
+//! it cannot.
 
 use std::{
     fs, io,
@@ -19,16 +24,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{FakeAgentError, interrupt};
 
-/// The first argument of the role. The others are kind, ways, mark, end (in milliseconds since 1970), and how many more
-/// there may be.
+/// The first argument of the role. The others are the shape, the ways of hiding, the mark, the end (in milliseconds
+/// since 1970), and the maximum number of further members.
 pub(crate) const ROLE: &str = "__swarm";
 
-/// No swarm lives longer, or becomes larger, than this.
+/// Limits on the lifetime and the size of a swarm.
 const MAX_LIFETIME: Duration = Duration::from_secs(60);
 const MAX_CHAIN_LENGTH: u64 = 100_000;
 const MAX_STORM_MEMBERS: u64 = 200;
 
-/// What the members do.
+/// How the members start each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SwarmShape {
     Chain,
@@ -38,15 +43,15 @@ pub(crate) enum SwarmShape {
 /// How each member hides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hiding {
-    /// In a session of its own.
+    /// It runs in its own session.
     pub(crate) setsid: bool,
-    /// SIGTERM does nothing.
+    /// It ignores SIGTERM.
     pub(crate) ignore_term: bool,
-    /// SIGINT does nothing.
+    /// It ignores SIGINT.
     pub(crate) ignore_int: bool,
 }
 
-/// What is left of a swarm for one member and those after it.
+/// The rest of a swarm: one member and those after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     shape: SwarmShape,
@@ -57,7 +62,7 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// A swarm of `count` members, or as many as there may be.
+    /// A swarm of `count` members, or of the maximum number.
     pub(crate) fn new(shape: SwarmShape, hiding: Hiding, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
         let max = match shape {
             SwarmShape::Chain => MAX_CHAIN_LENGTH,
@@ -67,7 +72,7 @@ impl Swarm {
         Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(max).min(max) }
     }
 
-    /// Starts the members that come directly after this process.
+    /// Starts the members that are children of this process.
     pub(crate) fn begin(mut self) -> io::Result<Vec<Child>> {
         let mut children = Vec::new();
         while self.left > 0 {
@@ -94,7 +99,7 @@ impl Swarm {
         command
     }
 
-    /// What a member was told; `None` if that makes no sense.
+    /// Parses a member's arguments; `None` if they are invalid.
     fn from_args(args: &[&str]) -> Option<Swarm> {
         let [shape, hiding, mark, end, left] = args else { return None };
         let shape = match *shape {
@@ -111,10 +116,10 @@ impl Swarm {
     }
 }
 
-/// What this program does in the role.
+/// Runs this program in this role.
 pub(crate) fn run_role(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
-    let swarm =
-        Swarm::from_args(args).ok_or_else(|| FakeAgentError::Script(format!("{args:?} is no member of a swarm")))?;
+    let swarm = Swarm::from_args(args)
+        .ok_or_else(|| FakeAgentError::Script(format!("{args:?} are not the arguments of a swarm member")))?;
     if swarm.hiding.setsid {
         setsid()?;
     }
@@ -139,7 +144,7 @@ pub(crate) fn run_role(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// This program, without looking for its path where that can be helped: every member pays for it.
+/// This program. Where possible, its path is not looked up, because every member would have to do so.
 fn program() -> std::path::PathBuf {
     if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().unwrap_or_default() }
 }
@@ -159,7 +164,7 @@ mod tests {
         let swarm = Swarm::new(SwarmShape::Storm, WAYS, "/marks/a", Duration::from_secs(5), Some(7));
         let command = swarm.member(3);
         let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
-        let member = Swarm::from_args(&args[1..]).expect("a member's own arguments make sense");
+        let member = Swarm::from_args(&args[1..]).expect("a member can parse its own arguments");
         assert_eq!((args[0], member.shape, member.hiding, member.left), (ROLE, SwarmShape::Storm, WAYS, 3));
         assert_eq!((member.mark, member.end), (swarm.mark, swarm.end));
     }

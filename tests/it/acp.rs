@@ -1,4 +1,4 @@
-//! Agents that speak ACP wrongly, or not at all: a few lines of shell each.
+//! Agents that violate ACP, or do not speak it at all. Each is a few lines of shell script.
 
 use crate::world::{World, field, task_id};
 
@@ -11,7 +11,7 @@ fn world(script: &str) -> World {
     ))
 }
 
-/// What became of a task of that agent.
+/// Runs one task with that agent, checks that no process is left, and returns the answer.
 fn run(script: &str) -> String {
     let world = world(script);
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
@@ -35,16 +35,16 @@ fn a_minimal_acp_agent_works() {
 }
 
 #[test]
-fn every_protocol_violation_ends_with_a_true_status_and_a_reason() {
+fn every_protocol_violation_ends_with_a_correct_status_and_a_reason() {
     for (script, words) in [
         ("sleep 300", "did not answer `initialize` within 2 s"),
-        ("echo 'this is no JSON'; sleep 300", "did not answer `initialize` within 2 s"),
+        ("echo 'this is not JSON'; sleep 300", "did not answer `initialize` within 2 s"),
         ("echo '{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}'; sleep 300", "did not answer `initialize` within 2 s"),
         ("exec 0<&-; sleep 300", "did not answer `initialize` within 2 s"),
         ("exec 1>&-; sleep 300", "did not answer `initialize` within 2 s"),
         ("echo oops >&2; exit 3", "oops"),
         ("read -r x; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":9}}'; sleep 300", "version 9"),
-        (&format!("{GREETING_REPLY}{SESSION_REPLY}read -r x; exit 0"), "in the middle of its work"),
+        (&format!("{GREETING_REPLY}{SESSION_REPLY}read -r x; exit 0"), "before its turn was over"),
         (
             &format!(
                 "{GREETING_REPLY}{SESSION_REPLY}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"

@@ -1,4 +1,4 @@
-//! How long answers are: `cargo test --test it -- answers --nocapture` prints what docs/clients.md tells.
+//! The length of answers. `cargo test --test it -- answers --nocapture` prints the numbers in docs/clients.md.
 
 use std::fs;
 
@@ -15,15 +15,19 @@ fn answers_are_small() {
     let length = |server: &mut McpServer, what: &str, tool: &str, arguments: Value, most: usize| {
         let text = server.call(tool, arguments, |_| {}).text;
         let length = text.chars().count();
-        // What a status has beside its log lines, which are as long as they are.
+        // Counts the characters outside the log lines of a status, because those have the length that the agent gave
+        // them.
         let log =
             text.split_once("### Recent log").and_then(|(_, rest)| rest.split_once("```\n")?.1.split_once("\n```"));
         let other_chars = length - log.map_or(0, |(lines, _)| lines.chars().count());
         println!("{what:60} {length:6} {other_chars:6}");
-        assert!(other_chars <= most, "{what}: {other_chars} characters beside log lines, {most} are the most:\n{text}");
+        assert!(
+            other_chars <= most,
+            "{what}: {other_chars} characters outside log lines, at most {most} allowed:\n{text}"
+        );
         text
     };
-    let message = "Mended the parser and added a test. ".repeat(10);
+    let message = "Fixed the parser and added a test. ".repeat(10);
     let success =
         world.fake(json!([{"command": {"cmd": "cargo test", "output": "ok\n".repeat(30)}}, {"say": message}]));
     length(&mut server, "a success with a message of 360 characters", "codex_agent", success, 800);
@@ -34,7 +38,7 @@ fn answers_are_small() {
     let background = and(world.fake(steps), json!({"async": true}));
     let id = {
         let text = length(&mut server, "a start in the background", "codex_agent", background, 700);
-        text.split_once("**Task ID:** ").map(|(_, rest)| rest[..8].to_owned()).expect("a task id")
+        text.split_once("**Task ID:** ").map(|(_, rest)| rest[..8].to_owned()).expect("a task ID")
     };
     wait_for_log(&world, &id, "MESSAGE: busy");
     let of = json!({"taskId": id});

@@ -1,4 +1,4 @@
-//! The layout that ARCHITECTURE.md describes, held against the code.
+//! Checks that the code has the layout described in ARCHITECTURE.md.
 
 mod cycles;
 mod names;
@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
+/// The permitted imports, lowest layer first: a module uses only modules in rows above its own, and its own files.
 const LAYERS: [&[&str]; 15] = [
     &["task", "visible", "redact", "blocking"],
     &["present"],
@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 15] = [
     &["mcp"],
     &["cli"],
     &["app"],
-    // Not in the program: it hands bytes to the parsers of all the others.
+    // Not part of the program: it passes bytes to the parsers of all other modules.
     &["fuzzing"],
 ];
 
@@ -52,7 +52,7 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// The module of the library that a file belongs to; `None` for `lib.rs` and `main.rs`.
+/// The library's module that contains a file; `None` for `lib.rs` and `main.rs`.
 fn module_of(file: &Path) -> Option<String> {
     let inside = file.strip_prefix(root().join("src")).ok()?;
     let first = inside.components().next()?.as_os_str().to_str()?;
@@ -60,14 +60,15 @@ fn module_of(file: &Path) -> Option<String> {
     (!["lib", "main"].contains(&module)).then(|| module.to_owned())
 }
 
-/// How many modules a file is below the root of the library: `src/store/told.rs` is 2, `src/store/mod.rs` 1.
+/// A file's depth in modules below the library's root: 2 for `src/store/index.rs`, 1 for `src/store/mod.rs`.
 fn depth_of(file: &Path) -> usize {
     let inside = file.strip_prefix(root().join("src")).map_or(0, |inside| inside.components().count());
     if file.file_name().is_some_and(|name| name == "mod.rs") { inside - 1 } else { inside }
 }
 
-/// The modules of the library that a source text uses, in a file so deep: the words after `crate::`, or after as many
-/// `super::` as lead to the root, one by one or in braces. In a module inside the file one more leads there.
+/// The library's modules that a source text uses, in a file at this depth: the words after `crate::`, or after the
+/// number of `super::` that leads to the root, one by one or in braces. In a module inside the file, one more
+/// `super::` is needed.
 fn used(source: &str, depth: usize) -> Vec<String> {
     let root = "super::".repeat(depth);
     let climbs = source.match_indices(&root).filter(|(at, _)| !source[..*at].ends_with("super::"));
@@ -116,7 +117,7 @@ fn top_level_names(list: &str) -> Vec<String> {
 fn modules_import_downward_only() {
     for file in rust_files(&root().join("src")) {
         let Some(module) = module_of(&file) else { continue };
-        let ours = layer(&module).unwrap_or_else(|| panic!("`{module}` stands in no layer"));
+        let ours = layer(&module).unwrap_or_else(|| panic!("`{module}` is not in any layer"));
         let source = fs::read_to_string(&file).expect("a source file is readable");
         for other in used(&source, depth_of(&file)).iter().filter(|other| **other != module) {
             let Some(theirs) = layer(other) else { continue };
@@ -126,7 +127,7 @@ fn modules_import_downward_only() {
 }
 
 #[test]
-fn each_outside_library_stays_where_it_belongs() {
+fn each_external_library_is_used_only_in_its_module() {
     let mut seen = BTreeSet::new();
     for (library, homes) in [
         ("rmcp::", &["mcp"][..]),
@@ -150,11 +151,12 @@ fn each_outside_library_stays_where_it_belongs() {
                 file.display()
             );
         }
-        assert!(seen.contains(library), "`{library}` is nowhere, so that nothing is looked at");
+        assert!(seen.contains(library), "`{library}` is not used anywhere, so this test checks nothing");
     }
 }
 
-/// Files of ours are opened, and removed, where links, pipes and devices are looked out for and faults can be put.
+/// The store opens and removes files only in modules that handle links, pipes and devices, and in which tests can
+/// inject faults.
 #[test]
 fn the_store_touches_files_in_one_place() {
     let touching = [
@@ -183,7 +185,7 @@ fn the_store_touches_files_in_one_place() {
     }
 }
 
-/// Only an executor knows where a task runs, and by which processes.
+/// Only an executor knows where a task runs, and in which processes.
 #[test]
 fn the_broker_knows_no_processes_and_no_signals() {
     for file in rust_files(&root().join("src/broker")) {
@@ -207,7 +209,7 @@ fn the_broker_knows_no_processes_and_no_signals() {
     }
 }
 
-/// A reader also serves where nothing may be written.
+/// A reader must also work where nothing can be written.
 #[test]
 fn a_reader_has_no_code_that_writes() {
     let writing = [
@@ -229,7 +231,7 @@ fn a_reader_has_no_code_that_writes() {
         "upkeep",
     ];
     let files = rust_files(&root().join("src/store/reader"));
-    assert!(!files.is_empty(), "the readers are elsewhere, so that nothing is looked at");
+    assert!(!files.is_empty(), "there are no readers here, so this test checks nothing");
     for file in files.into_iter().filter(|file| !is_test(file)) {
         let source = fs::read_to_string(&file).expect("a source file is readable");
         let product = without_tests(&source);
@@ -240,12 +242,12 @@ fn a_reader_has_no_code_that_writes() {
     }
 }
 
-/// Whether a file holds only tests.
+/// Whether a file contains only tests.
 fn is_test(file: &Path) -> bool {
     file.file_stem().and_then(|name| name.to_str()).is_some_and(|name| name == "tests" || name.ends_with("_tests"))
 }
 
-/// A source text without the items that are only there for tests.
+/// A source text without the items that are compiled only for tests.
 fn without_tests(source: &str) -> String {
     let mut product = String::new();
     let mut rest = source;
@@ -274,17 +276,17 @@ fn no_file_is_longer_than_four_hundred_lines() {
 }
 
 #[test]
-fn the_test_of_imports_reads_nested_lists() {
+fn the_import_test_reads_nested_lists() {
     let source = "use crate::{a::{b, c}, d, e::f};\nuse crate::g::h;\nlet x = crate::i::j();\n(k, l)";
     assert_eq!(used(source, 1), ["a", "d", "e", "g", "i"]);
 }
 
 #[test]
-fn the_test_of_imports_climbs_to_the_root_and_no_further() {
+fn the_import_test_follows_super_to_the_root_and_no_further() {
     let source = "use super::{near};\nuse super::super::{a::b, c};\nmod tests { use super::super::super::d; }";
     assert_eq!(used(source, 2), ["a", "c", "d"]);
     let file = |path: &str| depth_of(&root().join("src").join(path));
-    assert_eq!([file("cli.rs"), file("store/mod.rs"), file("store/told.rs"), file("mcp/http/guard.rs")], [1, 1, 2, 3]);
+    assert_eq!([file("cli.rs"), file("store/mod.rs"), file("store/index.rs"), file("mcp/http/guard.rs")], [1, 1, 2, 3]);
 }
 
 #[test]
@@ -295,14 +297,14 @@ fn code_after_an_early_test_item_is_checked() {
     assert!(product.contains("rmcp::a") && product.contains("clap::c") && !product.contains("figment"), "{product}");
 }
 
-/// The fields of the broker whose methods read or write the data directory.
+/// The broker's fields whose methods read or write the data directory.
 const ON_DISK: [&str; 4] = ["reader.", "upkeep.", "requests.", "probes."];
 
-/// Methods that stay in memory.
+/// Methods that do not access files.
 const NO_FILE: [&str; 2] = ["notices(", "clone("];
 
-/// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to
-/// `on_disk` has a `broker` of its own, and no `self`.
+/// The store calls in async functions, which would block a thread that serves other calls. Work passed to `on_disk`
+/// uses a separate `broker` instead of `self`.
 fn blocking_store_calls(source: &str) -> Vec<&str> {
     let mut is_async = false;
     let mut found = Vec::new();
@@ -327,7 +329,7 @@ fn the_broker_never_waits_for_a_file_on_an_async_thread() {
         let source = fs::read_to_string(&file).expect("a source file is text");
         assert_eq!(blocking_store_calls(&source), Vec::<&str>::new(), "{}", file.display());
     }
-    let wrong = "async fn look(&self) {\n    self.reader.list();\n}\nfn other(&self) {\n    self.reader.list()\n}";
+    let wrong = "async fn list(&self) {\n    self.reader.list();\n}\nfn other(&self) {\n    self.reader.list()\n}";
     assert_eq!(blocking_store_calls(wrong), ["self.reader.list();"]);
     let broker = fs::read_to_string(root().join("src/broker/mod.rs")).expect("a source file is text");
     for field in ON_DISK.map(|field| field.replace('.', ":")) {

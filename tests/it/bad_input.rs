@@ -1,4 +1,4 @@
-//! What a caller gets for a bad call: an error that says what to change, and nothing is created.
+//! Invalid calls: the answer says what to change, and no task is created.
 
 use std::fs;
 
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::world::{ANSWER_TIMEOUT, World, and, field};
 
-/// Asserts that the call was refused, that the answer holds all of `words`, and that no task came of it.
+/// Asserts that the call was refused, that the answer contains all `words`, and that no task was created.
 fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
-    assert!(answer.is_error, "taken: {}", answer.text);
+    assert!(answer.is_error, "the call was accepted: {}", answer.text);
     for word in words {
         assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
     }
@@ -124,7 +124,7 @@ fn an_agent_updated_in_place_is_probed_again_and_then_works() {
     let old = world.server().call("codex_agent", in_workspace(&world), |_| {});
     assert_eq!(field(&old.text, "Status"), Some("completed successfully"), "{}", old.text);
 
-    // The file is the same, the agent behind it is not: it no longer lists the flag, and no longer takes it.
+    // The file is the same, but the agent behind it has changed: it no longer lists or accepts the flag.
     let world = world.without("FAKE_CODEX_FULL_AUTO").variable("FAKE_CODEX_REFUSES", "--full-auto");
     let new = world.server().call("codex_agent", in_workspace(&world), |_| {});
     assert_eq!(field(&new.text, "Status"), Some("completed successfully"), "{}", new.text);
@@ -157,10 +157,13 @@ fn a_huge_result_is_cut_in_the_answer_but_complete_in_its_file() {
     let text = format!("begin {} end", "0123456789".repeat(30_000));
     let answer = world.server().call("codex_agent", world.fake(json!([{"say": text}])), |_| {});
     assert!(answer.text.chars().count() < 40_000, "{} characters", answer.text.chars().count());
-    assert!(answer.text.contains("begin 0123") && answer.text.contains("6789 end"), "an end is missing");
+    assert!(
+        answer.text.contains("begin 0123") && answer.text.contains("6789 end"),
+        "the beginning or the end is missing"
+    );
     let id = crate::world::task_id(&answer);
     assert!(answer.text.contains(&format!("{id}.result")), "the file is not named");
-    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), text);
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it exists"), text);
 }
 
 #[test]
@@ -177,7 +180,7 @@ fn torn_malformed_and_enormous_lines_are_survived() {
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let id = crate::world::task_id(&answer);
     let log = fs::metadata(world.log_file(&id, "log")).expect("there is a log").len();
-    assert!(log > 50 << 20, "the log has {log} bytes: the long line is not whole");
+    assert!(log > 50 << 20, "the log has {log} bytes: the long line is not complete");
     assert!(world.log(&id).contains("brand.new"));
 }
 
@@ -205,6 +208,6 @@ fn every_request_with_an_id_is_answered_however_it_is_written() {
         let is_parse_error = answer["error"]["code"] == -32700;
         assert_eq!(is_parse_error, !is_repaired(number), "{}: {answer}", value.escape_ascii());
     }
-    let unasked = server.other_messages().into_iter().filter(|message| !message["id"].is_string());
-    assert_eq!(unasked.count(), 0, "a message without an id has no answer");
+    let unrequested = server.other_messages().into_iter().filter(|message| !message["id"].is_string());
+    assert_eq!(unrequested.count(), 0, "a message without an ID was answered");
 }

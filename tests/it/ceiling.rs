@@ -1,4 +1,4 @@
-//! What whoever runs the machine allows at most, as a caller and as a supervisor meet it.
+//! The limits set by the machine's administrator, as a caller and a supervisor meet them.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use crate::{
     world::{World, and, field},
 };
 
-/// Arguments for `codex_agent` that are below every ceiling of these tests.
+/// Arguments for `codex_agent` that are within every ceiling of these tests.
 fn limited_ceiling(world: &World, steps: Value) -> Value {
     and(world.fake(steps), json!({"sandbox": "read-only", "timeoutMs": 60_000}))
 }
 
-/// What a call that has to be refused is told. Nothing may have been created.
+/// The answer to a call that must be refused. No task may have been created.
 fn refusal(world: &World, arguments: Value) -> String {
     let answer = world.server().call("codex_agent", arguments, |_| {});
     assert!(answer.is_error, "{}", answer.text);
@@ -41,23 +41,23 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
     for (more, problem, next) in [
         (
             json!({"sandbox": "workspace-write"}),
-            "`sandbox` workspace-write is above the ceiling, read-only (`backends.codex.ceiling.sandbox`, from ",
-            "pass `sandbox: \"read-only\"`, or ask whoever runs this machine to change `backends.codex.ceiling.sandbox`",
+            "`sandbox` workspace-write exceeds the ceiling, read-only (`backends.codex.ceiling.sandbox`, from ",
+            "pass `sandbox: \"read-only\"`, or ask this machine's administrator to change `backends.codex.ceiling.sandbox`",
         ),
         (
             json!({"timeoutMs": 3_600_001}),
-            "`timeoutMs` 3600001 is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask whoever runs this machine to change `ceiling.timeout`",
+            "`timeoutMs` 3600001 exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
+            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
         ),
         (
             json!({"timeoutMs": 0}),
-            "No limit (a `timeoutMs` of 0, or of more than ten years) is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask whoever runs this machine to change `ceiling.timeout`",
+            "No limit (a `timeoutMs` of 0, or of more than ten years) exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
+            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
         ),
         (
             json!({"model": "o3"}),
-            "`model` o3 is none of those that are allowed: gpt-5\\* (`ceiling.models`, from ",
-            "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
+            "`model` o3 is not allowed. Allowed: gpt-5\\* (`ceiling.models`, from ",
+            "pass one of these as `model`, or leave it out, or ask this machine's administrator to change `ceiling.models`",
         ),
     ] {
         let message = refusal(&world, and(limited_ceiling(&world, json!([])), more));
@@ -73,16 +73,18 @@ fn a_default_above_the_ceiling_is_refused_and_not_lowered() {
     let world = World::with_fake_agent().configure("[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\n");
     let message = refusal(&world, and(world.task("x"), json!({"timeoutMs": 1_000})));
     assert!(
-        message.starts_with("No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is")
+        message.starts_with(
+            "No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), exceeds"
+        )
     );
     let message = refusal(&world, and(world.task("x"), json!({"sandbox": "read-only"})));
     assert!(
-        message.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is"),
+        message.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), exceeds"),
         "{message}"
     );
 }
 
-/// A directory beside the project, and in it symbolic links: `in` to the project, `out` to somewhere else.
+/// A directory next to the project with symbolic links: `in` leads to the project, `out` to another place.
 struct SymlinkPair {
     dir: PathBuf,
 }
@@ -115,7 +117,7 @@ fn a_directory_is_resolved_through_its_links() {
         let message = refusal(&world, and(world.fake(json!([])), json!({"workingDirectory": directory})));
         assert!(message.contains("`ceiling.roots`"), "{}: {message}", directory.display());
     }
-    fs::remove_dir_all(sibling).expect("it was made by this test");
+    fs::remove_dir_all(sibling).expect("this test created it");
 
     fs::create_dir(project.join("src")).expect("the project is writable");
     for (directory, written) in [(project.to_owned(), "one"), (links.dir.join("in/src"), "src/two")] {
@@ -146,10 +148,10 @@ fn a_link_changed_after_submit_starts_no_agent() {
     assert_eq!((&record["status"], &record["pid"]), (&json!("failed"), &Value::Null));
     assert_eq!(record["failureReason"], "Process error: EACCES (spawn failed)");
     let said = record["agentSaid"].as_str().unwrap_or_default();
-    let leads = format!("links/in, which is {}, is in none of the directories", outside.path().display());
+    let leads = format!("links/in, which is {}, is outside the allowed directories", outside.path().display());
     assert!(said.contains(&leads) && said.contains("(`ceiling.roots`, from config.toml)"), "{said}");
     assert!(record["advice"].as_str().is_some_and(|advice| advice.contains("`ceiling.roots`")), "{record}");
-    assert!(outside.read("was-here").is_none(), "an agent worked there");
+    assert!(outside.read("was-here").is_none(), "the agent was started");
 }
 
 #[test]
@@ -204,12 +206,12 @@ fn check_lists_limits_only_when_there_are_any() {
     let message = said(&world);
     for words in [
         "3 tasks run at once",
-        "removed are tasks beyond the newest 500 (`retention.max_tasks`)",
+        "removes tasks beyond the newest 500 (`retention.max_tasks`)",
         "ceiling codex",
         "sandbox workspace-write (`ceiling.sandbox`, from ",
-        "/no/such/root is not there, and so admits nothing",
-        "`tasks.default_sandbox` is above it",
-        "`tasks.default_timeout` is above it",
+        "/no/such/root does not exist, so no task can run there",
+        "`tasks.default_sandbox` exceeds this limit",
+        "`tasks.default_timeout` exceeds this limit",
     ] {
         assert!(message.contains(words), "{words:?} is not in:\n{message}");
     }

@@ -1,4 +1,4 @@
-//! The configuration as the program meets it.
+//! The program's use of its configuration.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
             assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
         }
     }
-    assert!(!world.data_dir().join("logs").exists(), "something ran");
+    assert!(!world.data_dir().join("logs").exists(), "a task was started");
 
     let check = world.command(&["check"]).output().expect("the program runs");
     assert!(!check.status.success());
@@ -69,7 +69,7 @@ fn check_reports_version_sandboxes_and_login() {
 #[test]
 fn check_in_a_home_directory_does_not_advise_moving_the_data_directory_there() {
     let world = World::with_fake_agent();
-    // Not the home of that world, which is in the repository of this program.
+    // This home must not be the world's home, which is inside this program's own repository.
     let home = tempfile::tempdir().expect("a temporary directory can be made");
     let check = || {
         let mut command = world.command(&["check"]);
@@ -86,7 +86,7 @@ fn check_in_a_home_directory_does_not_advise_moving_the_data_directory_there() {
     assert!(!said.contains("~/.codex-connector"), "{said}");
 }
 
-/// What Claude Code 2.1.330 sets for its servers, and what its user may have set for it.
+/// The variables that Claude Code 2.1.330 sets for its servers, and those that its user may have set.
 const CLAUDES: [&str; 12] = [
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
@@ -102,7 +102,7 @@ const CLAUDES: [&str; 12] = [
     "ANTHROPIC_BASE_URL",
 ];
 
-/// What an agent cannot work without on some machines.
+/// The variables without which an agent cannot work on some machines.
 const NEEDED: [&str; 8] = [
     "HTTPS_PROXY",
     "NO_PROXY",

@@ -1,4 +1,4 @@
-//! Our own files stay out of a sandbox's reach, with the fake agent.
+//! Checks that a sandboxed agent cannot reach our own files. Uses the fake agent.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ fn workspace_write_is_refused_if_it_would_expose_the_data_directory() {
     let refused = server.call("codex_agent", call("workspace-write"), |_| {});
     assert!(refused.is_error && refused.text.contains("is in the working directory"), "{}", refused.text);
     assert!(refused.text.contains("`data_dir`") && refused.text.contains("`read-only`"), "{}", refused.text);
-    assert!(world.project.read("was-here").is_none(), "an agent worked there");
+    assert!(world.project.read("was-here").is_none(), "the agent was started");
     for sandbox in ["read-only", "danger-full-access"] {
         let answer = server.call("codex_agent", call(sandbox), |_| {});
         assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
@@ -79,7 +79,7 @@ fn a_working_directory_that_now_leads_to_the_data_directory_starts_no_agent() {
     let record = world.record("0123abcd");
     assert_eq!(record["failureReason"], "Process error: EACCES (spawn failed)", "{record}");
     assert!(record["agentSaid"].as_str().is_some_and(|said| said.contains("the data directory")), "{record}");
-    assert!(!world.home().join("was-here").exists(), "an agent worked there");
+    assert!(!world.home().join("was-here").exists(), "the agent was started");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_spec_whose_configuration_file_is_now_exposed_starts_no_agent() {
     supervise(&world, "0123abcd", &format!("{spec}\n"));
     let record = world.record("0123abcd");
     assert!(record["agentSaid"].as_str().is_some_and(|said| said.contains("the configuration file")), "{record}");
-    assert!(world.project.read("was-here").is_none(), "an agent worked there");
+    assert!(world.project.read("was-here").is_none(), "the agent was started");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_sandboxed_agent_cannot_be_a_program_in_the_project() {
     let world = world.variable("PATH", path);
     let call = and(world.task("x"), json!({"sandbox": "read-only"}));
     let answer = world.server().call("codex_agent", call, |_| {});
-    assert!(answer.text.contains("belongs to the project"), "{}", answer.text);
+    assert!(answer.text.contains("is inside the project"), "{}", answer.text);
     assert!(!world.home().join("was-here").exists(), "it was run");
 }
 
@@ -188,7 +188,7 @@ fn a_relative_home_of_an_agent_is_refused_in_the_weaker_sandboxes() {
     let mut server = world.server();
     for sandbox in ["read-only", "workspace-write"] {
         let refused = server.call("codex_agent", and(world.fake(json!([])), json!({"sandbox": sandbox})), |_| {});
-        let is_named = refused.text.contains("the directory of `CODEX_HOME`, .codex, is a relative path");
+        let is_named = refused.text.contains("the directory in `CODEX_HOME`, .codex, is a relative path");
         assert!(refused.is_error && is_named && refused.text.contains("absolute path"), "{}", refused.text);
     }
     let free = and(world.fake(json!([])), json!({"sandbox": "danger-full-access"}));

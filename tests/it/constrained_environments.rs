@@ -1,4 +1,4 @@
-//! A server to which its user, its machine or its client gives little.
+//! Servers with few resources: a process limit, a client that does not read, a file system without locks, PID 1.
 
 use std::{
     fs::File,
@@ -22,13 +22,13 @@ use serde_json::json;
 
 use crate::world::{ANSWER_TIMEOUT, World, start, task_id, wait_for_end, wait_for_log};
 
-/// A user who has no processes.
+/// A user without processes.
 const NOBODY_UID: u32 = 54_321;
 
-/// More threads than any server has from the start.
+/// More threads than a server starts with.
 const MAX_THREADS: u32 = 16;
 
-/// A server of a user who may have `processes` processes and threads.
+/// A server of a user who may have at most `processes` processes and threads.
 fn limited(world: &World, processes: u32) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nproc={processes}")).arg("--").arg(env!("CARGO_BIN_EXE_codex-connector"));
@@ -37,13 +37,13 @@ fn limited(world: &World, processes: u32) -> Command {
     command
 }
 
-/// Says on stderr, which is shown even for a test that passes, that this one tested nothing.
+/// Reports that this test tested nothing. It writes to stderr, which is shown even if the test passes.
 fn skip_reason(why: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(io::stderr(), "NOT RUN: {name}: {why}");
 }
 
-/// Only root can become a user without processes, and is not limited itself.
+/// Whether a server can run as a user without processes. Only root can do that, and root itself is not limited.
 fn can_drop_to_nobody(world: &World) -> bool {
     let can = is_nobody_possible(world);
     if !can {
@@ -59,7 +59,7 @@ fn is_nobody_possible(world: &World) -> bool {
     for path in [world.home().to_owned(), world.data_dir(), world.data_dir().join("config.toml")] {
         chown(path, Some(NOBODY_UID), Some(NOBODY_UID)).expect("root may give files away");
     }
-    // Unless the program lies where nobody else may look.
+    // This fails if the program is in a directory that other users cannot enter.
     let version = limited(world, MAX_THREADS).arg("--version").output();
     version.is_ok_and(|output| output.status.success())
 }
@@ -82,14 +82,14 @@ fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_cal
                 server.call("codex_status", json!({"taskId": "1a2b3c4d"}), |_| {}),
                 server.call("codex_agent", json!({"task": "x", "workingDirectory": world.home()}), |_| {}),
             ];
-            let is_answered = |text: &str| !text.is_empty() && !text.contains("a fault in codex-connector");
+            let is_answered = |text: &str| !text.is_empty() && !text.contains("a bug in codex-connector");
             assert!(answers.iter().all(|answer| is_answered(&answer.text)), "{answers:?}");
             return;
         }
-        // Without a client it can have the place of the thread that reads.
+        // Without a client, no thread reads requests, so one more is available and the server may start.
         let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        let is_reported = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        let is_reported = said.contains("cannot start the server's threads") && said.contains("\nnext: ");
         assert!(output.status.success() || output.status.code() == Some(1) && is_reported, "{processes}: {output:?}");
     }
     panic!("it does not start with {MAX_THREADS} threads");
@@ -104,7 +104,7 @@ fn waiting_for_a_task_needs_no_new_thread() {
         return;
     }
     let chown = Command::new("chown").arg("-R").arg(NOBODY_UID.to_string()).arg(world.home()).status();
-    assert!(chown.expect("`chown` is everywhere").success());
+    assert!(chown.expect("`chown` is installed").success());
     let output = limited(&world, 1).args(["wait", &id]).output().expect("the program runs");
     let message = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && message.contains("done before"), "{output:?}");
@@ -113,7 +113,7 @@ fn waiting_for_a_task_needs_no_new_thread() {
 #[test]
 fn an_error_on_stdin_is_not_a_clean_exit() {
     let world = World::with_fake_agent();
-    let directory = File::open(world.home()).expect("it is there");
+    let directory = File::open(world.home()).expect("it exists");
     let output = world.command(&[]).stdin(directory).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("stdin cannot be read"), "{output:?}");
@@ -135,7 +135,7 @@ fn a_client_that_does_not_read_answers_has_to_wait() {
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     let mut requests = File::from(requests);
     requests.write_all(format!("{greeting}\n{initialized}\n").as_bytes()).expect("the pipe is empty");
-    // The pipes, the buffers and the pending answers hold far less.
+    // The pipes, buffers and pending answers together hold far less.
     let lines = format!("{ping}\n").repeat(40_000).into_bytes();
     let mut sent = 0;
     let moment = Timespec::try_from(Duration::from_secs(2)).expect("it is short");
@@ -152,7 +152,7 @@ fn a_client_that_does_not_read_answers_has_to_wait() {
         }
     }
     assert!(sent < lines.len() / 4, "{sent} bytes were read");
-    // It ends as ever once its client is gone.
+    // It still exits when its client is gone.
     drop((requests, server.stdout.take()));
     eventually("the end of the server", ANSWER_TIMEOUT, || server.try_wait().ok().flatten());
 }
@@ -168,7 +168,7 @@ fn a_data_directory_without_file_locks_is_reported_at_startup_and_by_check() {
     assert!(!checked.status.success() && report.contains("has no file locks"), "{report}");
 }
 
-/// A server that is process 1, as in a container. Only root can make one without further ado.
+/// A server that is process 1, as in a container; `None` if that is not possible. Usually only root can start one.
 fn as_first_process(world: &World) -> Option<McpServer> {
     let program = world.command(&[]);
     let mut command = Command::new("unshare");
@@ -201,7 +201,7 @@ fn a_server_running_as_pid_1_leaves_no_zombies() {
         processes.filter(|pid| has_name(*pid, what)).collect::<Vec<_>>()
     };
     let supervisor = of("supervise").first().copied().expect("a running task has a supervisor");
-    let supervisor = Pid::from_raw(i32::try_from(supervisor).expect("a pid is small")).expect("it is not 0");
+    let supervisor = Pid::from_raw(i32::try_from(supervisor).expect("a PID is small")).expect("it is not 0");
     kill_process(supervisor, Signal::KILL).expect("it is ours");
     let status = wait_for_end(&mut server, &id);
     assert!(status.contains("interrupted"), "{status}");

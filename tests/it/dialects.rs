@@ -1,6 +1,6 @@
-//! Every kind of backend, with an agent of its own kind: what it is told to do comes out in the same words.
+//! Every kind of backend with an agent of its kind: each one reports the same events with the same words.
 //!
-//! The agent is the fake one, which speaks the dialect of each (`tests/fake_agent/dialect`).
+//! The agent is the fake one, which speaks every dialect (`tests/fake_agent/dialect`).
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ANSWER_TIMEOUT, World, and, field, pid_in, start, task_id};
 
-/// A program that is the fake agent in this dialect.
+/// A program that runs the fake agent in this dialect.
 fn program(world: &World, dialect: &str) -> PathBuf {
     let file = world.home().join(format!("{dialect}-agent"));
     let agent = env!("CARGO_BIN_EXE_fake-agent");
@@ -18,7 +18,7 @@ fn program(world: &World, dialect: &str) -> PathBuf {
     file
 }
 
-/// A world whose default backend is this kind, with an agent of this dialect, and these settings.
+/// A world whose default backend has this kind, an agent of this dialect, and these settings.
 fn world(kind: &str, dialect: &str, settings: &str) -> World {
     let world = World::with_fake_agent();
     let (program, sessions) = (program(&world, dialect), world.home().join("sessions"));
@@ -81,7 +81,8 @@ fn assert_status(answer: &ToolAnswer, status: &str) {
     assert_eq!(field(&answer.text, "Status"), Some(status), "{}", answer.text);
 }
 
-/// A success, a command that is seen in the log as `command`, a file, and failures in `words` and for an unknown model.
+/// Checks a successful task, a command whose log lines contain `command`, a failure with `words`, and a failure for an
+/// unknown model.
 fn assert_reported(world: &World, command: &[&str], words: &str, unknown_model: &str) {
     let answer =
         ask(world, r#"FAKE[{"command": {"cmd": "make", "output": "no rule", "exit": 2}}, {"say": "the end"}]"#);
@@ -114,14 +115,14 @@ fn claude_code_is_understood() {
 
 #[test]
 fn gemini_cli_is_understood() {
-    // It tells no exit code of a command that printed something.
+    // It reports no exit code for a command that printed something.
     let command = ["COMMAND STARTED: ", "make", "no rule"];
     assert_reported(&gemini(), &command, "out of luck", "no-such-model");
 }
 
 #[test]
 fn opencode_is_understood() {
-    // It tells of a command once it has ended.
+    // It reports a command only when it has ended.
     assert_reported(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
 }
 
@@ -133,7 +134,12 @@ fn an_acp_agent_is_understood() {
 
 #[test]
 fn a_text_program_is_understood() {
-    assert_reported(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
+    assert_reported(
+        &text(),
+        &["$ make", "no rule", "(exit code 2)"],
+        "error: out of luck",
+        "unknown model no-such-model",
+    );
 }
 
 #[test]
@@ -171,7 +177,7 @@ fn a_file_is_written_only_if_the_sandbox_allows_it() {
 
 #[test]
 fn a_session_remembers_its_word_and_an_unknown_session_fails() {
-    for (name, world, stranger_words) in [
+    for (name, world, unknown_session_words) in [
         ("codex", codex(), "no rollout found"),
         ("claude", claude(), "No conversation found with session ID: ffffffff-81c0-7800-8aa1-bbab2a035a53"),
         ("gemini", gemini(), "ffffffff-81c0-7800-8aa1-bbab2a035a53"),
@@ -192,11 +198,11 @@ fn a_session_remembers_its_word_and_an_unknown_session_fails() {
         assert!(again.text.contains("pear"), "{name}: {}", again.text);
         let fresh = server.call("codex_agent", task(before), |_| {});
         assert!(fresh.text.contains("none") && !fresh.text.contains("pear"), "{name}: {}", fresh.text);
-        let stranger = json!({"sessionId": "ffffffff-81c0-7800-8aa1-bbab2a035a53", "task": before,
+        let unknown_session = json!({"sessionId": "ffffffff-81c0-7800-8aa1-bbab2a035a53", "task": before,
             "workingDirectory": world.project.path(), "model": "agent/", "sandbox": "danger-full-access"});
-        let lost = server.call("codex_resume", stranger, |_| {});
+        let lost = server.call("codex_resume", unknown_session, |_| {});
         assert_status(&lost, "failed");
-        assert!(lost.text.contains(stranger_words), "{name}: {}", lost.text);
+        assert!(lost.text.contains(unknown_session_words), "{name}: {}", lost.text);
     }
 }
 
@@ -256,12 +262,12 @@ fn unknown_events_are_kept_and_do_not_change_the_outcome() {
 }
 
 #[test]
-fn an_agent_with_unexpected_event_shapes_gets_a_true_status_and_keeps_its_text() {
+fn an_agent_with_unexpected_event_shapes_gets_a_correct_status_and_keeps_its_text() {
     for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
         for (code, words) in [(0, "all is well"), (3, "no luck")] {
             let strange = json!({"kind": "reply", "v": 9, "words": words}).to_string();
             let answer = ask(&world, &format!("FAKE{}", json!([{"raw": strange}, {"exit": code}])));
-            // Nobody knows that it did what it was told.
+            // There is no sign that it completed its task.
             assert_status(&answer, "failed");
             let log = world.log(&task_id(&answer));
             assert!(log.contains(words), "{name}: {log}");
@@ -270,7 +276,7 @@ fn an_agent_with_unexpected_event_shapes_gets_a_true_status_and_keeps_its_text()
 }
 
 #[test]
-fn megabytes_without_a_newline_do_not_outlive_their_agent() {
+fn megabytes_without_a_newline_do_not_delay_the_end_of_a_task() {
     for (name, world) in all() {
         let endless = json!([{"raw_bytes": {"byte": 120, "count": 20_000_000, "newline": false}}, {"exit": 3}]);
         let answer = ask(&world, &format!("FAKE{endless}"));

@@ -1,4 +1,4 @@
-//! The directory that an agent works in, and what its environment says about it.
+//! The agent's working directory, and the environment variables that describe it.
 
 use std::{
     fs,
@@ -19,9 +19,9 @@ fn world_of_scripts(more: &str) -> World {
     ))
 }
 
-/// A directory of this world without symbolic links in its path.
+/// A directory of this world whose path has no symbolic links.
 fn next_to(world: &World, name: &str) -> PathBuf {
-    let dir = world.home().canonicalize().expect("it is there").join(name);
+    let dir = world.home().canonicalize().expect("it exists").join(name);
     fs::create_dir_all(&dir).expect("the home is writable");
     dir
 }
@@ -60,7 +60,7 @@ fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
     symlink(&outside, &link).expect("the home is writable");
     let world = world.configure(&format!("[ceiling]\nroots = [{root:?}]\n"));
     let mut server = world.server();
-    /// Ends the exchanging, also when the test fails.
+    /// Stops exchanging the directories, even if the test fails.
     struct StopOnDrop<'a>(&'a AtomicBool);
 
     impl Drop for StopOnDrop<'_> {
@@ -74,7 +74,7 @@ fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
         let _ending = StopOnDrop(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
-                renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both are there");
+                renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both exist");
                 thread::sleep(Duration::from_micros(500));
             }
         });
@@ -83,7 +83,7 @@ fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
             let answer = server.call("codex_agent", in_directory(&world, "touch by-agent; echo done", &sub), |_| {});
             if field(&answer.text, "Status") == Some("completed successfully") {
                 started += 1;
-                let directory_field = field(&answer.text, "Working directory").expect("it is told");
+                let directory_field = field(&answer.text, "Working directory").expect("the answer names the directory");
                 assert!([&sub, &link].contains(&&PathBuf::from(directory_field)), "{directory_field}");
             } else {
                 started += usize::from(answer.text.contains("was moved or replaced while the agent was running"));
@@ -133,7 +133,7 @@ fn an_agents_variables_describe_its_own_directory() {
     let id = field(&answer.text, "Task ID").expect("there is a task").to_owned();
     let record = world.record(&id);
     let printed = record["result"].as_str().expect("it printed its environment");
-    let pwd = format!("PWD={}", world.project.path().canonicalize().expect("it is there").display());
+    let pwd = format!("PWD={}", world.project.path().canonicalize().expect("it exists").display());
     for line in [pwd.as_str(), "GIT_EDITOR=true", "GIT_TERMINAL_PROMPT=0", "CODEX_HOME=/codex"] {
         assert!(printed.lines().any(|printed| printed == line), "{line} is not in:\n{printed}");
         let name = line.split('=').next().expect("it has a name");
@@ -163,7 +163,7 @@ fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
     for (written, why) in [
         ("project", "is not an absolute path"),
         (r"C:\project", "is a Windows path"),
-        ("file://server/project", "is not a URL of a directory on this machine"),
+        ("file://server/project", "is not the URL of a directory on this machine"),
         ("~/my project/.git", "is inside git's own directory"),
     ] {
         let answer = server.call("codex_agent", in_directory(&world, "pwd -P", written), |_| {});
@@ -172,7 +172,7 @@ fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
 }
 
 #[test]
-fn kubernetes_service_variables_break_no_call_and_check_names_them() {
+fn kubernetes_service_variables_do_not_break_calls_and_check_names_them() {
     let world = world_of_scripts("").variable("CODEX_CONNECTOR_PORT", "tcp://10.96.0.12:8080");
     let answer = world.server().call("codex_agent", world.task("echo done"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);

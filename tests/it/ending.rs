@@ -10,10 +10,10 @@ use serde_json::json;
 
 use crate::world::{ANSWER_TIMEOUT, TIME_SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
-/// Runs the fake agent with these steps and returns the task's documented reason.
+/// Runs the fake agent with these steps, and returns the documented failure reason.
 fn reason(world: &World, steps: serde_json::Value) -> String {
     let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
-    assert!(!answer.is_error, "a failed task is no failed call: {}", answer.text);
+    assert!(!answer.is_error, "a failed task is a normal result: {}", answer.text);
     assert_eq!(field(&answer.text, "Status"), Some("failed"), "{}", answer.text);
     let record = world.record(&task_id(&answer));
     assert_eq!(record["status"], "failed");
@@ -69,7 +69,7 @@ fn a_stopped_supervisor_prevents_neither_the_time_limit_nor_a_cancel() {
     assert_eq!(field(&status, "Status"), Some("failed"), "{status}");
     assert!(status.contains("Timeout after"), "{status}");
     for id in [limited, cancelled] {
-        assert!(!world.log(&id).contains("The supervisor was gone"), "it was killed, where waking it is enough");
+        assert!(!world.log(&id).contains("The supervisor was gone"), "it was killed, although waking it is enough");
     }
 }
 
@@ -87,7 +87,7 @@ fn another_server_enforces_the_time_limit_when_supervisor_and_server_cannot() {
     first.wait(ANSWER_TIMEOUT);
     let status = wait_for_end(&mut second, &id);
     assert!(status.contains("Timeout after"), "{status}");
-    assert!(processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty(), "the agent is left");
+    assert!(processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty(), "the agent still runs");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn an_agent_that_is_killed_from_outside_ends_its_task() {
     let id = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 100}])));
     wait_for_log(&world, &id, "MESSAGE: here");
     let agent = world.record(&id)["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-    kill_process(agent.expect("a running task has a pid"), Signal::KILL).expect("the agent is ours");
+    kill_process(agent.expect("a running task has a PID"), Signal::KILL).expect("the agent is ours");
     assert!(wait_for_end(&mut server, &id).contains("Killed by SIGKILL"));
 }
 
@@ -183,7 +183,7 @@ fn a_cancelled_task_stops_everything_it_started() {
 
     assert!(!answer.is_error && answer.text.contains("Cancelled by user"), "{}", answer.text);
     assert_eq!(world.record(&id)["failureReason"], "Cancelled by user");
-    assert!(!children.iter().any(|child| is_alive(*child)), "something is left of a cancelled task");
+    assert!(!children.iter().any(|child| is_alive(*child)), "a process of the cancelled task still runs");
 }
 
 #[test]
@@ -210,12 +210,12 @@ fn processes_an_agent_leaves_behind_can_be_left_alone() {
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let child = pid_in(&file);
     assert!(is_alive(child));
-    kill_process(Pid::from_raw(child.cast_signed()).expect("a pid"), Signal::KILL).expect("the child is ours");
+    kill_process(Pid::from_raw(child.cast_signed()).expect("a valid PID"), Signal::KILL).expect("the child is ours");
 }
 
 #[test]
 fn a_silent_agent_gets_heartbeats_and_warnings_in_the_documented_format() {
-    // The agent's first line comes before the fifth heartbeat, and the warning at it.
+    // The agent's first line comes before the fifth heartbeat, which also triggers the warning.
     let [heartbeat, stall] = [TIME_SLACK / 5, TIME_SLACK - TIME_SLACK / 4].map(|time| time.as_millis());
     let intervals = format!("[tasks]\nheartbeat_interval = \"{heartbeat}ms\"\nstall_warning_after = \"{stall}ms\"\n");
     let world = World::with_fake_agent().configure(&intervals);
@@ -232,8 +232,8 @@ fn a_silent_agent_gets_heartbeats_and_warnings_in_the_documented_format() {
         r"(?m){stamp}HEARTBEAT #5: elapsed={length}, lastActivity={length} ago \(stdout\), stdout=\d+B, stderr=0B$"
     );
     let warning = format!(r"(?m){stamp}WARNING: No activity for {length}$");
-    for form in [heartbeat, warning] {
-        assert!(Regex::new(&form).expect("a valid form").is_match(&log), "{form} is not in\n{log}");
+    for pattern in [heartbeat, warning] {
+        assert!(Regex::new(&pattern).expect("a valid pattern").is_match(&log), "{pattern} is not in\n{log}");
     }
     assert!(world.record(&id)["heartbeatCount"].as_u64() >= Some(5));
 }
@@ -264,17 +264,17 @@ fn the_supervisor_exits_when_its_task_has_ended() {
     let supervisor = world.record(&id)["supervisor"]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
     let supervisor: u32 = supervisor.expect("a record names its supervisor");
     eventually("the end of the supervisor", ANSWER_TIMEOUT, || (!is_alive(supervisor)).then_some(()));
-    assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory stays");
+    assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory still exists");
 }
 
 #[test]
 fn an_agent_does_not_inherit_ignored_signals() {
-    // A program that inherits what is ignored, and sets no handlers of its own.
+    // This program inherits ignored signals, and installs no handlers.
     let world = World::with_fake_agent().configure(
         "[tasks]\ndefault_backend = \"plain\"\n\
          [backends.plain]\nkind = \"command\"\nprogram = \"sleep\"\nargs = [\"300\"]\nsandboxes.danger-full-access = []\n",
     );
-    // As a shell starts its background jobs, and `nohup` its program.
+    // Signals are ignored as by a shell that starts a background job, or by `nohup`.
     let plain = world.command(&[]);
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "trap '' INT HUP TERM; exec \"$0\""]).arg(plain.get_program()).env_clear();
@@ -285,12 +285,12 @@ fn an_agent_does_not_inherit_ignored_signals() {
     let agent = eventually("an agent", ANSWER_TIMEOUT, || world.record(&id)["pid"].as_u64());
 
     let status = std::fs::read_to_string(format!("/proc/{agent}/status")).expect("it runs");
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the kernel tells");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the kernel reports it");
     let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a mask");
     for signal in [Signal::INT, Signal::HUP, Signal::TERM] {
         assert_eq!(ignored & 1 << (signal.as_raw() - 1), 0, "{signal:?} is ignored");
     }
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
     server.signal(Signal::INT);
-    assert_eq!(server.wait(ANSWER_TIMEOUT).code(), Some(0), "the server itself heeds the signal");
+    assert_eq!(server.wait(ANSWER_TIMEOUT).code(), Some(0), "the server itself reacts to the signal");
 }

@@ -1,4 +1,4 @@
-//! The tools beyond the four, which have to be switched on.
+//! The opt-in tools.
 
 use std::fs;
 
@@ -42,20 +42,20 @@ fn codex_wait_answers_when_all_or_any_tasks_end_or_at_the_time_limit() {
     let quick = start(&mut server, world.fake(json!([{"say": "quick"}])));
     let slow = start(&mut server, world.fake(json!([{"await_file": release}, {"say": "slow"}])));
     let any = server.call("codex_wait", json!({"taskIds": [slow, quick], "until": "any"}), |_| {});
-    assert!(any.text.contains("quick") && any.text.contains(&format!("Not ended yet: {slow}.")), "{}", any.text);
+    assert!(any.text.contains("quick") && any.text.contains(&format!("Still running: {slow}.")), "{}", any.text);
     let up = server.call("codex_wait", json!({"taskIds": [slow], "timeoutMs": 100}), |_| {});
-    assert_eq!(up.text, format!("Not ended yet: {slow}."));
+    assert_eq!(up.text, format!("Still running: {slow}."));
     let all = server.start_call("codex_wait", json!({"taskIds": [quick, slow]}));
     eventually("progress", ANSWER_TIMEOUT, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
     fs::write(&release, "").expect("the home is writable");
     let all = all.wait(ANSWER_TIMEOUT, |_| {});
-    assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Not ended"), "{}", all.text);
+    assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Still running"), "{}", all.text);
     for (arguments, words) in [
         (json!({"taskIds": []}), "a list of 1 to 50 strings"),
         (json!({"taskIds": quick}), "a list of 1 to 50 strings"),
         (json!({}), "`taskIds` is missing"),
         (json!({"taskIds": ["00000000"]}), "No such task"),
-        (json!({"taskIds": [quick], "until": "some"}), "none of its values"),
+        (json!({"taskIds": [quick], "until": "some"}), "not a valid `until`"),
     ] {
         let refused = server.call("codex_wait", arguments, |_| {});
         assert!(
@@ -86,10 +86,10 @@ fn a_long_result_is_read_in_chunks() {
     let id = ended(&mut server, world.fake(json!([{"say": long}])));
     let (mut joined, mut offset) = (String::new(), Some(0_u64));
     while let Some(at) = offset {
-        let piece = server.call("codex_result", json!({"taskId": id, "offset": at, "length": 100_000}), |_| {}).text;
-        let inside = piece.split_once("```\n").and_then(|(_, rest)| rest.rsplit_once("```")).expect("a fence").0;
+        let chunk = server.call("codex_result", json!({"taskId": id, "offset": at, "length": 100_000}), |_| {}).text;
+        let inside = chunk.split_once("```\n").and_then(|(_, rest)| rest.rsplit_once("```")).expect("a fence").0;
         joined.push_str(inside);
-        let next = piece.lines().next().and_then(|line| line.split_once("`offset` ")).map(|(_, next)| next.to_owned());
+        let next = chunk.lines().next().and_then(|line| line.split_once("`offset` ")).map(|(_, next)| next.to_owned());
         offset = next.map(|next| next.trim_end_matches('.').parse().expect("a number"));
     }
     assert!(joined == long, "{} of {} bytes", joined.len(), long.len());
@@ -104,7 +104,7 @@ fn a_session_is_listed_and_can_be_resumed() {
     let mut server = world.server();
     assert_eq!(server.call("codex_sessions", json!({}), |_| {}).text, "No sessions found.");
     let first = ended(&mut server, world.fake(json!([{"say": "one"}])));
-    let session = world.record(&first)["sessionId"].as_str().expect("it named one").to_owned();
+    let session = world.record(&first)["sessionId"].as_str().expect("the agent reported a session").to_owned();
     let listed = server.call("codex_sessions", json!({}), |_| {}).text;
     assert!(listed.contains(&format!("| {first} | {session} | codex | completed |")), "{listed}");
 
@@ -113,17 +113,17 @@ fn a_session_is_listed_and_can_be_resumed() {
     assert!(answer.text.contains("two"), "{}", answer.text);
     let record = world.record(&task_id(&answer));
     assert_eq!((&record["sessionId"], &record["resumedFrom"]), (&json!(session), &json!(first)));
-    assert_eq!(record["workingDirectory"], json!(world.project.path()), "where the task was");
+    assert_eq!(record["workingDirectory"], json!(world.project.path()), "the directory of the first task");
     let command = record["command"].as_str().expect("a command");
     assert!(command.contains("--sandbox read-only") && command.ends_with(&format!("resume {session} -")), "{command}");
 
     let by_session = server.call("codex_resume", and(more("workspace-write"), json!({"sessionId": session})), |_| {});
     assert!(by_session.text.contains("two"), "{}", by_session.text);
-    let stranger = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-    let nowhere = server.call("codex_resume", json!({"sessionId": stranger, "task": "x"}), |_| {});
+    let unknown_session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+    let nowhere = server.call("codex_resume", json!({"sessionId": unknown_session, "task": "x"}), |_| {});
     assert!(nowhere.is_error && nowhere.text.contains("`workingDirectory`"), "{}", nowhere.text);
     let arguments =
-        json!({"sessionId": stranger, "task": "x", "workingDirectory": world.project.path(), "async": true});
+        json!({"sessionId": unknown_session, "task": "x", "workingDirectory": world.project.path(), "async": true});
     let there = server.call("codex_resume", arguments, |_| {});
     assert_eq!(field(&there.text, "Status"), Some("running"), "{}", there.text);
 }
@@ -156,14 +156,14 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
         );
     };
     let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
-    refused(&mut server, json!({"taskId": running}), "it still runs");
+    refused(&mut server, json!({"taskId": running}), "it is still running");
     let silent = ended(&mut server, world.fake(json!([{"exit": 3}])));
     let has_session = world.record(&silent)["sessionId"].is_string();
-    assert!(has_session, "the fake agent names its session first");
+    assert!(has_session, "the fake agent reports its session first");
     refused(&mut server, json!({"taskId": silent, "sandbox": "danger-full-access"}), "ceiling");
     refused(&mut server, json!({"taskId": "00000000"}), "No such task");
     refused(&mut server, json!({}), "`taskId` is missing");
-    refused(&mut server, json!({"taskId": silent, "sessionId": "x"}), "both there");
+    refused(&mut server, json!({"taskId": silent, "sessionId": "x"}), "cannot be combined");
     let here = world.project.path();
     refused(&mut server, json!({"sessionId": "my session", "workingDirectory": here}), "cannot be resumed");
 
@@ -178,7 +178,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let again = json!({"taskId": silent, "task": "FAKE[{\"say\":\"busy\"},{\"hang\":true}]", "async": true});
     let first = task_id(&server.call("codex_resume", again, |_| {}));
     wait_for_log(&world, &first, "MESSAGE: busy");
-    refused(&mut server, json!({"taskId": silent}), &format!("task {first} runs on it"));
+    refused(&mut server, json!({"taskId": silent}), &format!("task {first} is using it"));
 
     let world = world.variable("FAKE_CODEX_STRAYS", "1");
     let mut server = world.server();
@@ -186,7 +186,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let steps = json!([{"sleep": 1}, {"write": {"path": file, "text": "x"}}]);
     let other = ended(&mut server, world.fake(json!([{"say": "x"}])));
     let answer = server.call("codex_resume", json!({"taskId": other, "task": format!("FAKE{steps}")}), |_| {});
-    assert!(answer.text.contains("instead of going on with"), "{}", answer.text);
+    assert!(answer.text.contains("instead of resuming"), "{}", answer.text);
     assert_eq!(field(&answer.text, "Failure reason"), Some("Agent reported a failure"), "{}", answer.text);
-    assert!(!file.exists(), "it was stopped before it did anything");
+    assert!(!file.exists(), "it was not stopped in time");
 }

@@ -1,4 +1,5 @@
-//! The fake agent itself, in the dialects whose ends are not seen through the server: exit codes, complaints, signals.
+//! Tests of the fake agent itself, for behaviour that is not visible through the server: exit codes, error messages,
+//! signals.
 
 use std::{
     fs,
@@ -16,7 +17,7 @@ const CLAUDE: &[&str] = &["-p", "--output-format", "stream-json", "--verbose", "
 const GEMINI: &[&str] = &["--output-format=stream-json", "--approval-mode=yolo"];
 const OPENCODE: &[&str] = &["run", "--format", "json"];
 
-/// The agent of this dialect at work on `prompt` in `directory`, where it keeps its sessions as well.
+/// The agent of this dialect, which works on `prompt` in `directory` and keeps its sessions there.
 fn begin(dialect: &str, args: &[&str], prompt: &str, directory: &Path) -> Child {
     restore_for_children();
     let mut agent = Command::new(env!("CARGO_BIN_EXE_fake-agent"))
@@ -30,7 +31,7 @@ fn begin(dialect: &str, args: &[&str], prompt: &str, directory: &Path) -> Child 
         .spawn()
         .expect("the fake agent starts");
     let mut stdin = agent.stdin.take().expect("stdin is piped");
-    // One that refuses its command line reads nothing.
+    // An agent that rejects its command line does not read stdin.
     let _ = stdin.write_all(prompt.as_bytes());
     agent
 }
@@ -63,7 +64,7 @@ fn each_agent_fails_with_its_own_exit_code_and_message() {
         ("opencode", OPENCODE.to_vec(), fail, 1, "\"name\":\"APIError\""),
         ("opencode", with(OPENCODE, "--session=nobody"), "x", 1, "Session not found"),
         ("opencode", with(OPENCODE, "--model=mock/no-such-model"), "x", 1, "Check server logs"),
-        ("text", vec!["--resume", "nobody"], "x", 1, "no session nobody"),
+        ("text", vec!["--resume", "nobody"], "x", 1, "unknown session nobody"),
     ] {
         let (found, stdout, stderr) = run(dialect, &args, prompt, here.path());
         assert_eq!(found, Some(code), "{dialect} {args:?}: {stdout}{stderr}");
@@ -88,7 +89,8 @@ fn the_memory_of_a_session_survives_into_its_next_run() {
 
 #[test]
 fn each_agent_reacts_to_signals_in_its_own_way() {
-    // What becomes of the agent while a command runs (nothing, an exit code, or a signal), and whether the command is left.
+    // The agent's exit code or negative signal if a signal arrives during a command (`None` if it keeps running), and
+    // whether the command keeps running.
     for (dialect, args, signal, expected, is_left) in [
         ("codex", &["exec", "--json", "-"] as &[&str], Signal::INT, Some(1), false),
         ("claude", CLAUDE, Signal::INT, Some(0), false),
@@ -102,8 +104,8 @@ fn each_agent_reacts_to_signals_in_its_own_way() {
         let file = here.path().join("pid");
         let task = format!("Run the shell command: `echo $$ > {}; sleep 60; true`", file.display());
         let mut agent = begin(dialect, args, &task, here.path());
-        let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a pid");
-        let itself = i32::try_from(agent.id()).ok().and_then(Pid::from_raw).expect("a pid");
+        let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a valid PID");
+        let itself = i32::try_from(agent.id()).ok().and_then(Pid::from_raw).expect("a valid PID");
         kill_process(itself, signal).expect("it is ours");
         match expected {
             None => {
@@ -156,10 +158,10 @@ fn a_cancelled_acp_turn_is_answered_and_leaves_its_command_running() {
     receive(9);
     let prompt = |text: &str| serde_json::json!({"sessionId": session, "prompt": [{"type": "text", "text": text}]});
     send(serde_json::json!({"id": 2, "method": "session/prompt", "params": prompt(&task)}));
-    let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a pid");
+    let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a valid PID");
     send(serde_json::json!({"method": "session/cancel", "params": {"sessionId": session}}));
     assert_eq!(receive(2)["stopReason"], "cancelled");
-    test_kill_process(command).expect("it is left behind");
+    test_kill_process(command).expect("the command still runs");
     send(serde_json::json!({"id": 3, "method": "session/prompt", "params": prompt("hello")}));
     assert_eq!(receive(3)["stopReason"], "end_turn");
     kill_process_group(command, Signal::KILL).expect("it leads its session");

@@ -1,4 +1,4 @@
-//! Backends that stand in for others.
+//! Fallback backends.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -8,7 +8,7 @@ use crate::world::{World, and, field, start, task_id, wait_for_end, wait_for_log
 
 const AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
 
-/// A world in which `codex` is this program, and `second` and `third` stand in for it.
+/// A world in which `codex` is this program, and `second` and `third` are its fallbacks.
 fn world(program: &str) -> World {
     World::with_codex(std::path::Path::new(program)).configure(&format!(
         "[backends.second]\nkind = \"codex\"\nprogram = \"no-such-program\"\n\
@@ -31,7 +31,7 @@ fn a_backend_that_cannot_start_is_replaced_and_that_is_reported() {
     let task = and(world.fake(json!([{"say": "from the third"}])), json!({"model": "of-the-first"}));
     let answer = server.call("codex_agent", task, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
-    let fallback = field(&answer.text, "Fallback").expect("it is said");
+    let fallback = field(&answer.text, "Fallback").expect("the answer names the fallback");
     assert!(
         fallback.contains("codex: ") && fallback.contains("second: ") && fallback.contains("no-such-program"),
         "{fallback}"
@@ -59,17 +59,17 @@ fn a_failure_with_a_documented_cause_falls_back_unless_work_was_done() {
     ] {
         let world = with_fallback(world(AGENT));
         let answer = world.server().call("codex_agent", world.fake(steps.clone()), |_| {});
-        // Whoever stands in plays the same steps, and fails as well: the last one has the word.
+        // The fallback plays the same steps and fails too; the last failure is reported.
         assert_eq!(field(&answer.text, "Status"), Some("failed"), "{steps}: {}", answer.text);
         assert_eq!(field(&answer.text, "Fallback").is_some(), falls_back, "{steps}: {}", answer.text);
     }
 }
 
-/// A program in this directory that passes everything on to the fake agent, and pretends to have no sandbox if told so.
+/// Creates a program in this directory that passes everything to the fake agent, with or without a sandbox.
 fn wrapper(directory: &Path, has_sandbox: bool) {
     let variable = if has_sandbox { "" } else { "export FAKE_CODEX_NO_SANDBOX=1\n" };
     let script = format!("#!/bin/sh\n{variable}exec {AGENT} \"$@\"\n");
-    // Renamed into its place, as an update does it: a file that is being written cannot be executed.
+    // Renamed into place, as an update would do it, because a file cannot be executed while it is being written.
     let written = directory.join("written");
     fs::write(&written, script).expect("the directory is writable");
     fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -100,7 +100,7 @@ fn an_unenforceable_sandbox_neither_falls_back_nor_advises_installation() {
     assert!(status.contains("choose another `sandbox`") && !status.contains("npm install"), "{status}");
 }
 
-/// A backend that answers with its own name, and has these sandboxes.
+/// A command backend that answers with its own name, and supports these sandboxes.
 fn shell(name: &str, program: &str, sandboxes: &str, more: &str) -> String {
     format!(
         "[backends.{name}]\nkind = \"command\"\nprogram = {program:?}\nversion_args = []\nrequire_git = false\n\
@@ -125,7 +125,7 @@ fn a_fallback_that_cannot_enforce_the_sandbox_is_skipped() {
     let answer = answer_of_chain("[\"weak\", \"last\"]");
     assert_eq!(field(&answer, "Status"), Some("completed successfully"), "{answer}");
     assert!(answer.contains("answered by last") && !answer.contains("answered by weak"), "{answer}");
-    let fallback = field(&answer, "Fallback").expect("it is said");
+    let fallback = field(&answer, "Fallback").expect("the answer names the fallback");
     assert!(fallback.contains("weak: sandbox") && fallback.contains("cannot be enforced"), "{fallback}");
 }
 
@@ -135,9 +135,12 @@ fn without_a_fallback_that_enforces_the_sandbox_the_first_failure_is_reported() 
     assert_eq!(field(&answer, "Status"), Some("failed"), "{answer}");
     assert_eq!(field(&answer, "Failure reason"), Some("Process error: ENOENT (spawn failed)"), "{answer}");
     assert_eq!(field(&answer, "Backend"), Some("first"), "{answer}");
-    assert!(answer.contains("no file /no/such/program") && answer.contains("install `/no/such/program`"), "{answer}");
+    assert!(
+        answer.contains("/no/such/program does not exist") && answer.contains("install `/no/such/program`"),
+        "{answer}"
+    );
     assert!(!answer.contains("answered by weak") && !answer.contains("install `/bin/sh`"), "{answer}");
-    let fallback = field(&answer, "Fallback").expect("it is said");
+    let fallback = field(&answer, "Fallback").expect("the answer names the fallback");
     assert!(fallback.contains("weak: sandbox") && fallback.contains("cannot be enforced"), "{fallback}");
 }
 
@@ -189,10 +192,10 @@ fn a_program_being_replaced_by_an_update_is_awaited_unless_the_task_is_stopped()
     let answer = server.call("codex_agent", limited, |_| {}).text;
     assert!(field(&answer, "Failure reason").is_some_and(|reason| reason.starts_with("Timeout after")), "{answer}");
 
-    let patient = start(&mut server, world.fake(json!([{"say": "after the update"}])));
-    wait_for_log(&world, &patient, "WAITING:");
+    let waiting = start(&mut server, world.fake(json!([{"say": "after the update"}])));
+    wait_for_log(&world, &waiting, "WAITING:");
     std::os::unix::fs::symlink(AGENT, directory.path().join("updated")).expect("the directory is writable");
-    let status = wait_for_end(&mut server, &patient);
+    let status = wait_for_end(&mut server, &waiting);
     assert!(status.contains("after the update") && field(&status, "Fallback").is_none(), "{status}");
 }
 
@@ -205,10 +208,8 @@ fn an_unknown_fallback_is_reported() {
     fs::write(&file, config.replace("[backends.codex]\n", line)).expect("the home is writable");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(
-        said.contains("`thrid` is not another backend (`third`?)") && said.contains("`codex` is not another backend"),
-        "{said}"
-    );
+    assert!(said.contains("unknown backend `thrid`; did you mean `third`?"), "{said}");
+    assert!(said.contains("`codex` cannot be its own fallback"), "{said}");
 }
 
 #[test]
@@ -216,7 +217,7 @@ fn a_fallback_without_another_backend_is_reported() {
     let world = World::with_fake_agent().variable("CODEX_CONNECTOR_BACKENDS__CODEX__FALLBACK", "[\"codex\"]");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("`codex` is not another backend; `codex` is the only one"), "{said}");
+    assert!(said.contains("`codex` cannot be its own fallback; `codex` is the only backend"), "{said}");
     assert!(!said.contains("``"), "{said}");
 }
 

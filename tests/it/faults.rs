@@ -1,7 +1,7 @@
-//! What a kill, a power cut or a full disk does between any two operations of the store.
+//! The effects of a kill, a power failure or a full disk between any two operations of the store.
 //!
-//! A build for tests fails or ends at a chosen point (`CONNECTOR_FAULT`, see `src/store/fault.rs`); each test goes through
-//! all points that a task passes, and looks afterwards at files and processes and not at what anyone says.
+//! A test build fails or exits at a chosen point (`CONNECTOR_FAULT`, see `src/store/fault.rs`). Each test goes through
+//! all points that a task reaches. It then checks the files and processes, not what the program says.
 
 use std::{
     fs,
@@ -18,8 +18,8 @@ const FAULT: &str = "CONNECTOR_FAULT";
 const POINTS: &str = "CONNECTOR_FAULT_POINTS";
 const MARK: &str = "TEST_MARK";
 
-/// A world whose processes can all be found, and in which every operation of the store comes to pass: tasks take tickets,
-/// logs are cut, and old tasks are removed.
+/// A world whose processes can all be found, and in which tasks use every operation of the store: they take tickets,
+/// logs are truncated, and old tasks are removed.
 fn world() -> (World, String) {
     let settings = "[limits]\nmax_running = 1\n[logs]\nmax_bytes = \"64KB\"\n[retention]\nmax_age = \"1d\"\n";
     let world = World::with_fake_agent().configure(settings);
@@ -27,7 +27,7 @@ fn world() -> (World, String) {
     (world.variable(MARK, mark.clone()), mark)
 }
 
-/// How many points a process in this role passes while a task runs.
+/// The number of points that a process in this role reaches while a task runs.
 fn points_of(role: &str) -> usize {
     let (world, _) = world();
     let recorded = world.home().join("points");
@@ -39,7 +39,7 @@ fn points_of(role: &str) -> usize {
     settle(&world);
     wait_for_removal(&world);
     drop(server);
-    let recorded = fs::read_to_string(recorded).expect("points are told");
+    let recorded = fs::read_to_string(recorded).expect("the points were recorded");
     let count = recorded.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
     assert!(count >= 10, "{role} passes only {count} points:\n{recorded}");
     count
@@ -50,7 +50,7 @@ fn work(world: &World) -> Value {
     world.fake(json!([{"say": "one"}, {"stderr": "two"}, {"flood": flood}, {"say": "done"}]))
 }
 
-/// A task that ran when the machine went down: there is its record, and nobody holds its lease.
+/// A task that was running when the machine went down: it has a record, but no process holds its lease.
 fn create_dead_task(world: &World) {
     let (run, logs) = (world.data_dir().join("run/0dead000"), world.data_dir().join("logs"));
     fs::create_dir_all(&run).expect("the home is writable");
@@ -63,7 +63,7 @@ fn create_dead_task(world: &World) {
     fs::write(logs.join("0dead000.debug.json"), record.to_string()).expect("the home is writable");
 }
 
-/// A task that ended so long ago that it is to be removed.
+/// A task that ended so long ago that it must be removed.
 fn create_old_task(world: &World) {
     let logs = world.data_dir().join("logs");
     fs::create_dir_all(&logs).expect("the home is writable");
@@ -82,7 +82,7 @@ fn create_old_task(world: &World) {
     }
 }
 
-/// Waits until nothing is left of it.
+/// Waits until no file of that task is left.
 fn wait_for_removal(world: &World) {
     eventually("the removal of an old task", ANSWER_TIMEOUT, || {
         let mut names =
@@ -94,22 +94,22 @@ fn wait_for_removal(world: &World) {
     });
 }
 
-/// The time that a server gets for what it finds at its start, before another one is started in its place.
+/// How long a server may take to finalize what it finds at startup, before another server is started.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Waits until servers without faults have closed everything that is left.
+/// Waits until servers without faults have finalized all tasks.
 fn settle(world: &World) {
     let runs = || fs::read_dir(world.data_dir().join("run")).into_iter().flatten().flatten();
     let mut server = None;
-    eventually("closed books", ANSWER_TIMEOUT, || {
-        // A claim without a record is left alone while it is young.
+    eventually("the end of all tasks", ANSWER_TIMEOUT, || {
+        // A claim without a record is left alone while it is recent.
         for run in runs() {
             let _ = fs::File::open(run.path()).and_then(|dir| dir.set_modified(SystemTime::UNIX_EPOCH));
         }
         if runs().next().is_none() {
             return Some(());
         }
-        // On a busy machine a server needs longer than one look.
+        // On a busy machine, a server needs more time than one check.
         if server.as_ref().is_none_or(|(_, since): &(_, Instant)| since.elapsed() > SETTLE_TIMEOUT) {
             server = Some((world.server(), Instant::now()));
         }
@@ -117,7 +117,7 @@ fn settle(world: &World) {
     });
 }
 
-/// The statuses of all tasks by ID, from their records, from the index and from a listing, which must agree.
+/// The statuses of all tasks by ID, from their records, the index and a listing, which must agree.
 fn statuses(world: &World) -> Vec<(String, String)> {
     let index: Value = fs::read(world.data_dir().join("tasks.json"))
         .map_or(Value::Null, |content| serde_json::from_slice(&content).expect("the index is JSON"));
@@ -127,7 +127,7 @@ fn statuses(world: &World) -> Vec<(String, String)> {
         assert!(!name.contains("damaged"), "{name} was damaged");
         let Some(id) = name.strip_suffix(".debug.json") else { continue };
         let status = world.record(id)["status"].as_str().unwrap_or_default().to_owned();
-        assert_eq!(index[id]["status"], status, "the index does not know how {id} ended");
+        assert_eq!(index[id]["status"], status, "the index has another status for {id}");
         found.push((id.to_owned(), status));
     }
     let reader = Reader::new(&world.data_dir(), &world.data_dir().join("logs"));
@@ -145,7 +145,7 @@ fn start_without_waiting(world: &World, server: &mut McpServer, mark: &str) {
     let hello = json!({"jsonrpc": "2.0", "id": 8, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}});
     for line in [hello, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), call] {
-        // The server may be gone by now.
+        // The server may have exited already.
         let _ = server.send_raw(format!("{line}\n").as_bytes());
     }
     eventually("the end of the server or of the work", ANSWER_TIMEOUT, || {
@@ -158,7 +158,7 @@ fn start_without_waiting(world: &World, server: &mut McpServer, mark: &str) {
     eventually("the end of everything", ANSWER_TIMEOUT, || processes_with_env(MARK, mark).is_empty().then_some(()));
 }
 
-/// Whether a task other than the dead one has ended by its record.
+/// Whether any task other than the prepared ones has ended, according to its record.
 fn statuses_anywhere(world: &World) -> bool {
     fs::read_dir(world.data_dir().join("logs")).into_iter().flatten().flatten().any(|file| {
         let name = file.file_name().to_string_lossy().into_owned();
@@ -249,8 +249,8 @@ fn a_permanently_full_disk_refuses_tasks_with_its_path_and_the_server_survives()
 }
 
 #[test]
-fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
-    // A full disk and one that is mounted read-only; and everything that can fail at once.
+fn a_dead_task_that_cannot_be_finalized_hides_no_other_task() {
+    // A full disk, a read-only file system, and failures of all operations or of all opens.
     for fault in ["ENOSPC@begin", "EROFS@1-", "EIO@1-", "EMFILE@open"] {
         let (world, _) = world();
         let done = world.server().call("codex_agent", work(&world), |_| {});
@@ -260,8 +260,8 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let world = world.variable(FAULT, format!("serve:{fault}"));
         let mut server = world.server();
 
-        // The server finalizes dead tasks when it starts as well, and is not waited for then.
-        let recorded = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        // The server also finalizes dead tasks at startup, in the background.
+        let recorded = "the supervisor of task 0dead000 is gone, and the task cannot be finalized yet";
         let listed = eventually("a notice", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({}), |_| {});
             assert!(!listed.is_error, "{fault}: {}", listed.text);
@@ -277,8 +277,8 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let resources = server.request("resources/list", json!({})).to_string();
         assert!(resources.contains(&done) && resources.contains("0dead000"), "{fault}: {resources}");
 
-        assert!(!world.log("0dead000").contains("END:"), "{fault}: its log says that it has ended");
-        // With room again it is finalized.
+        assert!(!world.log("0dead000").contains("END:"), "{fault}: its log has an END line");
+        // Once there is space again, it is finalized.
         let world = world.without(FAULT);
         let mut server = world.server();
         eventually("the end of the dead task", ANSWER_TIMEOUT, || {
@@ -305,7 +305,7 @@ fn an_unwritable_home_is_named_in_each_answer() {
 #[test]
 fn a_log_that_cannot_grow_loses_only_its_remainder() {
     let (world, _) = world();
-    // In blocks of 512 bytes.
+    // The limit is in blocks of 512 bytes.
     let limited = format!("ulimit -f 64; exec {}", env!("CARGO_BIN_EXE_codex-connector"));
     let mut command = std::process::Command::new("sh");
     let plain = world.command(&[]);

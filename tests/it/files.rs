@@ -1,4 +1,4 @@
-//! The documented files.
+//! The documented files of the data directory.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -71,24 +71,24 @@ fn the_four_files_of_a_task_are_written_as_documented() {
     }
     assert_eq!(record["environment"]["SOME_SECRET"], "set");
     for ending in ["log", "timeline.jsonl", "result", "debug.json"] {
-        let content = fs::read_to_string(world.log_file(&id, ending)).expect("it is there");
+        let content = fs::read_to_string(world.log_file(&id, ending)).expect("it exists");
         assert!(!content.contains("s3cr3t-value"), "a value of the environment is in the {ending}");
         assert_eq!(mode(&world.log_file(&id, ending)), 0o600, "{ending}");
     }
     assert_eq!(mode(&world.data_dir().join("tasks.json")), 0o600);
     assert_eq!(mode(&world.data_dir().join("logs")), 0o700);
-    assert!(!world.log_file(&id, "events.jsonl").exists(), "raw events are kept without being asked for");
+    assert!(!world.log_file(&id, "events.jsonl").exists(), "raw events are kept by default");
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    fs::metadata(path).expect("it exists").permissions().mode() & 0o777
 }
 
 #[test]
 fn raw_events_are_kept_on_request() {
     let world = World::with_fake_agent().configure("[tasks]\nkeep_events = true\n");
     let answer = world.server().call("codex_agent", world.fake(json!([{"raw": "torn {"}, {"say": "x"}])), |_| {});
-    let events = fs::read_to_string(world.log_file(&task_id(&answer), "events.jsonl")).expect("they were asked for");
+    let events = fs::read_to_string(world.log_file(&task_id(&answer), "events.jsonl")).expect("raw events are kept");
     assert!(events.starts_with("{\"type\":\"thread.started\"") && events.contains("\ntorn {\n"), "{events}");
 }
 
@@ -103,7 +103,7 @@ fn claudes_own_secrets_do_not_reach_the_agent() {
 }
 
 #[test]
-fn an_original_data_directory_opens_as_it_is() {
+fn a_data_directory_of_the_original_program_works_unchanged() {
     let world = World::with_fake_agent();
     let original = include_str!("fixtures/original-tasks.json");
     fs::write(world.data_dir().join("tasks.json"), original).expect("the home is writable");
@@ -121,11 +121,11 @@ fn an_original_data_directory_opens_as_it_is() {
     let new = task_id(&server.call("codex_agent", world.fake(json!([{"say": "new"}])), |_| {}));
     let listed = server.call("codex_tasks", json!({"limit": 100}), |_| {});
     assert!(listed.text.contains(&new) && listed.text.contains("3f9a1c07"), "{}", listed.text);
-    let archived = fs::read_dir(world.data_dir()).expect("it is there").flatten().any(|file| {
+    let archived = fs::read_dir(world.data_dir()).expect("it exists").flatten().any(|file| {
         file.file_name().to_string_lossy().starts_with("tasks-archive-")
             && fs::read_to_string(file.path()).is_ok_and(|content| content == original)
     });
-    assert!(archived, "the original index was not kept whole");
+    assert!(archived, "the original index was not archived unchanged");
 }
 
 #[test]
@@ -148,16 +148,16 @@ fn created_files_are_private_whatever_the_umask() {
             data.join("run").join(&running).join("live.json").exists().then_some(())
         });
         let mut next = vec![world.home().join("a")];
-        let mut looked_at = 0;
+        let mut checked = 0;
         while let Some(path) = next.pop() {
-            // A temporary file may have got its name meanwhile.
+            // A temporary file may have been renamed in the meantime.
             let Ok(meta) = fs::symlink_metadata(&path) else { continue };
             let expected = if meta.is_dir() { 0o700 } else { 0o600 };
             assert_eq!(meta.permissions().mode() & 0o777, expected, "umask {umask}: {}", path.display());
             next.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
-            looked_at += 1;
+            checked += 1;
         }
-        assert!(looked_at > 12, "only {looked_at} files");
+        assert!(checked > 12, "only {checked} files");
         server.call("codex_cancel", json!({"taskId": running}), |_| {});
     }
 }

@@ -1,11 +1,11 @@
-//! Every way in which a process can hide from its task, and both ways of finding it.
+//! Every way in which a process can hide from its task, with and without a cgroup.
 
 use connector_testing::{eventually, processes::is_alive};
 use serde_json::{Value, json};
 
 use crate::world::{ANSWER_TIMEOUT, World, pid_in, start, wait_for_log};
 
-/// Ways to hide, by their names in the fake agent.
+/// The ways of hiding, by their names in the fake agent.
 const WAYS: [&[&str]; 12] = [
     &[],
     &["own_group"],
@@ -34,7 +34,7 @@ fn world(cgroup: &str) -> World {
     World::with_fake_agent().configure(&format!("[stopping]\n{grace}cgroup = \"{cgroup}\"\n"))
 }
 
-/// Cancels a task whose agent obeys no signal and whose children hide in every way.
+/// Cancels a task whose agent ignores signals and whose children hide in every way.
 fn check_no_process_hides(cgroup: &str) {
     let world = world(cgroup);
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
@@ -52,7 +52,7 @@ fn check_no_process_hides(cgroup: &str) {
 
     assert!(answer.text.contains("Cancelled by user"), "{}", answer.text);
     for (ways, child) in WAYS.iter().zip(children) {
-        assert!(!is_alive(child), "{ways:?} hides");
+        assert!(!is_alive(child), "{ways:?} still runs");
     }
 }
 
@@ -66,7 +66,7 @@ fn no_process_hides_without_a_cgroup() {
     check_no_process_hides("off");
 }
 
-/// The processes with `mark` among their arguments.
+/// The number of processes with `mark` in their arguments.
 fn marked(mark: &str) -> usize {
     let arguments = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|process| {
         process.file_name().to_str()?.parse::<u32>().ok()?;
@@ -75,14 +75,14 @@ fn marked(mark: &str) -> usize {
     arguments.filter(|arguments| arguments.windows(mark.len()).any(|part| part == mark.as_bytes())).count()
 }
 
-/// Cancels a task with children that fork as fast as they can.
+/// Cancels a task with children that fork as fast as possible.
 fn check_no_process_outruns_kill(cgroup: &str, ways: &[&str], what: &Value) {
     let world = world(cgroup);
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let mark = dir.path().join("mark").to_string_lossy().into_owned();
     let mut what = what.clone();
     what["mark"] = json!(mark);
-    // The time in which an agent is moved into its control group: none starts a command sooner.
+    // Waits while the agent is moved into its cgroup; no real agent starts a command sooner.
     let steps = json!([{"await_cgroup": 0.3}, child(ways, what), {"ignore": ["INT", "TERM"]}, {"say": "ready"}, {"sleep": 300}]);
     let mut server = world.server();
     let id = start(&mut server, world.fake(steps));
@@ -92,9 +92,9 @@ fn check_no_process_outruns_kill(cgroup: &str, ways: &[&str], what: &Value) {
     let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
 
     assert!(answer.text.contains("Cancelled by user"), "{}", answer.text);
-    // A chain is not to be seen at every moment, and so it is looked for more than once.
+    // A chain is not visible at every moment, so this looks for it repeatedly.
     let seen: usize = (0..50).map(|_| marked(&mark)).sum();
-    assert_eq!(seen, 0, "something forked away");
+    assert_eq!(seen, 0, "a forking process was not killed");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! MCP over HTTP: who is let in, and that it is the same server for those who are.
+//! MCP over HTTP: authentication and limits, and the same behaviour as over stdio.
 
 use std::{
     fs,
@@ -31,16 +31,16 @@ impl HttpServer {
         Self::run(world, &mut world.command(&[]))
     }
 
-    /// The server that `command` runs, which lacks the arguments.
+    /// Starts the server with `command`, to which the arguments are added.
     fn run(world: &World, command: &mut Command) -> Self {
         let command = command.args(["serve", "--http", "127.0.0.1:0"]).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the program runs");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it tells where it listens");
+        BufReader::new(stdout).read_line(&mut line).expect("the server prints its address");
         let address = line.trim().strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix("/mcp"));
         let address = address.and_then(|address| address.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("it told no address: {line}"));
+        let address = address.unwrap_or_else(|| panic!("the server printed no address: {line}"));
         let token = fs::read_to_string(world.data_dir().join("http-token")).expect("there is a token");
         Self { process, address, token: token.trim().to_owned() }
     }
@@ -49,7 +49,7 @@ impl HttpServer {
         Pid::from_child(&self.process)
     }
 
-    /// A message with everything that a client of 2026-07-28 sends.
+    /// A message with all fields that a client of 2026-07-28 sends.
     fn stateless(&self, id: u32, method: &str, mut params: Value) -> HttpRequest {
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
         params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
@@ -77,7 +77,7 @@ impl HttpServer {
         message["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {message}")).to_owned()
     }
 
-    /// A session for a client of 2025-11-25: the id.
+    /// Starts a session for a client of 2025-11-25; the answer's header has the session ID.
     fn session(&self) -> HttpAnswer {
         let client = json!({"name": "test", "version": "1"});
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
@@ -87,13 +87,13 @@ impl HttpServer {
 
 impl Drop for HttpServer {
     fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
+        // Both fail only if the child is already gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The id of the one task that runs.
+/// The ID of the only running task.
 fn running(world: &World) -> String {
     eventually("a running task", ANSWER_TIMEOUT, || {
         let running = fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
@@ -108,7 +108,7 @@ fn both_eras_run_tasks_with_progress_and_share_them() {
 
     let greeted = server.session();
     assert_eq!(greeted.status, 200, "{greeted:?}");
-    let session = greeted.header("mcp-session-id").expect("a session has an id").to_owned();
+    let session = greeted.header("mcp-session-id").expect("a session has an ID").to_owned();
     let in_session = |message: Value| server.message(&message).header("Mcp-Session-Id", &session);
     let initialized = in_session(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     assert_eq!(server.send(&initialized).status, 202);
@@ -117,7 +117,7 @@ fn both_eras_run_tasks_with_progress_and_share_them() {
     let answer = server.send(&in_session(json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})));
     let messages = answer.messages();
     let progress: Vec<_> = messages.iter().filter(|message| message["method"] == "notifications/progress").collect();
-    let id = progress[0]["params"]["message"].as_str().and_then(|words| words.split(' ').nth(1)).expect("a task id");
+    let id = progress[0]["params"]["message"].as_str().and_then(|words| words.split(' ').nth(1)).expect("a task ID");
     let text =
         messages.last().expect("an answer")["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned();
     assert!(text.contains("from a session") && field(&text, "Task ID") == Some(id), "{text}");
@@ -132,7 +132,7 @@ fn both_eras_run_tasks_with_progress_and_share_them() {
     let ended = server.send(&end.header("Mcp-Session-Id", &session));
     assert!((200..300).contains(&ended.status), "{ended:?}");
     let after = server.send(&in_session(json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"})));
-    assert_eq!(after.status, 404, "the session has ended");
+    assert_eq!(after.status, 404, "the session was not closed");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn unauthenticated_requests_are_rejected() {
         server.message(&json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"x": "y".repeat(5 << 20)}}));
     assert_eq!(server.send(&large).status, 413);
     assert_eq!(server.send(&HttpRequest::new("GET", "/")).status, 404);
-    assert_eq!(server.send(&list()).status, 200, "and goes on as before");
+    assert_eq!(server.send(&list()).status, 200, "the server no longer works");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn the_token_file_is_private_and_must_belong_to_the_user() {
     let first = HttpServer::start(&world);
     let file = world.data_dir().join("http-token");
     assert_eq!(fs::metadata(&file).expect("there is a token").permissions().mode() & 0o777, 0o600);
-    assert_eq!(HttpServer::start(&world).token, first.token, "it is made once");
+    assert_eq!(HttpServer::start(&world).token, first.token, "a second token was created");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is ours");
     let refused = world.command(&["serve", "--http", "127.0.0.1:0"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -191,18 +191,18 @@ fn a_public_address_must_be_allowed_explicitly() {
     assert!(!refused.status.success() && said.contains("cannot listen on"), "{said}");
 }
 
-/// Opens connections that never show the token: half of them begin a request.
+/// Opens connections that never send the token; half of them begin a request.
 fn unauthenticated(server: &HttpServer, count: usize) -> Vec<TcpStream> {
     let open = |_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}"));
     let mut unauthenticated: Vec<_> = (0..count).map(open).collect();
-    for stranger in unauthenticated.iter_mut().step_by(2) {
-        // One that had to go does not hear it.
-        let _ = stranger.write_all(b"POST /mcp HTTP/1.1\r\nHost:");
+    for connection in unauthenticated.iter_mut().step_by(2) {
+        // A connection that the server closed may reject this.
+        let _ = connection.write_all(b"POST /mcp HTTP/1.1\r\nHost:");
     }
     unauthenticated
 }
 
-/// A server with these limits of open files, soft and hard, which are not those of this process.
+/// A server with these soft and hard limits on open files, which do not affect this process.
 fn with_open_files(world: &World, limits: &str) -> HttpServer {
     let program = world.command(&[]);
     let mut command = Command::new("prlimit");
@@ -212,7 +212,7 @@ fn with_open_files(world: &World, limits: &str) -> HttpServer {
 }
 
 #[test]
-fn idle_connections_keep_no_client_out_even_with_few_file_descriptors() {
+fn idle_connections_do_not_keep_clients_out_even_with_few_file_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
     setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");
@@ -224,7 +224,7 @@ fn idle_connections_keep_no_client_out_even_with_few_file_descriptors() {
         let begun = Instant::now();
         let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
         assert!(text.contains("room for one more"), "{limits}: {text}");
-        // After 30 seconds each of them is closed anyway.
+        // Each of them is closed after 30 seconds anyway.
         assert!(begun.elapsed() < Duration::from_secs(25), "{limits}: it had to wait until they were closed");
     }
 }
@@ -265,7 +265,11 @@ fn the_number_of_sessions_is_limited() {
     }
     let refused = server.session();
     assert!(refused.status == 503 && refused.body.contains("next: "), "{refused:?}");
-    assert_eq!(server.send(&server.stateless(1, "tools/list", json!({}))).status, 200, "which needs none");
+    assert_eq!(
+        server.send(&server.stateless(1, "tools/list", json!({}))).status,
+        200,
+        "a client without a session was rejected"
+    );
 }
 
 #[test]
@@ -315,7 +319,7 @@ fn a_disconnecting_client_leaves_no_error_in_the_log() {
         });
     }
     drop(server);
-    assert_eq!(fs::read_to_string(&log).expect("it is there"), "");
+    assert_eq!(fs::read_to_string(&log).expect("it exists"), "");
 }
 
 #[test]
@@ -324,7 +328,7 @@ fn sigterm_ends_the_server_and_its_tasks_as_over_stdio() {
     let mut server = HttpServer::start(&world);
     let arguments = and(world.fake(json!([{"hang": true}])), json!({"async": true}));
     let text = server.call("codex_agent", arguments);
-    let id = field(&text, "Task ID").expect("a task id").to_owned();
+    let id = field(&text, "Task ID").expect("a task ID").to_owned();
     let waits = json!({"name": "codex_agent", "arguments": world.fake(json!([{"hang": true}]))});
     let _waiting = server.stateless(2, "tools/call", waits).begin(server.address).expect("the server listens");
     kill_process(server.pid(), Signal::TERM).expect("it is our child");
@@ -334,7 +338,7 @@ fn sigterm_ends_the_server_and_its_tasks_as_over_stdio() {
     eventually("the end of the agent", ANSWER_TIMEOUT, || {
         processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
     });
-    // If the signal came before the agent was started, the supervisor may still be at work.
+    // If the signal arrived before the agent was started, the supervisor may still be running.
     let status = wait_for_end(&mut world.server(), &id);
     assert_eq!(field(&status, "Failure reason"), Some("Server restarted while task was running"), "{status}");
 }

@@ -1,5 +1,5 @@
-//! The conformance kit, `check --deep NAME --whole`, with real agents and a scripted model, and with the fake agent in every
-//! dialect.
+//! The conformance kit, `check --deep NAME --whole`, with real agents and a scripted model, and with the fake agent in
+//! every dialect.
 
 use std::{
     fs,
@@ -13,10 +13,11 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::world::{ANSWER_TIMEOUT, World};
 
-/// Where cargo keeps temporary files of tests.
+/// The directory in which cargo keeps the temporary files of tests.
 const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// What is found of the sandbox `workspace-write` of Codex, which leaves the system's temporary directories open.
+/// The expected verdict for Codex's sandbox `workspace-write`, which leaves the system's temporary directories
+/// writable.
 fn workspace_write_of_codex() -> (&'static str, &'static str) {
     let scratch = Path::new(SCRATCH).canonicalize().expect("cargo made the directory");
     let temporary = [std::env::temp_dir(), "/tmp".into()].map(|dir| dir.canonicalize().unwrap_or(dir));
@@ -24,8 +25,8 @@ fn workspace_write_of_codex() -> (&'static str, &'static str) {
     ("workspace_write", if is_open { "unknown" } else { "yes" })
 }
 
-/// Runs the kit, and holds what it finds against what is known: every case is `yes`, but for those that are named.
-fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<TestAgent, InstallProblem>, others: &[(&str, &str)]) {
+/// Runs the kit and compares the verdicts with the expected ones: `yes` for every case that is not in `others`.
+fn assert_verdicts(agent: impl FnOnce(&ScriptedModel) -> Result<TestAgent, InstallProblem>, others: &[(&str, &str)]) {
     let model = ScriptedModel::start();
     let agent = agent(&model).unwrap_or_else(|problem| panic!("{problem}"));
     let report = report(&agent);
@@ -34,7 +35,7 @@ fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<TestAgent, InstallProblem>,
         let expected = others.iter().find(|(case, _)| *case == finding.case).map_or("yes", |(_, verdict)| verdict);
         assert_eq!(finding.verdict, expected, "{}: {finding:?} of {report:#?}", agent.title);
     }
-    assert_eq!(report.kept, None, "nothing is kept of an agent that keeps its promises");
+    assert_eq!(report.kept, None, "no logs are kept if all promises are kept");
 }
 
 fn report(agent: &TestAgent) -> kit::KitReport {
@@ -43,49 +44,49 @@ fn report(agent: &TestAgent) -> kit::KitReport {
 }
 
 /// The same with the fake agent.
-fn hold_fake(kind: &str, settings: &str, others: &[(&str, &str)]) {
+fn assert_fake_verdicts(kind: &str, settings: &str, others: &[(&str, &str)]) {
     let dialect = if kind == "command" { "text" } else { kind };
     let fake = Path::new(env!("CARGO_BIN_EXE_fake-agent"));
-    hold(|_| Ok(TestAgent::fake(kind, dialect, fake, settings)), others);
+    assert_verdicts(|_| Ok(TestAgent::fake(kind, dialect, fake, settings)), others);
 }
 
 const REFUSED: [(&str, &str); 3] = [("read_only", "no"), ("workspace_write", "no"), ("project_settings", "no")];
 
 #[test]
 fn the_codex_dialect_passes_the_kit() {
-    hold_fake("codex", "", &[]);
+    assert_fake_verdicts("codex", "", &[]);
 }
 
 #[test]
 fn the_claude_dialect_passes_the_kit() {
-    hold_fake("claude", "", &[]);
+    assert_fake_verdicts("claude", "", &[]);
 }
 
 #[test]
 fn the_gemini_dialect_passes_the_kit() {
-    hold_fake("gemini", "", &REFUSED);
+    assert_fake_verdicts("gemini", "", &REFUSED);
 }
 
 #[test]
 fn the_opencode_dialect_passes_the_kit() {
-    hold_fake("opencode", "", &REFUSED);
+    assert_fake_verdicts("opencode", "", &REFUSED);
 }
 
 #[test]
 fn an_acp_agent_passes_the_kit() {
     let settings = "model_args = [\"-m\", \"{model}\"]\nmodes = { danger-full-access = \"full-access\" }\n";
-    hold_fake("acp", settings, &REFUSED);
+    assert_fake_verdicts("acp", settings, &REFUSED);
 }
 
 #[test]
 fn a_text_program_passes_the_kit() {
     let settings = "model_args = [\"--model\", \"{model}\"]\nsandboxes = { danger-full-access = [] }\n";
     let others = ["session", "tokens", "resume", "read_only", "workspace_write", "project_settings"];
-    hold_fake("command", settings, &others.map(|case| (case, "no")));
+    assert_fake_verdicts("command", settings, &others.map(|case| (case, "no")));
 }
 
-/// A fake agent with this between it and its backend, as the body of a shell script that ends with the agent's start.
-fn attack_succeeded(script: &str) -> kit::KitReport {
+/// Runs the kit with a fake agent that is started by this shell script, and so may break its promises.
+fn report_with_script(script: &str) -> kit::KitReport {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let program = dir.path().join("agent");
     let agent = env!("CARGO_BIN_EXE_fake-agent");
@@ -98,28 +99,28 @@ fn attack_succeeded(script: &str) -> kit::KitReport {
 fn broken_promises_are_found_and_their_logs_are_kept() {
     let script = "for name in read-only workspace-write; do set -- \"${@/$name/danger-full-access}\"; done\n\
                   set -- \"${@/no-such-model-anywhere/any-model}\"";
-    let report = attack_succeeded(script);
+    let report = report_with_script(script);
     let broken = report.findings.iter().filter(|finding| finding.verdict == "broken");
     let broken: Vec<_> = broken.map(|finding| finding.case.as_str()).collect();
     let (workspace_write, verdict) = workspace_write_of_codex();
     let mut expected = vec!["unknown_model", "read_only", "workspace_write", "project_settings"];
     expected.retain(|case| *case != workspace_write || verdict == "yes");
     assert_eq!(broken, expected, "{report:#?}");
-    assert!(report.kept.is_some(), "what went wrong can be looked at");
+    assert!(report.kept.is_some(), "the logs were not kept");
 }
 
 #[test]
 fn an_agent_that_obeys_project_settings_is_detected() {
     let settings = ".codex/config.toml";
     for (script, found) in [
-        // It starts the project's MCP server.
+        // The agent starts the project's MCP server.
         (
             format!(
                 "server=$(sed -n 's/^args = \\[\"\\(.*\\)\"\\]$/\\1/p' {settings} 2>&1); [ -f \"$server\" ] && sh \"$server\" </dev/null"
             ),
             "mcp-server",
         ),
-        // It runs commands without a sandbox there.
+        // The agent runs commands without a sandbox in this project.
         (
             format!(
                 "if [ -f {settings} ]; then for name in read-only workspace-write; do set -- \"${{@/$name/danger-full-access}}\"; done; fi"
@@ -127,7 +128,7 @@ fn an_agent_that_obeys_project_settings_is_detected() {
             "edit",
         ),
     ] {
-        let report = attack_succeeded(&script);
+        let report = report_with_script(&script);
         let broken: Vec<_> = report.findings.iter().filter(|finding| finding.verdict == "broken").collect();
         let [finding] = broken.as_slice() else { panic!("{report:#?}") };
         assert_eq!(finding.case, "project_settings", "{report:#?}");
@@ -137,8 +138,8 @@ fn an_agent_that_obeys_project_settings_is_detected() {
 
 #[test]
 fn cases_the_model_does_not_follow_are_unknown() {
-    // It answers in words of its own, and does nothing.
-    let report = attack_succeeded("prompt=$(cat); exec < <(echo \"pineapple ${prompt//:/ }\")");
+    // The agent replies, but does not follow the instructions.
+    let report = report_with_script("prompt=$(cat); exec < <(echo \"pineapple ${prompt//:/ }\")");
     for (case, expected) in [
         ("answer", "yes"),
         ("read_only", "unknown"),
@@ -156,17 +157,17 @@ fn cases_the_model_does_not_follow_are_unknown() {
 
 #[test]
 fn the_newest_codex_keeps_every_promise() {
-    hold(|model| TestAgent::codex(codex::NEWEST, model), &[workspace_write_of_codex()]);
+    assert_verdicts(|model| TestAgent::codex(codex::NEWEST, model), &[workspace_write_of_codex()]);
 }
 
 #[test]
 fn claude_code_keeps_every_promise() {
-    hold(|model| TestAgent::claude(agents::CLAUDE, model), &[]);
+    assert_verdicts(|model| TestAgent::claude(agents::CLAUDE, model), &[]);
 }
 
 #[test]
 fn codex_acp_keeps_its_promises() {
-    hold(|model| TestAgent::around_codex(agents::CODEX_ACP, model), &REFUSED);
+    assert_verdicts(|model| TestAgent::wrapping_codex(agents::CODEX_ACP, model), &REFUSED);
 }
 
 #[test]
@@ -179,12 +180,12 @@ fn the_data_directory_of_a_first_check_is_private() {
         .args(["-c", shell, env!("CARGO_BIN_EXE_codex-connector"), "check", "--deep", "codex", "--data-dir"])
         .arg(&data);
     check.args(["--config".as_ref(), world.data_dir().join("config.toml").as_os_str()]);
-    // Nothing is tried with a program that is not there.
+    // Without a program, the kit tests nothing.
     check.args(["--set", "backends.codex.program=/no/such/program"]).env_clear().env("HOME", world.home());
     let done = check.env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().expect("a shell runs");
     assert!(!done.status.success(), "{done:?}");
     for dir in [world.home().join("a"), data] {
-        let mode = fs::metadata(&dir).expect("it was made").permissions().mode() & 0o777;
+        let mode = fs::metadata(&dir).expect("it was created").permissions().mode() & 0o777;
         assert_eq!(mode, 0o700, "{}: {mode:o}", dir.display());
     }
 }
@@ -208,6 +209,6 @@ fn a_kit_that_is_interrupted_leaves_neither_a_process_nor_a_file() {
     let status = eventually("the end of the kit", ANSWER_TIMEOUT, || kit.try_wait().expect("it is our child"));
     assert_eq!(status.code(), Some(1));
     let is_gone = test_kill_process(agent).is_err();
-    assert!(is_gone, "its command still runs");
+    assert!(is_gone, "the agent's command still runs");
     assert_eq!(kits(), Vec::<PathBuf>::new());
 }

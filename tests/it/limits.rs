@@ -1,4 +1,4 @@
-//! Limits: how many tasks run, and who waits.
+//! Limits on running tasks and on logs, and the order of the queue.
 
 use connector_testing::{eventually, processes::processes_with_env};
 use rustix::process::Signal;
@@ -36,7 +36,7 @@ fn a_task_above_the_limit_is_queued_across_windows_and_says_so() {
 
     first.call("codex_cancel", json!({"taskId": running}), |_| {});
     wait_for_log(&world, &next, "MESSAGE: second");
-    assert!(!has_an_agent(&last), "two run at a time");
+    assert!(!has_an_agent(&last), "two tasks run at the same time");
     second.call("codex_cancel", json!({"taskId": next}), |_| {});
     assert_eq!(field(&wait_for_end(&mut first, &last), "Status"), Some("completed"));
 }

@@ -1,7 +1,9 @@
-//! The program as its users meet it: real processes, real files, the protocol on real pipes.
+//! Tests of the whole program from a user's point of view: real processes, real files, and the protocol over real
+//! pipes.
 //!
-//! Each test has a home, a data directory and a project of its own. Most use the fake agent, which can be told to do
-//! what a real one does rarely; those in `real_codex` use pinned versions of the real Codex against a scripted model.
+//! Each test has its own home, data directory and project. Most tests use the fake agent, which can imitate rare
+//! behaviour of real agents. Those in `real_*` and some in `kit` use pinned versions of real agents with a scripted
+//! model.
 
 mod acp;
 mod answers;

@@ -1,4 +1,4 @@
-//! Several backends beside each other: which one gets a task, and who shows it.
+//! Several backends in one configuration: which one runs a task, and where it is shown.
 
 use serde_json::json;
 
@@ -36,7 +36,11 @@ fn a_model_can_name_the_backend_before_it() {
     }
     let task = and(world.fake(json!([{"say": "x"}])), json!({"model": "fsat/"}));
     let refused = server.call("codex_agent", task, |_| {});
-    assert!(refused.is_error && refused.text.contains("No backend `fsat` is configured (`fast`?)"), "{}", refused.text);
+    assert!(
+        refused.is_error && refused.text.contains("Unknown backend `fsat` (did you mean `fast`?)"),
+        "{}",
+        refused.text
+    );
 }
 
 #[test]
@@ -53,7 +57,10 @@ fn each_backend_can_have_a_tool_and_all_share_status_tasks_and_cancel() {
     let status = server.call("codex_status", json!({"taskId": task_id(&answer)}), |_| {}).text;
     assert!(field(&status, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{status}");
     let list = |server: &mut connector_testing::McpServer| server.call("codex_tasks", json!({}), |_| {}).text;
-    assert!(list(&mut server).starts_with("| ID | Status | Duration | Exit | Task |\n"), "all are of one backend");
+    assert!(
+        list(&mut server).starts_with("| ID | Status | Duration | Exit | Task |\n"),
+        "there is no column for a single backend"
+    );
     server.call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
     let both = list(&mut server);
     assert!(both.starts_with("| ID | Status | Duration | Exit | Task | Backend |\n"), "{both}");
@@ -69,5 +76,5 @@ fn two_backends_whose_tools_would_have_one_name_are_a_problem() {
         world(&format!("[tools]\nper_backend = true\n[backends.other_one]\nkind = \"codex\"\nprogram = {agent:?}\n"));
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("would both have the tool `other_one_agent`"), "{said}");
+    assert!(said.contains("would both get the tool `other_one_agent`"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! How Claude learns that a task has ended which no call waits for: `wait`, `notify`, the channel, and handles.
+//! The ways in which Claude learns that a background task has ended: `wait`, `notify`, the channel, and handles.
 
 use std::{
     fs,
@@ -38,14 +38,14 @@ fn an_async_start_names_a_command_that_waits_for_the_end() {
     bash.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut waiting = begin(&mut bash);
     wait_for_log(&world, &task_id(&answer), "Timeout: none");
-    assert!(waiting.try_wait().expect("it is our child").is_none(), "it waits");
+    assert!(waiting.try_wait().expect("it is our child").is_none(), "`wait` exited too early");
     fs::write(&release, "").expect("the home is writable");
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("all done") && field(&text, "Status") == Some("completed successfully"), "{text}");
 }
 
-/// The command that an answer names for waiting.
+/// The command for waiting that an answer contains.
 fn named(answer: &str) -> &str {
     let (_, command) = answer.split_once("run `").expect("it names a command");
     command.split_once('`').expect("it ends").0
@@ -69,7 +69,7 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
     bash.args(["-c", command]).env_clear();
     bash.envs(world.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut waiting = begin(&mut bash);
-    // With the wrong log directory it is refused at once, or told from the index, and nothing is written.
+    // With the wrong log directory, the command is refused at once or answered from the index, and writes nothing.
     let wrong = ["wait", &task_id(&answer), "--data-dir", &world.home().join("data").display().to_string()];
     let refused = world.command(&[&wrong[..], &["--timeout", "1ms"]].concat()).output().expect("the program runs");
     assert!(matches!(refused.status.code(), Some(4 | 124)), "{refused:?}");
@@ -77,18 +77,18 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
         let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(problem.contains(&logs.display().to_string()) && problem.contains("--set 'log_dir="), "{problem}");
     }
-    assert!(waiting.try_wait().expect("it is our child").is_none(), "it waits");
+    assert!(waiting.try_wait().expect("it is our child").is_none(), "`wait` exited too early");
     fs::write(&release, "").expect("the home is writable");
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert!(code == Some(0) && text.contains("all done"), "{text}");
     let run = world.home().join("data/run");
-    eventually("its run directory to be gone", ANSWER_TIMEOUT, || {
+    eventually("the removal of its run directory", ANSWER_TIMEOUT, || {
         fs::read_dir(&run).ok()?.next().is_none().then_some(())
     });
     let (text, code) = said(&world.command(&wrong).output().expect("the program runs"));
     assert!(code == Some(0) && text.contains("completed successfully"), "{text}");
     let records = |dir: &std::path::Path| {
-        let files = fs::read_dir(dir).expect("it is there").flatten();
+        let files = fs::read_dir(dir).expect("it exists").flatten();
         files.filter(|file| file.file_name().to_string_lossy().ends_with(".debug.json")).count()
     };
     assert_eq!((records(&logs), records(&world.home().join("data/logs"))), (1, 0));
@@ -137,7 +137,7 @@ fn wait_exits_when_its_reader_does() {
     let mut waiting = begin(&mut world.command(&["wait", &id]));
     drop(waiting.stdout.take());
     eventually("the end of wait", ANSWER_TIMEOUT, || waiting.try_wait().expect("it is our child"));
-    assert_eq!(world.record(&id)["status"], "running", "and the task goes on");
+    assert_eq!(world.record(&id)["status"], "running", "the task was stopped");
 }
 
 #[test]
@@ -153,14 +153,14 @@ fn notify_reports_each_finished_task_once_per_session() {
         assert_eq!(code, Some(0), "{text}");
         text
     };
-    assert_eq!(hook("one", &[]), "", "nothing has happened since it was first asked");
+    assert_eq!(hook("one", &[]), "", "no task has ended since the first call");
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
     wait_for_end(&mut server, &id);
     world.index();
-    let told = hook("one", &[]);
-    assert!(told.contains(&format!("- {id} completed after ")) && told.contains("codex_status"), "{told}");
-    assert_eq!(hook("one", &[]), "", "it was told");
-    assert_eq!(hook("two", &[]), "", "its session began later");
+    let reported = hook("one", &[]);
+    assert!(reported.contains(&format!("- {id} completed after ")) && reported.contains("codex_status"), "{reported}");
+    assert_eq!(hook("one", &[]), "", "the task was already reported");
+    assert_eq!(hook("two", &[]), "", "the session began after the task had ended");
     assert_eq!(run(&world, &["notify", "--since-last", "--key", "three"]), (String::new(), Some(0)));
     let here = world.project.path().display().to_string();
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
@@ -171,7 +171,7 @@ fn notify_reports_each_finished_task_once_per_session() {
         let mut command = world.command(&["notify", "--since-last", "--here", "--key", key]);
         said(&command.env("CLAUDE_PROJECT_DIR", project).output().expect("it runs")).0
     };
-    assert_eq!(of(&world, &elsewhere, "one"), "", "it was in another project");
+    assert_eq!(of(&world, &elsewhere, "one"), "", "the task was in another project");
     assert!(of(&world, &here, "two").contains(&id));
 }
 
@@ -198,7 +198,7 @@ fn an_enabled_channel_announces_the_end_of_a_background_task() {
     assert_eq!(ended(&server), None);
 }
 
-/// A server for a client that declares the tasks extension.
+/// A server whose client declares the tasks extension.
 fn with_handles(world: &World, greet: fn(&mut McpServer) -> Value) -> McpServer {
     let mut server = world.silent_server();
     server.declare(json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}));
@@ -226,7 +226,7 @@ fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
         let release = world.home().join("go");
         let handle = call(&mut server, world.fake(json!([{"say": "busy"}, {"await_file": release}, {"say": "done"}])));
         assert_eq!((&handle["resultType"], &handle["status"]), (&json!("task"), &json!("working")), "{handle}");
-        let id = handle["taskId"].as_str().expect("it has an id").to_owned();
+        let id = handle["taskId"].as_str().expect("it has an ID").to_owned();
         wait_for_log(&world, &id, "MESSAGE: busy");
         let task = state(&mut server, &id, "working");
         assert!(task["ttlMs"].is_null() && task["pollIntervalMs"].as_u64() > Some(0), "{task}");
@@ -234,9 +234,12 @@ fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
         fs::write(&release, "").expect("the home is writable");
         let mut server = with_handles(&world, greet);
         let task = state(&mut server, &id, "completed");
-        let text = task["result"]["content"][0]["text"].as_str().expect("the answer is inside");
+        let text = task["result"]["content"][0]["text"].as_str().expect("the answer is in the result");
         assert!(text.contains("done") && field(text, "Task ID") == Some(id.as_str()), "{text}");
-        assert!(server.call("codex_status", json!({"taskId": id}), |_| {}).text.contains("done"), "it is the same id");
+        assert!(
+            server.call("codex_status", json!({"taskId": id}), |_| {}).text.contains("done"),
+            "the handle's ID is the task ID"
+        );
     }
 }
 
@@ -244,7 +247,7 @@ fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
 fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
     let world = World::with_fake_agent();
     let mut server = with_handles(&world, McpServer::initialize);
-    let id = |handle: &Value| handle["taskId"].as_str().expect("it has an id").to_owned();
+    let id = |handle: &Value| handle["taskId"].as_str().expect("it has an ID").to_owned();
     let running = id(&call(&mut server, world.fake(json!([{"hang": true}]))));
     state(&mut server, &running, "working");
     server.request("tasks/cancel", json!({"taskId": running}));
@@ -253,7 +256,7 @@ fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
     let failed = id(&call(&mut server, world.fake(json!([{"fail": "no luck"}]))));
     let task = state(&mut server, &failed, "completed");
     assert!(task["result"]["content"][0]["text"].as_str().is_some_and(|text| text.contains("no luck")), "{task}");
-    assert_eq!(task["result"]["isError"], false, "the call was served");
+    assert_eq!(task["result"]["isError"], false, "the call itself failed");
     server.request("tasks/update", json!({"taskId": failed, "inputResponses": {}}));
     for method in ["tasks/get", "tasks/cancel"] {
         let unknown = server.try_request(method, json!({"taskId": "00000000"}));

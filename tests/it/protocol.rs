@@ -1,4 +1,4 @@
-//! MCP on real pipes.
+//! MCP over real pipes.
 
 use std::{io::Write, process::Stdio};
 
@@ -27,7 +27,7 @@ fn both_protocol_eras_offer_the_four_tools_and_run_a_task() {
         assert_eq!(tools(&mut server), TOOLS);
         let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});
         assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
-        assert!(answer.structured.is_none(), "a client would show the model nothing else");
+        assert!(answer.structured.is_none(), "a client would show the model only the structured part");
         server.assert_stdout_was_only_json();
     }
 }
@@ -58,7 +58,7 @@ fn other_calls_are_answered_while_one_waits() {
     server.cancel(&waiting);
 }
 
-/// A call that waits for a busy task, and the task's id.
+/// A call that waits for a busy task, and the task's ID.
 fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) {
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"hang": true}])));
     let id = eventually("a running task", ANSWER_TIMEOUT, || {
@@ -83,7 +83,7 @@ fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
         let (call, id) = waiting_call(&world, &mut server);
         server.cancel_because(&call, reason);
         if continues {
-            // Calls are taken in order, and whatever the withdrawal does to the task has begun before this is answered.
+            // Calls are handled in order, so any effect of the cancellation has begun before this is answered.
             for _ in 0..20 {
                 let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
                 assert_eq!(field(&status, "Status"), Some("running"), "{setting}{reason}");
@@ -92,7 +92,7 @@ fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
         }
         let ended = wait_for_end(&mut server, &id);
         assert!(ended.contains("Cancelled by user"), "{setting}{reason}: {ended}");
-        assert!(call.answer().is_none(), "a withdrawn call is not answered");
+        assert!(call.answer().is_none(), "a cancelled call was answered");
     }
 }
 
@@ -104,17 +104,17 @@ fn a_second_status_reports_what_is_new() {
     let steps = json!([{"say": "one"}, {"await_file": release}, {"say": "two"}]);
     let id = start(&mut server, world.fake(steps));
     wait_for_log(&world, &id, "MESSAGE: one");
-    let mut look = || server.call("codex_status", json!({"taskId": id}), |_| {}).text;
-    assert_eq!(field(&look(), "New"), None);
+    let mut status = || server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+    assert_eq!(field(&status(), "New"), None);
     std::fs::write(&release, "").expect("the home is writable");
     wait_for_log(&world, &id, "MESSAGE: two");
     let ended = eventually("the end of the task", ANSWER_TIMEOUT, || {
-        let status = look();
-        field(&status, "New").is_some_and(|new| new.starts_with("the status, which was running")).then_some(status)
+        let status = status();
+        field(&status, "New").is_some_and(|new| new.starts_with("status (was running)")).then_some(status)
     });
     assert!(ended.contains("### Recent log (last ") && ended.contains(" new)\n"), "{ended}");
-    assert!(field(&look(), "New").is_some_and(|new| new.starts_with("nothing, since you looked ")));
-    // Another window has not looked yet.
+    assert!(field(&status(), "New").is_some_and(|new| new.starts_with("nothing since you last checked ")));
+    // Another window has not asked for the status yet.
     let elsewhere = world.server().call("codex_status", json!({"taskId": id}), |_| {}).text;
     assert_eq!(field(&elsewhere, "New"), None);
 }
@@ -194,11 +194,11 @@ fn unknown_tools_and_methods_are_the_protocols_own_errors() {
 }
 
 #[test]
-fn a_client_that_skips_initialize_is_told_so() {
+fn a_client_that_skips_initialize_gets_an_error_that_says_so() {
     let world = World::with_fake_agent();
     for (method, params) in [("tools/list", json!({})), ("initialize", json!({}))] {
-        let told = world.silent_server().try_request(method, params).expect_err("it is not greeted");
-        assert!(told.message.contains("first send `initialize`"), "{method}: {}", told.message);
+        let refused = world.silent_server().try_request(method, params).expect_err("it is not greeted");
+        assert!(refused.message.contains("first send `initialize`"), "{method}: {}", refused.message);
     }
 }
 
@@ -214,8 +214,8 @@ fn lines_that_are_not_requests_are_ignored() {
 fn a_client_that_does_not_read_delays_only_itself() {
     let world = World::with_fake_agent();
     let mut command = world.command(&[]);
-    let mut deaf = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
-    let mut stdin = deaf.stdin.take().expect("stdin is piped");
+    let mut unread = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut stdin = unread.stdin.take().expect("stdin is piped");
     let greeting = concat!(
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#,
         "\n",
@@ -223,7 +223,7 @@ fn a_client_that_does_not_read_delays_only_itself() {
         "\n",
     );
     stdin.write_all(greeting.as_bytes()).expect("the server reads");
-    // Answers of 5 KB each fill the pipe, which nobody reads, and then a task is to run to its end all the same.
+    // Answers of 5 KB each fill the pipe, which nobody reads. A task must still run to its end.
     let listing: String =
         (2..60).map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\"}}\n")).collect();
     stdin.write_all(listing.as_bytes()).expect("the server reads");
@@ -234,5 +234,5 @@ fn a_client_that_does_not_read_delays_only_itself() {
     stdin.write_all(format!("{call}\n").as_bytes()).expect("the server reads");
     eventually("the task's work", ANSWER_TIMEOUT, || file.exists().then_some(()));
     drop(stdin);
-    eventually("the end of the server", ANSWER_TIMEOUT, || deaf.try_wait().expect("it is our child"));
+    eventually("the end of the server", ANSWER_TIMEOUT, || unread.try_wait().expect("it is our child"));
 }

@@ -1,4 +1,4 @@
-//! A real agent that speaks ACP: codex-acp, offline against a scripted model.
+//! A real ACP agent: codex-acp, offline with a scripted model.
 
 use std::{
     fs,
@@ -95,11 +95,11 @@ fn a_session_is_resumed() {
     assert_eq!(field(&second.text, "Status"), Some("completed successfully"), "{}", second.text);
     assert!(second.text.contains("two"), "{}", second.text);
     let seen = model.requests().pop().expect("the model was asked").body.to_string();
-    assert!(seen.contains("first SCRIPT") && seen.contains("second SCRIPT"), "it was forgotten: {seen}");
+    assert!(seen.contains("first SCRIPT") && seen.contains("second SCRIPT"), "the session was forgotten: {seen}");
     let sessions = [&first, &second].map(|answer| world.record(&task_id(answer))["sessionId"].clone());
     assert_eq!(sessions[0], sessions[1]);
-    let stranger =
+    let unknown_session =
         json!({"sessionId": "0199a213-81c0-7800-8aa1-bbab2a035a53", "workingDirectory": world.project.path()});
-    let lost = server.call("codex_resume", and(json!({"task": "x", "model": "acp/"}), stranger), |_| {});
+    let lost = server.call("codex_resume", and(json!({"task": "x", "model": "acp/"}), unknown_session), |_| {});
     assert_eq!(field(&lost.text, "Status"), Some("failed"), "{}", lost.text);
 }

@@ -1,4 +1,4 @@
-//! Pinned versions of the real Codex CLI, offline against a scripted model.
+//! Pinned versions of the real Codex CLI, offline with a scripted model.
 
 use std::{fs, path::Path};
 
@@ -13,10 +13,10 @@ use serde_json::json;
 
 use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
-/// The oldest with the flags that all need, the last that lists `--full-auto`, and the newest.
+/// The oldest version with all flags that the tests need, the last one that lists `--full-auto`, and the newest.
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
 
-/// A world whose `codex` is this version, with a configuration that points at `model`.
+/// A world whose `codex` is this version, configured to use `model`.
 fn world(version: &str, model: &ScriptedModel) -> (World, CodexHome) {
     let program = codex::install(version).unwrap_or_else(|problem| panic!("{problem}"));
     let home = CodexHome::new(&model.base_url(), "mock-model");
@@ -87,7 +87,7 @@ fn danger_full_access_writes_outside_the_workspace() {
 }
 
 #[test]
-fn the_model_asked_for_is_the_one_that_the_provider_sees() {
+fn the_provider_receives_the_requested_model() {
     each_version(|version| {
         let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
         let (world, _home) = world(version, &model);
@@ -215,7 +215,7 @@ fn codex_calls_our_tools_as_an_mcp_client() {
         world.home()
     );
     let file = home.codex_home().join("config.toml");
-    let config = fs::read_to_string(&file).expect("it is there");
+    let config = fs::read_to_string(&file).expect("it exists");
     fs::write(&file, format!("{config}\n{server}")).expect("the home is writable");
     let mut codex = home.command(&program);
     codex.args(["exec", "--json", "--dangerously-bypass-approvals-and-sandbox", "-C"]).arg(world.project.path());
@@ -226,8 +226,8 @@ fn codex_calls_our_tools_as_an_mcp_client() {
     assert!(seen.contains("hello from the other side") && seen.contains("| completed |"), "{seen}");
 }
 
-/// A new Codex may word its failures differently, and is then no longer understood. These are its own texts of a spent or
-/// logged-out account; other than the provider's, they are in its binary.
+/// A new version of Codex may word its failures differently, so that we no longer recognize them. These are Codex's
+/// own messages about exhausted quotas and missing logins; unlike the provider's messages, they are in its binary.
 #[test]
 fn the_quota_messages_match_the_newest_codex() {
     const TEXTS: [&str; 7] = [
@@ -242,7 +242,7 @@ fn the_quota_messages_match_the_newest_codex() {
     let shim = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let packages =
         shim.ancestors().find(|path| path.ends_with("node_modules")).expect("npm installs into node_modules");
-    // A search of 300 MB takes grep a tenth of what it takes a debug build.
+    // For 300 MB, grep takes a tenth of the time of a search in a debug build.
     let mut search = std::process::Command::new("grep");
     search.args(["-r", "-a", "-o", "-h", "-F"]).args(TEXTS.map(|text| format!("--regexp={text}"))).arg(packages);
     let output = search.env("LC_ALL", "C").output().expect("grep runs");

@@ -1,4 +1,4 @@
-//! Real Codex in a project that its user trusts and that tries to get out of its sandbox.
+//! The real Codex in a project that its user trusts, and that tries to escape from the sandbox.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use serde_json::json;
 
 use crate::world::{World, field};
 
-/// As in `real_codex`: the oldest that all tests use, the last that lists `--full-auto`, and the newest.
+/// As in `real_codex`: the oldest version that all tests use, the last one that lists `--full-auto`, and the newest.
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
 
-/// A project whose settings do all that is known to widen a sandbox, and what they leave where they succeed.
+/// A project whose settings try everything known to widen a sandbox, and the traces of successful attempts.
 struct HostileProject {
     project: GitProject,
     /// Not in the temporary directory, where `workspace-write` lets Codex write.
@@ -35,8 +35,8 @@ impl HostileProject {
         self.outside.path().join(name)
     }
 
-    /// Puts the settings below `root`: an MCP server, a notifier, hooks, a rule that lets `touch` out of the sandbox, and a
-    /// wider sandbox.
+    /// Writes the settings to `root`: an MCP server, a notifier, hooks, a rule that lets `touch` run outside the
+    /// sandbox, and a wider sandbox.
     fn plant(&self, root: &Path) {
         let program = |name: &str| {
             let file = self.trace(&format!("{name}.sh"));
@@ -70,7 +70,7 @@ impl HostileProject {
         names.into_iter().filter(|name| self.trace(name).exists()).collect()
     }
 
-    /// The commands of the model. `address` is where somebody listens.
+    /// The model's commands. A listener is bound to `address`.
     fn script(&self, address: &str) -> Vec<ScriptStep> {
         let [by_rule, written, network] =
             ["by-rule", "written", "network"].map(|name| self.trace(name).display().to_string());
@@ -86,7 +86,7 @@ impl HostileProject {
     }
 }
 
-/// Runs one task and returns what succeeded, and whether the agent could write in its working directory.
+/// Runs one task. Returns the attacks that succeeded, and whether the agent could write in its working directory.
 fn attack(
     version: &str,
     setting: &str,
@@ -95,15 +95,15 @@ fn attack(
 ) -> (Vec<&'static str>, bool) {
     let hostile = HostileProject::new();
     let (working, trusted) = arrange(&hostile);
-    // It is bound before the script is known, and the script needs its port.
+    // The port is bound first, because the script needs its number.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound").to_string();
     let model = ScriptedModel::with_script(hostile.script(&address));
     let program = codex::install(version).unwrap_or_else(|problem| panic!("{problem}"));
     let home = CodexHome::new(&model.base_url(), "mock-model");
     let file = home.codex_home().join("config.toml");
-    let config = fs::read_to_string(&file).expect("it is there")
-        + &format!("[projects.{:?}]\ntrust_level = \"trusted\"\n", trusted.canonicalize().expect("it is there"));
+    let config = fs::read_to_string(&file).expect("it exists")
+        + &format!("[projects.{:?}]\ntrust_level = \"trusted\"\n", trusted.canonicalize().expect("it exists"));
     fs::write(&file, &config).expect("the home is writable");
     let world = World::with_codex(&program).variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROJECT_SETTINGS", setting);
     let world = world.variable("CODEX_HOME", home.codex_home().to_string_lossy());
@@ -111,7 +111,7 @@ fn attack(
     let answer = world.server().call("codex_agent", arguments, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{version}: {}", answer.text);
     assert!(!answer.text.contains("Warning"), "{version}: {}", answer.text);
-    assert_eq!(fs::read_to_string(&file).expect("it is there"), config, "{version} changed its user's settings");
+    assert_eq!(fs::read_to_string(&file).expect("it exists"), config, "{version} changed the user's settings");
     (hostile.traces(), working.join("inside").exists())
 }
 
@@ -127,7 +127,7 @@ fn in_a_subdirectory(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     (root.join("pack/sub"), root)
 }
 
-/// The trusted directory is neither the working directory nor the root of the repository.
+/// The trusted directory is neither the working directory nor the repository's root.
 fn in_between(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let between = hostile.project.path().join("pack");
     hostile.plant(&between);
@@ -142,7 +142,7 @@ fn through_a_link(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     (link, root)
 }
 
-/// The trusted directory is the repository's main one, which is not above the working directory.
+/// The trusted directory is the main worktree, which is not above the working directory.
 fn in_a_worktree(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let tree = hostile.trace("tree");
     hostile.project.git(&["worktree", "add", "--quiet", "--detach", &tree.to_string_lossy()]);
@@ -163,7 +163,7 @@ fn a_trusted_project_does_not_widen_a_sandbox() {
     }
 }
 
-/// Without this the other test could pass because nothing was tried.
+/// Without this test, the other one could pass because no attack was tried.
 #[test]
 fn a_project_configured_as_trusted_widens_the_sandbox() {
     let (traces, _) = attack(codex::NEWEST, "trust", "workspace-write", at_the_root);
@@ -174,8 +174,8 @@ fn a_project_configured_as_trusted_widens_the_sandbox() {
     assert!(traces.contains(&"mcp"), "{traces:?}");
 }
 
-/// A user who runs git there later, outside of the sandbox, starts the programs that the configuration names (`core.fsmonitor`,
-/// `core.hooksPath`).
+/// If a user later runs git there, outside the sandbox, it starts the programs named in the configuration
+/// (`core.fsmonitor`, `core.hooksPath`).
 #[test]
 fn in_workspace_write_only_old_versions_can_change_the_configuration_of_git() {
     for (version, writes) in [("0.47.0", true), ("0.125.0", false), (codex::NEWEST, false)] {

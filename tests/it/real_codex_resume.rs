@@ -1,4 +1,4 @@
-//! Going on with sessions of the real Codex.
+//! Resumed sessions of the real Codex.
 
 use std::fs;
 
@@ -41,22 +41,29 @@ fn the_agent_remembers_the_session_and_the_sandbox_is_set_again() {
         let resume = |word: &str, sandbox: &str| json!({"taskId": task_id(&first), "task": write(word), "sandbox": sandbox, "model": "another-model"});
         let second = server.call("codex_resume", resume("second", "read-only"), |_| {});
         assert_eq!(field(&second.text, "Status"), Some("completed successfully"), "{version}: {}", second.text);
-        assert_eq!(fs::read_to_string(&file).expect("it is there"), "first\n", "{version}: read-only wrote");
+        assert_eq!(fs::read_to_string(&file).expect("it exists"), "first\n", "{version}: read-only wrote");
         let seen = model.requests().pop().expect("the model was asked");
         let body = seen.body.to_string();
-        assert!(body.contains("first SCRIPT") && body.contains("second SCRIPT"), "{version}: it was forgotten");
+        assert!(
+            body.contains("first SCRIPT") && body.contains("second SCRIPT"),
+            "{version}: the session was forgotten"
+        );
         assert_eq!(seen.model, "another-model", "{version}");
         let records = [&first, &second].map(|answer| world.record(&task_id(answer))["sessionId"].clone());
         assert_eq!(records[0], records[1], "{version}");
 
         let third = server.call("codex_resume", resume("third", "danger-full-access"), |_| {});
         assert_eq!(field(&third.text, "Status"), Some("completed successfully"), "{version}: {}", third.text);
-        assert_eq!(fs::read_to_string(&file).expect("it is there"), "first\nthird\n", "{version}");
+        assert_eq!(fs::read_to_string(&file).expect("it exists"), "first\nthird\n", "{version}");
 
         // The third task resumes the first one's session, which the second has used in the meantime.
         let tokens = [&first, &second, &third].map(|answer| world.record(&task_id(answer))["usage"].clone());
         assert!(tokens[0]["inputTokens"].as_u64().is_some_and(|count| count > 0), "{version}: {tokens:?}");
-        assert_eq!((&tokens[0], &tokens[0]), (&tokens[1], &tokens[2]), "{version}: each run asked the model as often");
+        assert_eq!(
+            (&tokens[0], &tokens[0]),
+            (&tokens[1], &tokens[2]),
+            "{version}: the token counts of the three runs differ"
+        );
     }
 }
 
@@ -65,8 +72,8 @@ fn a_session_unknown_to_codex_is_an_error() {
     for version in VERSIONS {
         let model = ScriptedModel::with_script(vec![ScriptStep::Say("a new session".into())]);
         let (world, _home) = world(version, &model);
-        let stranger = json!({"sessionId": "0199a213-81c0-7800-8aa1-bbab2a035a53"});
-        let answer = world.server().call("codex_resume", and(world.task("x"), stranger), |_| {});
+        let unknown_session = json!({"sessionId": "0199a213-81c0-7800-8aa1-bbab2a035a53"});
+        let answer = world.server().call("codex_resume", and(world.task("x"), unknown_session), |_| {});
         assert_eq!(field(&answer.text, "Status"), Some("failed"), "{version}: {}", answer.text);
         assert!(
             !answer.text.contains("a new session") && answer.text.contains("What the agent said"),

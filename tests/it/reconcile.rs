@@ -1,4 +1,4 @@
-//! Closing the books of tasks whose supervisor is gone, by any number of servers.
+//! Finalizing tasks whose supervisor is gone, with any number of servers.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::world::{ANSWER_TIMEOUT, World};
 
-/// A running task without a supervisor, whose record has these fields besides.
-fn leave(world: &World, id: &str, more: Value) {
+/// Creates a running task without a supervisor; `more` adds fields to its record.
+fn create_dead_task(world: &World, id: &str, more: Value) {
     let (run, logs) = (world.data_dir().join("run").join(id), world.data_dir().join("logs"));
     fs::create_dir_all(run).and_then(|()| fs::create_dir_all(&logs)).expect("the home is writable");
     let mut record =
@@ -17,8 +17,8 @@ fn leave(world: &World, id: &str, more: Value) {
     fs::write(logs.join(format!("{id}.debug.json")), record.to_string()).expect("the home is writable");
 }
 
-fn closed(world: &World) {
-    eventually("closed books", ANSWER_TIMEOUT, || {
+fn wait_until_finalized(world: &World) {
+    eventually("the end of all tasks", ANSWER_TIMEOUT, || {
         fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
     });
 }
@@ -28,10 +28,10 @@ fn five_servers_that_start_at_once_finalize_each_task_once() {
     let world = World::with_fake_agent();
     let ids: Vec<String> = (0..40).map(|number| format!("{number:08x}")).collect();
     for id in &ids {
-        leave(&world, id, json!({}));
+        create_dead_task(&world, id, json!({}));
     }
     let _servers: Vec<_> = (0..5).map(|_| world.server()).collect();
-    closed(&world);
+    wait_until_finalized(&world);
     let index = world.index();
     for id in &ids {
         assert_eq!(world.record(id)["status"], "interrupted");
@@ -50,32 +50,32 @@ fn start_time(pid: u32) -> u64 {
 
 #[test]
 fn a_process_is_not_killed_just_because_a_record_names_it() {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux tells").trim().to_owned();
-    let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux reports it").trim().to_owned();
+    let mut unrelated = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
     let marked = "00000004";
     let mut agent = std::process::Command::new("sleep");
     let mut agent = agent.arg("300").env("CONNECTOR_TASK_IDS", marked).spawn().expect("sleep is installed");
     let world = World::with_fake_agent();
     let identity = |pid: u32, more: u64, boot: &str| json!({"agent": {"pid": pid, "startTime": start_time(pid) + more, "bootId": boot}});
-    leave(&world, "00000001", identity(bystander.id(), 0, "an earlier boot"));
-    leave(&world, "00000002", identity(bystander.id(), 1, &boot));
-    // Everything is right, but the process does not carry the task's marker, or carries another one's.
-    leave(&world, "00000003", identity(bystander.id(), 0, &boot));
-    leave(&world, "00000005", identity(agent.id(), 0, &boot));
+    create_dead_task(&world, "00000001", identity(unrelated.id(), 0, "an earlier boot"));
+    create_dead_task(&world, "00000002", identity(unrelated.id(), 1, &boot));
+    // Everything matches, but the process has no task marker, or the marker of another task.
+    create_dead_task(&world, "00000003", identity(unrelated.id(), 0, &boot));
+    create_dead_task(&world, "00000005", identity(agent.id(), 0, &boot));
     let server = world.server();
-    closed(&world);
+    wait_until_finalized(&world);
     for id in ["00000001", "00000002", "00000003", "00000005"] {
         assert_eq!(world.record(id)["status"], "interrupted");
     }
-    assert!(is_alive(bystander.id()) && is_alive(agent.id()), "a bystander was ended");
+    assert!(is_alive(unrelated.id()) && is_alive(agent.id()), "an unrelated process was killed");
     drop(server);
 
-    leave(&world, marked, identity(agent.id(), 0, &boot));
+    create_dead_task(&world, marked, identity(agent.id(), 0, &boot));
     let _server = world.server();
-    closed(&world);
+    wait_until_finalized(&world);
     assert!(!is_alive(agent.id()));
-    assert!(is_alive(bystander.id()));
-    for child in [&mut agent, &mut bystander] {
+    assert!(is_alive(unrelated.id()));
+    for child in [&mut agent, &mut unrelated] {
         let _ = child.kill();
         child.wait().expect("it is our child");
     }
@@ -84,22 +84,22 @@ fn a_process_is_not_killed_just_because_a_record_names_it() {
 #[test]
 fn a_directory_that_leads_to_another_tasks_processes_is_not_used_as_a_cgroup() {
     let world = World::with_fake_agent();
-    let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
+    let mut unrelated = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
     let group = world.home().join("codex-connector-00000001");
     // A directory with the name of a real cgroup, and a link to it.
     let target = world.home().join("target");
     fs::create_dir(&target).expect("the home is writable");
-    fs::write(target.join("cgroup.procs"), format!("{}\n", bystander.id())).expect("the home is writable");
+    fs::write(target.join("cgroup.procs"), format!("{}\n", unrelated.id())).expect("the home is writable");
     fs::write(target.join("cgroup.events"), "populated 1\n").expect("the home is writable");
     std::os::unix::fs::symlink(&target, &group).expect("the home is writable");
     for (id, dir) in [("00000001", &group), ("00000002", &target)] {
-        leave(&world, id, json!({}));
+        create_dead_task(&world, id, json!({}));
         fs::write(world.data_dir().join("run").join(id).join("cgroup"), dir.as_os_str().as_encoded_bytes())
             .expect("the home is writable");
     }
     let _server = world.server();
-    closed(&world);
-    assert!(is_alive(bystander.id()), "a bystander was ended");
+    wait_until_finalized(&world);
+    assert!(is_alive(unrelated.id()), "an unrelated process was killed");
     assert!(!target.join("cgroup.kill").exists() && target.join("cgroup.procs").exists());
-    bystander.kill().and_then(|()| bystander.wait().map(drop)).expect("it is our child");
+    unrelated.kill().and_then(|()| unrelated.wait().map(drop)).expect("it is our child");
 }

@@ -1,4 +1,4 @@
-//! Tasks as resources, and prompts, in both eras.
+//! Tasks as resources, and prompts, in both eras of the protocol.
 
 use std::{fs, io::Write};
 
@@ -38,7 +38,7 @@ fn all_resources_of_a_task_can_be_listed_and_read_in_both_eras() {
         let all: Vec<_> = ["", "/log", "/result", "/events", "/diagnostics"].map(name).to_vec();
         assert_eq!(uris(&listed)[..5], all);
         let log = &listed["resources"][1];
-        assert_eq!(log["size"].as_u64(), Some(fs::metadata(world.log_file(&id, "log")).expect("it is there").len()));
+        assert_eq!(log["size"].as_u64(), Some(fs::metadata(world.log_file(&id, "log")).expect("it exists").len()));
         assert!(log["annotations"]["lastModified"].is_string() && log["mimeType"] == "text/plain", "{log}");
         let record: Value = serde_json::from_str(&read(&mut server, &name(""))).expect("a record is JSON");
         assert_eq!((&record["id"], &record["status"]), (&json!(id), &json!("completed")));
@@ -71,7 +71,7 @@ fn missing_resources_are_not_found() {
             let is_unknown_task = uri.contains("00000000");
             assert!(!is_unknown_task || refused.message.contains("; next: call `codex_tasks`"), "{uri}: {refused}");
         }
-        let refused = server.try_request("resources/list", json!({"cursor": "x"})).expect_err("it is no cursor");
+        let refused = server.try_request("resources/list", json!({"cursor": "x"})).expect_err("it is not a cursor");
         assert_eq!(refused.code, -32602);
     }
 }
@@ -104,14 +104,14 @@ fn a_long_record_is_read_in_chunks() {
     let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(format!("task://{id}")));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
-        let piece = result["contents"][0]["text"].as_str().expect("it is text");
-        assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
-        joined.push_str(piece);
+        let chunk = result["contents"][0]["text"].as_str().expect("it is text");
+        assert!(chunk.len() <= 256 << 10, "{} bytes", chunk.len());
+        joined.push_str(chunk);
         chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
-    let record: Value = serde_json::from_str(&joined).expect("the pieces are a record");
-    assert!(record["task"] == json!(task) && chunks > 3, "{chunks} pieces");
+    let record: Value = serde_json::from_str(&joined).expect("the chunks are a record");
+    assert!(record["task"] == json!(task) && chunks > 3, "{chunks} chunks");
     assert_eq!(read(&mut server, &format!("task://{id}?offset=0&length=1")), "{");
 }
 
@@ -129,13 +129,13 @@ fn a_long_log_is_read_in_chunks() {
     let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(uri.clone()));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
-        let piece = result["contents"][0]["text"].as_str().expect("it is text");
-        assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
-        joined.push_str(piece);
+        let chunk = result["contents"][0]["text"].as_str().expect("it is text");
+        assert!(chunk.len() <= 256 << 10, "{} bytes", chunk.len());
+        joined.push_str(chunk);
         chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
-    assert!(joined == world.log(&id) && chunks > 3, "{chunks} pieces");
+    assert!(joined == world.log(&id) && chunks > 3, "{chunks} chunks");
     assert_eq!(read(&mut server, &format!("{uri}?tail=1")), "line 19999 with some words in it to make it long\n");
     let size = joined.len();
     let end = read(&mut server, &format!("{uri}?offset={}", size - 49));
@@ -143,15 +143,15 @@ fn a_long_log_is_read_in_chunks() {
     assert_eq!(read(&mut server, &format!("{uri}?offset={size}")), "");
 }
 
-/// What was told of changes until now: the names of resources, and `list`.
-fn told(server: &McpServer) -> Vec<String> {
+/// The changes reported so far: the URIs of resources, and `list`.
+fn reported(server: &McpServer) -> Vec<String> {
     let others = server.other_messages();
-    let told = others.iter().filter_map(|message| match message["method"].as_str()? {
+    let reported = others.iter().filter_map(|message| match message["method"].as_str()? {
         "notifications/resources/updated" => message["params"]["uri"].as_str().map(str::to_owned),
         "notifications/resources/list_changed" => Some("list".to_owned()),
         _ => None,
     });
-    told.collect()
+    reported.collect()
 }
 
 #[test]
@@ -189,21 +189,22 @@ fn a_subscriber_is_notified_of_changes_in_both_eras() {
             assert_eq!(unknown.expect_err("there is no such task").code, -32002);
         }
         fs::write(&release, "").expect("the home is writable");
-        eventually("news of log, record and list", ANSWER_TIMEOUT, || {
-            let told = told(&server);
-            [&log, &record, "list"].iter().all(|name| told.iter().any(|told| told == name)).then_some(())
+        eventually("changes of the log, the record and the list", ANSWER_TIMEOUT, || {
+            let reported = reported(&server);
+            [&log, &record, "list"].iter().all(|name| reported.iter().any(|reported| reported == name)).then_some(())
         });
         if !stateless {
             server.request("resources/unsubscribe", json!({"uri": log}));
-            let before = told(&server).len();
+            let before = reported(&server).len();
             let mut file = fs::OpenOptions::new().append(true).open(world.log_file(&id, "log")).expect("it is ours");
             file.write_all(b"more\n").expect("it is writable");
-            // The list changes once more: when that was told, the log would have been.
+            // The list changes once more. When that has been reported, a change of the log would have been reported
+            // too.
             ended(&world, &mut server, json!([{"say": "x"}]));
-            eventually("news of the list", ANSWER_TIMEOUT, || {
-                told(&server)[before..].contains(&"list".to_owned()).then_some(())
+            eventually("a change of the list", ANSWER_TIMEOUT, || {
+                reported(&server)[before..].contains(&"list".to_owned()).then_some(())
             });
-            assert!(!told(&server)[before..].contains(&log), "it was unsubscribed");
+            assert!(!reported(&server)[before..].contains(&log), "it was unsubscribed");
         }
     }
 }

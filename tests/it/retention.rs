@@ -1,4 +1,4 @@
-//! Old tasks go when a server starts, if they are to go.
+//! Removal of old tasks when a server starts, if it is configured.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
         .iter()
         .map(|say| task_id(&first.call("codex_agent", world.fake(json!([{"say": say}])), |_| {})))
         .collect();
-    // The run directory of a task goes a moment after its end.
+    // A task's run directory is removed a moment after the task's end.
     eventually("only one run directory", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
@@ -30,10 +30,10 @@ fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
     let world = world.configure("[retention]\nmax_tasks = 1\n");
     let mut second = world.server();
     eventually("two tasks fewer", ANSWER_TIMEOUT, || (files(&world) == 4 + 3).then_some(()));
-    eventually("their run directories gone", ANSWER_TIMEOUT, || {
+    eventually("the removal of their run directories", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
-    // The notice comes with the end of the removal, a moment later.
+    // The notice comes when the removal is complete, a moment later.
     let mut listed = String::new();
     eventually("the notice", ANSWER_TIMEOUT, || {
         listed = second.call("codex_tasks", json!({}), |_| {}).text;

@@ -1,4 +1,4 @@
-//! Values of the environment, and where they must not be found.
+//! Values of environment variables, and the places where they must not appear.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
@@ -16,7 +16,7 @@ const KEY_LINE: &str = "hkiG9w0BAQEFAASC";
 const PLAIN: &str = "plain-value-83ab1e";
 const GIVEN: &str = "given-to-the-agent-77d0";
 
-/// A world whose environment is full of values that stand nowhere else.
+/// A world whose environment contains values that appear nowhere else.
 fn world() -> World {
     World::with_fake_agent()
         .configure("[agent_env]\nset = { GIVEN_SECRET = \"given-to-the-agent-77d0\" }\n[tasks]\nkeep_events = true\n")
@@ -25,7 +25,7 @@ fn world() -> World {
         .variable("SOME_SETTING", PLAIN)
 }
 
-/// Steps that print `texts` in every way that an agent has, split over the parts of a long line too.
+/// Steps that print `texts` in every way an agent can, including across the parts of a long line.
 fn printed(texts: &[&str]) -> Value {
     let all = texts.join(" and ");
     let mut steps = vec![json!({"command": {"cmd": all, "output": all, "exit": 0}})];
@@ -42,10 +42,10 @@ fn printed(texts: &[&str]) -> Value {
     Value::Array(steps)
 }
 
-/// Every file under `dir` but the user's own, with its content.
+/// Every file below `dir` with its content, except the user's own.
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = vec![];
-    for file in fs::read_dir(dir).expect("it is there").flatten() {
+    for file in fs::read_dir(dir).expect("it exists").flatten() {
         let path = file.path();
         if path.is_dir() {
             found.extend(files(&path));
@@ -56,7 +56,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// The forms in which a secret could be found.
+/// The forms in which a secret could appear.
 fn forms(secret: &str) -> [String; 2] {
     let json = Value::from(secret).to_string();
     [secret.to_owned(), json[1..json.len() - 1].to_owned()]
@@ -69,8 +69,8 @@ fn assert_absent(what: &str, content: &[u8], secrets: &[&str]) {
     }
 }
 
-/// Everything that any tool tells of a task.
-fn told(server: &mut McpServer, id: &str) -> String {
+/// Everything that the tools report about a task.
+fn reported(server: &mut McpServer, id: &str) -> String {
     let status = server.call("codex_status", json!({"taskId": id, "tailLines": 1000}), |_| {}).text;
     status + &server.call("codex_tasks", json!({}), |_| {}).text
 }
@@ -98,16 +98,16 @@ fn secrets_that_an_agent_prints_are_redacted_everywhere() {
     let answer = server.call("codex_agent", arguments, |_| {});
     let id = task_id(&answer);
     world.index();
-    let told = answer.text + &answer.progress.join("\n") + &told(&mut server, &id);
-    assert_absent("an answer", told.as_bytes(), &secrets);
-    assert!(told.contains("[redacted:SOME_TOKEN]") && told.contains(PLAIN), "{told}");
+    let reported = answer.text + &answer.progress.join("\n") + &reported(&mut server, &id);
+    assert_absent("an answer", reported.as_bytes(), &secrets);
+    assert!(reported.contains("[redacted:SOME_TOKEN]") && reported.contains(PLAIN), "{reported}");
     for (name, content) in files(&world.data_dir()) {
         assert_absent(&name, &content, &secrets);
     }
     let log = world.log(&id);
     for name in ["SOME_TOKEN", "SIGNING_KEY", "GIVEN_SECRET"] {
         assert!(log.matches(&format!("[redacted:{name}]")).count() >= 7, "{name} was not printed everywhere");
-        let events = fs::read_to_string(world.log_file(&id, "events.jsonl")).expect("they were asked for");
+        let events = fs::read_to_string(world.log_file(&id, "events.jsonl")).expect("raw events are kept");
         assert!(events.contains(&format!("[redacted:{name}]")), "{name} is not in the raw events");
     }
     let result = fs::read_to_string(world.log_file(&id, "result")).expect("there is a result");
@@ -145,7 +145,7 @@ fn redaction_never_changes_our_own_words_and_paths() {
         assert!(text.contains(&directory), "{text}");
     }
     assert_eq!(world.record(&id)["workingDirectory"], json!(directory));
-    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), said);
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it exists"), said);
     let nowhere = world.home().join("nowhere").display().to_string();
     let refused = server.call("codex_agent", json!({"task": "x", "workingDirectory": nowhere}), |_| {}).text;
     assert!(refused.contains(&nowhere), "{refused}");
@@ -155,7 +155,7 @@ fn redaction_never_changes_our_own_words_and_paths() {
 }
 
 #[test]
-fn a_password_that_is_a_common_word_ruins_no_answer_or_result() {
+fn a_password_that_is_a_common_word_does_not_ruin_answers_and_results() {
     let world = World::with_fake_agent().variable("POSTGRES_PASSWORD", "postgres");
     let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
     let printed = "POSTGRES_PASSWORD=postgres";
@@ -163,7 +163,7 @@ fn a_password_that_is_a_common_word_ruins_no_answer_or_result() {
     let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
     assert!(answer.text.contains(text), "{}", answer.text);
     let id = task_id(&answer);
-    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), text);
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it exists"), text);
     let log = world.log(&id);
     assert!(
         log.contains("POSTGRES_PASSWORD=[redacted:POSTGRES_PASSWORD]") && !log.contains(&format!("    {printed}\n")),
@@ -199,7 +199,7 @@ fn without_redaction_everything_is_kept_as_printed() {
     assert_eq!(world.record("0123abcd")["result"], TOKEN);
     assert!(world.log("0123abcd").contains(TOKEN));
 
-    // A spec that says nothing is redacted.
+    // Without a setting in the spec, text is redacted.
     let spec = supervise::spec(&world, "0123abce", &format!("FAKE{}", json!([{"say": TOKEN}])), "continue");
     supervise::supervise(&world, "0123abce", &format!("{spec}\n"));
     assert_eq!(world.record("0123abce")["result"], "[redacted:SOME_TOKEN]");
@@ -214,9 +214,12 @@ fn text_written_without_redaction_is_redacted_when_shown() {
     let mut spec = supervise::spec(&world, id, &task, "continue");
     spec["policy"]["redact"] = json!(false);
     supervise::supervise(&world, id, &format!("{spec}\n"));
-    assert!(world.log(id).contains(KEY_LINE) && world.record(id)["result"] == TOKEN, "it is on disk");
+    assert!(
+        world.log(id).contains(KEY_LINE) && world.record(id)["result"] == TOKEN,
+        "the text on disk is not redacted"
+    );
     let mut server = world.server();
-    let mut texts = vec![told(&mut server, id)];
+    let mut texts = vec![reported(&mut server, id)];
     for part in ["", "/log", "/log?tail=100", "/result", "/diagnostics"] {
         let read = server.request("resources/read", json!({"uri": format!("task://{id}{part}")}));
         texts.push(read["contents"][0]["text"].as_str().expect("it is text").to_owned());
@@ -267,5 +270,5 @@ fn the_command_line_never_repeats_a_secret() {
 fn redaction_never_changes_our_words_in_a_refusal() {
     let world = World::with_fake_agent().variable("TASK_TOKEN", "No such task").variable("NEXT_TOKEN", "codex_tasks");
     let refused = world.server().call("codex_status", json!({"taskId": "00000000"}), |_| {});
-    assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list the tasks there are");
+    assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list tasks");
 }

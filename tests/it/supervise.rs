@@ -1,4 +1,4 @@
-//! The supervisor by itself, as from a shell.
+//! A supervisor run directly, as from a shell.
 
 use std::{io::Write, process::Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// A spec whose agent is the fake one, in the world's project.
+/// A spec for the fake agent in the world's project.
 pub(crate) fn spec(world: &World, id: &str, prompt: &str, on_server_exit: &str) -> Value {
     json!({
         "format": 1, "id": id, "submittedAt": "2026-01-15T10:30:00Z", "attempt": 1,
@@ -23,7 +23,7 @@ pub(crate) fn spec(world: &World, id: &str, prompt: &str, on_server_exit: &str) 
     })
 }
 
-/// Runs a supervisor with this on its stdin, which then ends, and returns its exit code and stdout.
+/// Runs a supervisor with `stdin` as its input, which then ends. Returns its exit code and stdout.
 pub(crate) fn supervise(world: &World, id: &str, stdin: &str) -> (Option<i32>, String) {
     let (data, logs) = (world.data_dir(), world.data_dir().join("logs"));
     let mut command = world.command(&["supervise", id]);
@@ -58,7 +58,7 @@ fn the_end_of_stdin_means_that_the_server_has_ended() {
 }
 
 #[test]
-fn an_id_is_used_only_once() {
+fn a_task_id_is_used_only_once() {
     let world = World::with_fake_agent();
     let spec = format!("{}\n", spec(&world, "0123abcd", "one", "continue"));
     supervise(&world, "0123abcd", &spec);

@@ -1,4 +1,4 @@
-//! Any text program as a backend, described in configuration; here, a shell script each time.
+//! Text programs as backends, described in the configuration. Each one here is a shell script.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -53,7 +53,7 @@ fn an_unterminated_last_line_is_kept_while_something_holds_the_pipe() {
 }
 
 #[test]
-fn the_end_of_a_program_is_not_an_activity() {
+fn the_end_of_a_program_does_not_count_as_activity() {
     let world = script("echo x; sleep 2", "");
     let record = world.record(&task_id(&world.server().call("codex_agent", world.task("x"), |_| {})));
     let moment = |key: &str| record[key].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok()).expect("a moment");
@@ -70,13 +70,17 @@ fn environment_values_are_never_written_to_disk() {
     crate::world::wait_for_log(&world, &id, "it has it");
     let mut dirs = vec![world.data_dir()];
     while let Some(dir) = dirs.pop() {
-        for file in std::fs::read_dir(dir).expect("it is there").flatten() {
+        for file in std::fs::read_dir(dir).expect("it exists").flatten() {
             let path = file.path();
             if path.is_dir() {
                 dirs.push(path);
             } else if !path.ends_with("config.toml") {
                 let content = std::fs::read(&path).unwrap_or_default();
-                assert!(!String::from_utf8_lossy(&content).contains("s3cret"), "{} has it", path.display());
+                assert!(
+                    !String::from_utf8_lossy(&content).contains("s3cret"),
+                    "{} contains the secret",
+                    path.display()
+                );
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The timeline of a task on disk, and what is shown of it.
+//! The timeline of a task on disk, and its use in answers.
 
 use std::{fs, time::Duration};
 
@@ -73,14 +73,14 @@ fn the_timeline_of_a_task_whose_supervisor_was_killed_gets_its_end_once() {
         fs::read_to_string(world.log_file(&id, "timeline.jsonl")).ok()?.contains("busy").then_some(())
     });
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    // As when it is killed while it writes.
+    // As if the supervisor was killed while writing.
     let path = world.log_file(&id, "timeline.jsonl");
-    let torn = [&fs::read(&path).expect("it is there")[..], b"{\"v\":1,\"se"].concat();
+    let torn = [&fs::read(&path).expect("it exists")[..], b"{\"v\":1,\"se"].concat();
     fs::write(&path, torn).expect("it is writable");
     call.wait(ANSWER_TIMEOUT, |_| {});
     drop(server);
     let _another = world.server();
-    let content = fs::read_to_string(&path).expect("it is there");
+    let content = fs::read_to_string(&path).expect("it exists");
     let readable: Vec<Value> = content.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(kinds(&readable).iter().filter(|kind| **kind == "ended").count(), 1, "{content}");
     assert_eq!(readable.last().expect("it has entries")["status"], "interrupted");
@@ -118,7 +118,7 @@ fn a_status_counts_the_steps_since_the_last_one() {
         let new = field(&new, "New")?.to_owned();
         new.contains("message").then_some(new)
     });
-    assert!(new.starts_with("1 message, 1 command, "), "{new}");
+    assert!(new.starts_with("1 message, 1 command since you last checked"), "{new}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn the_end_of_a_task_in_another_window_is_noticed_soon() {
         wait_for_log(&world, &id, "MESSAGE: busy");
         let mut waiting = world.command(&["wait", &id]);
         let mut waiting = waiting.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
-        // It is following by the time it has the task's timeline open.
+        // It follows the timeline as soon as it has opened the file.
         let path = world.log_file(&id, "timeline.jsonl");
         eventually("a follower", ANSWER_TIMEOUT, || {
             let open = fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?.flatten();

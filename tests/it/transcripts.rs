@@ -1,9 +1,12 @@
-//! What passes over the wire, word for word: each file of `transcripts/` is a conversation, which is held again.
+//! Exact messages between client and server. Each file in `transcripts/` is a conversation, which is repeated.
 //!
-//! A line `> {…}` is sent as it stands, with these words filled in: `$PROJECT`, a repository; `$TASK`, the task begun
-//! last. A line `< {…}` is what came back, with `$TIME`, `$SPAN` and the like for what differs from run to run. After a
-//! request everything up to its answer is read; after `subscriptions/listen`, which has none, up to the next message. At a
-//! line `= done` the task begun last is waited for. `UPDATE_GOLDEN=1` writes what came back into the files.
+//! - A line `> {…}` is sent, with these words replaced: `$PROJECT`, a repository; `$TASK`, the task started last.
+//! - A line `< {…}` is a message from the server, with `$TIME`, `$SPAN` and other words for parts that differ between
+//!   runs. After a request, everything up to its answer is read; after `subscriptions/listen`, which has no answer,
+//!   everything up to the next message.
+//! - At a line `= done`, the test waits for the task started last.
+//!
+//! `UPDATE_GOLDEN=1` writes the server's messages to the files.
 
 use std::{
     env, fs,
@@ -45,11 +48,11 @@ fn replay(name: &str) {
     for (number, (then, now)) in before.lines().zip(now.lines()).enumerate() {
         assert!(
             then == now,
-            "{name}, line {}:\nwas  {then}\nis   {now}\nIf that is meant: UPDATE_GOLDEN=1",
+            "{name}, line {}:\nwas  {then}\nis   {now}\nIf this is intended, run the test with UPDATE_GOLDEN=1",
             number + 1
         );
     }
-    assert_eq!(before.lines().count(), now.lines().count(), "{name}: more or less is said than before");
+    assert_eq!(before.lines().count(), now.lines().count(), "{name}: the number of messages has changed");
 }
 
 #[test]
@@ -76,11 +79,11 @@ fn clients_that_declare_every_capability() {
 }
 
 #[test]
-fn claude_code_that_first_asks_for_the_protocol_version() {
+fn claude_code_when_it_first_asks_for_the_protocol_version() {
     replay("claude-code-2.1.330");
 }
 
-/// One server, and what is said to it.
+/// One server, and the connection to it.
 struct TranscriptReplay {
     world: World,
     server: Child,
@@ -96,17 +99,17 @@ impl TranscriptReplay {
         let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
         let stdin = server.stdin.take().expect("stdin is piped");
         let stdout = server.stdout.take().expect("stdout is piped");
-        let (tell, said) = channel();
+        let (sender, said) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let message = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON on stdout: {line}"));
-                let _ = tell.send(message);
+                let _ = sender.send(message);
             }
         });
         Self { world, server, stdin, said, task: None }
     }
 
-    /// Sends the message, and returns what comes until it is answered.
+    /// Sends the message, and returns the messages up to its answer.
     fn say(&mut self, message: &str) -> Vec<String> {
         let project = self.world.project.path().display().to_string();
         let message = message.replace("$PROJECT", &project).replace("$TASK", self.task.as_deref().unwrap_or("$TASK"));
@@ -133,7 +136,7 @@ impl TranscriptReplay {
         loop {
             let message = self.said.recv_timeout(ANSWER_TIMEOUT).expect("the server answers");
             let is_last = last(&message);
-            // How many there are depends on how busy the machine is.
+            // The number of progress messages depends on how busy the machine is.
             progress += usize::from(message["method"] == "notifications/progress");
             if is_last || progress <= 1 || message["method"] != "notifications/progress" {
                 read.push(self.generalize(&message));
@@ -144,7 +147,7 @@ impl TranscriptReplay {
         }
     }
 
-    /// The message with words for what differs from run to run.
+    /// Replaces everything that differs between runs.
     fn generalize(&mut self, message: &Value) -> String {
         let mut text = message.to_string();
         let id = Regex::new(r#"Task ID:\*\* ([0-9a-f]{8})|"taskId":"([0-9a-f]{8})"|Task ([0-9a-f]{8}) started"#);
@@ -179,7 +182,7 @@ impl TranscriptReplay {
 
 impl Drop for TranscriptReplay {
     fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
+        // Both fail only if the child is already gone.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

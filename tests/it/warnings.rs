@@ -1,4 +1,4 @@
-//! Warnings about a run, and where they are shown.
+//! Warnings about a run, and the places where they are shown.
 
 use std::{fs, fs::Permissions, os::unix::fs::PermissionsExt};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, field, task_id};
 
-/// The text of `wait` for this task.
+/// The output of `wait` for this task.
 fn waited(world: &World, id: &str) -> String {
     let output = world.command(&["wait", id]).output().expect("it runs");
     String::from_utf8_lossy(&output.stdout).into_owned()

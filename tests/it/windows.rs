@@ -1,4 +1,4 @@
-//! Several servers on one home, and servers that die.
+//! Several servers on one home, and servers that are killed.
 
 use connector_testing::{eventually, processes::is_alive, processes::processes_with_env};
 use rustix::process::{Pid, Signal, kill_process};
@@ -105,10 +105,10 @@ fn the_next_server_cleans_up_after_a_killed_server_and_supervisor() {
     let mut next = world.server();
     let status = wait_for_end(&mut next, &id);
     assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
-    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent still runs");
 }
 
-/// Whether a cgroup can be made here, tried without the program that is tested.
+/// Whether a cgroup can be created here, tested without our own code.
 fn can_make_cgroups() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -120,7 +120,8 @@ fn can_make_cgroups() -> bool {
     std::fs::create_dir(&dir).and_then(|()| std::fs::remove_dir(&dir)).is_ok()
 }
 
-/// A process that hides in every way but one, once its supervisor and its server were killed and the task was finalized.
+/// A process that hides in every way except in its cgroup, after its supervisor and server were killed and the task
+/// was finalized.
 fn hidden_from_a_killed_supervisor(world: &World) -> u32 {
     let pids = tempfile::tempdir().expect("a temporary directory can be made");
     let file = pids.path().join("child");
@@ -141,15 +142,15 @@ fn hidden_from_a_killed_supervisor(world: &World) -> u32 {
 fn processes_hidden_from_a_killed_supervisor_are_found_through_the_cgroup() {
     if can_make_cgroups() {
         let child = hidden_from_a_killed_supervisor(&World::with_fake_agent());
-        assert!(!is_alive(child), "it was not found");
+        assert!(!is_alive(child), "the hidden process was not found");
     }
 }
 
 #[test]
 fn without_a_cgroup_a_process_hidden_from_a_killed_supervisor_may_survive() {
     let child = hidden_from_a_killed_supervisor(&World::with_fake_agent().configure("[stopping]\ncgroup = \"off\"\n"));
-    assert!(is_alive(child), "it is found: docs/reliability.md can promise more");
-    kill_process(Pid::from_raw(child.cast_signed()).expect("a pid"), Signal::KILL).expect("the child is ours");
+    assert!(is_alive(child), "it was found, so docs/reliability.md can promise more");
+    kill_process(Pid::from_raw(child.cast_signed()).expect("a valid PID"), Signal::KILL).expect("the child is ours");
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn when_only_the_supervisor_is_killed_its_server_finalizes_the_task() {
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
     let answer = call.wait(ANSWER_TIMEOUT, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
-    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent still runs");
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn when_a_supervisor_dies_unnoticed_its_agent_does_not_outlive_it() {
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    eventually("the end of the agent, though nobody asks", ANSWER_TIMEOUT, || {
+    eventually("the end of the agent without any call", ANSWER_TIMEOUT, || {
         processes_with_env(MARKER, &id).is_empty().then_some(())
     });
     eventually("the final record", ANSWER_TIMEOUT, || (world.record(&id)["status"] == "interrupted").then_some(()));
@@ -210,17 +211,17 @@ fn a_program_being_probed_ends_with_the_server() {
     std::fs::set_permissions(&program, mode).expect("the file is ours");
     let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", program.to_string_lossy());
     let mut server = world.server();
-    let server_itself = server.pid();
+    let server_pid = server.pid();
     let _call = server.start_call("codex_agent", world.task("x"));
-    let asked = || {
+    let probes = || {
         let mut marked = processes_with_env("TEST_MARK", &mark);
-        marked.retain(|pid| *pid != server_itself);
+        marked.retain(|pid| *pid != server_pid);
         marked
     };
-    eventually("the question", ANSWER_TIMEOUT, || (!asked().is_empty()).then_some(()));
+    eventually("the question", ANSWER_TIMEOUT, || (!probes().is_empty()).then_some(()));
     server.signal(Signal::TERM);
     server.wait(ANSWER_TIMEOUT);
-    eventually("the end of the program", ANSWER_TIMEOUT, || asked().is_empty().then_some(()));
+    eventually("the end of the program", ANSWER_TIMEOUT, || probes().is_empty().then_some(()));
 }
 
 #[test]
@@ -233,12 +234,12 @@ fn a_supervisor_that_ignores_a_cancel_is_killed_and_its_task_finalized() {
     kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
     let answer = second.call("codex_cancel", json!({"taskId": id}), |_| {});
     assert!(answer.text.contains("Cancelled by user"), "{}", answer.text);
-    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent still runs");
     assert_eq!(world.record(&id)["failureReason"], "Cancelled by user");
 }
 
 #[test]
-fn a_window_stopped_while_it_locks_the_task_lists_blocks_no_other() {
+fn a_window_stopped_while_it_locks_the_task_lists_does_not_block_others() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let before = server.call("codex_agent", world.fake(json!([{"say": "before"}])), |_| {});

@@ -1,4 +1,4 @@
-//! A home with a configuration, a project, and servers in it.
+//! A home with a configuration and a project, and the servers in it.
 
 use std::{
     fs,
@@ -11,14 +11,14 @@ use connector_testing::{GitProject, McpServer, ToolAnswer, eventually, signals::
 use rustix::process::Pid;
 use serde_json::{Value, json};
 
-/// Long enough for anything that is going to happen on a busy machine.
+/// Long enough for any expected event on a busy machine.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A limit that is meant to be reached while the agent is at work, and not while it is being started: on a busy machine
-/// that alone takes a second or two.
+/// A time limit that must expire while the agent is at work, not while it starts, which takes a second or two on a
+/// busy machine.
 pub(crate) const TIME_SLACK: Duration = Duration::from_secs(4);
 
-/// Everything that one test has to itself.
+/// The environment of one test, not shared with others.
 pub(crate) struct World {
     home: tempfile::TempDir,
     pub(crate) project: GitProject,
@@ -34,7 +34,8 @@ impl World {
     /// A home whose `codex` is this program.
     pub(crate) fn with_codex(program: &Path) -> Self {
         restore_for_children();
-        // Not in the system's temporary directory: a data directory there is open to Codex's `workspace-write`.
+        // Not in the system's temporary directory, because Codex's `workspace-write` could write to a data directory
+        // there.
         let home = tempfile::Builder::new().prefix("connector-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let home = home.expect("cargo's directory is writable");
         let world = Self { home, project: GitProject::new(), variables: vec![] };
@@ -50,13 +51,13 @@ impl World {
         self
     }
 
-    /// Sets a variable for every process that is started from now on.
+    /// Sets an environment variable for every process that is started from now on.
     pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Takes a variable back.
+    /// Removes a variable.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self
@@ -84,13 +85,13 @@ impl World {
         serde_json::from_slice(&content).expect("a record is JSON")
     }
 
-    /// The process that supervises the task.
+    /// The PID of the task's supervisor.
     pub(crate) fn supervisor_of(&self, id: &str) -> Pid {
         let pid = self.record(id)["supervisor"]["pid"].as_i64().and_then(|pid| pid.try_into().ok());
         pid.and_then(Pid::from_raw).expect("a record names its supervisor")
     }
 
-    /// The index, once nothing runs any more: it is written a moment after a task has ended.
+    /// The index, once no task is running: it is written a moment after a task has ended.
     pub(crate) fn index(&self) -> Value {
         eventually("empty run directories", ANSWER_TIMEOUT, || {
             fs::read_dir(self.data_dir().join("run")).ok()?.next().is_none().then_some(())
@@ -99,7 +100,7 @@ impl World {
         serde_json::from_slice(&content).expect("the index is JSON")
     }
 
-    /// The program with these arguments, in this home and with nothing else in its environment.
+    /// The program with these arguments, in this home, with a minimal environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_codex-connector"));
         command.args(args).env_clear().env("HOME", self.home());
@@ -108,12 +109,12 @@ impl World {
         command
     }
 
-    /// A server that was not greeted yet.
+    /// A server without a handshake.
     pub(crate) fn silent_server(&self) -> McpServer {
         McpServer::spawn(self.command(&[]))
     }
 
-    /// A server, ready for calls.
+    /// A server that is ready for calls.
     pub(crate) fn server(&self) -> McpServer {
         let mut server = self.silent_server();
         server.initialize();
@@ -131,26 +132,26 @@ impl World {
     }
 }
 
-/// `arguments` with more of them.
+/// `arguments` extended with `more`.
 pub(crate) fn and(mut arguments: Value, more: Value) -> Value {
     let more = more.as_object().expect("arguments are an object").clone();
     arguments.as_object_mut().expect("arguments are an object").extend(more);
     arguments
 }
 
-/// The word after `**Name:**` in an answer.
+/// The text after `**Name:**` in an answer.
 pub(crate) fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = answer.split_once(&format!("**{name}:**"))?;
     after.lines().next().map(str::trim)
 }
 
-/// The id in an answer.
+/// The task ID in an answer.
 pub(crate) fn task_id(answer: &ToolAnswer) -> String {
-    let id = field(&answer.text, "Task ID").unwrap_or_else(|| panic!("no task id in {}", answer.text));
+    let id = field(&answer.text, "Task ID").unwrap_or_else(|| panic!("no task ID in {}", answer.text));
     id.trim_matches('`').to_owned()
 }
 
-/// Starts a task and returns its id while it runs.
+/// Starts a task, and returns its ID while it runs.
 pub(crate) fn start(server: &mut McpServer, arguments: Value) -> String {
     let answer = server.call("codex_agent", and(arguments, json!({"async": true})), |_| {});
     assert!(!answer.is_error, "{}", answer.text);
@@ -158,7 +159,7 @@ pub(crate) fn start(server: &mut McpServer, arguments: Value) -> String {
     task_id(&answer)
 }
 
-/// Waits until a task has ended, as `codex_status` tells it, and returns that answer.
+/// Waits until `codex_status` reports that a task has ended, and returns that answer.
 pub(crate) fn wait_for_end(server: &mut McpServer, id: &str) -> String {
     eventually("the end of the task", ANSWER_TIMEOUT, || {
         let answer = server.call("codex_status", json!({"taskId": id}), |_| {});
@@ -167,12 +168,12 @@ pub(crate) fn wait_for_end(server: &mut McpServer, id: &str) -> String {
     })
 }
 
-/// Waits until the task's log holds `words`.
+/// Waits until the task's log contains `words`.
 pub(crate) fn wait_for_log(world: &World, id: &str, words: &str) {
     eventually(&format!("`{words}` in the log"), ANSWER_TIMEOUT, || world.log(id).contains(words).then_some(()));
 }
 
-/// The number that a child of the fake agent wrote into its pid file.
+/// The PID that a child of the fake agent wrote to its PID file.
 pub(crate) fn pid_in(file: &Path) -> u32 {
-    eventually("a pid file", ANSWER_TIMEOUT, || fs::read_to_string(file).ok()?.trim().parse().ok())
+    eventually("a PID file", ANSWER_TIMEOUT, || fs::read_to_string(file).ok()?.trim().parse().ok())
 }

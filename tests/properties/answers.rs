@@ -1,4 +1,4 @@
-//! Texts that would like to be something else, put together from pieces of Markdown and of what drives a terminal.
+//! Texts that try to pass for something else: fragments of Markdown and terminal escapes, joined at random.
 
 use codex_connector::fuzzing::markdown;
 use proptest::prelude::*;
@@ -57,9 +57,9 @@ const TEXT_FRAGMENTS: [&str; 48] = [
 ];
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
-    let piece =
+    let fragment =
         prop_oneof![9 => prop::sample::select(&TEXT_FRAGMENTS[..]).prop_map(str::to_owned), 1 => any::<String>()];
-    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+    prop::collection::vec(fragment, 0..12).prop_map(|fragments| fragments.concat().into_bytes())
 }
 
 fn input() -> impl Strategy<Value = PropertyInput> {
@@ -70,7 +70,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn untrusted_text_cannot_imitate_our_own_in_an_answer(input in input()) {
+    fn untrusted_text_cannot_imitate_our_own_text_in_an_answer(input in input()) {
         markdown(&input.0);
     }
 }

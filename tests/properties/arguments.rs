@@ -1,4 +1,4 @@
-//! Arguments of calls with a few things wrong.
+//! Tool call arguments with a few mistakes.
 
 use codex_connector::fuzzing::tool_arguments;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn arguments_are_accepted_within_bounds_or_refused_in_two_lines(input in input()) {
+    fn arguments_are_accepted_within_limits_or_refused_in_two_lines(input in input()) {
         tool_arguments(&input.0);
     }
 }

@@ -1,8 +1,8 @@
-//! Files as a crash, an editor or a stranger leaves them: real content with a few edits.
+//! Files as a crash, an editor or another program might leave them: real content with a few random edits.
 
 use proptest::{prelude::*, sample::Index};
 
-/// What is put into content: the ends of things, and what is none of them.
+/// Bytes to insert: delimiters, line ends, invalid UTF-8 and numbers out of range.
 const WORDS: [&[u8]; 20] = [
     b"\n",
     b"\r\n",
@@ -26,20 +26,20 @@ const WORDS: [&[u8]; 20] = [
     b"`",
 ];
 
-/// One change of some content.
+/// One change to some content.
 #[derive(Debug, Clone)]
 enum ByteEdit {
-    /// All after this is gone.
+    /// Removes everything after this position.
     Cut(Index),
-    /// So many bytes from here on are gone.
+    /// Removes up to this many bytes from this position.
     Remove(Index, usize),
-    /// So many bytes from here on come twice.
+    /// Repeats up to this many bytes from this position.
     Repeat(Index, usize),
-    /// This comes here.
+    /// Inserts these bytes at this position.
     Insert(Index, Vec<u8>),
 }
 
-/// Some of `originals`, most of them changed in some places.
+/// One of `originals`, usually with a few edits.
 pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let at = any::<Index>;
     let edit = prop_oneof![
@@ -57,15 +57,15 @@ pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>>
 
 fn change(content: &mut Vec<u8>, edit: &ByteEdit) {
     let length = content.len();
-    let place = |at: &Index| at.index(length + 1);
-    let range = |at: &Index, most: usize| place(at)..(place(at) + most).min(length);
+    let position = |at: &Index| at.index(length + 1);
+    let range = |at: &Index, most: usize| position(at)..(position(at) + most).min(length);
     match edit {
-        ByteEdit::Cut(at) => content.truncate(place(at)),
+        ByteEdit::Cut(at) => content.truncate(position(at)),
         ByteEdit::Remove(at, most) => drop(content.drain(range(at, *most))),
         ByteEdit::Repeat(at, most) => {
             let again = content[range(at, *most)].to_vec();
-            content.splice(place(at)..place(at), again);
+            content.splice(position(at)..position(at), again);
         }
-        ByteEdit::Insert(at, word) => drop(content.splice(place(at)..place(at), word.iter().copied())),
+        ByteEdit::Insert(at, word) => drop(content.splice(position(at)..position(at), word.iter().copied())),
     }
 }

@@ -1,20 +1,20 @@
-//! JSON of the right form with the wrong things in it.
+//! Well-formed JSON with the wrong content.
 
 use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
-/// What becomes of a value somewhere inside.
+/// A change to one value inside a JSON value.
 #[derive(Debug, Clone)]
 enum JsonEdit {
-    /// It is this.
+    /// Replaces it with this.
     Replace(Value),
-    /// It is not there.
+    /// Removes it.
     Remove,
-    /// It stands under this name.
+    /// Moves it to this key.
     Rename(String),
 }
 
-/// Any value, most of them small, and some of them those that are hard to read.
+/// Any value. Most are small, and some are known to be hard to read.
 pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     let hard = [
         json!(null),
@@ -47,7 +47,7 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Some of `originals`, most of them changed in some places.
+/// One of `originals`, usually with a few edits.
 pub(crate) fn damaged_value(originals: Vec<Value>) -> impl Strategy<Value = Value> {
     let names = ["id", "type", "format", "status", "error", "message", "item", "text", "0123abcd", "89abcdef", ""];
     let edit = prop_oneof![
@@ -59,15 +59,15 @@ pub(crate) fn damaged_value(originals: Vec<Value>) -> impl Strategy<Value = Valu
     (prop::sample::select(originals), edits).prop_map(|(mut value, edits)| {
         for (at, edit) in edits {
             let value_paths = value_paths(&value);
-            if let Some(place) = (!value_paths.is_empty()).then(|| at.get(&value_paths)) {
-                change(&mut value, place, edit);
+            if let Some(path) = (!value_paths.is_empty()).then(|| at.get(&value_paths)) {
+                change(&mut value, path, edit);
             }
         }
         value
     })
 }
 
-/// The places of all values inside of `value`, as JSON pointers.
+/// The paths of all values inside `value`: the JSON pointer of the parent, and the key.
 fn value_paths(value: &Value) -> Vec<(String, String)> {
     let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
     let inside: Vec<(String, &Value)> = match value {

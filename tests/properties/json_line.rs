@@ -1,4 +1,4 @@
-//! Lines of JSON with a few bytes wrong.
+//! Lines of JSON with a few wrong bytes.
 
 use codex_connector::fuzzing::json_line;
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ proptest! {
     #![proptest_config(cases(3_000))]
 
     #[test]
-    fn a_line_is_read_as_far_as_possible(line in line()) {
+    fn as_much_of_a_line_as_possible_is_read(line in line()) {
         json_line(&line);
     }
 }

@@ -1,4 +1,4 @@
-//! Streams whose lines are about as long as the reader's limits.
+//! Streams with lines about as long as the reader's limits.
 
 use codex_connector::fuzzing::line_reader;
 use proptest::prelude::*;

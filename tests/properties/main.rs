@@ -1,8 +1,8 @@
-//! The promises of `src/fuzzing`, held against input that is nearly right.
+//! The promises of `src/fuzzing`, tested with input that is almost right.
 //!
-//! What a fuzzer finds by chance in hours, these make on purpose in seconds: real transcripts, records, indexes and
-//! settings with a few things wrong. A failure shows its input, the smallest there is; it becomes a seed in
-//! `fuzz/seeds`, and so is tried at each run from then on.
+//! A fuzzer may need hours to find such input by chance. These tests build it on purpose in seconds: real transcripts,
+//! records, indexes and settings with a few mistakes. A failure prints the smallest input that causes it. Add that
+//! input to `fuzz/seeds`, and every later run tries it again.
 
 mod answers;
 mod arguments;
@@ -20,12 +20,12 @@ use std::fmt;
 use codex_connector::fuzzing::SEPARATOR;
 use proptest::test_runner::Config;
 
-/// So many inputs are made for a property. None of them is written to a file.
+/// Runs a property with this many inputs. No failing input is written to a file.
 fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
-/// One input, as a property takes it.
+/// One input in the form that a property takes.
 struct PropertyInput(Vec<u8>);
 
 impl PropertyInput {

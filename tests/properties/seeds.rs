@@ -1,4 +1,4 @@
-//! The seeds of the fuzzers: a few good inputs for each, and all that ever went wrong.
+//! The fuzzers' seeds: a few good inputs for each target, and every input that ever failed.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ fn every_fuzz_seed_satisfies_its_property() {
         for seed in seeds {
             let input = fs::read(seed.path()).expect("a seed is readable");
             let kept = std::panic::catch_unwind(|| property(&input));
-            assert!(kept.is_ok(), "{} breaks a promise, see above", seed.path().display());
+            assert!(kept.is_ok(), "{} violates its property; see the output above", seed.path().display());
         }
     }
 }
@@ -22,7 +22,7 @@ fn every_fuzz_seed_satisfies_its_property() {
 fn every_property_has_a_fuzz_target_and_every_target_a_property() {
     let targets = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets"));
     let mut files: Vec<_> = targets
-        .expect("they are there")
+        .expect("the fuzz targets are in the repository")
         .flatten()
         .map(|file| file.file_name().into_string().unwrap_or_default())
         .collect();

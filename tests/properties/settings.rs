@@ -1,4 +1,4 @@
-//! Settings that a user may write: every key there is, with values that are right, or nearly.
+//! Settings that a user might write: every key, with values that are correct or almost correct.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const EXAMPLES: [&str; 3] = [
     include_str!("../../config/examples/several-codex.toml"),
 ];
 
-/// Values of one sort each: whoever takes one of them takes most of them.
+/// Values grouped by type: a key that accepts one of a group accepts most of them.
 const VALUE_KINDS: [&[&str]; 7] = [
     &["true", "false"],
     &["1", "0", "30", "64000", "9223372036854775807", "-1", "1.5", "nan"],
@@ -26,7 +26,7 @@ const VALUE_KINDS: [&[&str]; 7] = [
     &["\"read-only\"", "\"danger-full-access\"", "\"interrupt\"", "\"kill\"", "\"auto\"", "\"info\"", "\"argument\""],
 ];
 
-/// A backend that there may be besides the default one: what it needs, and the other keys of its kind.
+/// An additional backend: its required keys, and the other keys of its kind.
 const FAST: [(&str, &str); 8] = [
     ("backends.fast.kind", "\"command\""),
     ("backends.fast.program", "\"agent\""),
@@ -38,11 +38,11 @@ const FAST: [(&str, &str); 8] = [
     ("backends.fast.ceiling.roots", "[\"/x\"]"),
 ];
 
-/// Keys that are none, or that are sections.
+/// Unknown keys, and keys that are sections.
 const UNUSUAL_VALUES: [&str; 7] =
     ["tasks", "backends", "backends.fast", "agent_env.set.A.B", "taks.keep_events", "heartbeat_interval", "x"];
 
-/// Every key of `default.toml` with its section and its value, those without a default among them.
+/// Every key of `default.toml` with its section and value, including the keys that have no default.
 fn defaults() -> Vec<(String, &'static str)> {
     let mut section = String::new();
     let mut keys = vec![];
@@ -56,10 +56,10 @@ fn defaults() -> Vec<(String, &'static str)> {
     keys
 }
 
-/// Whether two values are of the same sort, as far as one sees.
+/// Whether two values appear to have the same type.
 fn is_like(value: &str, other: &str) -> bool {
-    let sort = |value: &str| {
-        let begins = |what: fn(char) -> bool| value.trim_start_matches('"').starts_with(what);
+    let kind = |value: &str| {
+        let begins = |test: fn(char) -> bool| value.trim_start_matches('"').starts_with(test);
         let is_text = value.starts_with('"');
         match is_text {
             true if begins(|letter| letter.is_ascii_digit()) || ["\"off\"", "\"none\""].contains(&value) => 'n',
@@ -68,10 +68,10 @@ fn is_like(value: &str, other: &str) -> bool {
             false => value.chars().next().unwrap_or(' '),
         }
     };
-    sort(value) == sort(other) || value.starts_with('t') && other.starts_with('f')
+    kind(value) == kind(other) || value.starts_with('t') && other.starts_with('f')
 }
 
-/// A key, and what it is set to: what it is by default, another value of that sort, or any.
+/// A key and a value: its default, another value of the same type, or any value.
 fn setting() -> impl Strategy<Value = (String, String)> {
     let known = [defaults(), FAST.map(|(key, value)| (key.to_owned(), value)).to_vec()].concat();
     let any = || prop::sample::select(VALUE_KINDS.concat());
@@ -89,11 +89,11 @@ fn settings() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(setting(), 0..4)
 }
 
-/// A file of settings, the default ones, or an example, damaged or not.
+/// A file with some settings, or the default file or an example, which may be damaged.
 fn file() -> impl Strategy<Value = Vec<u8>> {
     let lines = |(fast, settings): (bool, Vec<(String, String)>)| {
         let needed = FAST[..3].iter().filter(|_| fast).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        // In a table each key is there once.
+        // A table can have each key only once.
         let table: BTreeMap<_, _> = needed.chain(settings).collect();
         table.iter().flat_map(|(key, value)| format!("{key} = {value}\n").into_bytes()).collect::<Vec<u8>>()
     };
@@ -103,7 +103,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
 
 fn input() -> impl Strategy<Value = PropertyInput> {
     (file(), settings(), settings()).prop_map(|(file, environment, flags)| {
-        // Outside of a file a text has no quotes.
+        // Strings have quotes only in a file.
         let variable = |(key, value): &(String, String)| {
             let name = key.to_uppercase().replace('.', "__");
             format!("CODEX_CONNECTOR_{name}={}", value.trim_matches('"'))
@@ -125,7 +125,7 @@ proptest! {
 }
 
 #[test]
-fn the_tested_keys_are_those_of_the_defaults() {
+fn the_keys_of_the_default_configuration_are_tested() {
     let keys = defaults();
     for key in ["data_dir", "log_dir", "tasks.keep_events", "backends.codex.model", "agent_env.set"] {
         assert!(keys.iter().any(|(found, _)| found == key), "{key} is not among {keys:?}");

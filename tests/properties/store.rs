@@ -1,4 +1,4 @@
-//! Records and indexes, ours and the original's, with a few things wrong.
+//! Records and indexes, in our format and the original program's, with a few mistakes.
 
 use std::{fs, path::Path};
 
@@ -28,10 +28,10 @@ fn running() -> Value {
 
 fn original_index() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/original-tasks.json");
-    serde_json::from_slice(&fs::read(file).expect("the fixture is there")).expect("it is JSON")
+    serde_json::from_slice(&fs::read(file).expect("the fixture is in the repository")).expect("it is JSON")
 }
 
-/// The original's tasks, one of which has the id that is looked for.
+/// The original program's tasks, one of which has the ID that the properties look for.
 fn original_entries() -> Map<String, Value> {
     let Value::Object(mut entries) = original_index() else { panic!("an index is an object") };
     let mut ours = entries.values().next().expect("it has tasks").clone();
@@ -52,7 +52,7 @@ fn indexes_of_all_ages() -> Vec<Value> {
     vec![ours, original_index(), Value::Object(mixed), json!({})]
 }
 
-/// JSON with wrong things in it, and what is JSON no more.
+/// Values as JSON with wrong content, and as bytes that are no longer JSON.
 fn written(values: Vec<Value>) -> impl Strategy<Value = Vec<u8>> {
     let texts = values.iter().flat_map(|value| [format!("{value:#}"), value.to_string()].map(String::into_bytes));
     let damaged = damaged(texts.collect());
@@ -73,7 +73,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn a_record_is_read_or_kept(input in two_files(records_of_all_ages(), indexes_of_all_ages())) {
+    fn a_record_is_read_or_left_alone(input in two_files(records_of_all_ages(), indexes_of_all_ages())) {
         records(&input.0);
     }
 

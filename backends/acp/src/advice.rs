@@ -1,4 +1,4 @@
-//! The meaning of the refusals that any ACP agent may send.
+//! The meaning of ACP agents' failure messages.
 
 use connector_api::{
     Cause, FailureRow, FailureTable,
@@ -6,7 +6,7 @@ use connector_api::{
     advice,
 };
 
-/// The agent has to be logged in. The protocol has an error code for it, and not every agent uses that.
+/// The agent is not logged in. The protocol has an error code for this, but not every agent uses it.
 pub(crate) const LOGIN: FailureRow = FailureRow {
     patterns: &[
         Words("authentication required"),
@@ -34,12 +34,12 @@ pub(crate) const LOGIN: FailureRow = FailureRow {
         "API key not valid. Please pass a valid API key.",
         "Incorrect API key provided: sk-x.",
     ],
-    advice: "log in with the agent's own program, then try again; where `[agent_env] remove` takes its key away, give this \
-             backend an `env.remove` of its own",
+    advice: "log in with the agent's own program, then try again; if `[agent_env] remove` removes its key, give this \
+             backend its own `env.remove`",
     cause: Some(Cause::NotLoggedIn),
 };
 
-/// The failures of codex-acp, claude-agent-acp, gemini and opencode, in the words of the agents that they wrap.
+/// The failures of codex-acp, claude-agent-acp, gemini and opencode, in the words of the wrapped agents.
 pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,

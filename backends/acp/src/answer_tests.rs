@@ -1,4 +1,4 @@
-//! What comes of an agent's words: its answer, or why there is none.
+//! Tests of the answer: which of an agent's texts it contains, and why it may be missing.
 
 use connector_api::{AgentEvent, AgentFailure, AgentSession, Exit, Line, Outcome, Sandbox, Step};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn a_message_ends_when_another_id_starts() {
     assert_eq!(events(update(&mut session, message_chunk(None, "an old model"))), []);
     assert_eq!(events(update(&mut session, message_chunk(Some("1"), "one "))), [message("an old model")]);
     let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
-    assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "it goes on");
+    assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "the message continues");
     assert_eq!(events(update(&mut session, message_chunk(Some("1"), "two"))), []);
     assert_eq!(events(update(&mut session, message_chunk(Some("2"), "three"))), [message("one two")]);
     answer(&mut session, 3, json!({"stopReason": "end_turn"}));
@@ -99,7 +99,7 @@ fn a_broken_thread_is_a_failure_even_if_its_turn_ended_normally() {
     let verdict = run("I begin", "systemError");
     assert_eq!(verdict.outcome, Outcome::Failed(AgentFailure::new("no such model")));
     assert_eq!(verdict.answer.as_deref(), Some("I begin"));
-    assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
+    assert_eq!(run("", "systemError").answer, None, "the reason for the failure is not an answer");
     let mut wordless = prompted();
     update(&mut wordless, message_chunk(Some("1"), "I found three bugs: a, b"));
     update(&mut wordless, status("systemError"));
@@ -108,11 +108,11 @@ fn a_broken_thread_is_a_failure_even_if_its_turn_ended_normally() {
     assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
     assert!(matches!(verdict.outcome, Outcome::Failed(failure) if failure.message.contains("thread broke")));
 
-    let mut of_a_helper = prompted();
+    let mut of_a_subagent = prompted();
     let update = json!({"sessionId": "another", "update": status("systemError")});
-    receive(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
-    answer(&mut of_a_helper, 3, json!({"stopReason": "end_turn"}));
-    assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
+    receive(&mut of_a_subagent, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
+    answer(&mut of_a_subagent, 3, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(of_a_subagent).finish(Exit::Code(0)).outcome, Outcome::Completed);
     assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
 }
 
@@ -149,7 +149,7 @@ fn a_call_that_finishes_after_the_answer_is_not_later_work() {
     assert_eq!((session.has_completed(), session.warnings()), (true, vec![]));
 }
 
-/// A line with a piece of a message, whose text is written as it stands here.
+/// A line with a chunk of a message. `text` is inserted without escaping.
 fn raw_chunk(text: &str) -> String {
     let update = format!(
         r#"{{"sessionUpdate":"agent_message_chunk","messageId":"m","content":{{"type":"text","text":"{text}"}}}}"#
@@ -173,7 +173,7 @@ fn an_endless_message_uses_bounded_memory() {
     let mut session = prompted();
     let line = raw_chunk(&"x".repeat(100_000));
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
-    assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
+    assert!(!steps[0].is_empty() && steps[99].is_empty(), "chunks that are not kept are logged unchanged");
     let last = answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let AgentEvent::Message { text } = &events(last)[0] else { panic!("no message") };
     assert!(text.len() < 3 << 20 && text.contains("bytes left out"), "{} bytes", text.len());

@@ -1,46 +1,46 @@
-//! What a session lets be chosen: its mode and its model.
+//! Chooses the mode and the model of a session.
 //!
-//! Agents tell of them in two ways: in a list of their own (`modes`, `models`), or among `configOptions` (OpenCode 1.18.33,
-//! and others beside the list).
+//! Agents offer them in two ways: in the lists `modes` and `models`, or as `configOptions`. OpenCode 1.18.33 uses only
+//! the second way; some agents use both.
 
 use serde_json::Value;
 
-/// What is chosen.
+/// A setting of a session that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionSetting {
     Mode,
     Model,
 }
 
-/// How it is chosen.
+/// The way in which a setting gets the wanted value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Nothing is to be done.
+    /// The session already has the value.
     AlreadySet {
-        /// The mode or model that it has already; an empty text is any.
+        /// The current mode or model; empty if any will do.
         value: String,
     },
-    /// By `session/set_mode` or `session/set_model`.
+    /// With `session/set_mode` or `session/set_model`.
     Method {
         /// The mode or model.
         value: String,
     },
-    /// By `session/set_config_option`.
+    /// With `session/set_config_option`.
     Option {
-        /// The option's id.
+        /// The option's ID.
         id: String,
         /// The mode or model.
         value: String,
     },
-    /// It cannot be chosen.
+    /// The agent does not offer any of the wanted values.
     None {
-        /// Why.
+        /// The explanation for the user.
         said: String,
     },
 }
 
 impl Choice {
-    /// The mode or model that the session then has, if it has to be a certain one.
+    /// The mode or model that the session must have after this. `None` if any will do.
     pub(crate) fn value(&self) -> Option<&str> {
         match self {
             Self::AlreadySet { value } | Self::Method { value } | Self::Option { value, .. } => {
@@ -51,13 +51,13 @@ impl Choice {
     }
 }
 
-/// How the first of `wanted` that there is, is chosen in the session that `opened` tells of. An empty text is what the
-/// session begins with.
+/// The way to set the first value of `wanted` that the agent offers. `opened` is the agent's answer to the request that
+/// opened the session. An empty text in `wanted` means the initial value, whatever it is.
 pub(crate) fn choice<'a>(what: SessionSetting, wanted: &[&'a str], opened: &'a Value) -> Choice {
     let offers = [what.listed(opened), what.option(opened)];
     for value in wanted {
         let mut reported = offers.iter().filter_map(|offer| offer.current).peekable();
-        // Where the two do not agree, it is set.
+        // If the two reports disagree, set the value.
         if value.is_empty() || (reported.peek().is_some() && reported.all(|current| current == *value)) {
             return Choice::AlreadySet { value: (*value).to_owned() };
         }
@@ -73,21 +73,21 @@ pub(crate) fn choice<'a>(what: SessionSetting, wanted: &[&'a str], opened: &'a V
     Choice::None { said: what.unavailable(wanted, &known) }
 }
 
-/// The mode that a session is in, by a list of `configOptions`.
+/// The current mode in a list of `configOptions`.
 pub(crate) fn mode_in(options: &Value) -> Option<&str> {
     SessionSetting::Mode.option_in(options)?["currentValue"].as_str()
 }
 
-/// What can be chosen in one of the two ways.
+/// The values that an agent offers in one of the two ways.
 #[derive(Debug, Default)]
 struct Offer<'a> {
     values: Vec<&'a str>,
     current: Option<&'a str>,
-    /// The id of the option, where it is one.
+    /// The ID of the option, if this is a config option.
     option: Option<&'a str>,
 }
 
-/// As many names as help.
+/// Maximum number of values that a message lists.
 const MAX_NAMED_VALUES: usize = 12;
 
 impl SessionSetting {
@@ -98,7 +98,7 @@ impl SessionSetting {
         }
     }
 
-    /// What stands in a list of its own.
+    /// The values in the list `modes` or `models`.
     fn listed(self, opened: &Value) -> Offer<'_> {
         let (list, available, current, id) = match self {
             Self::Mode => ("modes", "availableModes", "currentModeId", "id"),
@@ -108,10 +108,10 @@ impl SessionSetting {
         Offer { values, current: opened[list][current].as_str(), option: None }
     }
 
-    /// What stands among the options of the session.
+    /// The values among the session's `configOptions`.
     fn option(self, opened: &Value) -> Offer<'_> {
         let Some(option) = self.option_in(&opened["configOptions"]) else { return Offer::default() };
-        // Values may stand in groups.
+        // Values may be in groups.
         let single = |value| match Value::get(value, "options") {
             Some(inside) => elements(inside),
             None => std::slice::from_ref(value),
@@ -133,7 +133,7 @@ impl SessionSetting {
     fn unavailable(self, wanted: &[&str], known: &[&str]) -> String {
         let (word, wanted_words) = (self.word(), wanted.join("` or `"));
         if known.is_empty() {
-            return format!("it does not let its {word} be chosen, so `{wanted_words}` cannot be");
+            return format!("the agent does not offer a choice of its {word}, so `{wanted_words}` cannot be set");
         }
         let near = wanted.iter().find_map(|value| connector_api::nearest(value, known));
         let near = near.map(|near| format!(" (`{near}`?)")).unwrap_or_default();
@@ -143,7 +143,7 @@ impl SessionSetting {
             String::new()
         };
         let named = known.iter().take(MAX_NAMED_VALUES).copied().collect::<Vec<_>>().join("`, `");
-        format!("it has no {word} `{wanted_words}`{near}; its {word}s are `{named}`{more}")
+        format!("the agent has no {word} `{wanted_words}`{near}; its {word}s are `{named}`{more}")
     }
 }
 
@@ -178,14 +178,14 @@ mod tests {
         ] {
             assert_eq!(choice(what, &["a"], opened), Choice::AlreadySet { value: "a".into() }, "{opened}");
             assert_eq!(choice(what, &["b"], opened), to_b, "{opened}");
-            assert_eq!(choice(what, &["newer", "b", "a"], opened), to_b, "the first that there is");
+            assert_eq!(choice(what, &["newer", "b", "a"], opened), to_b, "the first one that exists");
             let begins = Choice::AlreadySet { value: String::new() };
-            assert_eq!(choice(what, &["newer", ""], opened), begins, "as it begins");
+            assert_eq!(choice(what, &["newer", ""], opened), begins, "the initial value");
             let Choice::None { said } = choice(what, &["c", "d"], opened) else { panic!("{opened}") };
             assert!(said.contains("`c` or `d`") && said.contains("s are `a`, `b`"), "{said}");
         }
         let Choice::None { said } = choice(SessionSetting::Mode, &["c"], &json!({})) else { panic!("there is none") };
-        assert!(said.contains("does not let its mode be chosen"), "{said}");
+        assert!(said.contains("does not offer a choice of its mode"), "{said}");
     }
 
     #[test]
@@ -201,6 +201,6 @@ mod tests {
             assert_eq!(choice(SessionSetting::Mode, &[mode], &opened), Choice::Method { value: mode.into() });
         }
         assert_eq!(mode_in(&opened["configOptions"]), Some("build"));
-        assert_eq!(mode_in(&json!([opened["configOptions"][0]])), None, "that is how hard it thinks");
+        assert_eq!(mode_in(&json!([opened["configOptions"][0]])), None, "an option of another category");
     }
 }

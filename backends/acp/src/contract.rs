@@ -1,4 +1,4 @@
-//! The contract suite, over what a real agent said.
+//! The contract tests, with a real agent's output.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::json;

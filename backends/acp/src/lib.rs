@@ -1,8 +1,20 @@
 //! Any agent that speaks the Agent Client Protocol (ACP, version 1) over stdio, as a backend of codex-connector.
 //!
-//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `requests.rs` has its
-//! requests, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
-//! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
+//! Instead of a command line, the protocol has a conversation:
+//!
+//! ```text
+//! connector                                agent
+//! initialize                            ─▶ its protocol version and capabilities
+//! session/new or session/load           ─▶ the session ID, its modes and models
+//! session/set_model, session/set_mode   ─▶ (only if needed)
+//! session/prompt                        ─▶ session/update, … and at last the reason why the turn ended
+//!                                       ◀─ session/request_permission, at any time during the turn
+//! ```
+//!
+//! `session.rs` conducts it, `requests.rs` lists the requests, `choices.rs` chooses the mode and the model,
+//! `updates.rs` reads the updates, and `permission.rs` answers the agent's requests for permission. Agents differ in
+//! the names of their modes and in how they are started: `settings.rs` has presets for some agents and accepts any
+//! other.
 
 mod advice;
 #[cfg(test)]
@@ -73,12 +85,12 @@ impl AgentBackend for Acp {
             return Err(Unsupported::Sandbox {
                 sandbox: request.sandbox,
                 found: agent,
-                why: "`modes` in this backend's settings has no mode that enforces it".into(),
+                why: "`modes` in this backend's settings has no mode for it".into(),
             });
         }
         let model = request.model_to_pass(self.settings.model.as_deref())?;
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
-            return Err(Unsupported::resume(session, &agent, "that is no id of a session"));
+            return Err(Unsupported::resume(session, &agent, "it is not a valid session ID"));
         }
         // codex-acp 2.6.0 runs `/logout` and the like instead of calling the model, also after white space.
         if slash_command(request.prompt.trim_start()).is_some() {
@@ -94,7 +106,7 @@ impl AgentBackend for Acp {
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         let modes = self.own.modes.get(&request.sandbox).map(Modes::in_order).unwrap_or_default();
-        // Where no argument names it, the session does.
+        // If no argument names the model, the session sets it.
         let model = request.model.clone().or_else(|| self.settings.model.clone());
         let model = model.filter(|_| self.own.model_args.is_empty());
         Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.answer_timeout()))
@@ -104,7 +116,7 @@ impl AgentBackend for Acp {
 impl BackendKind for Acp {
     const KIND: &'static str = "acp";
 
-    /// Of the agents that are known by name, those around Claude Code get them.
+    /// Only the presets that wrap Claude Code get these variables.
     const NEEDS: &'static [&'static str] = settings::CLAUDE_PROGRAMS;
 
     fn schema() -> Value {
@@ -128,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_task_that_looks_like_a_command_is_refused() {
-        let name = BackendName::new("agent").expect("it follows the rule for names");
-        let agent = Acp::build(name, json!({"program": "codex-acp"})).expect("good settings");
+        let name = BackendName::new("agent").expect("`agent` is a valid name");
+        let agent = Acp::build(name, json!({"program": "codex-acp"})).expect("valid settings");
         let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
         let launched = |prompt: &str| {
             let request = AgentRequest::new(prompt, "/", Sandbox::DangerFullAccess);

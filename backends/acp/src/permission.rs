@@ -1,24 +1,24 @@
-//! What an agent is allowed when it asks.
+//! Answers an agent's requests for permission.
 //!
-//! Asking is the agent's own care, and no sandbox: an agent is asked nothing by us that it does not ask itself. Where it
-//! does, it gets what its task's sandbox allows, once.
+//! Such requests are not a sandbox, because an agent decides for itself whether to ask. When it does, it is allowed
+//! what its task's sandbox allows, once.
 
 use std::path::{Component, Path, PathBuf};
 
 use connector_api::{AgentRequest, Sandbox};
 use serde_json::{Value, json};
 
-/// The answer to `session/request_permission` that allows it, once if it can be.
+/// The answer to `session/request_permission` that allows the call, only once if possible.
 pub(crate) fn allow(params: &Value) -> Value {
     select_option(params, ["allow_once", "allow_always"])
 }
 
-/// The answer that does not.
+/// The answer that denies the call.
 pub(crate) fn deny(params: &Value) -> Value {
     select_option(params, ["reject_once", "reject_always"])
 }
 
-/// One of the options that the agent offers, or that the request is off.
+/// Selects the first option of these kinds that the agent offers, or cancels the request.
 fn select_option(params: &Value, kinds: [&str; 2]) -> Value {
     let options = params["options"].as_array().map_or(&[][..], Vec::as_slice);
     let option = kinds.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
@@ -28,9 +28,9 @@ fn select_option(params: &Value, kinds: [&str; 2]) -> Value {
     }
 }
 
-/// What a call would do, in the agent's own words and with the files that it names.
+/// Describes a call in the agent's own words, with the files that it names.
 pub(crate) fn describe(call: &Value) -> String {
-    let title = call["title"].as_str().or(call["kind"].as_str()).unwrap_or("something that it does not name");
+    let title = call["title"].as_str().or(call["kind"].as_str()).unwrap_or("an unnamed action");
     let paths = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let paths = paths.filter_map(|location| location["path"].as_str()).filter(|path| !title.contains(path));
     std::iter::once(title).chain(paths).collect::<Vec<_>>().join(" ")
@@ -39,17 +39,18 @@ pub(crate) fn describe(call: &Value) -> String {
 /// Whether the sandbox of the task allows a call.
 pub(crate) fn is_allowed(request: &AgentRequest, call: &Value) -> bool {
     let kind = call["kind"].as_str().unwrap_or("other");
-    let only_looks = matches!(kind, "read" | "search" | "think");
+    let only_reads = matches!(kind, "read" | "search" | "think");
     match request.sandbox {
         Sandbox::DangerFullAccess => true,
-        Sandbox::ReadOnly => only_looks,
+        Sandbox::ReadOnly => only_reads,
         Sandbox::WorkspaceWrite => {
-            only_looks || (matches!(kind, "edit" | "delete" | "move") && is_inside(request, call))
+            only_reads || (matches!(kind, "edit" | "delete" | "move") && is_inside(request, call))
         }
     }
 }
 
-/// Whether all files that the call names are in the working directory; a call that names none could be about any.
+/// Whether all files that the call names are in the working directory. False if it names none, because it could then
+/// change any file.
 fn is_inside(request: &AgentRequest, call: &Value) -> bool {
     let locations =
         call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|location| &location["path"]);
@@ -64,7 +65,7 @@ fn is_inside(request: &AgentRequest, call: &Value) -> bool {
         })
 }
 
-/// The path without `.` and `..`, by its words alone: symbolic links are the sandbox's business.
+/// The path without `.` and `..`. Symbolic links are not resolved; they are a matter for the sandbox.
 fn normalized(directory: &Path, path: &str) -> PathBuf {
     let mut normalized = PathBuf::new();
     for component in directory.join(path).components() {

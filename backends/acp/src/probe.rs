@@ -1,16 +1,16 @@
-//! Which version of the agent is installed.
+//! Finds the version of the installed agent.
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
 use crate::settings::AcpSettings;
 
-/// The longest version that is shown, in characters.
+/// Maximum length of a version that is shown, in characters.
 const MAX_VERSION_CHARS: usize = 60;
 
-/// Stands for a version that is not told.
+/// Shown if the agent does not report its version.
 const UNKNOWN: &str = "version unknown";
 
-/// Reads the answer to `version_args`. What the agent can do it says itself, when it is greeted.
+/// Reads the answer to `version_args`. The agent reports its capabilities later, when the session initializes it.
 pub(crate) fn understand(settings: &AcpSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let version = match answers.first() {
         None => UNKNOWN.to_owned(),

@@ -1,6 +1,6 @@
-//! The requests of ACP that are made here.
+//! The ACP requests that this backend sends.
 
-/// The version of the protocol that is spoken here.
+/// The version of the protocol that this backend supports.
 pub(crate) const VERSION: u64 = 1;
 
 /// A request to the agent.
@@ -16,7 +16,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// The agent's name for it, for messages.
+    /// The method of this request. `resumes` says whether the run resumes a session.
     pub(crate) fn method(self, resumes: bool) -> &'static str {
         match self {
             Self::Initialize => "initialize",

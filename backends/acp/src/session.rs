@@ -1,4 +1,5 @@
-//! One run: greet, open a session, set the mode, prompt, and listen until the turn is over.
+//! One run: initialize the agent, open a session, set its model and mode, send the prompt, and follow the turn to its
+//! end.
 
 use std::time::Duration;
 
@@ -16,30 +17,31 @@ use crate::{
     updates::Updates,
 };
 
-/// The error that says: log in first.
+/// The error code of an agent that is not logged in.
 const AUTH_REQUIRED: i64 = -32000;
 
-/// What one run has come to.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct AcpSession {
     reader: JsonReader,
     request: AgentRequest,
-    /// The modes that enforce the sandbox, of which the first that the agent has is set. Without any it stays as it begins.
+    /// The modes that enforce the sandbox. The first one that the agent has is set; if this is empty, the mode is not
+    /// changed.
     modes: Vec<String>,
-    /// The model to choose in the session, where the command line does not.
+    /// The model to set in the session, if the command line does not.
     model: Option<String>,
-    /// How the mode is chosen, once the session is open; nothing where none has to be.
+    /// The way to set the mode, known once the session is open. `None` if it need not be set.
     mode_choice: Option<Choice>,
-    /// The mode that the session has to be in.
+    /// The mode that the session must be in.
     mode: Option<String>,
-    /// The mode that the agent last said to be in, since it was asked for one.
+    /// The mode that the agent last reported since a mode was requested.
     reported_mode: Option<String>,
     answer_timeout: Duration,
-    /// One request at a time; none when the turn is over.
+    /// At most one request is pending; none after the turn.
     rpc: JsonRpc<Request>,
     session_id: Option<String>,
     updates: Updates,
-    /// What it wanted to do last and was not allowed to.
+    /// The last action that was denied, until the agent does something else.
     denied: Option<String>,
     outcome: Option<Outcome>,
     usage: Option<Usage>,
@@ -47,8 +49,8 @@ pub(crate) struct AcpSession {
 }
 
 impl AcpSession {
-    /// A run of `request`, in the first of `modes` that there is and with `model` if there are such, with an agent that may
-    /// take `answer_timeout` for what it owes at once.
+    /// A run of `request`, in the first of `modes` that the agent has, and with `model`, if given. The agent must
+    /// answer every request but the prompt within `answer_timeout`.
     pub(crate) fn new(
         request: AgentRequest,
         modes: Vec<String>,
@@ -74,14 +76,14 @@ impl AcpSession {
         }
     }
 
-    /// Makes a request, and waits for its answer: for as long as it takes where the agent works.
+    /// Sends a request and waits for its answer, without a time limit if it is the prompt.
     fn send_request(&mut self, request: Request, params: Value) -> Vec<Step> {
         let deadline = if request == Request::Prompt { None } else { Some(self.answer_timeout) };
         let method = request.method(self.resumes());
         vec![Step::Send(self.rpc.request(request, method, params)), Step::Deadline(deadline)]
     }
 
-    /// The request that is being waited for.
+    /// The request that has no answer yet.
     fn pending_request(&self) -> Option<Request> {
         self.rpc.pending_request().copied()
     }
@@ -114,14 +116,15 @@ impl AcpSession {
         let version = result["protocolVersion"].as_u64();
         if version != Some(VERSION) {
             let spoken = version.map_or("none".to_owned(), |version| version.to_string());
-            return self
-                .fail(AgentFailure::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
+            return self.fail(AgentFailure::new(format!(
+                "it speaks version {spoken} of ACP, but version {VERSION} is required"
+            )));
         }
         let directory = self.request.working_directory.display().to_string();
         let mut params = json!({"cwd": directory, "mcpServers": []});
         if let Some(session) = self.request.resume.clone() {
             if result["agentCapabilities"]["loadSession"] != true {
-                return self.fail(AgentFailure::new("it cannot go on with an earlier session (no `loadSession`)"));
+                return self.fail(AgentFailure::new("it cannot resume sessions (it does not report `loadSession`)"));
             }
             params["sessionId"] = session.into();
         }
@@ -130,9 +133,9 @@ impl AcpSession {
 
     fn on_session_opened(&mut self, result: &Value) -> Vec<Step> {
         let id = self.request.resume.clone().or_else(|| result["sessionId"].as_str().map(str::to_owned));
-        let Some(id) = id else { return self.fail(AgentFailure::new("it opened a session without an id")) };
+        let Some(id) = id else { return self.fail(AgentFailure::new("it opened a session without an ID")) };
         self.session_id = Some(id.clone());
-        // What came before were words of the earlier session.
+        // Until now, the agent repeated the history of the earlier session.
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
         let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
@@ -155,7 +158,8 @@ impl AcpSession {
         steps
     }
 
-    /// The mode comes after the model: an agent may change it where a model does not have it.
+    /// Sets the mode. This comes after the model, because an agent may change the mode if the model does not support
+    /// it.
     fn choose_mode(&mut self) -> Vec<Step> {
         let id = self.session_id.clone();
         match self.mode_choice.take() {
@@ -169,28 +173,29 @@ impl AcpSession {
                 self.send_request(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
-                let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
-                let advice = Some("set `modes` of this backend to what the agent has".to_owned());
+                let said = format!("{said}; sandbox `{}` needs it", self.request.sandbox);
+                let advice = Some("set `modes` of this backend to modes that the agent has".to_owned());
                 self.fail(AgentFailure { advice, ..AgentFailure::new(said) })
             }
         }
     }
 
-    /// Remembers the mode that the agent says to be in, if it says so here.
+    /// Records the agent's current mode, if it is in this message.
     fn update_mode(&mut self, reported: &Value) {
         if let Some(mode) = reported["currentModeId"].as_str().or_else(|| mode_in(&reported["configOptions"])) {
             self.reported_mode = Some(mode.to_owned());
         }
     }
 
-    /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
+    /// Ends the run if the agent reports a mode other than the one that must enforce the sandbox.
     fn stop_if_mode_changed(&mut self) -> Option<Vec<Step>> {
         let (mode, reported) = (self.mode.as_ref()?, self.reported_mode.as_ref()?);
         if mode == reported || self.request.sandbox == Sandbox::DangerFullAccess {
             return None;
         }
         let sandbox = self.request.sandbox;
-        let said = format!("it is in mode `{reported}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
+        let said =
+            format!("it is in mode `{reported}`, but sandbox `{sandbox}` needs mode `{mode}`, so it was stopped");
         Some(self.fail(AgentFailure::new(said)))
     }
 
@@ -211,9 +216,8 @@ impl AcpSession {
                 self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.failure(said)))
             }
             Some("cancelled") if let Some(denied) = &self.denied => {
-                let said =
-                    format!("it gave up, as sandbox `{}` does not allow it this: {denied}", self.request.sandbox);
-                let advice = Some("ask for a wider sandbox, or for less".to_owned());
+                let said = format!("it gave up because sandbox `{}` does not allow: {denied}", self.request.sandbox);
+                let advice = Some("ask for a less strict sandbox, or change the task".to_owned());
                 Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) })
             }
             Some(reason) => Outcome::Failed(AgentFailure::new(format!("the turn ended early: {reason}"))),
@@ -225,14 +229,14 @@ impl AcpSession {
 
     fn on_error_response(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
         let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.message);
-        // Some agents use the code for every error of theirs, so the words decide first.
+        // Some agents use this code for all errors, so the message takes precedence.
         let by_code = (error.code == Some(AUTH_REQUIRED)).then_some(&LOGIN);
         let row = FAILURES.find(&said).or(by_code);
         let failure = row.map_or_else(|| AgentFailure::new(said.as_str()), |row| row.failure(said.as_str()));
         self.fail(failure)
     }
 
-    /// The run is over, and came to nothing.
+    /// Ends the run with a failure.
     fn fail(&mut self, failure: AgentFailure) -> Vec<Step> {
         self.rpc.stop_waiting();
         let event = Step::Event(AgentEvent::FatalError { message: failure.message.clone() });
@@ -241,7 +245,7 @@ impl AcpSession {
     }
 
     fn on_notification(&mut self, method: String, params: &Value, surrogates: SplitSurrogates) -> Vec<Step> {
-        // An agent may have sessions of its own, for its helpers.
+        // An agent may have other sessions, for its subagents.
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
         let update = &params["update"];
@@ -255,12 +259,12 @@ impl AcpSession {
             return end;
         }
         if update["sessionUpdate"] == "tool_call" {
-            // It goes on with something else.
+            // The agent does something else, so it has not given up.
             self.denied = None;
         }
         let Some(events) = self.updates.read(update, surrogates) else { return vec![] };
         if events.is_empty() {
-            // A piece of a text, which is told whole when it has ended.
+            // A chunk of a text, which becomes one event when it is complete. This step marks the line as understood.
             return vec![Step::Deadline(None)];
         }
         events.into_iter().map(Step::Event).collect()
@@ -307,7 +311,7 @@ impl AgentSession for AcpSession {
             Line::Whole(bytes) => bytes,
             Line::TooLong { head, length } => {
                 let is_update = String::from_utf8_lossy(head).contains("session/update");
-                // What was owed may have been in it, and will not come again.
+                // It may have been the pending answer, which the agent will not repeat.
                 return match self.pending_request() {
                     Some(_) if !is_update => {
                         self.fail(AgentFailure::new(format!("it sent a message of {length} bytes")))
@@ -335,7 +339,7 @@ impl AgentSession for AcpSession {
     fn overdue(&mut self) -> Vec<Step> {
         let Some(request) = self.pending_request() else { return vec![] };
         let (method, answer_timeout) = (request.method(self.resumes()), self.answer_timeout.as_secs());
-        let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
+        let words = self.stderr.text().map(|words| format!("; its stderr: {words}")).unwrap_or_default();
         self.fail(AgentFailure::new(format!("it did not answer `{method}` within {answer_timeout} s{words}")))
     }
 
@@ -358,19 +362,19 @@ impl AgentSession for AcpSession {
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
-        // What it was saying when it ended.
+        // Keep an incomplete message.
         let _ = self.updates.finish();
         let outcome = self.outcome.unwrap_or_else(|| {
             let said = self.stderr.text();
             Outcome::Failed(AgentFailure::new(
-                said.unwrap_or_else(|| format!("it ended with {exit} in the middle of its work")),
+                said.unwrap_or_else(|| format!("it ended with {exit} before its turn was over")),
             ))
         });
         Verdict { outcome, answer: self.updates.answer(), session_id: self.session_id, usage: self.usage }
     }
 }
 
-/// Tokens, where the agent tells.
+/// The tokens used, if the agent reports them.
 fn usage(usage: &Value) -> Option<Usage> {
     let count = |key: &str| usage[key].as_u64();
     let input = count("inputTokens")?;

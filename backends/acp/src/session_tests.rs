@@ -1,4 +1,4 @@
-//! Conversations, one step after the other.
+//! Tests of the conversation with an agent, step by step.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) fn update(session: &mut AcpSession, update: Value) -> Vec<Step> {
     )
 }
 
-/// What is sent among the steps.
+/// The messages that these steps send.
 fn sent(steps: &[Step]) -> Vec<Value> {
     let sent = steps.iter().filter_map(|step| match step {
         Step::Send(bytes) => Some(serde_json::from_slice(bytes).expect("it is JSON")),
@@ -55,7 +55,7 @@ pub(crate) fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
     events.collect()
 }
 
-/// A session that has its prompt.
+/// A session that has sent its prompt.
 pub(crate) fn prompted() -> AcpSession {
     prompted_in(Sandbox::DangerFullAccess)
 }
@@ -66,7 +66,7 @@ pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s"}));
     assert_eq!(sent(&steps)[0]["method"], "session/prompt", "{steps:?}");
-    assert!(steps.contains(&Step::Deadline(None)), "it may work for as long as it takes");
+    assert!(steps.contains(&Step::Deadline(None)), "the prompt has no time limit");
     session
 }
 
@@ -98,7 +98,7 @@ fn a_run_initializes_opens_a_session_sets_the_mode_and_prompts() {
 #[test]
 fn a_missing_mode_fails_the_run() {
     for (modes, words) in [
-        (json!(null), "does not let its mode be chosen, so `plan`"),
+        (json!(null), "does not offer a choice of its mode, so `plan`"),
         (json!({"currentModeId": "a", "availableModes": [{"id": "a"}]}), "no mode `plan`"),
     ] {
         let mut session = session(Some("plan"), None);
@@ -134,7 +134,7 @@ fn the_model_is_set_before_mode_and_prompt_or_the_task_fails() {
     assert!(said(session).contains("no model `z`"));
 }
 
-/// A read-only session that has asked for the mode `plan` by an option.
+/// A read-only session that has requested the mode `plan` with an option.
 fn planned() -> AcpSession {
     let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
     let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, ANSWER_TIMEOUT);
@@ -157,7 +157,7 @@ fn a_mode_set_by_an_option_must_be_confirmed() {
     assert_eq!(sent(&steps)[0]["method"], "session/prompt");
     let mut session = planned();
     assert!(answer(&mut session, 3, json!({"configOptions": options("build")})).contains(&Step::Finished));
-    assert!(said(session).contains("it is in mode `build`, and sandbox `read-only` needs mode `plan`"));
+    assert!(said(session).contains("it is in mode `build`, but sandbox `read-only` needs mode `plan`"));
 }
 
 #[test]
@@ -174,10 +174,10 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     }
     let mut session = planned();
     update(&mut session, left.clone());
-    assert!(answer(&mut session, 3, json!({})).contains(&Step::Finished), "it took another mode than was asked");
+    assert!(answer(&mut session, 3, json!({})).contains(&Step::Finished), "it is not in the requested mode");
 
     let mut free = session_in(&["all"]);
-    assert!(!update(&mut free, left).contains(&Step::Finished), "nothing is enforced there");
+    assert!(!update(&mut free, left).contains(&Step::Finished), "without a sandbox, no mode is enforced");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn the_initial_mode_is_enforced_too() {
     let left = json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"});
     assert!(update(&mut begun(None), left.clone()).contains(&Step::Finished));
 
-    // The model that is chosen does not have it.
+    // The requested model does not support the mode.
     let mut session = begun(Some("y"));
     update(&mut session, left);
     let steps = answer(&mut session, 3, json!({}));
@@ -223,7 +223,7 @@ fn modes_reported_before_the_request_do_not_count() {
     }
 }
 
-/// A session without a sandbox that has the first of these modes, and its prompt.
+/// A session without a sandbox, in the first of these modes, that has sent its prompt.
 fn session_in(modes: &[&str]) -> AcpSession {
     let mut session =
         AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, ANSWER_TIMEOUT);
@@ -286,7 +286,7 @@ fn a_working_agent_is_cancelled_through_the_protocol() {
     idle.start();
     assert_eq!(idle.interrupt(), Interrupt::Signal);
     let mut busy = prompted();
-    let Interrupt::Steps(steps) = busy.interrupt() else { panic!("it has a polite stop") };
+    let Interrupt::Steps(steps) = busy.interrupt() else { panic!("it can be cancelled through the protocol") };
     assert_eq!(sent(&steps), [json!({"jsonrpc": "2.0", "method": "session/cancel", "params": {"sessionId": "s"}})]);
     assert!(answer(&mut busy, 3, json!({"stopReason": "cancelled"})).contains(&Step::Finished));
     assert_eq!(busy.interrupt(), Interrupt::Signal, "its turn is over");
@@ -345,10 +345,14 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
     }
     let mut silent = session(None, None);
     silent.start();
-    assert_eq!(silent.stdout(Line::Whole(b"{\"jsonrpc\": \"2.0\", \"id\": 9, \"result\": {}}")), [], "nobody asked");
+    assert_eq!(
+        silent.stdout(Line::Whole(b"{\"jsonrpc\": \"2.0\", \"id\": 9, \"result\": {}}")),
+        [],
+        "no such request was sent"
+    );
     silent.stderr(Line::Whole(b"Ok to proceed? (y)"));
     assert!(silent.overdue().contains(&Step::Finished));
-    assert_eq!(said(silent), "it did not answer `initialize` within 7 s; it had said: Ok to proceed? (y)");
+    assert_eq!(said(silent), "it did not answer `initialize` within 7 s; its stderr: Ok to proceed? (y)");
 
     let mut huge = prompted();
     assert_eq!(huge.stdout(Line::TooLong { head: b"{\"method\":\"session/update\"", length: 9 << 20 }), []);
@@ -363,7 +367,7 @@ fn an_error_is_explained_by_its_message_or_else_by_its_code() {
         (-32000, "no", Some(Cause::NotLoggedIn)),
         (-32000, "You've hit your usage limit.", Some(Cause::OutOfQuota)),
         (-32603, "Selected model is at capacity. Please try a different model.", Some(Cause::Capacity)),
-        (-32603, "Internal error, request id 9c401d2e-429f", None),
+        (-32603, "Internal error in request 9c401d2e-429f", None),
     ] {
         let mut session = session(None, None);
         session.start();

@@ -1,4 +1,4 @@
-//! The settings of an ACP backend, and the agents that are known by name.
+//! The settings of an ACP backend, and the presets for some agents.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -7,10 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Stands for the model in `model_args`.
+/// The placeholder for the model in `model_args`.
 pub(crate) const MODEL: &str = "{model}";
 
-/// How long an agent may take for an answer that it owes at once, unless the settings say otherwise.
+/// The default of `answer_seconds`.
 const DEFAULT_ANSWER_SECONDS: u64 = 60;
 
 /// The keys of `[backends.NAME]` with `kind = "acp"`.
@@ -42,18 +42,19 @@ pub(crate) struct AcpSettings {
     pub(crate) preset: Option<String>,
     /// The arguments that make the program speak ACP on stdin and stdout.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the agent
-    /// supports that.
+    /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the
+    /// agent supports that.
     pub(crate) model_args: Vec<String>,
-    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first that the
-    /// agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone, or last in the
-    /// list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no enforcement.
+    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first
+    /// that the agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone,
+    /// or last in the list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no
+    /// enforcement.
     #[schemars(schema_with = "modes_schema")]
     pub(crate) modes: BTreeMap<Sandbox, Modes>,
     /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
-    /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work is the
-    /// task's time limit.
+    /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work
+    /// is the task's time limit.
     pub(crate) answer_seconds: u64,
     /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
@@ -73,10 +74,10 @@ impl Default for AcpSettings {
     }
 }
 
-/// The modes in which an agent enforces a sandbox, the one to prefer first.
-// Nothing is kept in this form: it is what a person writes.
+/// The modes in which an agent enforces a sandbox, in order of preference.
+// `untagged` is acceptable because only people write this; it is never stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "it takes the name of a mode, or a list of such names")]
+#[serde(untagged, expecting = "expected the name of a mode, or a list of names")]
 pub(crate) enum Modes {
     One(String),
     Several(Vec<String>),
@@ -91,8 +92,7 @@ impl Modes {
     }
 }
 
-/// What Claude Code needs of an environment, and what is of the session that started the server and not for it; see the kind
-/// `claude`.
+/// The environment variables that Claude Code needs. See the kind `claude`.
 pub(crate) const CLAUDE_PROGRAMS: &[&str] = &[
     "ANTHROPIC_*",
     "CLAUDE_CONFIG_DIR",
@@ -102,7 +102,7 @@ pub(crate) const CLAUDE_PROGRAMS: &[&str] = &[
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
 ];
 
-/// The agents that are known by name.
+/// The known agents.
 const PRESETS: [&str; 5] = ["gemini", "opencode", "codex-acp", "claude-agent-acp", "claude-code-acp"];
 
 pub(crate) fn schema() -> Value {
@@ -116,7 +116,7 @@ pub(crate) fn read(written: Value) -> Result<(ProgramSettings, AcpSettings), Set
         None => written,
     };
     let (mut settings, own): (ProgramSettings, AcpSettings) = RULES.read_with(filled)?;
-    // Only the agents around Claude Code need this.
+    // Only the agents that wrap Claude Code need these variables.
     if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
         settings.env.admit.clear();
     }
@@ -127,53 +127,53 @@ pub(crate) fn read(written: Value) -> Result<(ProgramSettings, AcpSettings), Set
 impl AcpSettings {
     fn check(&self) -> Result<(), SettingsProblem> {
         if self.modes.is_empty() {
-            return Err(SettingsProblem::of("modes", "is empty, so that every task would be refused"));
+            return Err(SettingsProblem::of("modes", "is empty, so every task would be refused"));
         }
         for (sandbox, modes) in &self.modes {
             check_modes(*sandbox, modes.in_order())
                 .map_err(|why| SettingsProblem::of(&format!("modes.{sandbox}"), why))?;
         }
         if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| arg.contains(MODEL)) {
-            return Err(SettingsProblem::of("model_args", &format!("has no `{MODEL}` in it")));
+            return Err(SettingsProblem::of("model_args", &format!("does not contain `{MODEL}`")));
         }
         if self.answer_seconds == 0 {
-            return Err(SettingsProblem::of("answer_seconds", "is 0, in which nothing answers"));
+            return Err(SettingsProblem::of("answer_seconds", "is 0, but an agent needs time to answer"));
         }
         Ok(())
     }
 
-    /// How long an answer may take that is owed at once.
+    /// The time limit for an answer to any request but the prompt.
     pub(crate) fn answer_timeout(&self) -> Duration {
         Duration::from_secs(self.answer_seconds)
     }
 }
 
-/// Checks that these modes can enforce a sandbox. Fails with the end of a sentence that says why not. The mode that an agent begins in may be another one
-/// after its next update, so it does not stand in for one that enforces something.
+/// Checks that these modes can enforce a sandbox. Fails with the end of a sentence about the mistake. An agent's
+/// initial mode may change with its next version, so it cannot replace a mode that enforces a sandbox.
 fn check_modes(sandbox: Sandbox, modes: &[String]) -> Result<(), &'static str> {
-    let begins = modes.iter().position(String::is_empty);
-    match begins {
-        _ if modes.is_empty() => Err("names no mode; leave it out, and the sandbox is refused"),
+    let initial = modes.iter().position(String::is_empty);
+    match initial {
+        _ if modes.is_empty() => Err("is an empty list; remove it to refuse this sandbox"),
         Some(at) if at + 1 < modes.len() => {
-            Err("has an empty text before its end, so that what follows is never taken")
+            Err("has an empty text before its end, so the modes after it are never used")
         }
         Some(1..) if sandbox != Sandbox::DangerFullAccess => {
-            Err("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
+            Err("mixes modes with an empty text, which does not enforce it; write only modes, or only the empty text")
         }
         _ => Ok(()),
     }
 }
 
-/// The preset that a program is called like.
+/// The preset with the same name as a program.
 fn named_like(program: &str) -> Option<&str> {
     let name = Path::new(program).file_name()?.to_str()?;
     PRESETS.contains(&name).then_some(name)
 }
 
-/// The settings of an agent that is known by name, under those that were written.
+/// The written settings, with those of the preset as defaults.
 fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
     let mut settings = match preset {
-        // Its modes below `yolo` still let tools write that are not asked about; they are nobody's sandbox.
+        // In its modes below `yolo`, some tools still write without asking, so those modes are not a sandbox.
         "gemini" => json!({
             "program": "gemini",
             "args": ["--acp"],
@@ -186,15 +186,14 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
             "args": ["acp"],
             "install_hint": "install OpenCode with `npm install -g opencode-ai`"
         }),
-        // Its newest name for the mode comes first (2.6.0, 0.16.0). In its other modes commands come to nothing, without a
-        // word about it.
+        // The names of one mode, newest first (2.6.0, 0.16.0). In its other modes, commands silently have no effect.
         "codex-acp" => json!({
             "program": "codex-acp",
             "modes": {"danger-full-access": ["agent-full-access", "full-access"]},
             "version_args": [],
             "install_hint": "install it with `npm install -g @agentclientprotocol/codex-acp`"
         }),
-        // Without that mode, which root does not get, it asks, and is allowed.
+        // Root cannot use `bypassPermissions`. In the other modes, it asks for permission and gets it.
         "claude-agent-acp" => json!({
             "program": "claude-agent-acp",
             "modes": {"danger-full-access": ["bypassPermissions", "default", ""]},
@@ -209,7 +208,7 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
         other => {
             let meant = connector_api::nearest(other, &PRESETS).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
             let known = PRESETS.join("`, `");
-            return Err(SettingsProblem::of("preset", &format!("is `{other}`{meant}; the known ones are `{known}`")));
+            return Err(SettingsProblem::of("preset", &format!("is `{other}`{meant}; valid presets: `{known}`")));
         }
     };
     if let (Value::Object(settings), Value::Object(written)) = (&mut settings, written) {
@@ -237,22 +236,22 @@ mod tests {
     #[test]
     fn a_known_agent_needs_only_its_name() {
         for preset in PRESETS {
-            let (settings, own) = read(json!({"preset": preset})).expect("it is known");
+            let (settings, own) = read(json!({"preset": preset})).expect("the preset exists");
             assert!(!settings.program.is_empty() && own.install_hint.is_some(), "{preset}");
             assert_eq!(own.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
         }
         let keys = |preset: &str| {
             let env = json!({"remove": ["ANTHROPIC_*"], "admit": CLAUDE_PROGRAMS});
             let rules = read(json!({"preset": preset, "env": env})).map(|(settings, _)| settings.env);
-            let theirs = rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]);
+            let theirs = rules.expect("the preset exists").apply([("ANTHROPIC_API_KEY".into(), "x".into())]);
             theirs.contains_key(std::ffi::OsStr::new("ANTHROPIC_API_KEY"))
         };
         let all = ["claude-code-acp", "claude-agent-acp", "codex-acp"].map(keys);
-        assert_eq!(all, [true, true, false], "Claude Code's keys are for it alone");
+        assert_eq!(all, [true, true, false], "only Claude Code gets its keys");
         let own = read(json!({"preset": "claude-agent-acp", "env": {"remove": ["ANTHROPIC_*"]}}));
-        assert!(own.expect("it is known").0.env.admit.is_empty(), "what its user takes away is not given back");
+        assert!(own.expect("the preset exists").0.env.admit.is_empty(), "the user's own `remove` is respected");
         let settings = read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
-        let (settings, own) = settings.expect("what is written wins");
+        let (settings, own) = settings.expect("written settings override the preset");
         assert_eq!((settings.program.as_str(), own.args.len(), own.model_args.len()), ("/opt/gemini", 2, 2));
     }
 
@@ -260,17 +259,17 @@ mod tests {
     fn a_known_agent_is_recognized_by_its_program() {
         for (program, is_known) in [("gemini", true), ("/opt/bin/gemini", true), ("~/gemini", true), ("gemini2", false)]
         {
-            let (settings, own) = read(json!({"program": program})).expect("good settings");
+            let (settings, own) = read(json!({"program": program})).expect("valid settings");
             assert_eq!((settings.program.as_str(), own.args == ["--acp"]), (program, is_known));
         }
-        let (_, own) = read(json!({"program": "gemini", "preset": "opencode"})).expect("good settings");
-        assert_eq!(own.args, ["acp"], "what is written wins");
+        let (_, own) = read(json!({"program": "gemini", "preset": "opencode"})).expect("valid settings");
+        assert_eq!(own.args, ["acp"], "an explicit preset overrides the program's name");
     }
 
     #[test]
     fn a_sandbox_has_one_mode_or_several() {
         let modes = json!({"read-only": "plan", "danger-full-access": ["all", ""]});
-        let (_, own) = read(json!({"program": "x", "modes": modes})).expect("good settings");
+        let (_, own) = read(json!({"program": "x", "modes": modes})).expect("valid settings");
         let of = |sandbox| own.modes[&sandbox].in_order().join(",");
         assert_eq!((of(Sandbox::ReadOnly), of(Sandbox::DangerFullAccess)), ("plan".into(), "all,".into()));
     }
@@ -282,13 +281,13 @@ mod tests {
             (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),
             (json!({"program": "x", "modes": {}}), "modes", "every task would be refused"),
             (json!({"program": "x", "modes": {"all": ""}}), "modes.all", "all"),
-            (json!({"program": "x", "modes": {"read-only": 1}}), "modes.read-only", "a list of such names"),
-            (json!({"program": "x", "modes": {"read-only": []}}), "modes.read-only", "names no mode"),
-            (json!({"program": "x", "modes": {"read-only": ["plan", ""]}}), "modes.read-only", "in the place of"),
+            (json!({"program": "x", "modes": {"read-only": 1}}), "modes.read-only", "a list of names"),
+            (json!({"program": "x", "modes": {"read-only": []}}), "modes.read-only", "is an empty list"),
+            (json!({"program": "x", "modes": {"read-only": ["plan", ""]}}), "modes.read-only", "does not enforce"),
             (
                 json!({"program": "x", "modes": {"danger-full-access": ["", "all"]}}),
                 "modes.danger-full-access",
-                "never taken",
+                "never used",
             ),
             (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
             (json!({"program": "x", "model": "-m"}), "model", "option"),
@@ -297,7 +296,7 @@ mod tests {
             (json!({"preset": 1}), "preset", "expected a string"),
             (json!({"program": "x", "modess": {}}), "modess", "(`modes`?)"),
         ] {
-            let problem = read(settings.clone()).expect_err("it is wrong");
+            let problem = read(settings.clone()).expect_err("these settings are invalid");
             assert!(problem.problem.contains(words), "{settings}: {problem:?}");
             assert_eq!(problem.key, key, "{settings}: {problem:?}");
         }

@@ -1,4 +1,4 @@
-//! What an agent does, from `session/update`.
+//! Turns the agent's `session/update` notifications into events and its answer.
 
 use connector_api::{
     AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, SplitSurrogates, TodoItem,
@@ -6,28 +6,29 @@ use connector_api::{
 };
 use serde_json::Value;
 
-/// Joins pieces of text, and remembers what each tool call is about.
+/// Joins the chunks of each text, and remembers the tool calls that have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
     current_speech: Option<Speech>,
     text: Chunks,
     calls: UnfinishedItems<AcpToolCall>,
     answer: AnswerMessage,
-    /// The last message that had no id, which may be the agent's own.
+    /// The last message without an ID. It may be from the agent itself rather than its model.
     message_without_id: Option<String>,
-    /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
-    /// turn as if all were well.
+    /// Whether the agent reported that its thread broke. codex-acp (2.6.0) does so if its model fails, and then ends
+    /// the turn as if it had succeeded.
     is_broken: bool,
 }
 
-/// Whose pieces are being joined.
+/// The kind of text whose chunks are being joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Speech {
     Message {
-        /// Which message, where the agent tells: pieces of one have one id, whatever comes between them.
+        /// The message's ID, if the agent reports one. All chunks of a message have the same ID, even if other updates
+        /// come between them.
         id: Option<String>,
     },
-    /// What the agent itself has to say, and calls so, such as a warning about prices (claude-agent-acp 0.101.0).
+    /// A notice by the agent itself, marked as such, for example a warning about prices (claude-agent-acp 0.101.0).
     Notice,
     Thought,
 }
@@ -37,7 +38,7 @@ enum Speech {
 struct AnswerMessage {
     id: Option<String>,
     text: Chunks,
-    /// Messages without an id that came after one with an id. They may be the model's as well.
+    /// Messages without an ID that came after one with an ID. They may also be from the model.
     after: Chunks,
     /// Whether work followed it.
     final_message: FinalMessage,
@@ -65,7 +66,7 @@ impl AnswerMessage {
 struct AcpToolCall {
     kind: String,
     title: String,
-    /// Whether its end matters: it was announced, was not denied, and does more than look and think.
+    /// Whether a missing end deserves a warning: the call was announced, was not denied, and may change something.
     is_awaited: bool,
 }
 
@@ -73,8 +74,8 @@ struct AcpToolCall {
 const HARMLESS: [&str; 5] = ["read", "search", "think", "fetch", "switch_mode"];
 
 impl Updates {
-    /// The events of one update, whose texts may have been cut within a character. `None` for a piece of a text that is
-    /// too long to keep whole: it is for the log as it came.
+    /// The events of one update. Its texts may begin or end with half of a surrogate pair. `None` for a chunk of a text
+    /// that is too long to keep; the log then shows the line unchanged.
     pub(crate) fn read(&mut self, update: &Value, surrogates: SplitSurrogates) -> Option<Vec<AgentEvent>> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
@@ -95,7 +96,7 @@ impl Updates {
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
             self.is_broken = status == "systemError";
         }
-        // Not its updates: a call that the agent does not wait for may end after the answer.
+        // Updates of a call do not count: a call in the background may end after the answer.
         if kind == "tool_call" {
             self.answer.final_message.record_work();
         }
@@ -108,7 +109,7 @@ impl Updates {
         Some(events)
     }
 
-    /// Whether what is being spoken is whole, now that an update of this kind comes.
+    /// Whether an update of this kind completes the current text.
     fn is_ended_by(&self, kind: &str, speech: Option<&Speech>) -> bool {
         match (&self.current_speech, speech) {
             (None, _) => false,
@@ -117,12 +118,12 @@ impl Updates {
             (Some(Speech::Message { id: Some(_) }), None) => {
                 matches!(kind, "tool_call" | "tool_call_update" | "plan")
             }
-            // Without an id there is nothing else to tell two messages apart.
+            // Without an ID, nothing else separates two messages.
             (Some(_), None) => true,
         }
     }
 
-    /// The text that was being spoken, whole.
+    /// Completes the current text, if there is one.
     pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
         let chunks = std::mem::take(&mut self.text);
         let text = chunks.text();
@@ -140,7 +141,7 @@ impl Updates {
         }
     }
 
-    /// The last message, with what may belong to it.
+    /// The last message, with the messages that may belong to it.
     pub(crate) fn answer(&self) -> Option<String> {
         let answer = format!("{}{}", self.answer.text.text(), self.answer.after.text());
         Some(answer).filter(|answer| !answer.trim().is_empty())
@@ -157,14 +158,15 @@ impl Updates {
         Warning::unfinished(awaited.map(|call| if call.title.is_empty() { "a tool call" } else { &call.title }))
     }
 
-    /// A tool call was not allowed: the agent may report no end of it.
+    /// Records that a tool call was denied. The agent may not report its end.
     pub(crate) fn deny(&mut self, id: &str) {
         if let Some(call) = self.calls.end(id) {
             self.remember(id, AcpToolCall { is_awaited: false, ..call });
         }
     }
 
-    /// Why a turn failed that ended as if all were well, in the agent's own words, which are then no answer.
+    /// If a turn failed although it ended as if it had succeeded, the reason in the agent's own words, which are then
+    /// not part of the answer.
     pub(crate) fn failure(&mut self) -> Option<String> {
         if !self.is_broken {
             return None;
@@ -174,7 +176,7 @@ impl Updates {
             self.answer = AnswerMessage::default();
         }
         let said = self.message_without_id.as_deref().map(str::trim);
-        Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
+        Some(said.unwrap_or("its thread broke, and it did not say why").to_owned())
     }
 
     fn remember(&mut self, id: &str, call: AcpToolCall) {
@@ -213,18 +215,18 @@ impl Updates {
 
     fn on_tool_call_end(&mut self, id: &str, update: &Value) -> AgentEvent {
         let call = self.calls.end(id).unwrap_or_default();
-        let worked = update["status"] == "completed";
+        let has_succeeded = update["status"] == "completed";
         match call.kind.as_str() {
             "execute" => AgentEvent::CommandFinished {
                 id: id.to_owned(),
                 command: call.title,
-                status: if worked { CommandStatus::Completed } else { CommandStatus::Failed },
+                status: if has_succeeded { CommandStatus::Completed } else { CommandStatus::Failed },
                 exit_code: update["rawOutput"]["exit_code"].as_i64().or(update["rawOutput"]["exitCode"].as_i64()),
                 output: text_of(&update["content"]),
             },
             "edit" | "delete" | "move" => {
                 let changes = changes(update);
-                AgentEvent::FilesChanged { changes, applied: worked }
+                AgentEvent::FilesChanged { changes, applied: has_succeeded }
             }
             kind => AgentEvent::Other { kind: format!("tool_call_update {kind}"), raw: update.to_string() },
         }
@@ -241,8 +243,7 @@ fn changes(update: &Value) -> Vec<FileChange> {
     if !diffs.is_empty() {
         return diffs;
     }
-    let paths =
-        list("locations").into_iter().filter_map(|final_message| final_message["path"].as_str().map(str::to_owned));
+    let paths = list("locations").into_iter().filter_map(|location| location["path"].as_str().map(str::to_owned));
     paths.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
 }
 

@@ -14,15 +14,15 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// The name it is configured under.
     fn name(&self) -> &BackendName;
 
-    /// The settings that it has like every other backend.
+    /// The settings that all backends share.
     fn settings(&self) -> &ProgramSettings;
 
-    /// The program: a name to be found on `PATH`, an absolute path, or one that starts with `~/`.
+    /// The program: a name to look up on `PATH`, an absolute path, or a path that starts with `~/`.
     fn program(&self) -> &str {
         &self.settings().program
     }
 
-    /// Which environment variables the program gets, in a run as in a probe.
+    /// The rules for the program's environment variables, in runs and in probes.
     fn environment(&self) -> &EnvRules {
         &self.settings().env
     }
@@ -30,10 +30,11 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// One sentence that tells a user how to get the program.
     fn install_hint(&self) -> String;
 
-    /// What this backend can do with the best version of its agent.
+    /// The capabilities of this backend with the best version of its agent.
     fn capabilities(&self) -> Capabilities;
 
-    /// What to ask the installed program, once per program file. Each probe is stopped after 10 s.
+    /// Commands that ask the installed program what it can do. They run once per program file, and each is stopped
+    /// after 10 s.
     fn probe(&self) -> Vec<ProbeCommand>;
 
     /// Reads the answers to [`probe`](Self::probe), in the same order.
@@ -41,21 +42,20 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// Fails when the program cannot be used at all.
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem>;
 
-    /// The command line for `request`. Also called as a dry run, to refuse a request before there is a task.
+    /// The command line for `request`. Also called as a dry run, so that a request can be refused before a task exists.
     ///
-    /// Fails when the installed program cannot do exactly what is asked.
+    /// Fails when the installed program cannot do exactly what the request asks for.
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported>;
 
-    /// What this agent's `workspace-write` may leave open besides the working directory. If the files of codex-connector are
-    /// in such an area, the area is [closed](Self::close_area), or else the task is refused.
+    /// Areas outside the working directory to which this agent can write in the `workspace-write` sandbox. If such an
+    /// area contains files of codex-connector, it is [closed](Self::close_area), or else the task is refused.
     ///
-    /// Without an answer everything is taken to be open.
+    /// By default, all areas count as open.
     fn open_areas(&self) -> &'static [OpenArea] {
         &[OpenArea::Temporary, OpenArea::Repository]
     }
 
-    /// The launch with this area closed to the agent, if the agent can be told to. Used where leaving it open would let the
-    /// agent change the files of codex-connector.
+    /// `launch`, changed so that the agent cannot write to `area`. `None` if the agent has no option for that.
     fn close_area(&self, area: OpenArea, launch: Launch) -> Option<Launch> {
         let _ = (area, launch);
         None
@@ -70,13 +70,13 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
         UsageScope::Run
     }
 
-    /// A command that makes the program run nothing in its own sandbox, to find out whether the sandbox can start on this
-    /// machine. Its output is given to [`sandbox_failure`](fn@crate::sandbox_failure).
+    /// A command that starts the program's own sandbox and does nothing in it, to find out whether the sandbox works on
+    /// this machine. [`sandbox_failure`](fn@crate::sandbox_failure) examines its output.
     fn sandbox_probe(&self) -> Option<ProbeCommand> {
         None
     }
 
-    /// What to ask the program to learn whether it is logged in, where that can be asked.
+    /// A command that asks the program whether it is logged in, if it has one.
     fn login_probe(&self) -> Option<ProbeCommand> {
         None
     }
@@ -88,51 +88,52 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     }
 }
 
-/// A place in which a `workspace-write` sandbox may let an agent write, besides the working directory.
+/// An area outside the working directory to which a `workspace-write` sandbox may let an agent write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenArea {
     /// `/tmp`, and the directory that the agent's `TMPDIR` names.
     Temporary,
-    /// The whole git repository that the working directory is in.
+    /// The whole git repository that contains the working directory.
     Repository,
 }
 
-/// What a backend can do.
+/// The capabilities of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The sandboxes that it can enforce, weakest first.
+    /// The sandboxes that it can enforce, strictest first.
     pub sandboxes: Vec<Sandbox>,
-    /// Whether `model` in a request is taken; otherwise a request with one is refused.
+    /// Whether a request may name a `model`. If not, a request that does is refused.
     pub model: bool,
-    /// Whether `resume` in a request is taken; otherwise a request with one is refused.
+    /// Whether a request may `resume` a session. If not, a request that does is refused.
     pub resume: bool,
     /// Whether the working directory must be inside a git repository.
     pub requires_git: bool,
 }
 
 impl Capabilities {
-    /// A backend that can enforce `sandboxes`, takes a model and resumes sessions, and requires git if its settings say so.
+    /// A backend that can enforce `sandboxes`, takes a model and resumes sessions, and requires git if its settings say
+    /// so.
     pub fn with_models_and_sessions(sandboxes: impl Into<Vec<Sandbox>>, settings: &ProgramSettings) -> Self {
         Self { sandboxes: sandboxes.into(), model: true, resume: true, requires_git: settings.require_git }
     }
 }
 
-/// A kind of backend, of which configuration makes any number of instances: `[backends.NAME] kind = "KIND"`.
+/// A kind of backend. The configuration may define any number of backends of one kind: `[backends.NAME] kind = "KIND"`.
 pub trait BackendKind: AgentBackend + Sized + 'static {
-    /// The word for `kind`.
+    /// The value of `kind`.
     const KIND: &'static str;
 
-    /// Environment variables that agents of this kind need, as [`NamePattern`](crate::NamePattern)s. They come to
-    /// [`build`](Self::build) as `env.admit`, so that the `remove` of `[agent_env]`, which is for all agents, does not
-    /// take them away; a `remove` of the backend's own does.
+    /// Environment variables that agents of this kind need, as [`NamePattern`](crate::NamePattern)s.
+    /// [`build`](Self::build) gets them as `env.admit`, which protects them from the `remove` of `[agent_env]`, because
+    /// that applies to all agents. The backend's own `remove` still removes them.
     const NEEDS: &'static [&'static str] = &[];
 
-    /// The JSON schema of the settings: an object schema whose `properties` describe every key but `kind` and `ceiling`,
-    /// which are not the kind's.
+    /// The JSON schema of the settings: an object schema whose `properties` describe every key but `kind` and
+    /// `ceiling`, which every kind has.
     fn schema() -> Value;
 
-    /// An instance from its settings: a JSON object with the keys of its configuration section, without `kind` and
+    /// Builds a backend from its settings: a JSON object with the keys of its configuration section, without `kind` and
     /// `ceiling`.
     ///
     /// Fails when a key is unknown, missing, or has a wrong value.

@@ -1,14 +1,14 @@
-//! Text that comes in chunks.
+//! Text that arrives in chunks.
 
 use crate::SplitSurrogates;
 
 /// Upper bound on the text that is kept, in bytes: half of it from the beginning, half from the end.
 const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// Joins the chunks of a text, within a bound.
+/// Joins the chunks of a text. Of a long text, it keeps only the beginning and the end.
 ///
-/// An agent that streams a text may cut it in the middle of a character outside the basic plane, such as an emoji: the
-/// two halves of its surrogate pair are then in two chunks, neither of which is a valid text.
+/// An agent that streams a text may cut it in the middle of a character outside the basic plane, such as an emoji. The
+/// two halves of its surrogate pair then arrive in two chunks, and neither is valid text by itself.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
     /// The beginning, up to half of [`MAX_TEXT_BYTES`].
@@ -17,7 +17,7 @@ pub struct Chunks {
     tail: String,
     /// Bytes left out between the two.
     left_out: usize,
-    /// The first half of a pair that the text ends with, as U+FFFD.
+    /// The first half of a surrogate pair, if the text ends with one. It is U+FFFD in the text.
     half: Option<u16>,
 }
 
@@ -44,16 +44,16 @@ impl Chunks {
         self.left_out > 0
     }
 
-    /// The text. Of a long one, the beginning and the end, with a note between them.
+    /// The text; if it is long, its beginning and its end, with a note between them.
     pub fn text(&self) -> String {
         let Self { head, tail, left_out, half: _ } = self;
         match left_out {
             0 => format!("{head}{tail}"),
-            _ => format!("{head}\n\n({left_out} bytes left out: the task's log has them)\n\n{tail}"),
+            _ => format!("{head}\n\n({left_out} bytes left out; the task's log has them)\n\n{tail}"),
         }
     }
 
-    /// Whether there is nothing but blanks.
+    /// Whether the text is blank.
     pub fn is_blank(&self) -> bool {
         self.left_out == 0 && self.head.trim().is_empty() && self.tail.trim().is_empty()
     }
@@ -67,7 +67,7 @@ impl Chunks {
         let (head, tail) = text.split_at(boundary(text, room));
         self.head.push_str(head);
         self.tail.push_str(tail);
-        // Not at each chunk: what is moved then is as long as what came since.
+        // Not for every chunk: this way, each byte is moved at most once.
         if self.tail.len() > MAX_TEXT_BYTES {
             let from = boundary(&self.tail, self.tail.len() - MAX_TEXT_BYTES / 2);
             self.left_out += from;
@@ -100,7 +100,7 @@ mod tests {
     fn a_split_surrogate_pair_is_rejoined() {
         assert_eq!(joined(&["a\\ud83d", "\\ude00b"]), "a\u{1f600}b");
         assert_eq!(joined(&["\\ud83d", "\\ude00\\ud83d", "\\ude01"]), "\u{1f600}\u{1f601}");
-        assert_eq!(joined(&["a\\ud83d", "", "\\ude00"]), "a\u{1f600}", "an empty chunk ends nothing");
+        assert_eq!(joined(&["a\\ud83d", "", "\\ude00"]), "a\u{1f600}", "an empty chunk does not separate the halves");
     }
 
     #[test]

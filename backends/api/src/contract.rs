@@ -1,7 +1,7 @@
-//! The tests that every backend passes, whatever its agent.
+//! The tests that every backend must pass.
 //!
-//! A backend's crate hands one [`Subject`] to [`contract_tests!`](crate::contract_tests), which makes a `#[test]` of
-//! each promise below. A promise that is not kept panics with a sentence that says which.
+//! A backend's crate passes a [`Subject`] to [`contract_tests!`](crate::contract_tests), which generates one `#[test]`
+//! for each promise below. A test whose promise is broken panics and says how.
 #![allow(clippy::panic, reason = "a broken promise is a failed test")]
 
 use std::collections::BTreeSet;
@@ -13,12 +13,12 @@ use crate::{
     Sandbox, Step,
 };
 
-/// What the suite needs to know of a backend kind.
+/// The input to the contract tests of one kind of backend.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// Valid settings.
     pub settings: Value,
-    /// Real answers of an installed program to the probes.
+    /// An installed program's real answers to the probes.
     pub answers: Vec<ProbeAnswer>,
     /// The stdout of a real run that succeeded.
     pub success: Vec<u8>,
@@ -26,7 +26,7 @@ pub struct Subject {
 
 impl Subject {
     fn backend<K: BackendKind>(&self) -> K {
-        let name = BackendName::new("subject").expect("`subject` follows the rule for names");
+        let name = BackendName::new("subject").expect("`subject` is a valid name");
         K::build(name, self.settings.clone()).unwrap_or_else(|problem| panic!("the subject's settings: {problem}"))
     }
 
@@ -47,7 +47,8 @@ fn request(prompt: &str, sandbox: Sandbox) -> AgentRequest {
     AgentRequest::new(prompt, "/", sandbox)
 }
 
-/// The prompt is in no argument, or is the only one after `--`, so that no prompt is ever read as an option.
+/// The arguments do not contain the prompt, or end with `--` and the prompt. The agent can thus never read it as an
+/// option.
 pub fn a_prompt_is_never_read_as_an_option<K: BackendKind>(subject: &Subject) {
     for prompt in ["--help", "-", "resume", "a plain task", "--"] {
         let launch = subject.launch::<K>(prompt);
@@ -64,7 +65,7 @@ pub fn a_prompt_is_never_read_as_an_option<K: BackendKind>(subject: &Subject) {
     }
 }
 
-/// Each sandbox that the installed program enforces launches, each in its own way; every other is refused.
+/// Each sandbox that the installed program can enforce has its own command line. Every other sandbox is refused.
 pub fn every_sandbox_is_enforced_or_refused<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let installed = subject.installed(&backend);
@@ -74,20 +75,23 @@ pub fn every_sandbox_is_enforced_or_refused<K: BackendKind>(subject: &Subject) {
         assert_eq!(
             launch.is_ok(),
             installed.sandboxes.contains(&sandbox),
-            "{sandbox} is launched and not advertised, or advertised and not launched"
+            "`launch` and the advertised sandboxes disagree about {sandbox}"
         );
         if let Ok(launch) = launch {
-            // In a conversation the session asks for it.
+            // Otherwise, the session asks the agent for the sandbox.
             let is_sent_by_session = launch.prompt == PromptDelivery::Session;
-            assert!(is_sent_by_session || seen.insert(launch.args), "{sandbox} is launched like another sandbox");
+            assert!(
+                is_sent_by_session || seen.insert(launch.args),
+                "{sandbox} has the same command line as another sandbox"
+            );
         }
     }
     for sandbox in &installed.sandboxes {
-        assert!(backend.capabilities().sandboxes.contains(sandbox), "{sandbox} is installed but no capability");
+        assert!(backend.capabilities().sandboxes.contains(sandbox), "the capabilities lack {sandbox}");
     }
 }
 
-/// A model reaches the command line unchanged, or is refused; none is made up.
+/// A model reaches the command line unchanged, or the request is refused. The backend never makes one up.
 pub fn a_model_is_passed_or_refused_but_never_invented<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let installed = subject.installed(&backend);
@@ -98,18 +102,21 @@ pub fn a_model_is_passed_or_refused_but_never_invented<K: BackendKind>(subject: 
     assert_eq!(launch.is_ok(), backend.capabilities().model, "`model` does not do what the capabilities say");
     if let Ok(launch) = launch {
         let named = launch.args.iter().any(|arg| arg.contains("model-of-the-contract"));
-        // In a conversation the session asks for it.
+        // Otherwise, the session asks the agent for the model.
         assert!(named || launch.prompt == PromptDelivery::Session, "the model does not reach the arguments");
     }
     asked.model = Some("--model-like-a-flag".into());
     if let Ok(launch) = backend.launch(&asked, &installed) {
         let last_before =
             launch.args.iter().position(|arg| arg == "--model-like-a-flag").map(|at| &launch.args[at - 1]);
-        assert!(last_before.is_none_or(|before| before.starts_with('-')), "a model that looks like a flag becomes one");
+        assert!(
+            last_before.is_none_or(|before| before.starts_with('-')),
+            "a model that looks like an option becomes one"
+        );
     }
 }
 
-/// A session is gone on with in words of its own, or is refused: a new one is never begun in its place.
+/// A session is resumed, or the request is refused. The agent never begins a new session instead.
 pub fn a_session_is_resumed_or_refused<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let installed = subject.installed(&backend);
@@ -121,23 +128,26 @@ pub fn a_session_is_resumed_or_refused<K: BackendKind>(subject: &Subject) {
     if let Ok(resumed) = resumed {
         let fresh = backend.launch(&asked(None), &installed);
         let is_in_session = resumed.prompt == PromptDelivery::Session;
-        assert!(is_in_session || fresh.is_ok_and(|fresh| fresh != resumed), "it is launched like a new session");
+        assert!(
+            is_in_session || fresh.is_ok_and(|fresh| fresh != resumed),
+            "a resumed session has the command line of a new one"
+        );
     }
     for session in ["--help", "-", ""] {
-        assert!(backend.launch(&asked(Some(session)), &installed).is_err(), "{session:?} was taken for a session");
+        assert!(backend.launch(&asked(Some(session)), &installed).is_err(), "{session:?} was accepted as a session ID");
     }
 }
 
-/// Settings that went through a file build the same backend.
+/// Settings that were written to a file and read again build the same backend.
 pub fn settings_survive_freeze_and_thaw<K: BackendKind>(subject: &Subject) {
-    let frozen = serde_json::to_string(&subject.settings).expect("a JSON value is written without fail");
-    let thawed: Value = serde_json::from_str(&frozen).expect("what was written is read");
+    let frozen = serde_json::to_string(&subject.settings).expect("a JSON value can be serialized");
+    let thawed: Value = serde_json::from_str(&frozen).expect("it was serialized above");
     let again = Subject { settings: thawed, ..subject.clone() };
     assert_eq!(subject.launch::<K>("a task"), again.launch::<K>("a task"));
     assert_eq!(subject.backend::<K>().program(), again.backend::<K>().program());
 }
 
-/// A key that the kind does not know is refused, and the schema describes the keys that it does.
+/// An unknown key is refused with its name, and the schema describes every known key.
 pub fn an_unknown_setting_is_refused_by_name<K: BackendKind>(subject: &Subject) {
     let mut settings = subject.settings.clone();
     let keys = settings.as_object_mut().unwrap_or_else(|| panic!("settings are a JSON object"));
@@ -146,12 +156,12 @@ pub fn an_unknown_setting_is_refused_by_name<K: BackendKind>(subject: &Subject) 
         assert!(described.contains_key(key), "the schema does not describe `{key}`");
     }
     keys.insert("no_such_key_anywhere".into(), Value::from(1));
-    let name = BackendName::new("subject").expect("`subject` follows the rule for names");
-    let problem = K::build(name, settings).err().unwrap_or_else(|| panic!("an unknown key was taken"));
+    let name = BackendName::new("subject").expect("`subject` is a valid name");
+    let problem = K::build(name, settings).err().unwrap_or_else(|| panic!("an unknown key was accepted"));
     assert!(problem.to_string().contains("no_such_key_anywhere"), "the message does not name the key: {problem}");
 }
 
-/// Whatever an agent writes, the session lives, and says how the run ended.
+/// The session survives anything that an agent writes, and still returns a verdict.
 pub fn no_line_makes_the_session_panic<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let hostile: [&[u8]; 14] = [
@@ -188,19 +198,21 @@ pub fn no_line_makes_the_session_panic<K: BackendKind>(subject: &Subject) {
     session.finish(Exit::Signal(9));
 }
 
-/// A run without a word is a failure, whatever the exit code, and the failure says something.
+/// A run without output is a failure with a message, whatever its exit code.
 pub fn silence_is_a_failure_with_a_message<K: BackendKind>(subject: &Subject) {
     for exit in [Exit::Code(0), Exit::Code(1), Exit::Signal(9)] {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::ReadOnly));
         session.start();
         match session.finish(exit).outcome {
-            Outcome::Failed(failure) => assert!(!failure.message.trim().is_empty(), "{exit}: an empty complaint"),
-            other => panic!("{exit} after silence is {other:?}"),
+            Outcome::Failed(failure) => {
+                assert!(!failure.message.trim().is_empty(), "{exit}: the failure has no message")
+            }
+            other => panic!("{exit} without output is {other:?}"),
         }
     }
 }
 
-/// The recorded success is a success with an answer and without warnings; the same words followed by a crash are not.
+/// The recorded success is a success with an answer and without warnings. The same output followed by a crash is not.
 pub fn success_needs_more_than_exit_code_0<K: BackendKind>(subject: &Subject) {
     let verdict = |exit| {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
@@ -214,12 +226,12 @@ pub fn success_needs_more_than_exit_code_0<K: BackendKind>(subject: &Subject) {
     let (good, is_over) = verdict(Exit::Code(0));
     assert_eq!(good.outcome, Outcome::Completed);
     assert!(good.answer.is_some_and(|answer| !answer.is_empty()), "a success without an answer");
-    // A program that would go on is ended by us, with whatever signal it takes.
-    assert!(is_over || verdict(Exit::Signal(9)).0.outcome != Outcome::Completed, "killed, and yet a success");
+    // After `Step::Finished`, the supervisor stops the program itself, so its exit means nothing.
+    assert!(is_over || verdict(Exit::Signal(9)).0.outcome != Outcome::Completed, "a killed run is a success");
 }
 
-/// An agent that has said its last word and does not exit is stopped, where a line says that a turn is over, and how it ends
-/// then makes no difference. New words of it make none either.
+/// An agent that reported the end of its turn and does not exit is stopped. Neither its exit nor any later output then
+/// changes the verdict. This applies only to agents that report the end of a turn.
 pub fn an_agent_that_does_not_exit_is_still_finished<K: BackendKind>(subject: &Subject) {
     let run = || {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
@@ -234,7 +246,7 @@ pub fn an_agent_that_does_not_exit_is_still_finished<K: BackendKind>(subject: &S
         (deadlines.next_back().flatten(), session)
     };
     let (Some(_), mut session) = run() else { return };
-    assert!(session.overdue().contains(&Step::Finished), "it is waited for in vain");
+    assert!(session.overdue().contains(&Step::Finished), "the agent is not stopped");
     for line in subject.success.split(|byte| *byte == b'\n') {
         session.stdout(Line::Whole(line));
     }
@@ -242,13 +254,13 @@ pub fn an_agent_that_does_not_exit_is_still_finished<K: BackendKind>(subject: &S
     for exit in [Exit::Code(1), Exit::Signal(2), Exit::Signal(9)] {
         let (_, mut session) = run();
         session.overdue();
-        assert_eq!(session.finish(exit), expected, "stopped, and ended with {exit}");
+        assert_eq!(session.finish(exit), expected, "the verdict depends on {exit} after the agent was stopped");
     }
-    assert_eq!(session.finish(Exit::Signal(9)), expected, "stopped, and gone on");
+    assert_eq!(session.finish(Exit::Signal(9)), expected, "the verdict depends on output after the agent was stopped");
 }
 
-/// A line of JSON that is read by few parsers says the same as a valid one: programs cut texts in the middle of a character,
-/// print `NaN`, and run behind wrappers that talk to a terminal.
+/// A line of not quite valid JSON means the same as the valid one. Programs cut texts in the middle of a character,
+/// print `NaN`, and run in wrappers that write to a terminal.
 pub fn malformed_json_lines_are_still_read<K: BackendKind>(subject: &Subject) {
     let spoiled = |spoil: &dyn Fn(&[u8]) -> Vec<u8>| {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
@@ -273,7 +285,7 @@ pub fn malformed_json_lines_are_still_read<K: BackendKind>(subject: &Subject) {
     }
 }
 
-/// Makes one `#[test]` of each promise, for a kind and its [`Subject`]:
+/// Generates one `#[test]` for each promise, from a kind and its [`Subject`]:
 /// `connector_api::contract_tests!(MyAgent, my_subject());`
 #[macro_export]
 macro_rules! contract_tests {

@@ -1,32 +1,35 @@
-//! Which environment variables an agent gets.
+//! The rules for an agent's environment variables.
 
 use std::{collections::BTreeMap, ffi::OsString};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Rules that turn our own environment into the agent's.
+/// Rules that turn codex-connector's environment into the agent's. They apply in this order:
 ///
-/// In this order: `pass`, when it is not empty, keeps only what it names; variables that describe another process are
-/// removed, except those that `pass` names; `remove` takes away, except what is in `admit`; `set` puts.
+/// 1. If `pass` is not empty, only the variables that it names remain. If it is empty, variables that describe another
+///    process are removed.
+/// 2. The variables in `remove` are removed, except those in `admit`.
+/// 3. The variables in `set` are added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvRules {
-    /// When not empty, only these variables reach the agent.
+    /// If not empty, only these variables reach the agent.
     pub pass: Vec<NamePattern>,
     /// These variables never reach the agent.
     pub remove: Vec<NamePattern>,
     /// These variables reach the agent with these values.
     pub set: BTreeMap<String, String>,
-    /// These `remove` does not take away. No user writes them: they are what the kind of a backend
-    /// [needs](crate::BackendKind::NEEDS).
+    /// `remove` does not apply to these variables. They are not for users to set: the kind of the backend
+    /// [needs](crate::BackendKind::NEEDS) them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub admit: Vec<NamePattern>,
 }
 
-/// Variables that are true only of the process that set them, or of what it was started for. An agent that inherits them
-/// works in another repository, under another date, or in a sandbox that is not its own. Everything that `git rev-parse
-/// --local-env-vars` lists is here: the call names the repository by its working directory.
+/// Variables that apply only to the process that set them, or to the process that it started. An agent that inherits
+/// them works in another repository, with another date, or believes that it is in a sandbox. The list includes
+/// everything that `git rev-parse --local-env-vars` prints, because a call determines the repository with its working
+/// directory.
 const PROCESS_SPECIFIC: [&str; 57] = [
     // Git, for hooks, aliases and `git rebase --exec`.
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -53,14 +56,14 @@ const PROCESS_SPECIFIC: [&str; 57] = [
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
     "GIT_*_DATE",
-    // Codex, for itself and for the commands that it runs: this may be below one.
+    // Codex sets these for itself and for its commands. Codex may be what started codex-connector.
     "CODEX_CI",
     "CODEX_INTERNAL*",
     "CODEX_MANAGED_BY_*",
     "CODEX_SANDBOX*",
     "CODEX_THREAD_ID",
     "CODEX_UNSAFE_ALLOW_NO_SANDBOX",
-    // Descriptors and sockets that were meant for one process: systemd's, Node's and make's.
+    // systemd, Node and make: descriptors and sockets meant for one process.
     "INVOCATION_ID",
     "JOURNAL_STREAM",
     "LISTEN_FDNAMES",
@@ -73,7 +76,7 @@ const PROCESS_SPECIFIC: [&str; 57] = [
     "NODE_UNIQUE_ID",
     "NOTIFY_SOCKET",
     "WATCHDOG_*",
-    // Shells, and runners of scripts.
+    // Shells and script runners.
     "BERRY_BIN_FOLDER",
     "CARGO_BIN_*",
     "CARGO_MANIFEST_*",
@@ -91,11 +94,11 @@ const PROCESS_SPECIFIC: [&str; 57] = [
     "npm_package_*",
 ];
 
-/// Nobody answers a question or closes an editor for an agent. Not added to a list of variables that `pass` makes.
+/// Nobody can answer git's questions or close its editor. Not added if the user chose the variables with `pass`.
 const NON_INTERACTIVE: [(&str, &str); 2] = [("GIT_EDITOR", "true"), ("GIT_TERMINAL_PROMPT", "0")];
 
 impl EnvRules {
-    /// The agent's environment, made from `ours`. A name that is not UTF-8 is matched by its lossy form.
+    /// The agent's environment, made from `ours`. A name that is not UTF-8 is matched in its lossy form.
     pub fn apply(&self, ours: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
         let mut theirs: BTreeMap<OsString, OsString> = ours.into_iter().filter(|(name, _)| self.passes(name)).collect();
         if self.pass.is_empty() {
@@ -123,8 +126,8 @@ impl EnvRules {
     fn passes(&self, name: &OsString) -> bool {
         let name = name.to_string_lossy();
         let named_in = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        let is_ours_alone = || PROCESS_SPECIFIC.iter().any(|pattern| matches(pattern, &name));
-        let passes = if self.pass.is_empty() { !is_ours_alone() } else { named_in(&self.pass) };
+        let is_process_specific = || PROCESS_SPECIFIC.iter().any(|pattern| matches(pattern, &name));
+        let passes = if self.pass.is_empty() { !is_process_specific() } else { named_in(&self.pass) };
         passes && (!named_in(&self.remove) || named_in(&self.admit))
     }
 }
@@ -144,13 +147,13 @@ impl schemars::JsonSchema for EnvRules {
     }
 }
 
-/// A name in which each `*` stands for any characters, none included.
+/// The name of a variable, in which each `*` matches any number of characters, including none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NamePattern(pub String);
 
 impl NamePattern {
-    /// Whether `name` is the name, or one that the pattern stands for.
+    /// Whether the pattern matches `name`.
     pub fn matches(&self, name: &str) -> bool {
         matches(&self.0, name)
     }
@@ -178,10 +181,10 @@ mod tests {
     }
 
     fn rules(value: serde_json::Value) -> EnvRules {
-        serde_json::from_value(value).expect("the rules of this test are well formed")
+        serde_json::from_value(value).expect("the rules of this test are valid")
     }
 
-    /// The names, without those that are always there.
+    /// The names of the variables, without those that are always added.
     fn names(environment: BTreeMap<OsString, OsString>) -> Vec<String> {
         let names = environment.into_keys().map(|name| name.to_string_lossy().into_owned());
         names.filter(|name| NON_INTERACTIVE.iter().all(|(always, _)| name != always)).collect()
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn git_variables_local_to_a_repository_are_not_inherited() {
         let listed = std::process::Command::new("git").args(["rev-parse", "--local-env-vars"]).output();
-        let listed = String::from_utf8(listed.expect("git is installed").stdout).expect("they are names");
+        let listed = String::from_utf8(listed.expect("git is installed").stdout).expect("variable names are UTF-8");
         let listed: Vec<&str> = listed.lines().collect();
         assert!(listed.contains(&"GIT_DIR"), "{listed:?}");
         assert_eq!(names(EnvRules::default().apply(environment(&listed))), [""; 0]);
@@ -227,12 +230,8 @@ mod tests {
         ];
         let ours = [&others[..], &more, &inherited, &settings].concat();
         assert_eq!(names(EnvRules::default().apply(environment(&ours))), settings);
-        let own_list = rules(serde_json::json!({"remove": []}));
-        assert_eq!(
-            names(own_list.apply(environment(&ours))),
-            settings,
-            "a `remove` of one's own does not bring them back"
-        );
+        let explicit = rules(serde_json::json!({"remove": []}));
+        assert_eq!(names(explicit.apply(environment(&ours))), settings, "an explicit `remove` does not restore them");
     }
 
     #[test]

@@ -1,23 +1,23 @@
-//! What an agent does, as it tells it.
+//! The events that an agent reports.
 
 use serde::{Deserialize, Serialize};
 
 /// One thing that an agent said or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentEvent {
-    /// The agent named its session, which it can be asked to resume.
+    /// The agent reported the ID of its session, which it can resume later.
     SessionStarted {
-        /// The agent's own id for it.
+        /// The agent's own ID of the session.
         id: String,
     },
-    /// Text from the agent; the last one is its answer.
+    /// A text by the agent. The last one is its answer.
     Message {
-        /// The text, whole.
+        /// The complete text.
         text: String,
     },
-    /// What the agent thought.
+    /// The agent's reasoning.
     Reasoning {
-        /// The text, whole.
+        /// The complete text.
         text: String,
     },
     /// A shell command began.
@@ -35,9 +35,9 @@ pub enum AgentEvent {
         command: String,
         /// How it ended.
         status: CommandStatus,
-        /// Its exit code, where it has one.
+        /// Its exit code, if it has one.
         exit_code: Option<i64>,
-        /// What it printed, whole.
+        /// Its complete output.
         output: String,
     },
     /// Files were changed.
@@ -47,28 +47,28 @@ pub enum AgentEvent {
         /// Whether the change was made.
         applied: bool,
     },
-    /// A tool of an MCP server was called, and answered.
+    /// A call of an MCP server's tool ended.
     McpToolCall {
         /// The server's name.
         server: String,
         /// The tool's name.
         tool: String,
-        /// The error, where the call failed.
+        /// The error, if the call failed.
         error: Option<String>,
     },
-    /// The agent's list of things to do, each time it changes.
+    /// The agent's to-do list, each time it changes.
     TodoList {
-        /// The whole list.
+        /// All items.
         items: Vec<TodoItem>,
     },
     /// Tokens used.
     Usage(Usage),
-    /// Something that did not stop the agent.
+    /// A problem that did not stop the agent.
     Warning {
         /// In the agent's words.
         message: String,
     },
-    /// A failure that the agent tries to get over by itself, such as a lost connection. It may repeat for ever.
+    /// A failure from which the agent tries to recover, such as a lost connection. It may repeat forever.
     TransientError {
         /// In the agent's words.
         message: String,
@@ -78,11 +78,11 @@ pub enum AgentEvent {
         /// In the agent's words.
         message: String,
     },
-    /// Something this version of the backend does not know, kept as it came.
+    /// An event unknown to this version of the backend, unchanged.
     Other {
-        /// What the agent calls it.
+        /// The agent's name for this kind of event.
         kind: String,
-        /// The whole of it.
+        /// The complete event.
         raw: String,
     },
 }
@@ -103,27 +103,27 @@ pub enum CommandStatus {
 pub struct FileChange {
     /// The path, as the agent writes it.
     pub path: String,
-    /// What happened to it.
+    /// The kind of change.
     pub kind: FileChangeKind,
 }
 
-/// What happened to a file.
+/// The kind of change to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileChangeKind {
-    /// It is new.
+    /// It was created.
     Added,
-    /// It has other content.
+    /// Its content changed.
     Updated,
-    /// It is gone.
+    /// It was deleted.
     Deleted,
-    /// A word this version does not know.
+    /// A change unknown to this version, in the agent's word.
     Other(String),
 }
 
-/// One thing to do.
+/// One item of a to-do list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TodoItem {
-    /// The thing.
+    /// The description of the item.
     pub text: String,
     /// Whether it is done.
     pub completed: bool,
@@ -135,16 +135,16 @@ pub struct TodoItem {
 pub struct Usage {
     /// Tokens read by the model.
     pub input_tokens: u64,
-    /// Those of them that came from a cache.
+    /// Input tokens that came from a cache; part of `input_tokens`.
     pub cached_input_tokens: u64,
     /// Tokens written by the model.
     pub output_tokens: u64,
-    /// Those of them spent on reasoning.
+    /// Tokens written as reasoning; part of `output_tokens`.
     pub reasoning_output_tokens: u64,
 }
 
 impl Usage {
-    /// The tokens used since `earlier`. `None` if any count has gone down, because the two are then not of one session.
+    /// The tokens used since `earlier`. `None` if any count went down: the two counts are then from different sessions.
     pub fn since(self, earlier: Self) -> Option<Self> {
         Some(Self {
             input_tokens: self.input_tokens.checked_sub(earlier.input_tokens)?,

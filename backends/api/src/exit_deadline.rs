@@ -1,14 +1,15 @@
-//! The wait for an agent to exit, once it has said its last word.
+//! A time limit for an agent to exit after the end of its turn.
 
 use std::time::Duration;
 
 use crate::{AgentEvent, Exit, Step};
 
-/// Ends an agent that does not exit by itself after the end of its turn.
+/// Stops an agent that does not exit by itself after the end of its turn.
 ///
-/// Agents hang on their way out: on an MCP server that does not close, a hook, telemetry. Their work is done all the same.
-/// A session begins the wait at the event that ends a turn, and cancels it when more work comes. Once the wait
-/// [is over](Self::has_passed), the agent is being stopped, and nothing that it still says or exits with counts.
+/// Agents sometimes hang when they exit, on an MCP server that does not close, a hook, or telemetry, although their
+/// work is done. A session [begins](Self::begin) the wait at the event that ends a turn, and [cancels](Self::cancel) it
+/// if more work follows. When the deadline [has passed](Self::has_passed), the agent is stopped; its later output and
+/// its exit code no longer count.
 #[derive(Debug, Clone)]
 pub struct ExitDeadline {
     agent: &'static str,
@@ -24,12 +25,12 @@ enum DeadlineState {
 }
 
 impl ExitDeadline {
-    /// A deadline for `agent`, which may take `timeout` to exit.
+    /// A deadline for `agent`, which has `timeout` to exit.
     pub fn new(agent: &'static str, timeout: Duration) -> Self {
         Self { agent, timeout, state: DeadlineState::Idle }
     }
 
-    /// The turn is over: begins the wait, unless it has begun already. What an agent only says meanwhile gives it no more time.
+    /// Begins the wait, because the turn is over. Does nothing if it has already begun: mere output does not extend it.
     pub fn begin(&mut self) -> Option<Step> {
         (self.state == DeadlineState::Idle).then(|| {
             self.state = DeadlineState::Waiting;
@@ -37,7 +38,7 @@ impl ExitDeadline {
         })
     }
 
-    /// The agent works again: nothing is waited for.
+    /// Cancels the wait, because the agent works again.
     pub fn cancel(&mut self) -> Option<Step> {
         (self.state == DeadlineState::Waiting).then(|| {
             self.state = DeadlineState::Idle;
@@ -45,13 +46,13 @@ impl ExitDeadline {
         })
     }
 
-    /// The steps to take when the wait is over, for [`AgentSession::overdue`](crate::AgentSession::overdue).
+    /// The steps to take when the deadline passes, for [`AgentSession::overdue`](crate::AgentSession::overdue).
     pub fn overdue(&mut self) -> Vec<Step> {
         if self.state != DeadlineState::Waiting {
             return vec![];
         }
         self.state = DeadlineState::Passed;
-        let message = format!("{} ended its turn and did not exit; it is being stopped", self.agent);
+        let message = format!("{} ended its turn but did not exit, so it is being stopped", self.agent);
         vec![Step::Event(AgentEvent::Warning { message }), Step::Finished]
     }
 
@@ -60,7 +61,7 @@ impl ExitDeadline {
         self.state == DeadlineState::Passed
     }
 
-    /// How the agent would have ended by itself: where it was stopped, how it ended says nothing.
+    /// `exit`, or success if the agent was stopped, because its exit then means nothing.
     pub fn exit(&self, exit: Exit) -> Exit {
         if self.has_passed() { Exit::Code(0) } else { exit }
     }
@@ -76,7 +77,7 @@ mod tests {
     fn an_agent_that_does_not_exit_is_stopped_and_its_exit_does_not_count() {
         let mut deadline = ExitDeadline::new("Agent", EXIT_TIMEOUT);
         assert_eq!(deadline.begin(), Some(Step::Deadline(Some(EXIT_TIMEOUT))));
-        assert_eq!(deadline.begin(), None, "it has begun");
+        assert_eq!(deadline.begin(), None, "the wait has already begun");
         assert_eq!(deadline.exit(Exit::Signal(2)), Exit::Signal(2));
         let steps = deadline.overdue();
         assert!(

@@ -4,8 +4,8 @@ use crate::Warning;
 
 /// The last message that is not blank, and whether the agent continued to work after it.
 ///
-/// An agent may announce what it is about to do, do it, and end its turn without another message, or with a blank one. The
-/// announcement is then the only answer there is, and [`warning`](Self::warning) says that it is not a summary.
+/// An agent may announce what it is about to do, do it, and end its turn without another message, or with a blank one.
+/// The announcement is then the only answer, and [`warning`](Self::warning) says that it may not be a summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FinalMessage {
     text: Option<String>,
@@ -14,10 +14,12 @@ pub struct FinalMessage {
 
 impl FinalMessage {
     /// Records a message. A blank one is ignored.
-    pub fn record_message(&mut self, text: impl Into<String>) {
-        let text = text.into();
+    pub fn record_message(&mut self, text: impl AsRef<str>) {
+        let text = text.as_ref();
         if !text.trim().is_empty() {
-            *self = Self { text: Some(text), is_followed_by_work: false };
+            // An agent may say a thousand things in a second, and each replaces the one before.
+            text.clone_into(self.text.get_or_insert_default());
+            self.is_followed_by_work = false;
         }
     }
 
@@ -31,13 +33,13 @@ impl FinalMessage {
         self.text.as_deref()
     }
 
-    /// The message; never blank.
+    /// Consumes this and returns the message; never blank.
     pub fn into_text(self) -> Option<String> {
         self.text
     }
 
-    /// A warning for the reader of the message, once the turn is over. `None` if there is no message at all, because the
-    /// supervisor warns about that for every agent.
+    /// A warning for the reader of the message, once the turn is over. `None` if there is no message at all: the
+    /// supervisor warns about that itself.
     pub fn warning(&self) -> Option<Warning> {
         (self.text.is_some() && self.is_followed_by_work).then(|| Warning {
             message: "the agent ended without a final message: its last message came before its last command or tool \

@@ -1,19 +1,19 @@
-//! Reading lines of JSON that are not quite JSON.
+//! A lenient reader for lines that are not quite JSON.
 //!
-//! Agents print one JSON object per line, and sometimes a little more or a little less than that:
+//! Agents print one JSON object per line, with some deviations:
 //!
-//! | what is printed | who prints it | how it is read |
+//! | deviation | printed by | read as |
 //! |---|---|---|
-//! | half of a surrogate pair (`"\ud83d"`) | programs in JavaScript, which cut texts by UTF-16 unit | U+FFFD |
-//! | bytes that are not UTF-8 | programs that pass on what a command wrote | U+FFFD |
+//! | half of a surrogate pair (`"\ud83d"`) | programs in JavaScript, which cut texts between UTF-16 units | U+FFFD |
+//! | bytes that are not UTF-8 | programs that forward a command's output | U+FFFD |
 //! | control characters in a string | hand-made JSON | the character |
 //! | `NaN`, `Infinity`, `1e999`, more than 127 levels of nesting | programs in Python | null, with a warning |
-//! | escape sequences, a spinner, a byte order mark, a log prefix before the object | terminals and wrappers | skipped |
+//! | escape sequences, a spinner, a byte order mark or a log prefix | terminals and wrappers | skipped |
 //! | two objects on one line | writers that share a pipe | two objects |
 //!
-//! A line of plain JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to
-//! right. An object that cannot be read is reported if it begins the line or follows one that was read: see
-//! [`JsonLine::problem_events`] and [`JsonReader::warning`].
+//! Valid JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to right.
+//! An unreadable object is reported if it begins the line or follows a readable one: see [`JsonLine::problem_events`]
+//! and [`JsonReader::warning`].
 
 mod scan;
 mod split_surrogates;
@@ -25,15 +25,15 @@ pub use split_surrogates::SplitSurrogates;
 
 use crate::{AgentEvent, Warning};
 
-/// Upper bound on the objects of one line. Two are an accident; this many are an attack on our memory.
+/// Maximum number of objects on one line. Two are an accident; this many are an attack on our memory.
 const MAX_OBJECTS: usize = 1_000;
 
 /// The objects on one line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonLine<'a> {
-    /// The objects, in order. None on a line that is not JSON.
+    /// The objects, in order. Empty if the line is not JSON.
     pub objects: Vec<JsonObject<'a>>,
-    /// Why a part of the line that looks like an object could not be read.
+    /// Why a part of the line that looks like an object could not be read, if there is one.
     pub problem: Option<String>,
     /// The rest of the line after the last object that was read.
     pub unread: &'a [u8],
@@ -47,16 +47,17 @@ pub struct JsonObject<'a> {
     pub value: Value,
     /// Its text as the agent printed it.
     pub text: &'a [u8],
-    /// Whether a value that has no JSON form (`NaN`, an infinite number, nesting deeper than 127 levels) is null here.
+    /// Whether a value that JSON cannot represent (`NaN`, an infinite number, nesting deeper than 127 levels) became
+    /// null.
     pub is_incomplete: bool,
-    /// The halves of surrogate pairs that are U+FFFD here, and may have their other half in another object.
+    /// The halves of surrogate pairs that became U+FFFD. Their other halves may be in another object.
     pub surrogates: SplitSurrogates,
 }
 
 impl<'a> JsonLine<'a> {
-    /// Reads a line. It takes time in proportion to its length, whatever is on it.
+    /// Reads a line, in time proportional to its length for any content.
     pub fn read(line: &'a [u8]) -> Self {
-        // Most lines of a program that prints plain text.
+        // A shortcut for the lines of a program that prints plain text.
         if memchr(b'{', line).is_none() {
             return Self { objects: vec![], problem: None, unread: line, line };
         }
@@ -75,14 +76,14 @@ impl<'a> JsonLine<'a> {
         let mut read = Self { objects: vec![], problem: None, unread: line, line };
         let mut from = 0;
         while let Some(found) = scan::find_object(line, from) {
-            // Behind words of another kind it may be anything, such as a snippet of code in a message.
+            // After other text, it may be something else, such as a snippet of code in a message.
             let is_expected = found.is_first && from == 0 || !read.objects.is_empty();
             if read.objects.len() == MAX_OBJECTS {
                 read.problem = Some(format!("it has more than {MAX_OBJECTS} objects"));
                 break;
             }
             let Some(copy) = scan::copy_object(line, found.start) else {
-                // An object nested in an unfinished one does not count as an object of its own.
+                // An object nested in an unfinished one does not count.
                 read.problem = is_expected.then(|| "it ends in the middle of an object".to_owned()).or(read.problem);
                 break;
             };
@@ -104,14 +105,15 @@ impl<'a> JsonLine<'a> {
         read
     }
 
-    /// Events that say what was lost of the line, with the line as it came: it would not be in the log otherwise.
+    /// Events that report what could not be read. They contain the original line, which would not be in the log
+    /// otherwise.
     pub fn problem_events(&self) -> Vec<AgentEvent> {
         let length = self.line.len();
         let message = match &self.problem {
             Some(problem) => format!("a line of {length} bytes could not be read as JSON: {problem}"),
             None if self.objects.iter().any(|object| object.is_incomplete) => format!(
-                "a line of {length} bytes has values that JSON cannot hold (NaN, an infinite number, or more than {} \
-                 levels of nesting); they were read as null",
+                "a line of {length} bytes has values that JSON cannot represent (NaN, an infinite number, or more \
+                 than {} levels of nesting); they were read as null",
                 scan::MAX_DEPTH
             ),
             None => return vec![],
@@ -121,7 +123,7 @@ impl<'a> JsonLine<'a> {
     }
 }
 
-/// Reads the lines of one run, and remembers whether all of them could be read.
+/// Reads the lines of one run, and counts those that could not be read.
 #[derive(Debug, Clone, Default)]
 pub struct JsonReader {
     unreadable: u64,
@@ -135,7 +137,7 @@ impl JsonReader {
         line
     }
 
-    /// That events were lost, if any were.
+    /// A warning that events may be missing, if any line could not be read.
     pub fn warning(&self) -> Option<Warning> {
         let message = match self.unreadable {
             0 => return None,

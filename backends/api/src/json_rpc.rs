@@ -1,23 +1,24 @@
 //! JSON-RPC 2.0 over lines: one message on each line, and requests in both directions.
 //!
-//! [`JsonRpc`] writes our messages, recognizes the agent's, and remembers which of our requests are unanswered. It does no
-//! I/O and knows no method. A session keeps one:
+//! [`JsonRpc`] writes our messages, recognizes the agent's, and remembers which of our requests are unanswered. It does
+//! no I/O and knows no methods. A session keeps one `JsonRpc` and uses it like this:
 //!
-//! 1. It sends what [`request`](JsonRpc::request) returns with [`Step::Send`](crate::Step::Send), usually together with a
-//!    [deadline](crate::Step::Deadline).
+//! 1. It sends the line that [`request`](JsonRpc::request) returns, with [`Step::Send`](crate::Step::Send) and usually with
+//!    a [deadline](crate::Step::Deadline).
 //! 2. It gives every object that a [`JsonReader`](crate::JsonReader) finds to [`read`](JsonRpc::read), and acts on the
 //!    [`RpcMessage`].
 //! 3. It answers each of the agent's requests with [`answer`] or [`refuse`]: an agent may wait for the answer forever.
 //!
-//! Both sides number their requests, so the same id can mean two things. Only a message with a `method` is a request.
-//! `"jsonrpc"` is always written and never required, as Codex's app-server leaves it out.
+//! Both sides number their requests, so one ID can belong to two requests. A message with an ID is a request if it has
+//! a `method`, and an answer otherwise. `"jsonrpc"` is always written but not required, because Codex's app-server
+//! omits it.
 
 use serde_json::{Value, json};
 
-/// The error code for a request that the receiver does not know.
+/// The error code for a request with an unknown method.
 const METHOD_NOT_FOUND: i64 = -32601;
 
-/// Our side of a conversation. `R` says what a request was for.
+/// Our side of a conversation. `R` identifies the purpose of a request.
 #[derive(Debug, Clone)]
 pub struct JsonRpc<R> {
     last_id: u64,
@@ -35,16 +36,16 @@ pub enum RpcMessage<R> {
         /// The result, or the error.
         outcome: Result<Value, RpcError>,
     },
-    /// The agent asks for something, and waits for the answer.
+    /// A request by the agent, which waits for the answer.
     Request {
-        /// The agent's own id of the request, for the answer.
+        /// The agent's own ID of the request, for the answer.
         id: Value,
         /// The method requested.
         method: String,
         /// The details; null if there are none.
         params: Value,
     },
-    /// The agent reports something.
+    /// A notification by the agent.
     Notification {
         /// The method of the notification.
         method: String,
@@ -86,7 +87,7 @@ impl<R> JsonRpc<R> {
         self.unanswered.clear();
     }
 
-    /// Reads an object. `None` if it is not a JSON-RPC message, or answers a request that nobody waits for.
+    /// Reads an object. `None` if it is not a JSON-RPC message, or if it answers a request that is not pending.
     pub fn read(&mut self, mut message: Value) -> Option<RpcMessage<R>> {
         let message = message.as_object_mut()?;
         let mut take = |key: &str| message.remove(key);
@@ -111,7 +112,7 @@ impl<R> JsonRpc<R> {
         }
     }
 
-    /// Whether a line that could not be read was probably an answer that somebody waits for: the agent will not repeat it.
+    /// Whether an unreadable line was probably the answer to a pending request. The agent will not repeat it.
     pub fn is_lost_answer(&self, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(line);
         let has = |key: &str| text.contains(&format!("\"{key}\""));
@@ -133,7 +134,7 @@ impl RpcError {
     }
 }
 
-/// A notification of ours, as a line.
+/// A notification to the agent, as a line.
 pub fn notify(method: &str, params: Value) -> Vec<u8> {
     line(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
 }
@@ -157,7 +158,7 @@ fn line(message: &Value) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// A conversation in which `first` and `second` were asked.
+    /// A conversation with two pending requests, `first` and `second`.
     fn asked() -> JsonRpc<&'static str> {
         let mut rpc = JsonRpc::default();
         assert_eq!(
@@ -173,7 +174,7 @@ mod tests {
         let mut rpc = asked();
         let second = rpc.read(json!({"jsonrpc": "2.0", "id": 2, "result": 7}));
         assert_eq!(second, Some(RpcMessage::Answer { to: "second", outcome: Ok(json!(7)) }));
-        assert_eq!(rpc.read(json!({"id": 2, "result": 7})), None, "it was answered");
+        assert_eq!(rpc.read(json!({"id": 2, "result": 7})), None, "it was already answered");
         assert_eq!(rpc.pending_request(), Some(&"first"));
         let first = rpc.read(json!({"id": 1, "error": {"code": -32603, "message": "no", "data": {"details": "disk"}}}));
         let error = RpcError { code: Some(-32603), message: "no: disk".into() };
@@ -192,7 +193,7 @@ mod tests {
         rpc.stop_waiting();
         assert_eq!(rpc.read(json!({"id": 1, "result": 1})), None);
         rpc.request("third", "x", Value::Null);
-        assert!(rpc.read(json!({"id": 3, "result": 1})).is_some(), "its id is a new one");
+        assert!(rpc.read(json!({"id": 3, "result": 1})).is_some(), "it has a new ID");
     }
 
     #[test]
@@ -200,7 +201,7 @@ mod tests {
         let mut rpc = asked();
         let request = rpc.read(json!({"id": 1, "method": "may/i", "params": {"y": 2}}));
         let expected = RpcMessage::Request { id: json!(1), method: "may/i".into(), params: json!({"y": 2}) };
-        assert_eq!(request, Some(expected), "the agent's ids are its own");
+        assert_eq!(request, Some(expected), "the agent numbers its requests itself");
         let notification = rpc.read(json!({"method": "progress"}));
         assert_eq!(notification, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
         assert_eq!(rpc.pending_request(), Some(&"first"));
@@ -223,7 +224,7 @@ mod tests {
             (b"a banner", false),
         ] {
             assert_eq!(asked().is_lost_answer(line), is_lost, "{}", line.escape_ascii());
-            assert!(!JsonRpc::<()>::default().is_lost_answer(line), "nobody waits");
+            assert!(!JsonRpc::<()>::default().is_lost_answer(line), "no request is pending");
         }
     }
 

@@ -1,12 +1,12 @@
 //! The contract between codex-connector and the coding agents it drives.
 //!
-//! A backend is a translator, not a runner. It says how to ask an installed agent what it can do ([`ProbeCommand`]),
+//! A backend is a translator, not a runner. It knows how to ask an installed agent what it can do ([`ProbeCommand`]),
 //! turns an [`AgentRequest`] into a command line ([`Launch`]), and turns the agent's output into [`AgentEvent`]s and a
 //! [`Verdict`]. It never spawns, waits, signals, sleeps, or touches files: the supervisor of codex-connector does that,
 //! in the same way for every agent.
 //!
 //! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], describe its settings with
-//! [`ProgramRules`], and run the contract suite over it with [`contract_tests!`].
+//! [`ProgramRules`], and run the contract tests on it with [`contract_tests!`].
 //!
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
@@ -18,6 +18,7 @@ mod event;
 mod exit_deadline;
 mod failure;
 mod final_message;
+mod json_fields;
 mod json_line;
 pub mod json_rpc;
 mod launch;
@@ -43,6 +44,7 @@ pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem,
 pub use exit_deadline::ExitDeadline;
 pub use failure::{FailureRow, FailureTable, Pattern, advice};
 pub use final_message::FinalMessage;
+pub use json_fields::{JsonFields, JsonFieldsOf, JsonText, read_fields};
 pub use json_line::{JsonLine, JsonObject, JsonReader, SplitSurrogates};
 pub use json_rpc::{JsonRpc, RpcError, RpcMessage};
 pub use launch::{Launch, PromptDelivery, StopSignal, Unsupported};

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 /// The name under which one backend is configured: the `NAME` of `[backends.NAME]`.
 ///
-/// Starts with a lower-case letter, goes on with lower-case letters, digits, `-` or `_`, and is at most 32 long.
+/// It starts with a lower-case letter, continues with lower-case letters, digits, `-` or `_`, and has at most 32
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BackendName(String);
 
 impl BackendName {
-    /// Checks `name`. Fails with [`BadName`] when it breaks the rule above.
+    /// Checks `name`. Fails with [`BadName`] if it breaks the rule above.
     pub fn new(name: impl Into<String>) -> Result<Self, BadName> {
         let name = name.into();
         let mut letters = name.chars();
@@ -47,9 +48,11 @@ impl From<BackendName> for String {
     }
 }
 
-/// A name that no backend may have.
+/// An invalid name for a backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no backend name: it takes a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`")]
+#[error(
+    "invalid backend name `{0}`: expected a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`"
+)]
 pub struct BadName(String);
 
 #[cfg(test)]
@@ -62,7 +65,7 @@ mod tests {
             assert_eq!(BackendName::new(good).map(String::from).as_deref(), Ok(good));
         }
         for bad in ["", "Codex", "2fast", "a b", "a/b", "../x", &"x".repeat(33)] {
-            assert!(BackendName::new(bad).is_err(), "{bad:?} was taken");
+            assert!(BackendName::new(bad).is_err(), "{bad:?} was accepted");
         }
     }
 }

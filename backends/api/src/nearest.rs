@@ -1,16 +1,17 @@
-//! Guesses which of some known words was meant by another one.
+//! Guesses which known word a misspelled word was meant to be.
 
 use strsim::osa_distance;
 
-/// Longer words are not compared, in bytes: nobody mistypes that much, and it would take long.
-const MAX_WORD_CHARS: usize = 200;
+/// Maximum length of a word that is compared, in bytes. Comparing longer words would be slow, and they are not typing
+/// errors.
+const MAX_WORD_BYTES: usize = 200;
 
-/// The word of `known` that `word` was probably meant to be.
+/// The word in `known` that `word` was probably meant to be, if there is one.
 ///
-/// Letters may be added, left out, replaced, or exchanged with their neighbour: one, and one more for every four bytes of
-/// the known word.
+/// Letters may be added, left out, replaced, or swapped with their neighbour: one letter, plus one for every four bytes
+/// of the known word.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    if word.len() > MAX_WORD_CHARS {
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
     let candidates = known.iter().map(|known| (osa_distance(word, known), *known));

@@ -1,4 +1,4 @@
-//! Asking an installed agent what it can do.
+//! Questions to an installed agent about what it can do, and its answers.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -20,22 +20,23 @@ impl ProbeCommand {
     }
 }
 
-/// What the program said to one [`ProbeCommand`]. Kept on disk, so that the program is asked once and understood anew.
+/// The program's answer to one [`ProbeCommand`]. It is cached on disk: the program is asked once, but its answer is
+/// interpreted on every use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeAnswer {
-    /// The arguments it was asked with.
+    /// The arguments of the probe.
     pub args: Vec<String>,
     /// How the run ended.
     pub exit: Exit,
-    /// What it wrote to stdout, at most 1 MiB.
+    /// Its stdout, at most 1 MiB.
     pub stdout: String,
-    /// What it wrote to stderr, at most 1 MiB.
+    /// Its stderr, at most 1 MiB.
     pub stderr: String,
 }
 
 impl ProbeAnswer {
-    /// The version, if the run succeeded and printed it on a line of its own. Wrappers print other lines, too.
+    /// The version, if the run succeeded and printed it alone on a line. Wrappers may print other lines.
     pub fn bare_version(&self) -> Option<&str> {
         let is_version = |line: &&str| {
             line.starts_with(|first: char| first.is_ascii_digit())
@@ -45,13 +46,13 @@ impl ProbeAnswer {
         self.stdout.lines().map(str::trim).find(is_version).filter(|_| self.exit == Exit::Code(0))
     }
 
-    /// The first line that is not blank, on stdout or else on stderr.
+    /// The first nonblank line on stdout, or else on stderr.
     pub fn first_line(&self) -> Option<&str> {
         let mut lines = self.stdout.lines().chain(self.stderr.lines()).map(str::trim);
         lines.find(|line| !line.is_empty())
     }
 
-    /// The problem that the agent would not have answered like this, with the beginning of what was said.
+    /// The problem that the expected agent would not answer like this. It quotes the beginning of the answer.
     pub fn not_understood(&self) -> ProbeProblem {
         let said = [&self.stdout, &self.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
         ProbeProblem::NotUnderstood {
@@ -66,7 +67,7 @@ impl ProbeAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// It ended by itself, with this status.
+    /// It exited with this code.
     Code(i32),
     /// This signal ended it.
     Signal(i32),
@@ -81,21 +82,21 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What a backend understood of the answers: the ground on which a command line is built.
+/// The result of a backend's probes. The backend builds command lines from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// The version, as the program writes it.
     pub version: String,
-    /// The sandboxes that this version can really enforce, weakest first.
+    /// The sandboxes that this version can actually enforce, strictest first.
     pub sandboxes: Vec<Sandbox>,
-    /// Flags and other features found, in the backend's own words; [`AgentBackend::launch`](crate::AgentBackend::launch)
-    /// passes no flag that is not here.
+    /// Flags and other features found, under names that the backend chooses.
+    /// [`AgentBackend::launch`](crate::AgentBackend::launch) passes only flags from this list.
     pub features: BTreeSet<String>,
 }
 
 impl Installed {
-    /// Refuses to work without `flag`, which is needed for `purpose`, if the program does not have it. `agent` is the agent's
-    /// name and version.
+    /// Fails if the program does not have `flag`, which the backend needs for `purpose`. `agent` is the agent's name
+    /// and version.
     pub fn check_flag(&self, agent: &str, flag: &str, purpose: &str) -> Result<(), Unsupported> {
         if self.features.contains(flag) {
             return Ok(());
@@ -107,7 +108,7 @@ impl Installed {
 /// Why an installed program cannot be used at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeProblem {
-    /// Its version is known not to work.
+    /// The version is too old to work.
     #[error("found {found}, but the oldest version that works is {oldest}")]
     TooOld {
         /// The version found, as the program writes it.
@@ -115,28 +116,28 @@ pub enum ProbeProblem {
         /// The oldest version that works.
         oldest: String,
     },
-    /// There is no answer to a probe, as it was not asked.
-    #[error("`{command}` was not asked")]
+    /// There is no answer to a probe, because the probe did not run.
+    #[error("`{command}` was not run")]
     NotAsked {
         /// The program's arguments in the probe.
         command: String,
     },
-    /// It did not answer like the agent that it should be.
+    /// The program did not answer like the agent that was expected.
     #[error("`{command}` answered with {exit}: {said}")]
     NotUnderstood {
         /// The program's arguments in the probe.
         command: String,
         /// How the probe ended.
         exit: Exit,
-        /// The beginning of what it said.
+        /// The beginning of its answer.
         said: String,
     },
 }
 
-/// The options that the text of a `--help` defines, long and short, without their values.
+/// The long and short options that a `--help` text defines, without their values.
 ///
-/// A definition begins a line, with at most eight spaces before it. An option that is only mentioned stands further in, or
-/// behind other words, and is not taken.
+/// A definition is at the beginning of a line, after at most eight spaces. Options that a description mentions are
+/// indented further or follow other words, and are not included.
 pub fn options_in_help(help: &str) -> BTreeSet<String> {
     help.lines().flat_map(options_defined).map(str::to_owned).collect()
 }
@@ -150,19 +151,19 @@ fn options_defined(line: &str) -> impl Iterator<Item = &str> {
     names.filter(|name| name.contains(char::is_alphanumeric))
 }
 
-/// What is known of the agent's login.
+/// Whether the agent is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// Logged in; how, in the agent's words.
+    /// Logged in; the agent's own description of how.
     Yes(String),
-    /// Not logged in; what the agent said, and what to do about it.
+    /// Not logged in.
     No {
-        /// The agent's words.
+        /// The agent's own words.
         said: String,
-        /// What the user can do.
+        /// Advice for the user.
         advice: String,
     },
-    /// The agent has no way to tell.
+    /// The agent does not offer a way to find out.
     Unknown,
 }
 
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_behind_a_banner() {
+    fn the_version_is_found_after_a_banner() {
         let answer = |exit, stdout: &str| ProbeAnswer {
             args: vec![],
             exit: Exit::Code(exit),
@@ -200,7 +201,7 @@ mod tests {
             ("      --[no-]color", &[]),
             ("  -----", &[]),
             ("  - a list", &[]),
-            ("          --session goes on", &[]),
+            ("          --session continues", &[]),
             ("  model, as --model says", &[]),
             ("", &[]),
         ] {

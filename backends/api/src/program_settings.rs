@@ -1,8 +1,8 @@
-//! The settings that every backend has, whatever its agent: which program, which model, which arguments, which
-//! environment, and whether git is required.
+//! The settings that every backend has: the program, the model, extra arguments, the environment, and whether git is
+//! required.
 //!
-//! [`ProgramSettings`] are the values. [`ProgramRules`] say how one kind of backend fills them in, describes them and checks
-//! them. A kind with keys of its own reads them at the same time, with [`ProgramRules::read_with`].
+//! [`ProgramSettings`] holds the values. [`ProgramRules`] defines how one kind of backend fills them in, describes them
+//! and checks them. A kind with additional keys reads both together, with [`ProgramRules::read_with`].
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -15,13 +15,13 @@ use crate::{
 /// The settings that every backend has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramSettings {
-    /// The program: a name to be found on `PATH`, an absolute path, or one that starts with `~/`. Never blank.
+    /// The program: a name to look up on `PATH`, an absolute path, or a path that starts with `~/`. Never blank.
     pub program: String,
     /// The model, unless a call names one.
     pub model: Option<String>,
-    /// More arguments for the program. Empty if the kind does not have this key.
+    /// Additional arguments for the program. Empty if the kind does not have this key.
     pub extra_args: Vec<String>,
-    /// Which environment variables the program gets.
+    /// The rules for the program's environment variables.
     pub env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub require_git: bool,
@@ -37,20 +37,19 @@ impl ProgramSettings {
 pub struct ProgramRules {
     /// The agent's name in messages, such as `Codex`.
     pub agent: &'static str,
-    /// The program, unless the settings name one. Empty if they have to.
+    /// The default program. Empty if the settings must name one.
     pub program: &'static str,
-    /// The end of the sentence about settings without a program, if there is more to say than usual.
+    /// The end of the error for settings without a program, "`program` …", if the usual text is not enough.
     pub without_program: Option<&'static str>,
-    /// All keys of the kind, [those that it shares](ProgramSettings::KEYS) and its own, in the order in which they are
-    /// listed.
+    /// All keys of the kind, both [shared](ProgramSettings::KEYS) and its own, in the order in which they are listed.
     pub keys: &'static [&'static str],
-    /// Descriptions of shared keys that say more than the usual ones do, for the schema.
+    /// Descriptions of shared keys that replace the usual ones in the schema.
     pub descriptions: &'static [(&'static str, &'static str)],
-    /// Refuses extra arguments that would change what the backend has to decide.
+    /// Refuses extra arguments that would override decisions of the backend.
     pub check_args: fn(&[String]) -> Result<(), SettingsProblem>,
 }
 
-/// The shared settings as they are written. `program` is filled in before they are read.
+/// The shared settings before they are checked. A missing `program` has already been filled in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawSettings {
@@ -67,13 +66,13 @@ impl Default for RawSettings {
     }
 }
 
-/// The settings of a kind without keys of its own.
+/// The additional settings of a kind that has none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct NoKindKeys {}
 
 impl ProgramRules {
-    /// Rules for `agent`, whose program is called `program`: with the shared keys alone, and with any extra arguments.
+    /// Rules for `agent`, whose program is called `program`, with only the shared keys and arbitrary extra arguments.
     pub const fn new(agent: &'static str, program: &'static str) -> Self {
         Self {
             agent,
@@ -85,14 +84,14 @@ impl ProgramRules {
         }
     }
 
-    /// Reads the settings of a kind without keys of its own.
+    /// Reads the settings of a kind that has only the shared keys.
     ///
     /// Fails with the first key that is unknown or has a wrong value, and with the allowed values.
     pub fn read(&self, settings: Value) -> Result<ProgramSettings, SettingsProblem> {
         self.read_with::<NoKindKeys>(settings).map(|(shared, NoKindKeys {})| shared)
     }
 
-    /// Reads the shared settings, and the kind's own as a `T`, of which every field needs a default.
+    /// Reads the shared settings, and the kind's own as a `T`. Every field of `T` needs a default.
     ///
     /// Fails with the first key that is unknown or has a wrong value, and with the allowed values.
     pub fn read_with<T: DeserializeOwned>(&self, settings: Value) -> Result<(ProgramSettings, T), SettingsProblem> {
@@ -104,12 +103,12 @@ impl ProgramRules {
         Ok((self.check(written)?, own))
     }
 
-    /// The JSON schema of the settings of a kind without keys of its own.
+    /// The JSON schema of the settings of a kind that has only the shared keys.
     pub fn schema(&self) -> Value {
         self.schema_with(json!({"type": "object", "additionalProperties": false}))
     }
 
-    /// The JSON schema of all settings, made from `own`, the object schema of the kind's own.
+    /// The JSON schema of all settings. `own` is the object schema of the kind's own settings.
     pub fn schema_with(&self, mut own: Value) -> Value {
         let mut properties = Map::new();
         for key in self.keys {
@@ -117,7 +116,7 @@ impl ProgramRules {
             properties.insert((*key).to_owned(), property);
         }
         own["properties"] = Value::Object(properties);
-        // It describes a part of the keys.
+        // It would describe only some of the keys.
         own.as_object_mut().map(|own| own.remove("description"));
         own
     }
@@ -126,16 +125,19 @@ impl ProgramRules {
         let RawSettings { program, model, extra_args, env, require_git } = written;
         if program.trim().is_empty() {
             let usual = || match self.program {
-                "" => "is needed: a name on PATH, an absolute path, or one that starts with `~/`".to_owned(),
-                program => format!("is empty; leave it out for `{program}` on PATH"),
+                "" => "is required: a name on PATH, an absolute path, or a path that starts with `~/`".to_owned(),
+                program => format!("is empty; remove it to use `{program}` on PATH"),
             };
             return Err(SettingsProblem::of("program", &self.without_program.map_or_else(usual, str::to_owned)));
         }
         if let Err(why) = model.as_deref().map_or(Ok(()), check_model) {
-            return Err(SettingsProblem::of("model", &format!("{why}; leave it out to let {} decide", self.agent)));
+            return Err(SettingsProblem::of(
+                "model",
+                &format!("{why}; remove it to let {} choose the model", self.agent),
+            ));
         }
         if extra_args.iter().any(|arg| arg.contains('\0')) {
-            return Err(SettingsProblem::of("extra_args", "has an argument with a NUL byte in it"));
+            return Err(SettingsProblem::of("extra_args", "has an argument that contains a NUL byte"));
         }
         (self.check_args)(&extra_args)?;
         Ok(ProgramSettings { program, model, extra_args, env, require_git })
@@ -146,7 +148,7 @@ impl ProgramRules {
         let (mut schema, usual, default) = match key {
             "program" => (
                 json!({"type": "string"}),
-                "The program: a name on `PATH`, an absolute path, or one that starts with `~/`.".to_owned(),
+                "The program: a name on `PATH`, an absolute path, or a path that starts with `~/`.".to_owned(),
                 Some(json!(self.program)),
             ),
             "model" => (
@@ -225,18 +227,18 @@ mod tests {
     #[test]
     fn each_mistake_names_its_key() {
         for (settings, key, words) in [
-            (json!({"programm": "x"}), "programm", "(`program`?); the known keys are `program`, `model`, `color`"),
+            (json!({"programm": "x"}), "programm", "(`program`?); valid keys: `program`, `model`, `color`"),
             (json!({"colour": true}), "colour", "(`color`?)"),
             (json!({"color": 1}), "color", "expected a boolean"),
             (json!({"program": 1}), "program", "expected a string"),
-            (json!({"program": " "}), "program", "leave it out for `agent` on PATH"),
-            (json!({"model": "-m"}), "model", "leave it out to let Agent decide"),
+            (json!({"program": " "}), "program", "remove it to use `agent` on PATH"),
+            (json!({"model": "-m"}), "model", "remove it to let Agent choose the model"),
             (json!({"env": {"removed": []}}), "env.removed", "`remove`"),
             (json!({"extra_args": ["a\0b"]}), "extra_args", "NUL"),
             (json!({"extra_args": ["--yolo"]}), "extra_args", "may not have `--yolo`"),
             (json!([]), "", "a table"),
         ] {
-            let problem = RULES.read_with::<KindKeys>(settings.clone()).expect_err("they are wrong");
+            let problem = RULES.read_with::<KindKeys>(settings.clone()).expect_err("these settings are invalid");
             assert!(problem.key == key && problem.problem.contains(words), "{settings}: {problem:?}");
         }
     }
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn a_kind_without_a_default_program_requires_one() {
         let nameless = ProgramRules::new("the agent", "");
-        assert!(nameless.read(json!({})).is_err_and(|problem| problem.problem.contains("is needed")));
+        assert!(nameless.read(json!({})).is_err_and(|problem| problem.problem.contains("is required")));
         let helpful = ProgramRules { without_program: Some("is missing; set `preset`"), ..nameless };
         assert!(helpful.read(json!({})).is_err_and(|problem| problem.problem == "`program` is missing; set `preset`"));
     }
@@ -260,7 +262,7 @@ mod tests {
             (&properties["program"]["default"], &properties["env"]["description"]),
             (&json!("agent"), &json!("Its variables."))
         );
-        assert_eq!(schema.get("description"), None, "it describes one key only");
+        assert_eq!(schema.get("description"), None, "it would describe only one key");
         assert_eq!(ProgramRules::new("Agent", "agent").schema()["additionalProperties"], false);
     }
 }

@@ -1,4 +1,4 @@
-//! What a user asks of an agent.
+//! The request for one run of an agent.
 
 use std::path::PathBuf;
 
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Sandbox, Unsupported, check_model};
 
-/// One piece of work for an agent, already validated: every backend gets the same.
+/// A request for one run, already validated, in the same form for every backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentRequest {
     /// The task in the user's words, byte for byte.
     pub prompt: String,
-    /// Where the agent works: an absolute path to a directory.
+    /// The directory in which the agent works, as an absolute path.
     pub working_directory: PathBuf,
-    /// What the agent may touch.
+    /// The limits on the agent's access.
     pub sandbox: Sandbox,
-    /// The model asked for in this call; without one the backend's own configuration decides.
+    /// The model that the call names. If there is none, the backend's own configuration decides.
     pub model: Option<String>,
-    /// The agent's own id of an earlier session that it goes on with; without one it begins a new one. Sandbox and model
-    /// are set anew all the same.
+    /// The agent's own ID of an earlier session to resume. If there is none, the agent begins a new session. A resumed
+    /// session does not inherit its sandbox or its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
 }
 
 impl AgentRequest {
-    /// A request for a new session, with the model that the backend's own configuration names.
+    /// A request for a new session, with the backend's configured model.
     pub fn new(prompt: impl Into<String>, working_directory: impl Into<PathBuf>, sandbox: Sandbox) -> Self {
         let (prompt, working_directory) = (prompt.into(), working_directory.into());
         Self { prompt, working_directory, sandbox, model: None, resume: None }
     }
 
-    /// The model to pass: the one asked for, or else `configured`, the backend's own.
+    /// The model to pass: the one that the call names, or else `configured`, the backend's own.
     ///
-    /// Fails when an agent would read it as something else than a model, as [`check_model`] says.
+    /// Fails if the agent could mistake it for something else: see [`check_model`].
     pub fn model_to_pass<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
         let model = self.model.as_deref().or(configured);
         match model.map_or(Ok(()), check_model) {
@@ -42,13 +42,14 @@ impl AgentRequest {
         }
     }
 
-    /// The session to resume, for an agent whose sessions have UUIDs. It may read another word as something else.
+    /// The session to resume, for an agent whose sessions have UUIDs and that could mistake other words for something
+    /// else.
     ///
-    /// Fails for any other id. `agent` is the agent's name and version.
+    /// Fails for any other ID. `agent` is the agent's name and version.
     pub fn uuid_to_resume(&self, agent: &str) -> Result<Option<&str>, Unsupported> {
         match self.resume.as_deref() {
             Some(session) if !is_uuid(session) => {
-                let why = "its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53";
+                let why = "its session IDs look like 0199a213-81c0-7800-8aa1-bbab2a035a53";
                 Err(Unsupported::resume(session, agent, why))
             }
             session => Ok(session),
@@ -63,25 +64,26 @@ impl AgentRequest {
         self.working_directory.to_str().ok_or_else(not_text)
     }
 
-    /// Fails if the prompt is blank, which `agent` does not take.
+    /// Fails if the prompt is blank, which `agent` does not accept.
     pub fn check_not_blank(&self, agent: &str) -> Result<(), Unsupported> {
         if self.prompt.trim().is_empty() {
-            return Err(Unsupported::value("task", format!("it is blank, which {agent} does not take")));
+            return Err(Unsupported::value("task", format!("it is blank, which {agent} does not accept")));
         }
         Ok(())
     }
 }
 
-/// Whether `id` is a UUID in its usual form, `0199a213-81c0-7800-8aa1-bbab2a035a53`: so do many agents name their sessions. They
-/// may read another word as something else, such as `latest`, or begin a new session for it.
+/// Whether `id` is a UUID in its usual form, such as `0199a213-81c0-7800-8aa1-bbab2a035a53`. Many agents use UUIDs as
+/// session IDs. They may give another word a special meaning, such as `latest`, or begin a new session for it.
 pub fn is_uuid(id: &str) -> bool {
     let lengths = id.split('-').map(str::len);
     lengths.eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
-/// The name of the slash command that `prompt` starts with, such as `review` in `/review the parser`. Many agents run such a
-/// command (their own, the user's or the project's) instead of passing the prompt to the model. Paths such as `/etc/hosts`
-/// and comments such as `// TODO` are not commands. Trim the prompt first if the agent ignores leading white space.
+/// The name of the slash command that `prompt` starts with, such as `review` in `/review the parser`. Many agents run
+/// such a command (their own, the user's or the project's) instead of passing the prompt to the model. Paths such as
+/// `/etc/hosts` and comments such as `// TODO` are not commands. Trim the prompt first if the agent ignores leading
+/// white space.
 pub fn slash_command(prompt: &str) -> Option<&str> {
     let rest = prompt.strip_prefix('/')?;
     let word = rest.split_whitespace().next().unwrap_or_default();

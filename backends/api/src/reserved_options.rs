@@ -1,11 +1,10 @@
-//! Options that the settings of a backend may not set, because something else decides them.
+//! Options that `extra_args` may not set, because codex-connector or the call decides them.
 
 use crate::SettingsProblem;
 
 /// The options that `extra_args` may not contain, in groups with one reason each.
 ///
-/// A reason is a clause that says what decides the option instead, such as "the sandbox of each task is the call's
-/// `sandbox`".
+/// The reason says what decides the option instead, such as "the sandbox of each task is the call's `sandbox`".
 #[derive(Debug, Clone, Copy)]
 pub struct ReservedOptions(&'static [(&'static [&'static str], &'static str)]);
 
@@ -15,8 +14,8 @@ impl ReservedOptions {
         Self(groups)
     }
 
-    /// Refuses `arg` if the option that it sets is reserved. `option` is that option in the spelling of the groups; how an
-    /// argument is split and spelled differs from agent to agent.
+    /// Refuses `arg` if the option that it sets is reserved. `option` is that option in the spelling of the groups; the
+    /// caller extracts it, because each agent has its own syntax.
     pub fn check(&self, arg: &str, option: &str) -> Result<(), SettingsProblem> {
         match self.0.iter().find(|(options, _)| options.contains(&option)) {
             Some((_, reason)) => Err(SettingsProblem::of("extra_args", &format!("may not have `{arg}`: {reason}"))),

@@ -1,26 +1,26 @@
-//! Limits on what an agent may touch.
+//! Limits on an agent's access.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Limits on an agent's access, strictest first, so that `<=` compares with a ceiling.
+/// Limits on an agent's access. The strictest is the smallest, so `<=` compares with a ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
-    /// Read files; change nothing.
+    /// The agent may read files, but not change any.
     ReadOnly,
-    /// Change files in the working directory.
+    /// The agent may change files in the working directory.
     WorkspaceWrite,
     /// No sandbox at all.
     DangerFullAccess,
 }
 
 impl Sandbox {
-    /// Every sandbox, weakest first.
+    /// All sandboxes, strictest first.
     pub const ALL: [Self; 3] = [Self::ReadOnly, Self::WorkspaceWrite, Self::DangerFullAccess];
 
-    /// The documented word, as in the tool's parameter.
+    /// The value of the tool parameter `sandbox`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnly => "read-only",
@@ -44,9 +44,9 @@ impl FromStr for Sandbox {
     }
 }
 
-/// A word that names no sandbox.
+/// A word that is not the name of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown sandbox `{0}`: it takes `read-only`, `workspace-write` or `danger-full-access`")]
+#[error("unknown sandbox `{0}`: expected `read-only`, `workspace-write` or `danger-full-access`")]
 pub struct UnknownSandbox(String);
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_compares_by_what_it_allows() {
+    fn a_stricter_sandbox_is_smaller() {
         assert!(Sandbox::ReadOnly < Sandbox::WorkspaceWrite && Sandbox::WorkspaceWrite < Sandbox::DangerFullAccess);
     }
 }

@@ -1,8 +1,9 @@
-//! Recognizes the output of a sandbox that could not start.
+//! Recognizes the output of a sandbox that failed to start.
 
 use crate::Warning;
 
-/// Parts of such output, in lower case: bubblewrap, Codex's own helper (0.44 to 0.171), and `sandbox-exec` of macOS.
+/// Parts of such output, in lower case, from bubblewrap, Codex's own helper (0.44 to 0.171), and `sandbox-exec` of
+/// macOS.
 const CANNOT_START: [&str; 8] = [
     "bwrap: ",
     "bubblewrap is unavailable",
@@ -14,10 +15,10 @@ const CANNOT_START: [&str; 8] = [
     "sandbox_apply: operation not permitted",
 ];
 
-/// Upper bound on its length, in bytes: a sandbox that cannot start prints a line or two.
+/// Maximum length of a text that is searched, in bytes. A sandbox that cannot start prints only a line or two.
 const MAX_SEARCHED_BYTES: usize = 2_000;
 
-/// A warning if `text` is the output of a sandbox that could not start. It quotes the line that says so.
+/// A warning if `text` is the output of a sandbox that failed to start. It quotes the line that shows this.
 ///
 /// Agents sandbox their commands with the same few programs. In a container without user namespaces, every command of
 /// Codex fails in this way before it begins.
@@ -33,7 +34,7 @@ pub fn sandbox_failure(text: &str) -> Option<Warning> {
         message: format!("the agent's sandbox could not start: {}", line.trim()),
         advice: Some(
             "install bubblewrap and allow user namespaces on this machine (for a container, run it without the seccomp \
-             profile that forbids them), or ask for `danger-full-access` where the container is the sandbox"
+             profile that forbids them), or ask for `danger-full-access` if the container is sandbox enough"
                 .to_owned(),
         ),
     })

@@ -1,34 +1,48 @@
-//! One run of an agent, without I/O: bytes in, steps out.
+//! One run of an agent, without I/O: lines in, steps out.
+//!
+//! The supervisor owns the process; the session decides what its output means. One run looks like this:
+//!
+//! ```text
+//! supervisor                               session
+//! program started        start()        ─▶ steps, such as Send(prompt)
+//! a line was printed     stdout(line)   ─▶ steps, such as Event, Send, Deadline(3 s)
+//! the deadline passed    overdue()      ─▶ steps, such as Finished
+//! the run must stop      interrupt()    ─▶ Signal, or steps that ask the agent to stop
+//! program exited, and    warnings()     ─▶ warnings for the user
+//! all lines were read    finish(exit)   ─▶ the verdict
+//! ```
 
 use std::{borrow::Cow, time::Duration};
 
 use crate::{AgentEvent, Exit, Usage, Warning};
 
-/// Follows one run. The supervisor feeds it every line that the agent writes, in order, and carries out its steps.
+/// Follows one run. The supervisor passes it every line that the agent writes, in order, and carries out the steps that
+/// it returns.
 ///
-/// Serves one-way programs, which only print, and two-way protocols, which also want to be talked to.
+/// It supports programs that only print as well as protocols in which both sides send messages.
 pub trait AgentSession: Send {
-    /// Called once, when the program runs, before any line.
+    /// Called once, after the program has started and before any line.
     fn start(&mut self) -> Vec<Step> {
         vec![]
     }
 
-    /// One line of stdout, without its line end. No steps mean "not understood": the log shows the line as it came.
+    /// Reads one line of stdout, without its line end. If this returns no steps, the line was not understood, and the
+    /// log shows it unchanged.
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step>;
 
-    /// One line of stderr, without its line end. The log shows every line as it came, whatever the steps.
+    /// Reads one line of stderr, without its line end. The log shows every such line unchanged, whatever this returns.
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
         let _ = line;
         vec![]
     }
 
-    /// Called when a [`Step::Deadline`] has passed. What was waited for did not come: unless the session knows another
-    /// way, it remembers a complaint for [`finish`](Self::finish), and is [`Step::Finished`].
+    /// Called when a [`Step::Deadline`] has passed. Unless the session can continue in another way, it stores the
+    /// failure for [`finish`](Self::finish) and returns [`Step::Finished`].
     fn overdue(&mut self) -> Vec<Step> {
         vec![]
     }
 
-    /// Called when the run is to be stopped in order.
+    /// Called when the agent is asked to stop, before it is forced to.
     fn interrupt(&mut self) -> Interrupt {
         Interrupt::Signal
     }
@@ -47,83 +61,84 @@ pub trait AgentSession: Send {
         vec![]
     }
 
-    /// The program has ended and all its lines have been read: what came of it?
+    /// The verdict on the run. Called after the program has exited and all its lines have been read.
     ///
-    /// The supervisor combines the verdict with why it stopped the program, if it did.
+    /// If the supervisor stopped the program, it combines the verdict with its reason.
     fn finish(self: Box<Self>, exit: Exit) -> Verdict;
 }
 
 /// One line that an agent wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// The line, as bytes: an agent is free to write what is not UTF-8.
+    /// The complete line, as bytes, because it may not be UTF-8.
     Whole(&'a [u8]),
-    /// A line longer than the supervisor holds in memory (8 MiB). The log has all of it.
+    /// A line that is too long for the supervisor to keep in memory (over 8 MiB). The log has all of it.
     TooLong {
         /// Its first bytes, at least 4 KiB.
         head: &'a [u8],
-        /// Its whole length in bytes.
+        /// Its full length in bytes.
         length: u64,
     },
 }
 
 impl<'a> Line<'a> {
-    /// What is held of the line, as text. Bytes that are not UTF-8 are replaced.
+    /// The line as text, or its head if it is too long. Bytes that are not UTF-8 are replaced.
     pub fn text(self) -> Cow<'a, str> {
         let (Self::Whole(bytes) | Self::TooLong { head: bytes, .. }) = self;
-        // Most lines are UTF-8, and to find that out is several times as fast as to look for what is not.
+        // Most lines are UTF-8, and checking that is several times as fast as a lossy conversion.
         std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
     }
 }
 
-/// What a session wants done.
+/// An instruction to the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Log it, show it, count it.
+    /// Log this event, show it and count it.
     Event(AgentEvent),
     /// Write these bytes to the agent's stdin (only with [`PromptDelivery::Session`](crate::PromptDelivery::Session)).
     Send(Vec<u8>),
     /// Close the agent's stdin.
     CloseStdin,
-    /// Call [`overdue`](AgentSession::overdue) after so long, unless another deadline, or `None`, comes before. For
-    /// answers that a program owes, not for its work: how long that may take is the task's own time limit.
+    /// Call [`overdue`](AgentSession::overdue) after this time. A new deadline replaces the previous one; `None`
+    /// cancels it. A deadline is for answers that the program should send at once. The task's own time limit applies to
+    /// its work.
     Deadline(Option<Duration>),
-    /// The session is over, although the program would go on: stop it. Whether the work is done is told by
-    /// [`finish`](AgentSession::finish).
+    /// Stop the program, because the session is over. [`finish`](AgentSession::finish) decides whether the work is
+    /// done.
     Finished,
 }
 
-/// How to stop a run in order.
+/// How to ask an agent to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interrupt {
-    /// Send the program its [`StopSignal`](crate::PoliteSignal).
+    /// Send the program its [`StopSignal`](crate::StopSignal).
     Signal,
     /// Carry out these steps instead.
     Steps(Vec<Step>),
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the agent did the work.
     pub outcome: Outcome,
-    /// The agent's final message. Also kept when the run failed, as far as it got.
+    /// The agent's final message. If the run failed, the last message before the failure.
     pub answer: Option<String>,
-    /// The agent's own id for the session, by which it can be resumed.
+    /// The agent's own ID of the session, with which it can be resumed.
     pub session_id: Option<String>,
-    /// Tokens used, where the agent tells.
+    /// Tokens used, if the agent reports them.
     pub usage: Option<Usage>,
 }
 
-/// Whether the agent did the work. An exit code of 0 alone is no success.
+/// Whether the agent did the work. Exit code 0 alone does not prove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did, and said so.
+    /// The agent reported success.
     Completed,
-    /// It did not.
+    /// The agent failed.
     Failed(AgentFailure),
-    /// The program did not take our command line, and did nothing: it is not what the probe said. The supervisor
-    /// probes again and launches once more.
+    /// The program rejected the command line and did nothing, so it is not the version that was probed. The supervisor
+    /// probes it again and retries once.
     CommandLineRefused(AgentFailure),
 }
 
@@ -132,26 +147,26 @@ pub enum Outcome {
 pub struct AgentFailure {
     /// In the agent's own words.
     pub message: String,
-    /// What the user can do about it, where that is known.
+    /// Advice for the user, if there is any.
     pub advice: Option<String>,
-    /// Why another agent might do better, where that is known.
+    /// Why another agent might succeed, if that is known.
     pub cause: Option<Cause>,
 }
 
 impl AgentFailure {
-    /// One without advice.
+    /// A failure without advice or cause.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), advice: None, cause: None }
     }
 }
 
-/// Why an agent cannot work at all at the moment, whatever the task.
+/// The reason why an agent currently cannot work on any task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It is not logged in, or its key is not taken.
+    /// It is not logged in, or its key was rejected.
     NotLoggedIn,
-    /// Its account has no more to spend, for now.
+    /// Its account has reached a limit.
     OutOfQuota,
-    /// Its provider has no capacity for it, for now.
+    /// Its provider has no capacity.
     Capacity,
 }

@@ -1,4 +1,4 @@
-//! Reading a backend's settings so that what is wrong is said in the user's terms.
+//! Reads a backend's settings, and reports mistakes in terms of the configuration.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -9,19 +9,19 @@ use crate::nearest;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct SettingsProblem {
-    /// The key inside the backend's section, with dots; empty when it is the section itself.
+    /// The key inside the backend's section, with dots; empty for the section itself.
     pub key: String,
     /// The value found, and the allowed values.
     pub problem: String,
 }
 
 impl SettingsProblem {
-    /// One at `key`.
+    /// A problem at `key`.
     pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { key: key.into(), problem: problem.into() }
     }
 
-    /// One at `key`, whose sentence begins with the key and continues with `why`: "is empty", "has a NUL byte in it".
+    /// A problem at `key`, in a sentence that begins with the key and continues with `why`, such as "is empty".
     pub fn of(key: &str, why: &str) -> Self {
         Self::new(key, format!("`{key}` {why}"))
     }
@@ -29,7 +29,7 @@ impl SettingsProblem {
 
 /// Reads `settings` as a `T`, whose keys are `known`. Every field of `T` needs a default.
 ///
-/// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
+/// Fails with the first key that is unknown or has an invalid value, and with the allowed keys or values.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
     let keys = check_keys(settings, known)?;
     serde_json::from_value(Value::Object(keys.clone())).map_err(|error| locate_problem::<T>(&keys, &error))
@@ -38,31 +38,31 @@ pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Re
 /// The settings as a table, whose keys are all `known`.
 pub(crate) fn check_keys(settings: Value, known: &[&str]) -> Result<Map<String, Value>, SettingsProblem> {
     let Value::Object(keys) = settings else {
-        return Err(SettingsProblem::new("", "the settings of a backend are a table"));
+        return Err(SettingsProblem::new("", "the settings of a backend must be a table"));
     };
     if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
         let meant = nearest(key, known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
-        let problem = format!("unknown key `{key}`{meant}; the known keys are {}", list(known));
+        let problem = format!("unknown key `{key}`{meant}; valid keys: {}", list(known));
         return Err(SettingsProblem::new(key, problem));
     }
     Ok(keys)
 }
 
-/// Checks that an agent cannot mistake `model` for something other than the name of a model. Fails with the end of a
-/// sentence that says why it could.
+/// Checks that an agent cannot mistake `model` for anything but the name of a model. Fails with the end of a sentence
+/// about it, such as "is empty".
 pub fn check_model(model: &str) -> Result<(), &'static str> {
     if model.trim().is_empty() {
         Err("is empty")
     } else if model.starts_with('-') {
-        Err("starts with `-`, so that it would be read as an option")
+        Err("starts with `-`, so it would be read as an option")
     } else if model.contains(char::is_control) {
-        Err("has a control character in it")
+        Err("contains a control character")
     } else {
         Ok(())
     }
 }
 
-/// Finds the key that a failed read failed at, by reading each alone.
+/// Finds the key that made reading fail, by reading each key alone.
 fn locate_problem<T: DeserializeOwned>(keys: &Map<String, Value>, error: &serde_json::Error) -> SettingsProblem {
     for (key, value) in keys {
         let Err(error) = serde_json::from_value::<T>(json!({ key: value })) else { continue };
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn problem(settings: Value) -> SettingsProblem {
-        read_settings::<TestSettings>(settings, &["program", "env"]).expect_err("these settings are wrong")
+        read_settings::<TestSettings>(settings, &["program", "env"]).expect_err("these settings are invalid")
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
     fn an_unknown_key_is_named_with_the_nearest_and_all_known_ones() {
         let problem = problem(json!({"progam": "x"}));
         assert_eq!(problem.key, "progam");
-        assert_eq!(problem.to_string(), "unknown key `progam` (`program`?); the known keys are `program`, `env`");
+        assert_eq!(problem.to_string(), "unknown key `progam` (`program`?); valid keys: `program`, `env`");
     }
 
     #[test]

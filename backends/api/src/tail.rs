@@ -1,10 +1,10 @@
-//! The last lines of an output, bounded.
+//! The last lines of a program's output, in bounded memory.
 
 use std::collections::VecDeque;
 
 use crate::{Line, terminal::without_colours};
 
-/// Keeps the last lines that it was given, within a number of lines and of bytes, whatever comes.
+/// Keeps the last lines of an output, up to a number of lines and a number of bytes.
 #[derive(Debug, Clone)]
 pub struct Tail {
     lines: VecDeque<String>,
@@ -20,20 +20,20 @@ impl Tail {
         Self { lines: VecDeque::new(), bytes: 0, max_lines, max_bytes, cut: false }
     }
 
-    /// A tail that is enough to tell people why a program failed: 20 lines, 4 KiB.
+    /// A tail that is long enough to show why a program failed: 20 lines, 4 KiB.
     pub fn for_failures() -> Self {
         Self::new(20, 4096)
     }
 
-    /// Adds a line. What is not UTF-8 is replaced, and colours are left out; a line that does not fit alone loses its beginning, and of one that
-    /// was too long to hold only the beginning is known.
+    /// Adds a line, without colours and with bytes that are not UTF-8 replaced. If a line alone is too long for the
+    /// tail, its end is kept; if it was too long for the supervisor, its beginning.
     pub fn push(&mut self, line: Line<'_>) {
         let line = match line {
             Line::Whole(_) => self.ending_that_fits(&without_colours(&line.text())),
             Line::TooLong { head, length } => {
                 self.cut = true;
                 let head = &head[..head.len().min(self.max_bytes / 2)];
-                format!("{} ... (a line of {length} bytes, too long to hold)", String::from_utf8_lossy(head))
+                format!("{} ... (a line of {length} bytes, too long to keep)", String::from_utf8_lossy(head))
             }
         };
         self.bytes += line.len() + 1;
@@ -44,14 +44,14 @@ impl Tail {
         }
     }
 
-    /// The lines kept, or nothing when they are blank.
+    /// The lines kept. `None` if they are blank.
     pub fn text(&self) -> Option<String> {
         let lines: Vec<_> = self.lines.iter().map(String::as_str).collect();
         let text = lines.join("\n");
         if text.trim().is_empty() { None } else { Some(text) }
     }
 
-    /// Whether anything that was pushed is no longer there.
+    /// Whether any part of the output was dropped.
     pub fn is_cut(&self) -> bool {
         self.cut
     }

@@ -1,12 +1,12 @@
-//! Escape sequences that programs write for a terminal.
+//! Terminal escape sequences in a program's output.
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
 
-/// The length in bytes of the escape sequence that `bytes` begins with; 0 where it begins with none.
+/// The length in bytes of the escape sequence at the beginning of `bytes`; 0 if there is none.
 ///
-/// A `{` never ends a sequence here, although it could: one that was cut off does not take the object after it along.
-/// Sequences end at an ASCII byte, so what follows one in a text is a text.
+/// A `{` never ends a sequence here, although the standard allows it, so that a truncated sequence does not swallow the
+/// object after it. Sequences end with an ASCII byte, so the rest of a valid text is a valid text.
 pub(crate) fn escape_length(bytes: &[u8]) -> usize {
     let Some((&ESCAPE, rest)) = bytes.split_first() else { return 0 };
     let run = |from: usize, of: std::ops::RangeInclusive<u8>| {
@@ -22,13 +22,13 @@ pub(crate) fn escape_length(bytes: &[u8]) -> usize {
             let end = 1 + run(1, 0x20..=0x3f);
             end + is_final(end, 0x40)
         }
-        // OSC, DCS and the like: a text up to BEL or ESC `\`.
+        // OSC, DCS and the like: text up to BEL or ESC `\`.
         Some(b']' | b'P' | b'X' | b'^' | b'_') => {
             let end = 1 + rest[1..].iter().take_while(|byte| **byte >= 0x20).count();
             match &rest[end..] {
                 [BELL, ..] => end + 1,
                 [ESCAPE, b'\\', ..] => end + 2,
-                // It has no end on this line, or another sequence comes first.
+                // It does not end on this line, or another sequence comes first.
                 _ => 1,
             }
         }

@@ -1,15 +1,17 @@
-//! Commands and tool calls that an agent has begun and not ended, bounded.
+//! Commands and tool calls that an agent has begun but not ended, in bounded memory.
 
 use std::collections::VecDeque;
 
 /// Maximum number of items.
 const MAX_ITEMS: usize = 1_000;
 
-/// Maximum size of all items together, in bytes. The longest line of an agent fits.
+/// Maximum size of all items together, in bytes. It is larger than the longest line of an agent.
 const MAX_TOTAL_BYTES: usize = 16 << 20;
 
-/// Items that have begun and not ended, by the ids that the agent gave them. An agent may begin any number and end none, and
-/// its ids and texts may have any length: the oldest items are forgotten when there are too many.
+/// Items that have begun but not ended, by the agent's own IDs.
+///
+/// An agent may begin any number of items and end none, with IDs and texts of any length. When there are too many, the
+/// oldest are forgotten.
 #[derive(Debug, Clone)]
 pub struct UnfinishedItems<T> {
     items: VecDeque<UnfinishedItem<T>>,
@@ -30,7 +32,8 @@ impl<T> Default for UnfinishedItems<T> {
 }
 
 impl<T> UnfinishedItems<T> {
-    /// An item begins, whose texts have `length` bytes. It replaces one of the same id. Returns whether there was none.
+    /// Records that an item begins, whose texts have `length` bytes in total. It replaces an item with the same ID.
+    /// Returns whether it is new.
     pub fn begin(&mut self, id: &str, item: T, length: usize) -> bool {
         let is_new = self.end(id).is_none();
         let bytes = id.len() + length;
@@ -42,7 +45,7 @@ impl<T> UnfinishedItems<T> {
         is_new
     }
 
-    /// An item ends. `None` if it was not begun, or is forgotten.
+    /// Records that an item ends, and returns it. `None` if it was never begun or was forgotten.
     pub fn end(&mut self, id: &str) -> Option<T> {
         let at = self.items.iter().position(|entry| entry.id == id)?;
         let entry = self.items.remove(at)?;
@@ -50,12 +53,12 @@ impl<T> UnfinishedItems<T> {
         Some(entry.item)
     }
 
-    /// The items that have not ended, the oldest first.
+    /// The items that have not ended, oldest first.
     pub fn items(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|entry| &entry.item)
     }
 
-    /// Whether everything has ended.
+    /// Whether all items have ended.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A caveat about a run that its status does not show, such as an answer that may not be one. It is shown above the answer
-/// and kept in the task's record.
+/// A caveat about a run that its status does not show, such as an answer that may be incomplete. It is shown above the
+/// answer and kept in the task's record.
 ///
-/// Use it for anything the user should act on or distrust. A complaint that the agent makes while it works is an
+/// Use it for anything that the user should act on or distrust. A problem that the agent reports while it works is an
 /// [`AgentEvent::Warning`](crate::AgentEvent::Warning), which is only logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,8 +23,8 @@ impl Warning {
         Self { message: message.into(), advice: None }
     }
 
-    /// A warning about work that an agent had begun and not ended when it ended its turn, such as a command in the
-    /// background. `None` if there is none. `work` is commands, or names of tools.
+    /// A warning about work that was unfinished when the agent ended its turn, such as a command in the background.
+    /// `None` if there is none. `work` contains commands or names of tools.
     pub fn unfinished<'a>(work: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut work = work.into_iter();
         let shown: Vec<_> = work.by_ref().take(MAX_NAMED_ITEMS).map(|name| format!("`{}`", one_line(name))).collect();
@@ -40,7 +40,7 @@ impl Warning {
     }
 }
 
-/// Maximum number of commands that a warning names, and of characters of each.
+/// Maximum number of commands that a warning names, and maximum length of each.
 const MAX_NAMED_ITEMS: usize = 2;
 const MAX_NAME_CHARS: usize = 100;
 

@@ -40,7 +40,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "API Error: 400 You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",
             "API Error: 402 {\"type\":\"error\",\"error\":{\"type\":\"billing_error\",\"message\":\"Payment required\"}}",
         ],
-        advice: "wait until the limit is reset, or add usage credits to the account, or ask its administrator to",
+        advice: "wait until the limit is reset, add usage credits to the account, or ask its administrator to add them",
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -135,8 +135,8 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("root/sudo privileges")],
         examples: &["--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons"],
-        advice: "run it as another user, ask for the sandbox workspace-write, or, where that is safe, as in a container, \
-                 give this backend `env = { set = { IS_SANDBOX = \"1\" } }` in config.toml",
+        advice: "run it as another user, or ask for the sandbox workspace-write; where it is safe, such as in a \
+                 container, you can also give this backend `env = { set = { IS_SANDBOX = \"1\" } }` in config.toml",
         cause: None,
     },
     FailureRow {

@@ -3,8 +3,8 @@
 use connector_api::{UnfinishedItems, Warning};
 use serde_json::Value;
 
-/// The tasks that have started and not ended. With `-p`, Claude Code waits for them after its `result`, for at most
-/// 600 s (2.1.332).
+/// The tasks that have started but not ended. With `-p`, Claude Code waits for them after its `result`, for at most 600
+/// s (2.1.332).
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundTasks {
     /// Their descriptions.
@@ -12,7 +12,7 @@ pub(crate) struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Takes note of an event of any type.
+    /// Updates the tasks from an event of any type.
     pub(crate) fn update(&mut self, event: &Value) {
         let Some(id) = event["task_id"].as_str().filter(|_| event["type"] == "system") else { return };
         let status = event["patch"]["status"].as_str().or(event["status"].as_str());
@@ -30,7 +30,7 @@ impl BackgroundTasks {
         }
     }
 
-    /// A warning about those that have not ended.
+    /// A warning about the tasks that have not ended.
     pub(crate) fn warning(&self) -> Option<Warning> {
         Warning::unfinished(self.running.items().map(String::as_str))
     }

@@ -1,4 +1,4 @@
-//! The contract suite, over what real versions answered.
+//! The contract tests, with the output of real versions.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::json;

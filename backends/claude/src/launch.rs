@@ -1,16 +1,16 @@
-//! From a request to the command line of `claude -p`.
+//! Turns a request into the command line of `claude -p`.
 
 use connector_api::{
     AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported, slash_command,
 };
 
-/// The tools that only look.
-const READING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite";
+/// The tools that only read.
+const READ_TOOLS: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite";
 
-/// Those that change files as well. They refuse files outside the working directory when nobody is there to be asked.
-const EDITING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite,Edit,MultiEdit,Write,NotebookEdit";
+/// The tools that read and edit files. Without a user to ask, they refuse files outside the working directory.
+const EDIT_TOOLS: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite,Edit,MultiEdit,Write,NotebookEdit";
 
-/// The command line for `request`, of options that `installed` lists.
+/// The command line for `request`, with options that `installed` lists.
 pub(crate) fn launch(
     settings: &ProgramSettings,
     request: &AgentRequest,
@@ -35,14 +35,15 @@ pub(crate) fn launch(
     Ok(Launch { args, prompt, stop_signal: StopSignal::Interrupt })
 }
 
-/// The text to send instead of `prompt` if Claude Code would take it for a slash command: a built-in one such as `/clear`,
-/// or one of the user or the project. With a leading space it is plain text for the model (2.1.197, 2.1.332).
+/// The text to send instead of `prompt` if Claude Code would read it as a slash command, either a built-in one such as
+/// `/clear` or one that the user or the project defines. With a leading space, it is plain text for the model (2.1.197,
+/// 2.1.332).
 pub(crate) fn as_text(prompt: &str) -> Option<String> {
     slash_command(prompt).map(|_| format!(" {prompt}"))
 }
 
-/// The options that make a sandbox. In the weaker ones nothing of the project's or the user's own settings counts that
-/// could allow more, or run something by itself.
+/// The options that enforce a sandbox. `read-only` and `workspace-write` also exclude the project's and the user's own
+/// settings, which could allow more or run commands.
 fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, Unsupported> {
     if !installed.sandboxes.contains(&sandbox) {
         return Err(Unsupported::Sandbox {
@@ -60,8 +61,8 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
         ]
     };
     Ok(match sandbox {
-        Sandbox::ReadOnly => limited(READING, "default"),
-        Sandbox::WorkspaceWrite => limited(EDITING, "acceptEdits"),
+        Sandbox::ReadOnly => limited(READ_TOOLS, "default"),
+        Sandbox::WorkspaceWrite => limited(EDIT_TOOLS, "acceptEdits"),
         Sandbox::DangerFullAccess => vec!["--permission-mode=bypassPermissions".to_owned()],
     })
 }

@@ -1,9 +1,15 @@
-//! Claude Code as a backend of codex-connector: `claude -p` with its stream of JSON.
+//! Claude Code as a backend of codex-connector: `claude -p` with its JSON event stream.
 //!
-//! Claude Code has no sandbox of the operating system unless its user sets one up. What it has is a list of the tools that
-//! it gives its model, and permissions that it denies when nobody is there to be asked: a task that is `read-only` gets
-//! only tools that read, one that is `workspace-write` also those that edit, which refuse files outside the working
-//! directory, and neither gets a shell. A version whose help does not list the options for that is refused those sandboxes.
+//! Claude Code does not use a sandbox of the operating system unless its user sets one up. Sandboxes are enforced by
+//! limiting the model's tools:
+//!
+//! | sandbox | tools |
+//! |---|---|
+//! | `read-only` | tools that read files |
+//! | `workspace-write` | also tools that edit files; they refuse files outside the working directory |
+//! | `danger-full-access` | all tools, including a shell |
+//!
+//! If the help of the installed version does not list the options for this, the first two are refused.
 
 mod advice;
 mod background;
@@ -61,7 +67,7 @@ impl AgentBackend for Claude {
         launch::launch(&self.settings, request, installed)
     }
 
-    /// Its tools edit nothing outside the working directory.
+    /// None: its tools do not edit files outside the working directory.
     fn open_areas(&self) -> &'static [OpenArea] {
         &[]
     }
@@ -74,7 +80,7 @@ impl AgentBackend for Claude {
 impl BackendKind for Claude {
     const KIND: &'static str = "claude";
 
-    /// Its keys, its account and its settings; not what belongs to the session that started the server.
+    /// Its keys, account and settings, but not the variables of the Claude Code session that started the server.
     const NEEDS: &'static [&'static str] = &[
         "ANTHROPIC_*",
         "CLAUDE_CONFIG_DIR",

@@ -1,4 +1,4 @@
-//! What the installed Claude Code can do, read from its own help.
+//! Finds out what the installed Claude Code can do, from its help.
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
@@ -23,7 +23,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     Ok(Installed { version: number.to_owned(), sandboxes, features })
 }
 
-/// The version in `2.1.332 (Claude Code)`, in whatever line that stands: wrappers print other lines, too.
+/// The version in a line such as `2.1.332 (Claude Code)`. It may be on any line, because wrappers print other lines.
 fn version_in(answer: &ProbeAnswer) -> Option<&str> {
     let line = answer.stdout.lines().find(|line| line.contains("(Claude Code)") && begins_with_digit(line))?;
     line.split_whitespace().next().filter(|_| answer.exit == Exit::Code(0))
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_behind_a_banner() {
+    fn the_version_is_found_after_a_banner() {
         let version = |stdout: &str| {
             let stdout = stdout.to_owned();
             let answer = ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout, stderr: String::new() };

@@ -1,4 +1,4 @@
-//! Following one run of `claude -p --output-format stream-json`.
+//! Follows one run of `claude -p --output-format stream-json`.
 
 use std::time::Duration;
 
@@ -10,29 +10,30 @@ use serde_json::Value;
 
 use crate::{advice::FAILURES, background::BackgroundTasks, tools::ClaudeToolCalls};
 
-/// The `model` of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
+/// The `model` of messages that Claude Code itself wrote, such as the output of its own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
 
-/// How long Claude Code may take to exit after its `result`. It runs hooks then, and closes its MCP servers.
+/// The time that Claude Code gets to exit after its `result`. It runs hooks and closes its MCP servers then.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one run has said so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct ClaudeSession {
     reader: JsonReader,
     /// The prompt, if the session rather than the supervisor writes it to stdin.
     prompt: Option<String>,
-    /// The session that this run has to go on with.
+    /// The session that this run must resume.
     resumed: Option<String>,
+    /// The failure message if Claude Code began another session instead.
     unexpected_session: Option<String>,
     session_id: Option<String>,
     calls: ClaudeToolCalls,
     answer: FinalMessage,
-    /// Whether a message from the model has come.
+    /// Whether the model has sent a message.
     has_model_message: bool,
-    /// The line of type `result`, which ends a run.
+    /// The event of type `result`, which ends a turn.
     result: Option<Value>,
-    /// Whether that line was the last one that was about work.
+    /// Whether no message has come since the last `result`.
     is_turn_over: bool,
     usage: Option<Usage>,
     has_seen_event: bool,
@@ -80,13 +81,14 @@ impl ClaudeSession {
             }
             ("assistant", _) => {
                 if event["message"]["model"] == SYNTHETIC {
-                    // Claude Code speaks itself, such as about a missing login: that is no work, and no answer.
+                    // A message by Claude Code itself, for example about a missing login. It is neither work nor an
+                    // answer.
                     let texts = blocks(&event).iter().filter_map(|block| block["text"].as_str());
                     return Some(texts.map(|text| AgentEvent::Warning { message: text.to_owned() }).collect());
                 }
                 self.has_model_message = true;
-                let speaker = MessageAuthor::of(&event);
-                blocks(&event).iter().map(|block| self.message_event(block, speaker)).collect()
+                let author = MessageAuthor::of(&event);
+                blocks(&event).iter().map(|block| self.message_event(block, author)).collect()
             }
             ("user", _) => {
                 let results = blocks(&event).iter().filter(|block| block["type"] == "tool_result");
@@ -98,9 +100,10 @@ impl ClaudeSession {
         })
     }
 
-    /// Whether to wait for the exit, now that an event came.
+    /// Begins or cancels the wait for the exit, after an event.
     fn exit_wait(&mut self) -> Option<Step> {
-        // Background tasks go on after a turn, and their ends begin new turns. Claude Code limits how long itself.
+        // Background tasks continue after a turn, and when they end, they begin a new turn. Claude Code limits their
+        // time itself.
         if self.is_turn_over && self.background.is_empty() {
             self.exit_deadline.begin()
         } else {
@@ -111,25 +114,24 @@ impl ClaudeSession {
     fn session_started(&mut self, event: &Value) -> AgentEvent {
         let id = event["session_id"].as_str().unwrap_or_default().to_owned();
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&id)) {
-            self.unexpected_session =
-                Some(format!("Claude Code began session {id} instead of going on with {resumed}"));
+            self.unexpected_session = Some(format!("Claude Code began session {id} instead of resuming {resumed}"));
         }
         self.session_id = Some(id.clone());
         AgentEvent::SessionStarted { id }
     }
 
-    fn message_event(&mut self, block: &Value, speaker: MessageAuthor) -> AgentEvent {
+    fn message_event(&mut self, block: &Value, author: MessageAuthor) -> AgentEvent {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
         match block["type"].as_str() {
             Some("text") => {
-                if speaker == MessageAuthor::Agent {
+                if author == MessageAuthor::Agent {
                     self.answer.record_message(text("text"));
                 }
                 AgentEvent::Message { text: text("text") }
             }
             Some("thinking") => AgentEvent::Reasoning { text: text("thinking") },
             Some("tool_use") => {
-                if speaker == MessageAuthor::Agent && block["name"] != "TodoWrite" {
+                if author == MessageAuthor::Agent && block["name"] != "TodoWrite" {
                     self.answer.record_work();
                 }
                 self.calls.begin(block)
@@ -144,11 +146,11 @@ impl ClaudeSession {
         let denied = event["permission_denials"].as_array().map_or(&[][..], Vec::as_slice).iter();
         let denied: Vec<_> = denied.filter_map(|denial| denial["tool_name"].as_str()).collect();
         if !denied.is_empty() {
-            let message = format!("was denied in this sandbox: {}", denied.join(", "));
+            let message = format!("the sandbox denied these tools: {}", denied.join(", "));
             events.push(AgentEvent::Warning { message });
         }
         if is_success(&event) {
-            // Usually it repeats the last message, which may have come before the last tool call.
+            // Usually, the result repeats the last message, which may have come before the last tool call.
             let last = event["result"].as_str().filter(|text| self.answer.text() != Some(text));
             self.answer.record_message(last.unwrap_or_default());
         } else {
@@ -162,7 +164,7 @@ impl ClaudeSession {
         events
     }
 
-    /// Claude Code's own commands take no turns of the model.
+    /// Whether Claude Code called its model. It does not for its own commands.
     fn has_asked_model(&self) -> bool {
         self.has_model_message || self.result.as_ref().is_none_or(|result| result["num_turns"] != 0)
     }
@@ -184,7 +186,7 @@ impl ClaudeSession {
                 return Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) });
             }
             Some(_) if exit == Exit::Code(0) => return Outcome::Completed,
-            // Whatever is on stderr is about the exit, not about the work.
+            // Any output on stderr is about the exit, not about the work.
             Some(_) => {
                 return Outcome::Failed(AgentFailure::new(format!(
                     "Claude Code completed its turn, then ended with {exit}"
@@ -218,7 +220,7 @@ impl AgentSession for ClaudeSession {
         let problem_events = line.problem_events();
         let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
         let events: Vec<_> = events.chain(problem_events).collect();
-        // Before it does anything in a conversation that knows of nothing.
+        // Stop it before it works in a session that lacks the earlier conversation.
         let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
@@ -254,7 +256,7 @@ impl AgentSession for ClaudeSession {
 enum MessageAuthor {
     /// The agent that works on the task.
     Agent,
-    /// An agent that it started. Its messages are for that agent, not for the user.
+    /// An agent that it started. Messages of a subagent are for the agent, not for the user.
     SubAgent,
 }
 
@@ -270,7 +272,7 @@ fn is_success(result: &Value) -> bool {
     result["subtype"] == "success" && result["is_error"] != true
 }
 
-/// Why it is not a success, in the agent's own words if there are any.
+/// The reason for a failed result, in the agent's own words if there are any.
 fn failure(result: &Value) -> Option<String> {
     let errors = result["errors"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let errors: Vec<_> = errors.filter_map(Value::as_str).filter(|error| !error.trim().is_empty()).collect();
@@ -285,13 +287,13 @@ fn failure(result: &Value) -> Option<String> {
 fn advice(result: &Value) -> Option<&'static str> {
     match result["subtype"].as_str()? {
         "error_max_turns" => {
-            Some("resume the session to go on, raise `--max-turns` in `extra_args` of this backend, or split `task`")
+            Some("resume the session, raise `--max-turns` in `extra_args` of this backend, or split `task`")
         }
         "error_max_budget_usd" => {
             Some("raise `--max-budget-usd` in `extra_args` of this backend, or split `task` into smaller ones")
         }
         "error_max_structured_output_retries" => {
-            Some("simplify the schema given to `--json-schema` in `extra_args` of this backend, or leave it out")
+            Some("simplify the schema for `--json-schema` in `extra_args` of this backend, or remove it")
         }
         _ => None,
     }
@@ -301,7 +303,7 @@ fn blocks(event: &Value) -> &[Value] {
     event["message"]["content"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Tokens of the run. What was read from the cache and what was put into it counts as read.
+/// The tokens of the run. Tokens read from the cache or written to it count as input.
 fn usage(usage: &Value) -> Option<Usage> {
     let count = |key: &str| usage[key].as_u64().unwrap_or(0);
     let cached = count("cache_read_input_tokens");

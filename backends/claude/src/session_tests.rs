@@ -1,4 +1,4 @@
-//! What a run comes to, line by line.
+//! Tests of whole runs: lines in, events and verdict out.
 
 use connector_api::{AgentEvent, AgentSession, Cause, Exit, Line, Outcome, Step, Verdict};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn a_run_becomes_contract_events() {
     );
     assert!(events.iter().any(|event| matches!(event, AgentEvent::Warning { message } if message.contains("Bash"))));
     assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("done")));
-    let usage = verdict.usage.expect("it tells");
+    let usage = verdict.usage.expect("usage is reported");
     assert_eq!((usage.input_tokens, usage.cached_input_tokens, usage.output_tokens), (15, 5, 2));
 }
 
@@ -87,7 +87,7 @@ fn a_failure_quotes_the_agent_and_adds_advice() {
     let (_, verdict) = run(None, &[], "error: unknown option '--tools=Read'", Exit::Code(1));
     assert!(matches!(verdict.outcome, Outcome::CommandLineRefused(_)));
     let (_, verdict) = run(None, &[init(), result(json!({}))], "", Exit::Code(1));
-    assert!(matches!(verdict.outcome, Outcome::Failed(_)), "a result, and yet a failure");
+    assert!(matches!(verdict.outcome, Outcome::Failed(_)), "exit code 1 after a result is a failure");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn only_the_subtype_success_is_a_success() {
         let end = result(json!({"subtype": subtype, "is_error": is_error, "errors": errors, "result": null}));
         for exit in [Exit::Code(0), Exit::Code(1)] {
             let (steps, verdict) = run(None, &[init(), says("Now I will change the files."), end.clone()], "x", exit);
-            let Outcome::Failed(failure) = verdict.outcome else { panic!("{subtype} is no success") };
+            let Outcome::Failed(failure) = verdict.outcome else { panic!("{subtype} is not a success") };
             assert!(failure.message.contains(said), "{failure:?}");
             assert!(
                 advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))),
@@ -181,7 +181,7 @@ fn only_the_subtype_success_is_a_success() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), says("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
-    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is not a success") };
     assert_eq!(failure.message, "Claude Code completed its turn, then ended with exit code 1");
     assert_eq!((failure.cause, verdict.answer.as_deref()), (None, Some("done")));
 }
@@ -193,7 +193,7 @@ fn a_built_in_command_fails_because_no_model_was_called() {
     for lines in [vec![init(), help], vec![init()]] {
         let lines = [lines, vec![result(json!({"num_turns": 0, "result": ""}))]].concat();
         let (_, verdict) = run(None, &lines, "", Exit::Code(0));
-        let Outcome::Failed(failure) = verdict.outcome else { panic!("no model was asked") };
+        let Outcome::Failed(failure) = verdict.outcome else { panic!("no model was called") };
         assert!(failure.message.contains("never called the model") && failure.advice.is_some(), "{failure:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of a Claude Code backend, and the arguments that no setting may carry.
+//! The settings of a Claude Code backend, and the arguments that they may not contain.
 
 use connector_api::{ProgramRules, ReservedOptions, SettingsProblem};
 
@@ -12,7 +12,7 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     ..ProgramRules::new("Claude Code", "claude")
 };
 
-/// What a caller may not pass, and what decides it instead.
+/// Options that `extra_args` may not contain, and what decides them instead.
 const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (
         &[
@@ -36,11 +36,14 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
     ),
     (
         &["-p", "--print", "--output-format", "--input-format", "--verbose"],
-        "the stream that is read is asked for already",
+        "codex-connector sets the options of the event stream itself",
     ),
     (&["--model"], "the model is the call's `model`, or this backend's `model`"),
-    (&["-r", "--resume", "-c", "--continue", "--session-id", "--fork-session"], "sessions are codex_resume's business"),
-    (&["-h", "--help", "-v", "--version", "--"], "Claude Code would do something else"),
+    (
+        &["-r", "--resume", "-c", "--continue", "--session-id", "--fork-session"],
+        "sessions are resumed with codex_resume",
+    ),
+    (&["-h", "--help", "-v", "--version", "--"], "Claude Code would not run the task"),
 ]);
 
 fn check_argument(arg: &str) -> Result<(), SettingsProblem> {

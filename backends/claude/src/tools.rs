@@ -1,9 +1,9 @@
-//! What Claude Code's own tools do, in the words of the contract.
+//! Turns calls of Claude Code's tools into events.
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnfinishedItems};
 use serde_json::Value;
 
-/// The calls that have no result yet, by id.
+/// The calls that have no result yet, by ID.
 #[derive(Debug, Default)]
 pub(crate) struct ClaudeToolCalls(UnfinishedItems<ClaudeToolCall>);
 
@@ -61,7 +61,7 @@ impl ClaudeToolCalls {
         let text = text_of(&block["content"]);
         match self.0.end(&id) {
             Some(ClaudeToolCall::Command(command)) => {
-                // "Exit code 3" begins the text of a command that failed.
+                // The output of a failed command begins with "Exit code 3".
                 let code = text.strip_prefix("Exit code ").and_then(|rest| rest.lines().next()?.trim().parse().ok());
                 let status = if failed { CommandStatus::Failed } else { CommandStatus::Completed };
                 let exit_code = if failed { code } else { Some(0) };

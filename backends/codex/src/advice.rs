@@ -6,7 +6,7 @@ use connector_api::{
     advice,
 };
 
-/// The failures of Codex, as 0.171.0 words them: seen in a run, or found in its binary.
+/// The failures of Codex, in the words of 0.171.0, from real runs or from its binary.
 pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,
@@ -39,7 +39,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("reason max_output_tokens")],
         examples: &["Incomplete response returned, reason: max_output_tokens"],
-        advice: "split `task` into smaller ones: the answer reached the most tokens that the model may write",
+        advice: "split `task` into smaller ones: the answer reached the maximum number of output tokens",
         cause: None,
     },
     FailureRow {
@@ -51,8 +51,8 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("missing environment variable")],
         examples: &["Missing environment variable: `SOME_KEY`."],
-        advice: "set that variable where the MCP server starts or in `env.set` of this backend, and see that \
-                 `env.pass` and `env.remove` let it through",
+        advice: "set that variable where the MCP server starts or in `env.set` of this backend, and check that `env.pass` \
+                 and `env.remove` do not remove it",
         cause: None,
     },
     FailureRow {
@@ -92,7 +92,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
             "You've reached your workspace credit limit",
         ],
-        advice: "add credits to the ChatGPT workspace, or ask its owner to",
+        advice: "add credits to the ChatGPT workspace, or ask its owner to add them",
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -102,7 +102,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to \
              continue.",
         ],
-        advice: "increase the spend cap of the ChatGPT workspace, or ask its owner to",
+        advice: "increase the spend cap of the ChatGPT workspace, or ask its owner to increase it",
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -189,7 +189,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("model provider .. not found")],
         examples: &["Error: Model provider `nope` not found"],
-        advice: "define that provider in Codex's config.toml, or take it out of `extra_args`",
+        advice: "define that provider in Codex's config.toml, or remove it from `extra_args`",
         cause: None,
     },
     FailureRow {
@@ -234,7 +234,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("no prompt provided")],
         examples: &["No prompt provided via stdin."],
-        advice: "say in `task` what to do",
+        advice: "describe the work in `task`",
         cause: None,
     },
     FailureRow {

@@ -1,4 +1,4 @@
-//! Which message is the answer, and when it gets a warning.
+//! Tests of the answer: which message it is, and when it gets a warning.
 
 use connector_api::{AgentSession, Exit, Line, Outcome, Step, Verdict};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn a_command_that_finishes_after_the_answer_is_not_later_work() {
     let items = [runs("started"), says("done"), runs("completed")];
     assert_eq!(answer(&items), (Some("done".into()), false));
     let again = [&items[..], &[runs("completed")]].concat();
-    assert_eq!(answer(&again), (Some("done".into()), true), "a second one started and ended after it");
+    assert_eq!(answer(&again), (Some("done".into()), true), "a second command started and ended after the answer");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn recorded_successes_warn_only_about_unfinished_commands() {
             session.stdout(Line::Whole(line.as_bytes()));
         }
         let messages: Vec<_> = session.warnings().into_iter().map(|warning| warning.message).collect();
-        // These two versions reported no end of the last command.
+        // These two versions did not report the end of the last command.
         let is_unreported = matches!(version, "0.125.0" | "0.142.0");
         assert!(session.has_completed() && messages.len() == usize::from(is_unreported), "{version}: {messages:?}");
         assert!(messages.iter().all(|message| message.contains("exit 3'` had not ended")), "{version}: {messages:?}");
@@ -98,7 +98,7 @@ fn recorded_successes_warn_only_about_unfinished_commands() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (verdict, _) = turn(&[says("All tests pass.")], Exit::Code(1));
-    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is not a success") };
     assert_eq!(failure.message, "Codex completed its turn, then ended with exit code 1");
     assert_eq!((failure.advice, failure.cause), (None, None));
     assert_eq!(verdict.answer.as_deref(), Some("All tests pass."));
@@ -129,7 +129,7 @@ fn codex_gets_time_to_exit_after_each_turn() {
         assert_eq!(receive(json!({"type": "turn.started"})), None);
         assert!(receive(end.clone()).flatten().is_some(), "{end}");
         assert_eq!(receive(json!({"type": "turn.started"})), Some(None), "a new turn");
-        assert_eq!(receive(json!({"type": "error", "message": "x"})), None, "an error and silence");
+        assert_eq!(receive(json!({"type": "error", "message": "x"})), None, "an error alone does not end the turn");
         assert!(receive(end.clone()).flatten().is_some(), "{end}");
         session.overdue();
         let is_complete = session.finish(Exit::Signal(2)).outcome == Outcome::Completed;

@@ -1,4 +1,4 @@
-//! The contract suite, over what real versions answered.
+//! The contract tests, with the output of real versions.
 
 use connector_api::contract::Subject;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn subject(version: &str) -> Subject {
     }
 }
 
-/// A recording without the starts of items that have no end, about which there is a warning.
+/// A recording without the starts of items that never end, because those cause a warning.
 fn without_unfinished(recording: &str) -> String {
     let events: Vec<(&str, Value)> =
         recording.lines().map(|line| (line, serde_json::from_str(line).expect("it is JSON"))).collect();

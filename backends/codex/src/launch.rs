@@ -1,4 +1,4 @@
-//! From a request to the command line of `codex exec`.
+//! Turns a request into the command line of `codex exec`.
 
 use connector_api::{
     AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
@@ -6,13 +6,13 @@ use connector_api::{
 
 use crate::{settings::ProjectSettings, trust};
 
-/// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
+/// Maximum length of a prompt, in characters (0.169.0: "Input exceeds the maximum length").
 const MAX_PROMPT_CHARS: usize = 1_048_576;
 
-/// The command line for `request`, of flags that `installed` lists.
+/// The command line for `request`, with flags that `installed` lists.
 ///
-/// `extra_args` come before our own flags: an option among them that lacks its value, or takes any number of values,
-/// then cannot swallow the `-` that stands for the prompt on stdin.
+/// `extra_args` come before our own flags. If one of them lacks its value, or takes any number of values, it thus
+/// cannot swallow the `-` that means "the prompt is on stdin".
 pub(crate) fn launch(
     settings: &ProgramSettings,
     project_settings: ProjectSettings,
@@ -35,20 +35,20 @@ pub(crate) fn launch(
     if !settings.require_git && has("--skip-git-repo-check") {
         args.push("--skip-git-repo-check".to_owned());
     }
-    // For any other word Codex begins a new session, without a word; 0.80.0 does so for an unknown id as well, which the
-    // session finds out.
+    // For any other word, Codex silently begins a new session. 0.80.0 does so even for an unknown ID, which the session
+    // detects.
     if let Some(session) = request.uuid_to_resume(&found)? {
         if !has("resume") {
             return Err(Unsupported::resume(session, &found, "its help does not list `exec resume`"));
         }
-        // All options come before: behind `resume` no version takes all of them.
+        // All options come first, because no version accepts all of them after `resume`.
         args.extend(["resume".to_owned(), session.to_owned()]);
     }
     args.push("-".to_owned());
     Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
-/// The same launch, in which `workspace-write` does not include `/tmp` and `TMPDIR` (seen to hold in 0.47.0, 0.125.0 and
+/// The same launch, but `workspace-write` does not include `/tmp` and `TMPDIR` (checked with 0.47.0, 0.125.0 and
 /// 0.171.0).
 pub(crate) fn without_temporary(launch: Launch) -> Launch {
     let keys = ["exclude_slash_tmp", "exclude_tmpdir_env_var"];
@@ -59,9 +59,12 @@ pub(crate) fn without_temporary(launch: Launch) -> Launch {
     Launch { args, ..launch }
 }
 
-/// `--full-auto` is passed, where it is listed, because it was once the only word for workspace-write in all its parts
-/// (no questions asked). It never stands with another sandbox: it would win over a weaker one. Both together run in
-/// 0.44.0 to 0.125.0; 0.142.0 still takes it and warns, without listing it; 0.147.0 does not take it.
+/// The flags for a sandbox.
+///
+/// For `workspace-write`, `--full-auto` is also passed if the help lists it, because in old versions only it also
+/// turned off questions to the user. It is never passed with another sandbox, because it would override a stricter one.
+/// 0.44.0 to 0.125.0 list and accept it together with `--sandbox`; 0.142.0 accepts it with a warning but does not list
+/// it; 0.147.0 rejects it.
 fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, Unsupported> {
     let has = |flag: &str| installed.features.contains(flag);
     if !installed.sandboxes.contains(&sandbox) {
@@ -82,9 +85,9 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
 }
 
 fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
-    // From 0.125.0 on Codex drops one byte order mark at the beginning, and then says "No prompt provided via stdin."
+    // Since 0.125.0, Codex drops a byte order mark at the beginning, and then says "No prompt provided via stdin."
     if prompt.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Err(Unsupported::value("task", "it is blank, which Codex does not take"));
+        return Err(Unsupported::value("task", "it is blank, which Codex does not accept"));
     }
     let length = prompt.chars().count();
     if length > MAX_PROMPT_CHARS {
@@ -116,11 +119,11 @@ mod tests {
         read(json!({})).expect("no setting is required").0
     }
 
-    /// The arguments that keep the settings of `/project` out, which `trust.rs` tests.
+    /// The arguments that make Codex ignore the settings of `/project`. `trust.rs` tests them.
     const UNTRUSTED: &str = r#" -c projects={"/project"={trust_level="untrusted"},"/"={trust_level="untrusted"}}"#;
 
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
-        let read = read(settings).expect("the settings of this test are well formed");
+        let read = read(settings).expect("the settings of this test are valid");
         let (settings, CodexSettings { project_settings }) = read;
         let launch = launch(&settings, project_settings, &request("a task", sandbox, model), &installed(version));
         let args = launch.expect("an ordinary request").args.join(" ");
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn each_sandbox_uses_the_flags_of_the_installed_version() {
         for version in VERSIONS {
-            // This version reads a project's settings whether it is trusted or not.
+            // This version reads the settings of any project, even an untrusted one.
             let settings = if version == "0.80.0" { json!({"project_settings": "trust"}) } else { json!({}) };
             let of = |sandbox| args(version, settings.clone(), sandbox, None);
             let old = ["0.44.0", "0.47.0", "0.80.0", "0.105.0", "0.125.0"].contains(&version);
@@ -168,7 +171,7 @@ mod tests {
                 AgentRequest { resume: Some(session.into()), ..request("x", Sandbox::WorkspaceWrite, Some("m")) };
             launch(&settings(), project_settings, &request, &installed(version)).map(|launch| launch.args.join(" "))
         };
-        let line = ask("0.169.0", session).expect("it can be resumed");
+        let line = ask("0.169.0", session).expect("the session can be resumed");
         assert_eq!(line, format!("exec --json --sandbox workspace-write{UNTRUSTED} --model m resume {session} -"));
         for version in VERSIONS {
             assert!(ask(version, session).is_ok(), "{version}");
@@ -211,7 +214,7 @@ mod tests {
         };
         assert!(matches!(ask(&without(&["--json"]), None), Err(Unsupported::MissingFlag { .. })));
         assert!(matches!(ask(&without(&["--model"]), Some("m")), Err(Unsupported::MissingFlag { .. })));
-        let launch = ask(&without(&["--skip-git-repo-check"]), None).expect("the check is a convenience");
+        let launch = ask(&without(&["--skip-git-repo-check"]), None).expect("the flag is optional");
         assert_eq!(launch.args.join(" "), format!("exec --json --sandbox read-only{UNTRUSTED} -"));
     }
 

@@ -1,14 +1,15 @@
-//! The OpenAI Codex CLI as a backend of codex-connector: `codex exec --json`, from version 0.44 on.
+//! The OpenAI Codex CLI as a backend of codex-connector: `codex exec --json`, since version 0.44.
 //!
-//! Codex changes its flags from week to week. Nothing here knows what a version has: the installed program is asked
-//! (`probe.rs`), and the command line is made of what it lists (`launch.rs`). Its event stream is read leniently
-//! (`wire.rs`): an event that this crate does not know is kept as it came.
+//! Codex changes its flags often, so this crate has no table of versions and flags. It asks the installed program
+//! (`probe.rs`) and builds the command line from the flags that its help lists (`launch.rs`). It reads the event stream
+//! leniently (`wire.rs`) and keeps unknown events unchanged.
 
 mod advice;
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
 mod contract;
+mod frequent;
 mod launch;
 mod probe;
 #[cfg(test)]
@@ -34,7 +35,7 @@ use crate::{
     settings::{CodexSettings, ProjectSettings},
 };
 
-/// How to get the newest Codex, for advice.
+/// The command that installs the newest Codex, for advice.
 const INSTALL: &str = "npm install -g @openai/codex@latest";
 
 /// The Codex CLI under one configured name.
@@ -78,8 +79,8 @@ impl AgentBackend for Codex {
         launch::launch(&self.settings, self.project_settings, request, installed)
     }
 
-    /// Its sandbox lets commands write in `/tmp` and `TMPDIR` unless the user's own config.toml says otherwise, and not in
-    /// the rest of the repository (0.47.0 to 0.171.0).
+    /// Its sandbox lets commands write to `/tmp` and `TMPDIR`, unless the user's own config.toml says otherwise. It
+    /// does not let them write to the rest of the repository (0.47.0 to 0.171.0).
     fn open_areas(&self) -> &'static [OpenArea] {
         &[OpenArea::Temporary]
     }
@@ -96,8 +97,8 @@ impl AgentBackend for Codex {
         probe::usage_scope(&installed.version)
     }
 
-    /// Up to 0.125, `linux` names a sandbox. 0.171 takes it for a program and does not find it, but only after it has
-    /// started the sandbox.
+    /// Up to 0.125, `linux` is the kind of sandbox. 0.171 reads it as the name of a program, which it does not find,
+    /// but it starts the sandbox first.
     fn sandbox_probe(&self) -> Option<ProbeCommand> {
         cfg!(target_os = "linux").then(|| ProbeCommand::new(["sandbox", "linux", "true"]))
     }

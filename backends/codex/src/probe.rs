@@ -1,4 +1,4 @@
-//! What the installed Codex can do, read from its own help.
+//! Finds out what the installed Codex can do, from its help.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, 
 
 use crate::stderr;
 
-/// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
+/// The first version whose `--json` prints the event stream that [`wire`](crate::wire) reads.
 const OLDEST_VERSION: (u64, u64) = (0, 44);
 
-/// The first version whose token counts cover the whole thread when it is resumed; those of 0.77.0 cover the run.
+/// The first version whose token counts cover the whole thread when it is resumed. Those of 0.77.0 cover only the run.
 const FIRST_WITH_THREAD_TOTALS: (u64, u64) = (0, 79);
 
 /// Reads the answers to `--version` and `exec --help`.
@@ -41,34 +41,35 @@ pub(crate) fn understand_login(answer: &ProbeAnswer) -> Login {
         Exit::Code(0) => Login::Yes(said),
         _ if said.to_lowercase().contains("not logged in") => Login::No {
             said,
-            advice: "run `codex login`; a model provider of your own in Codex's config.toml needs no login".into(),
+            advice: "run `codex login`, unless Codex's config.toml defines your own model provider".into(),
         },
         _ => Login::Unknown,
     }
 }
 
-/// The version in `codex-cli 0.169.0`, in the first line that has one right behind a word such as `codex`, or else behind
-/// such a word at all. Wrappers print other lines first, and some begin with `codex`, too.
+/// The version in a line such as `codex-cli 0.169.0`: in the first line that has a version right after a name such as
+/// `codex`, or else anywhere after such a name. Wrappers print other lines first, and some of those also begin with
+/// `codex`.
 fn version_in(answer: &ProbeAnswer) -> Option<&str> {
     let lines = || answer.stdout.lines().map(|line| line.split_whitespace().skip_while(|word| !is_name(word)).skip(1));
-    let right_behind = lines().find_map(|mut words| words.next().and_then(version));
-    let number = right_behind.or_else(|| lines().find_map(|mut words| words.find_map(version)));
+    let right_after_name = lines().find_map(|mut words| words.next().and_then(version));
+    let number = right_after_name.or_else(|| lines().find_map(|mut words| words.find_map(version)));
     number.filter(|_| answer.exit == Exit::Code(0))
 }
 
-/// Whether this is what Codex calls itself: `codex-cli`, in every recorded version.
+/// Whether this is a name of Codex. Every recorded version calls itself `codex-cli`.
 fn is_name(word: &str) -> bool {
     word == "codex" || word.starts_with("codex-")
 }
 
-/// The version that this word is, without a `v` or punctuation around it.
+/// The version in this word, without a leading `v` and surrounding punctuation.
 fn version(word: &str) -> Option<&str> {
     let word = word.trim_matches(['(', ')', ',', ';', ':']);
     let number = word.strip_prefix('v').unwrap_or(word);
     major_and_minor(number).map(|_| number)
 }
 
-/// A Codex that was built from source calls itself 0.0.0: its help alone decides.
+/// Whether this version is too old. A Codex built from source reports 0.0.0, so only its help counts.
 fn is_too_old(number: &str) -> bool {
     major_and_minor(number).is_some_and(|version| version < OLDEST_VERSION) && number != "0.0.0"
 }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_found_behind_a_banner_and_before_a_suffix() {
+    fn the_version_is_found_after_a_banner_and_before_a_suffix() {
         for said in [
             "codex devshell: profile work loaded\ncodex-cli 0.171.0\n",
             "codex: node 22.1.0 is old\ncodex-cli 0.171.0\n",
@@ -201,7 +202,7 @@ mod tests {
         for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next", "codex devshell: loaded", "0.171.0 codex"] {
             assert!(matches!(understood(version, HELP), Err(ProbeProblem::NotUnderstood { .. })), "{version:?}");
         }
-        let problem = understood("codex-cli 0.169.0", "Welcome!").expect_err("that is no help");
+        let problem = understood("codex-cli 0.169.0", "Welcome!").expect_err("that is not Codex's help");
         assert_eq!(problem.to_string(), "`exec --help` answered with exit code 0: Welcome!");
         assert!(understand(&[]).is_err());
     }

@@ -1,4 +1,5 @@
-//! What real versions of Codex said, kept under `tests/recordings/VERSION/` (its README says how they were made).
+//! The recorded output of real Codex versions, in `tests/recordings/VERSION/`. The README there says how it was
+//! recorded.
 
 use std::{fs, path::PathBuf};
 
@@ -6,7 +7,7 @@ use connector_api::{AgentEvent, AgentSession, Exit, Line, ProbeAnswer, Step, Ver
 
 use crate::session::CodexSession;
 
-/// Every version of which there are recordings, oldest first.
+/// The recorded versions, oldest first.
 pub(crate) const VERSIONS: [&str; 8] =
     ["0.44.0", "0.47.0", "0.80.0", "0.105.0", "0.125.0", "0.142.0", "0.155.0", "0.169.0"];
 
@@ -22,7 +23,7 @@ impl Recording {
         Self { folder }
     }
 
-    /// A file of the recordings; one that is not there was empty.
+    /// A file of the recordings. A missing file was empty.
     pub(crate) fn text(&self, file: &str) -> String {
         fs::read_to_string(self.folder.join(file)).unwrap_or_default()
     }
@@ -38,7 +39,7 @@ impl Recording {
         vec![probe(&["--version"], "version.txt"), probe(&["exec", "--help"], "help.txt")]
     }
 
-    /// The answer to `login status`, which Codex gives on stderr.
+    /// The answer to `login status`, which Codex prints to stderr.
     pub(crate) fn login(&self, name: &str, exit: i32) -> ProbeAnswer {
         ProbeAnswer {
             args: vec!["login".into(), "status".into()],
@@ -58,7 +59,7 @@ impl Recording {
         let events = steps.filter_map(|step| match step {
             Step::Event(event) => Some(event),
             Step::Deadline(_) => None,
-            Step::Send(_) | Step::CloseStdin | Step::Finished => panic!("Codex is only listened to"),
+            Step::Send(_) | Step::CloseStdin | Step::Finished => panic!("a Codex session never sends anything"),
         });
         let events = events.collect();
         (events, session.finish(exit))

@@ -1,4 +1,4 @@
-//! Following one run of `codex exec --json`.
+//! Follows one run of `codex exec --json`.
 
 use std::time::Duration;
 
@@ -11,49 +11,43 @@ use serde_json::Value;
 
 use crate::{
     advice::FAILURES,
+    frequent::{Frequent, frequent},
     stderr,
     truncated::{self, TruncatedKinds},
-    wire::{self, Event, ThreadItem},
+    wire::{self, Event, ItemPhase, ThreadItem},
 };
 
-/// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
+/// The time that Codex gets to exit after the end of its turn. It closes its MCP servers and sends its metrics then.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one run has said so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct CodexSession {
     reader: JsonReader,
     thread_id: Option<String>,
-    /// The thread that this run has to go on with.
+    /// The thread that this run must resume.
     resumed: Option<String>,
-    /// It is another one.
+    /// The failure message if Codex began another thread instead.
     unexpected_thread: Option<String>,
     turn: TurnState,
     answer: FinalMessage,
-    /// The items that have started and not ended, by name.
+    /// The names of the items that have started but not ended.
     unfinished_items: UnfinishedItems<String>,
     usage: Option<Usage>,
-    /// The last top-level error: a notice, unless nothing better follows.
+    /// The last top-level error. It explains a failure only if nothing more specific follows.
     notice: Option<String>,
     stderr: Tail,
     exit_deadline: ExitDeadline,
 }
 
-/// How far the last turn got.
+/// The state of the last turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TurnState {
-    /// No event has come at all.
+    /// No event has arrived yet.
     NotStarted,
     Running,
     Completed,
     Failed(Option<String>),
-}
-
-/// The part of an item's life that an event reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ItemPhase {
-    Started,
-    Completed,
 }
 
 impl Default for CodexSession {
@@ -80,6 +74,14 @@ impl AgentSession for CodexSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
+        if let Line::Whole(bytes) = line
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Some(event) = frequent(text)
+        {
+            let mut steps = vec![Step::Event(self.frequent(event, text))];
+            steps.extend(self.exit_wait());
+            return steps;
+        }
         let had_unexpected_thread = self.unexpected_thread.is_some();
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
@@ -91,7 +93,7 @@ impl AgentSession for CodexSession {
                 truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
             }
         };
-        // Before it does anything in a conversation that knows of nothing.
+        // Stop it before it works in a thread that lacks the earlier conversation.
         let stop = (self.unexpected_thread.is_some() && !had_unexpected_thread).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
@@ -114,8 +116,8 @@ impl AgentSession for CodexSession {
 
     fn warnings(&self) -> Vec<Warning> {
         let of_answer = self.answer.warning();
-        // Codex ends its turn although a command still runs in the background, kills that as it exits, and reports no end
-        // of it (0.125.0 to 0.171.0).
+        // Codex ends its turn even if a command still runs in the background. It kills the command when it exits,
+        // without reporting its end (0.125.0 to 0.171.0).
         let unfinished = Warning::unfinished(self.unfinished_items.items().map(String::as_str));
         let of_turn = of_answer.into_iter().chain(unfinished).filter(|_| self.has_completed());
         of_turn.chain(self.reader.warning()).collect()
@@ -123,19 +125,19 @@ impl AgentSession for CodexSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(self.exit_deadline.exit(exit));
-        // What it said in another conversation is no answer.
+        // A message in an unexpected thread is not an answer.
         let answer = self.answer.into_text().filter(|_| self.unexpected_thread.is_none());
         Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
     }
 }
 
 impl CodexSession {
-    /// A run that goes on with this thread, if there is one.
+    /// A run that resumes this thread, if there is one.
     pub(crate) fn resuming(resumed: Option<String>) -> Self {
         Self { resumed, ..Self::default() }
     }
 
-    /// Whether to wait for the exit, now that an event came.
+    /// Begins or cancels the wait for the exit, after an event.
     fn exit_wait(&mut self) -> Option<Step> {
         match self.turn {
             TurnState::Completed | TurnState::Failed(_) => self.exit_deadline.begin(),
@@ -143,19 +145,18 @@ impl CodexSession {
         }
     }
 
-    /// An event that is whole. `None` is for what is no event at all.
+    /// Reads a complete object. `None` if it is not an event.
     fn read_event(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
         let kind = value["type"].as_str()?.to_owned();
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         self.mark_running();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
-        let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
             Event::ThreadStarted { thread_id } => {
                 if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
                 {
                     self.unexpected_thread =
-                        Some(format!("Codex began session {thread_id} instead of going on with {resumed}"));
+                        Some(format!("Codex began session {thread_id} instead of resuming {resumed}"));
                 }
                 self.thread_id = Some(thread_id.clone());
                 AgentEvent::SessionStarted { id: thread_id }
@@ -178,67 +179,44 @@ impl CodexSession {
                 self.notice = Some(message.clone());
                 AgentEvent::TransientError { message }
             }
-            Event::ItemCompleted { item } => {
-                let kind = item_kind(&item);
-                self.completed_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemStarted { item } => {
-                let kind = item_kind(&item);
-                self.begun_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemUpdated { item } => {
-                let kind = item_kind(&item);
-                self.updated_item(item).unwrap_or_else(|| other(kind))
-            }
+            Event::ItemStarted { item } => self.item(ItemPhase::Started, item).unwrap_or_else(other),
+            Event::ItemUpdated { item } => self.item(ItemPhase::Updated, item).unwrap_or_else(other),
+            Event::ItemCompleted { item } => self.item(ItemPhase::Completed, item).unwrap_or_else(other),
         })
     }
 
-    /// An item in progress. The agent may send the text of a message in no other event.
-    fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, ItemPhase::Started);
-        match wire::tagged(item)? {
-            ThreadItem::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
-            ThreadItem::TodoList { items } => Some(todo_list(items)),
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text);
-                None
-            }
-            ThreadItem::Reasoning { .. }
-            | ThreadItem::FileChange { .. }
-            | ThreadItem::McpToolCall { .. }
-            | ThreadItem::Error { .. } => None,
-        }
+    /// Reads an event about an item. The error is the kind of an event that goes only into the log.
+    fn item(&mut self, phase: ItemPhase, item: Value) -> Result<AgentEvent, String> {
+        let item_type = item["type"].as_str();
+        self.notice_work(phase, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
+        let kind = other_kind(phase, item_type.unwrap_or("item"));
+        wire::tagged(item).and_then(|item| self.known_item(phase, item)).ok_or(kind)
     }
 
-    fn updated_item(&mut self, item: Value) -> Option<AgentEvent> {
-        match wire::tagged(item)? {
-            ThreadItem::TodoList { items } => Some(todo_list(items)),
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text);
-                None
-            }
-            ThreadItem::Reasoning { .. }
-            | ThreadItem::CommandExecution { .. }
-            | ThreadItem::FileChange { .. }
-            | ThreadItem::McpToolCall { .. }
-            | ThreadItem::Error { .. } => None,
+    /// Reads a frequent event, without a `Value`.
+    fn frequent(&mut self, Frequent { phase, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
+        self.mark_running();
+        if let ThreadItem::CommandExecution { id, command, .. } = &item {
+            self.notice_work(phase, Some(item_type), id, || command.clone().into_owned());
         }
+        let other = || AgentEvent::Other { kind: other_kind(phase, item_type), raw: line.to_owned() };
+        self.known_item(phase, item).unwrap_or_else(other)
     }
 
-    /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
-    /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
-    fn notice_work(&mut self, item: &Value, stage: ItemPhase) {
-        if matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+    /// Records an item as work when it starts, because a command in the background may end after the answer. Every kind
+    /// counts, including unknown ones, except messages, reasoning, plans and warnings.
+    fn notice_work(&mut self, phase: ItemPhase, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
+        if matches!(item_type, None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
         }
-        let id = item["id"].as_str().unwrap_or_default();
-        let is_new = match stage {
+        let is_new = match phase {
             ItemPhase::Started => {
-                let name = name_of(item);
+                let name = name();
                 let length = name.len();
                 self.unfinished_items.begin(id, name, length)
             }
-            // Some kinds of items, and all of some versions, are only reported when they end.
+            ItemPhase::Updated => false,
+            // Some kinds of items are reported only when they end; in some versions, all are.
             ItemPhase::Completed => self.unfinished_items.end(id).is_none(),
         };
         if is_new {
@@ -246,35 +224,34 @@ impl CodexSession {
         }
     }
 
-    fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, ItemPhase::Completed);
-        Some(match wire::tagged(item)? {
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text.as_str());
-                AgentEvent::Message { text }
+    /// The event for an item of a known kind; `None` if it goes only into the log.
+    fn known_item(&mut self, phase: ItemPhase, item: ThreadItem<'_>) -> Option<AgentEvent> {
+        // The text of a message may appear only in its first event.
+        if let ThreadItem::AgentMessage { text } = &item {
+            self.answer.record_message(text);
+        }
+        match (phase, item) {
+            (ItemPhase::Completed, item) => Some(completed(item)),
+            (ItemPhase::Started, ThreadItem::CommandExecution { id, command, .. }) => {
+                Some(AgentEvent::CommandStarted { id: id.into_owned(), command: command.into_owned() })
             }
-            ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text },
-            ThreadItem::CommandExecution { id, command, aggregated_output, exit_code, status } => {
-                let status = command_status(&status, exit_code);
-                AgentEvent::CommandFinished { id, command, status, exit_code, output: aggregated_output }
-            }
-            ThreadItem::FileChange { changes, status } => {
-                let changes = changes.into_iter().map(file_change).collect();
-                AgentEvent::FilesChanged { changes, applied: status == "completed" }
-            }
-            ThreadItem::McpToolCall { server, tool, error, status } => {
-                let silent = || (status == "failed").then_some(status.clone());
-                AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
-            }
-            ThreadItem::TodoList { items } => todo_list(items),
-            ThreadItem::Error { message } => AgentEvent::Warning { message },
-        })
+            (ItemPhase::Started | ItemPhase::Updated, ThreadItem::TodoList { items }) => Some(todo_list(items)),
+            (
+                ItemPhase::Started | ItemPhase::Updated,
+                ThreadItem::AgentMessage { .. }
+                | ThreadItem::Reasoning { .. }
+                | ThreadItem::CommandExecution { .. }
+                | ThreadItem::FileChange { .. }
+                | ThreadItem::McpToolCall { .. }
+                | ThreadItem::Error { .. },
+            ) => None,
+        }
     }
 
-    /// An event of which only its beginning is known: what it was still counts.
+    /// Reads an event of which only the beginning is known. Its kind still counts.
     fn too_long(&mut self, kinds: TruncatedKinds<'_>, length: u64) -> AgentEvent {
         self.mark_running();
-        let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
+        let notice = format!("({length} bytes, too long to keep; see the task's log)");
         match (kinds.event, kinds.item) {
             ("item.completed", "agent_message") => {
                 self.answer.record_message(notice.as_str());
@@ -302,7 +279,7 @@ impl CodexSession {
         }
     }
 
-    /// The turn got over whatever was noticed on its way.
+    /// Completes the turn, so earlier errors no longer matter.
     fn complete_turn(&mut self) {
         self.turn = TurnState::Completed;
         self.notice = None;
@@ -319,7 +296,7 @@ impl CodexSession {
                 return Outcome::CommandLineRefused(failure(&stderr.unwrap_or_default()));
             }
             (TurnState::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
-            // Whatever is on stderr is about the exit, not about the work.
+            // Any output on stderr is about the exit, not about the work.
             (TurnState::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
@@ -329,14 +306,46 @@ impl CodexSession {
         })
     }
 
-    /// For a run that ended without a word about why.
+    /// The failure message for a run that did not explain its end.
     fn silent_end(&self, exit: Exit) -> String {
         match self.turn {
-            TurnState::NotStarted => format!("Codex ended with {exit} and did not say a word"),
+            TurnState::NotStarted => format!("Codex ended with {exit} without any output"),
             TurnState::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
             TurnState::Completed => format!("Codex completed its turn, then ended with {exit}"),
             TurnState::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
+    }
+}
+
+/// The kind of an event about an item that only the log is to have.
+fn other_kind(phase: ItemPhase, item_type: &str) -> String {
+    // Not by `format!`: half of all events may be such.
+    [phase.event_type(), " ", item_type].concat()
+}
+
+fn completed(item: ThreadItem<'_>) -> AgentEvent {
+    match item {
+        ThreadItem::AgentMessage { text } => AgentEvent::Message { text: text.into_owned() },
+        ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text: text.into_owned() },
+        ThreadItem::CommandExecution { id, command, aggregated_output, exit_code, status } => {
+            AgentEvent::CommandFinished {
+                id: id.into_owned(),
+                command: command.into_owned(),
+                status: command_status(&status, exit_code),
+                exit_code,
+                output: aggregated_output.into_owned(),
+            }
+        }
+        ThreadItem::FileChange { changes, status } => {
+            let changes = changes.into_iter().map(file_change).collect();
+            AgentEvent::FilesChanged { changes, applied: status == "completed" }
+        }
+        ThreadItem::McpToolCall { server, tool, error, status } => {
+            let silent = || (status == "failed").then_some(status.clone());
+            AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
+        }
+        ThreadItem::TodoList { items } => todo_list(items),
+        ThreadItem::Error { message } => AgentEvent::Warning { message },
     }
 }
 

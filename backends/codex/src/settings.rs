@@ -1,4 +1,4 @@
-//! The settings of a Codex backend, and the arguments that no setting may carry.
+//! The settings of a Codex backend, and the arguments that they may not contain.
 
 use connector_api::{ProgramRules, ProgramSettings, ReservedOptions, SettingsProblem};
 use schemars::JsonSchema;
@@ -21,8 +21,8 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodexSettings {
-    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never reads
-    /// them, and `trust` reads them if you trust the project in Codex.
+    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never
+    /// reads them, and `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
 }
 
@@ -51,30 +51,30 @@ pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, CodexSettings), 
     RULES.read_with(settings)
 }
 
-/// What a caller may not pass, and what decides it instead.
+/// Options that `extra_args` may not contain, and what decides them instead.
 const RESERVED: ReservedOptions = ReservedOptions::new(&[
-    (&["--json", "--experimental-json"], "codex-connector always asks for the event stream that it reads"),
+    (&["--json", "--experimental-json"], "codex-connector sets the options of the event stream itself"),
     (
         &["-s", "--sandbox", "--full-auto", "--approve-for-me", "--yolo", "--dangerously-bypass-approvals-and-sandbox"],
         "the sandbox of each task is the call's `sandbox`",
     ),
-    (&["-a", "--ask-for-approval"], "nobody is there to be asked"),
+    (&["-a", "--ask-for-approval"], "there is no user to ask"),
     (
         &["--add-dir"],
-        "it widens the sandbox; add the directory to Codex's own config.toml, to `sandbox_workspace_write`",
+        "it widens the sandbox; add the directory to `sandbox_workspace_write` in Codex's own config.toml",
     ),
     (
         &["--trust", "--dangerously-bypass-hook-trust"],
-        "trust is given in Codex itself; `project_settings` says whether it counts here",
+        "trust a project in Codex itself; `project_settings` says whether that counts here",
     ),
     (&["-m", "--model"], "the model is the call's `model`, or this backend's `model`"),
     (&["-C", "--cd"], "the working directory is the call's `workingDirectory`"),
-    (&["-o", "--output-last-message"], "the result file is written by codex-connector"),
-    (&["-h", "--help", "-V", "--version"], "Codex would print and do nothing"),
-    (&["--", "-"], "the prompt is passed by codex-connector"),
+    (&["-o", "--output-last-message"], "codex-connector writes the result file"),
+    (&["-h", "--help", "-V", "--version"], "Codex would not run the task"),
+    (&["--", "-"], "codex-connector passes the prompt"),
 ]);
 
-/// Keys of Codex's own configuration that would undo a flag that we pass, or widen the sandbox, and what to do instead.
+/// Keys of Codex's own configuration that would override our flags or widen the sandbox, and what to do instead.
 const RESERVED_CONFIG: [(&[&str], &str); 3] = [
     (
         &["sandbox_mode", "sandbox_permissions", "approval_policy", "permissions", "default_permissions"],
@@ -93,8 +93,8 @@ fn check_args(args: &[String]) -> Result<(), SettingsProblem> {
 
 /// Checks the argument at `at`.
 ///
-/// An argument that is the value of the one before it is looked at like any other: Codex takes no value that starts
-/// with `-`, so nothing that is meant well is lost.
+/// An argument that is the value of the previous option is checked like any other. This refuses nothing useful, because
+/// Codex does not accept a value that starts with `-`.
 fn check_arg(args: &[String], at: usize) -> Result<(), SettingsProblem> {
     let arg = args[at].as_str();
     let option = match arg.strip_prefix("--") {
@@ -173,7 +173,7 @@ mod tests {
             "--",
             "-",
         ] {
-            let said = refusal(&["--color", "never", forbidden]).unwrap_or_else(|| panic!("{forbidden} was taken"));
+            let said = refusal(&["--color", "never", forbidden]).unwrap_or_else(|| panic!("{forbidden} was accepted"));
             assert!(said.contains(&format!("`{forbidden}`")), "{said}");
         }
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn an_invalid_model_name_is_refused() {
         for model in ["", " ", "-m", "a\nb"] {
-            assert_eq!(read(json!({ "model": model })).expect_err("no name of a model").key, "model");
+            assert_eq!(read(json!({ "model": model })).expect_err("not the name of a model").key, "model");
         }
         assert_eq!(read(json!({"program": ""})).expect_err("no program").key, "program");
     }

@@ -1,20 +1,20 @@
-//! Which lines of Codex's stderr say why it failed.
+//! Separates the reason for a failure from noise in Codex's stderr.
 
-/// Whether `line` also stands there when all is well, or says nothing to people.
+/// Whether `line` also appears in successful runs, or is meaningless to people.
 pub(crate) fn is_noise(line: &str) -> bool {
     let line = line.trim();
     line.is_empty()
         || line.starts_with("Reading additional input from stdin...")
-        // "create PATH aliases" from 0.142 on, "update PATH" before: CODEX_HOME lies in a temporary directory.
+        // "create PATH aliases" since 0.142, "update PATH" before: CODEX_HOME is in a temporary directory.
         || line.starts_with("WARNING: proceeding, even though we could not ")
         || line.starts_with("warning: `--full-auto` is deprecated")
-        // 0.125 at the end of every run, 0.169 after SIGINT.
+        // 0.125 prints this at the end of every run, 0.169 after SIGINT.
         || line.contains("failed to record rollout items")
         || line == "Stack backtrace:"
         || line.ends_with(": <unknown>")
 }
 
-/// Whether these words are those of an argument parser (clap) that did not take the command line.
+/// Whether this is the message of an argument parser (clap) that rejected the command line.
 pub(crate) fn is_usage_error(said: &str) -> bool {
     ["unexpected argument", "unrecognized", "invalid value", "Usage:"].iter().any(|words| said.contains(words))
 }

@@ -1,4 +1,4 @@
-//! What the session makes of whole recorded runs.
+//! Tests of whole recorded runs: lines in, events and verdict out.
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentSession, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
@@ -93,7 +93,7 @@ fn errors_before_a_failed_turn_are_transient() {
     let transient = events.iter().filter(|event| matches!(event, AgentEvent::TransientError { .. })).count();
     let fatal = events.iter().filter(|event| matches!(event, AgentEvent::FatalError { .. })).count();
     assert_eq!((transient, fatal), (6, 1));
-    assert_eq!(verdict.answer.as_deref(), Some("half an answer"), "kept, as far as it got");
+    assert_eq!(verdict.answer.as_deref(), Some("half an answer"), "the incomplete answer is kept");
 }
 
 #[test]

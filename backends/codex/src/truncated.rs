@@ -1,17 +1,17 @@
-//! What an event was, of which only the beginning could be held.
+//! Finds the kind of an event from its beginning, if its line was too long to keep.
 
-/// The words that Codex puts before everything long in an event: what it is, and what its item is.
+/// The kinds in an event, which Codex writes before any long text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TruncatedKinds<'a> {
-    /// Such as `item.completed`.
+    /// The kind of the event, such as `item.completed`.
     pub(crate) event: &'a str,
-    /// Such as `agent_message`; empty where there is none.
+    /// The kind of its item, such as `agent_message`; empty if there is none.
     pub(crate) item: &'a str,
 }
 
-/// Reads the kinds at the beginning of a line that is not whole.
+/// Reads the kinds at the beginning of a truncated line.
 ///
-/// Inside a JSON string every quote has a backslash before it, so `"type":"` is a key wherever it stands.
+/// Inside a JSON string, every quote has a backslash before it, so `"type":"` is always a key.
 pub(crate) fn kinds(head: &[u8]) -> Option<TruncatedKinds<'_>> {
     const KEY: &[u8] = b"\"type\":\"";
     let word_after_key = |from: &[u8]| Some(from.windows(KEY.len()).position(|window| window == KEY)? + KEY.len());

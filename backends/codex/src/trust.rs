@@ -1,9 +1,9 @@
 //! Keeps a project's own settings out of a sandboxed run.
 //!
 //! A sandbox flag alone does not confine Codex. If its user trusts a project, Codex also reads that project's `.codex`
-//! directory: `sandbox_workspace_write` there widens `workspace-write`, and MCP servers, hooks and rules there run commands
-//! outside every sandbox (observed in 0.169.0 and 0.171.0). An untrusted project's settings are ignored, so a sandboxed run
-//! marks the project as untrusted. What the user wrote in Codex's own config.toml still counts.
+//! directory: `sandbox_workspace_write` there widens `workspace-write`, and MCP servers, hooks and rules there run
+//! commands outside every sandbox (observed in 0.169.0 and 0.171.0). An untrusted project's settings are ignored, so a
+//! sandboxed run marks the project as untrusted. The user's own config.toml for Codex still counts.
 //!
 //! Codex decides separately for each directory from the project's root down to the working directory, and looks for the
 //! directory itself before it looks for the root of its repository. Marking every ancestor covers all of them without
@@ -15,8 +15,8 @@ use connector_api::{AgentRequest, Installed, Sandbox, Unsupported};
 
 use crate::{probe::major_and_minor, settings::ProjectSettings};
 
-/// Versions that do not ask whether a project is trusted: 0.79.0 to 0.87.0 read all of its settings, and 0.90.0 to 0.94.0
-/// its rules. 0.77.0 reads none, and 0.95.0 asks. (0.78 and 0.88 were not published.)
+/// Versions that do not ask whether a project is trusted: 0.79.0 to 0.87.0 read all of its settings, and 0.90.0 to
+/// 0.94.0 its rules. 0.77.0 reads none, and 0.95.0 asks. (0.78 and 0.88 were not published.)
 const VERSIONS_WITHOUT_TRUST: RangeInclusive<(u64, u64)> = (0, 78)..=(0, 94);
 
 /// Upper bound on the argument's length, in bytes. Linux accepts 131,072.
@@ -34,8 +34,8 @@ pub(crate) fn is_enforced(settings: ProjectSettings, version: &str) -> bool {
 
 /// The arguments that make Codex ignore the settings of the request's project, if it is to ignore them.
 ///
-/// One argument carries the whole table: a second `-c projects=` would replace the first, and in the dotted form Codex does
-/// not find a path with a dot in it.
+/// One argument carries the whole table: a second `-c projects=` would replace the first, and in the dotted form Codex
+/// does not find a path with a dot in it.
 pub(crate) fn args(
     settings: ProjectSettings,
     request: &AgentRequest,
@@ -59,7 +59,7 @@ pub(crate) fn args(
 /// `projects={…}`, with the directory and everything above it.
 fn untrusted(directory: &Path) -> Result<String, Unsupported> {
     let refuse = |why: &str| {
-        let why = format!("{why}, so Codex cannot be told to ignore the project's own settings there");
+        let why = format!("{why}, so Codex cannot be made to ignore the project's own settings there");
         Unsupported::value("workingDirectory", why)
     };
     let mut entries = vec![];

@@ -1,20 +1,47 @@
-//! The event stream of `codex exec --json`, one JSON object a line, as seen from 0.44.0 to 0.169.0.
+//! The event stream of `codex exec --json`, one JSON object per line, as observed in 0.44.0 to 0.169.0.
 //!
-//! Reading is lenient: fields that are missing or null have a neutral value, and what is not known is left to the
-//! caller. Keys may come twice in an object (`id` in a `web_search` of 0.105 and later), which serde refuses for a
-//! struct; so a line becomes a [`Value`] first, in which the last one stands.
+//! Reading is lenient: a missing or null field gets a neutral value, and unknown events are left to the caller. An
+//! object may contain a key twice (such as `id` in a `web_search` since 0.105). serde rejects that for a struct, so
+//! a line becomes a [`Value`] first, in which the last one wins. The most frequent items need no `Value`: see
+//! [`frequent`](crate::frequent).
+
+use std::borrow::Cow;
 
 use connector_api::Usage;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+/// The part of an item's life that an event reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ItemPhase {
+    Started,
+    Updated,
+    Completed,
+}
+
+impl ItemPhase {
+    /// The phase that an event of this type reports.
+    pub(crate) fn of(event_type: &str) -> Option<Self> {
+        [Self::Started, Self::Updated, Self::Completed].into_iter().find(|phase| phase.event_type() == event_type)
+    }
+
+    /// The type of an event that reports this phase.
+    pub(crate) fn event_type(self) -> &'static str {
+        match self {
+            Self::Started => "item.started",
+            Self::Updated => "item.updated",
+            Self::Completed => "item.completed",
+        }
+    }
+}
+
 /// One line of the stream.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(crate) enum Event {
-    /// Always the first.
+    /// Always the first event.
     #[serde(rename = "thread.started")]
     ThreadStarted {
-        /// By which the session can be resumed.
+        /// The ID with which the session can be resumed.
         thread_id: String,
     },
     #[serde(rename = "turn.started")]
@@ -35,7 +62,7 @@ pub(crate) enum Event {
     ItemUpdated { item: Value },
     #[serde(rename = "item.completed")]
     ItemCompleted { item: Value },
-    /// A notice. Fatal only when `turn.failed` follows.
+    /// A notice. It is fatal only if `turn.failed` follows.
     #[serde(rename = "error")]
     Error {
         #[serde(default, deserialize_with = "or_default")]
@@ -43,31 +70,31 @@ pub(crate) enum Event {
     },
 }
 
-/// What an item event is about.
+/// The item of an item event.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ThreadItem {
+pub(crate) enum ThreadItem<'a> {
     AgentMessage {
-        text: String,
+        text: Cow<'a, str>,
     },
     Reasoning {
-        text: String,
+        text: Cow<'a, str>,
     },
     CommandExecution {
-        id: String,
-        command: String,
+        id: Cow<'a, str>,
+        command: Cow<'a, str>,
         #[serde(default, deserialize_with = "or_default")]
-        aggregated_output: String,
+        aggregated_output: Cow<'a, str>,
         exit_code: Option<i64>,
         #[serde(default, deserialize_with = "or_default")]
-        status: String,
+        status: Cow<'a, str>,
     },
     FileChange {
         changes: Vec<ItemFileChange>,
         #[serde(default, deserialize_with = "or_default")]
         status: String,
     },
-    /// Without `error` in 0.47.0, where only the status tells of a failure.
+    /// 0.47.0 has no `error`; only the status shows a failure.
     McpToolCall {
         server: String,
         tool: String,
@@ -93,7 +120,7 @@ pub(crate) struct ItemFileChange {
     pub(crate) kind: String,
 }
 
-/// One entry of a todo list.
+/// One entry of a to-do list.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(crate) struct Todo {
     pub(crate) text: String,
@@ -101,7 +128,7 @@ pub(crate) struct Todo {
     pub(crate) completed: bool,
 }
 
-/// Tokens, in a turn that is complete. Older versions leave some out.
+/// The tokens of a completed turn. Older versions omit some fields.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Tokens {
@@ -111,15 +138,15 @@ struct Tokens {
     reasoning_output_tokens: u64,
 }
 
-/// An [`Event`] or an [`ThreadItem`], which says in its `type` what it is; `None` for one that is not known.
+/// Reads an [`Event`] or a [`ThreadItem`], according to its `type`. `None` if the type is unknown.
 ///
-/// Not by serde's `tag`, which copies everything it reads twice, and so makes a large event slow.
+/// This does not use serde's `tag`, which copies all data twice and is slow for large events.
 pub(crate) fn tagged<T: DeserializeOwned>(value: Value) -> Option<T> {
     let kind = value["type"].as_str()?.to_owned();
     serde_json::from_value(Value::Object(Map::from_iter([(kind, value)]))).ok()
 }
 
-/// The tokens in a `usage`, none where it cannot be read.
+/// The tokens in a `usage`. `None` if it cannot be read.
 pub(crate) fn usage(usage: Value) -> Option<Usage> {
     let tokens: Tokens = serde_json::from_value(usage).ok()?;
     Some(Usage {
@@ -130,7 +157,7 @@ pub(crate) fn usage(usage: Value) -> Option<Usage> {
     })
 }
 
-/// The message in an `error`: an object with a `message`, or whatever else it is.
+/// The message in an `error`: its `message`, if it is an object with one, or else the whole value.
 pub(crate) fn message_in(error: &Value) -> Option<String> {
     match error {
         Value::Null => None,
@@ -139,7 +166,7 @@ pub(crate) fn message_in(error: &Value) -> Option<String> {
     }
 }
 
-/// A provider's own message, taken out of the JSON that it sent and that Codex passes on as it came.
+/// A provider's own message, extracted from its JSON, which Codex passes on unchanged.
 ///
 /// `unexpected status 400 Bad Request: {"error":{"message":"no"}}` becomes `unexpected status 400 Bad Request: no`.
 pub(crate) fn without_json(message: &str) -> String {
@@ -152,7 +179,7 @@ pub(crate) fn without_json(message: &str) -> String {
     message.find('{').and_then(inner).unwrap_or_else(|| message.to_owned())
 }
 
-/// Null is a neutral value too.
+/// Reads null as the default value.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(field: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(field)?.unwrap_or_default())
 }
@@ -166,9 +193,9 @@ mod tests {
     #[test]
     fn null_and_missing_fields_are_neutral() {
         let item = json!({"type": "command_execution", "id": "i", "command": "c", "aggregated_output": null});
-        let read: ThreadItem = tagged(item).expect("what matters is there");
+        let read: ThreadItem<'_> = tagged(item).expect("the required fields are present");
         let ThreadItem::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
-        assert_eq!((aggregated_output.as_str(), exit_code), ("", None));
+        assert_eq!((&*aggregated_output, exit_code), ("", None));
         assert_eq!(tagged(json!({"type": "error"})), Some(Event::Error { message: "".into() }));
     }
 

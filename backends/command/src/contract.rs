@@ -1,4 +1,4 @@
-//! The contract suite, over a small text agent of our own making.
+//! The contract tests, with the output of an invented text agent.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ mod with_everything_on_stdin {
             "model_args": ["--model={model}"],
             "sandboxes": {"read-only": ["--no-write"], "workspace-write": ["--ask"], "danger-full-access": []},
             "env": {"remove": ["SECRET_*"]},
-            "install_hint": "get it from a friend",
+            "install_hint": "install it with `pip install text-agent`",
             "stop_signal": "terminate",
             "require_git": false,
         })

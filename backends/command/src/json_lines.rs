@@ -1,8 +1,16 @@
-//! Following a program that prints JSON, one object a line.
+//! Follows a program that prints JSON, one object per line.
 //!
-//! Which fields hold what is told by rules such as `type=text part.text`: conditions, each a path and the value that has to
-//! stand there, and then the path whose value is meant. With `^=` in the place of `=` the value has to begin like that. A path is words with dots between them; a number is a place in a
+//! Rules say where to find the messages, the session, errors and token counts. The rule `type=text part.text` means: if
+//! `type` is `text`, take the value of `part.text`. A rule has any number of conditions and ends with the path of the
+//! value. In a condition, `=` compares the whole value and `^=` its beginning. In a path, a number is an index into a
 //! list.
+//!
+//! ```text
+//! rule                        object                                    value
+//! type=text part.text         {"type":"text","part":{"text":"done"}}    done
+//! error.0.message             {"error":[{"message":"no key"}]}          no key
+//! type=end said^=Error said   {"type":"end","said":"Error: 400"}        Error: 400
+//! ```
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentSession, Chunks, Exit, JsonReader, Line, Outcome, SplitSurrogates, Step, Tail,
@@ -30,7 +38,7 @@ pub(crate) struct JsonLines {
     pub(crate) output_tokens: Vec<String>,
 }
 
-/// Which messages are the answer.
+/// The messages that form the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AnswerSelection {
@@ -42,7 +50,7 @@ pub(crate) enum AnswerSelection {
 }
 
 impl JsonLines {
-    /// Every rule, with the key that it stands under.
+    /// Every rule, with its key.
     pub(crate) fn rules(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let lists = [
             ("message", &self.message),
@@ -55,18 +63,18 @@ impl JsonLines {
     }
 }
 
-/// Checks that a rule has conditions and a path. Fails with the end of a sentence that says what is wrong.
+/// Checks that a rule consists of conditions and a path. Fails with the end of a sentence about the mistake.
 pub(crate) fn check_rule(rule: &str) -> Result<(), String> {
     let Some(path) = rule.split_whitespace().next_back() else { return Err("is empty".into()) };
     if path.contains('=') {
-        return Err(format!("ends with the condition `{path}`; the path that is meant comes last"));
+        return Err(format!("ends with the condition `{path}`; the path of the value comes last"));
     }
     let conditions = rule.split_whitespace().rev().skip(1);
     let no_condition = conditions.into_iter().find(|word| word.split_once('=').is_none_or(|(path, _)| path.is_empty()));
-    no_condition.map_or(Ok(()), |word| Err(format!("has `{word}`, which is no condition like `type=text`")))
+    no_condition.map_or(Ok(()), |word| Err(format!("contains `{word}`, which is not a condition such as `type=text`")))
 }
 
-/// The value that the first fitting rule means.
+/// The value of the first rule whose conditions hold and whose path exists.
 fn find<'a>(rules: &[String], object: &'a Value) -> Option<&'a Value> {
     rules.iter().find_map(|rule| {
         let mut words = rule.split_whitespace().rev();
@@ -90,12 +98,12 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// A text as it is, anything else as JSON.
+/// A string unchanged, and any other value as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What one run has printed so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct JsonSession {
     reader: JsonReader,
@@ -105,7 +113,7 @@ pub(crate) struct JsonSession {
     answer: Option<Chunks>,
     error: Option<String>,
     usage: Option<Usage>,
-    /// What was no JSON.
+    /// The lines that were not JSON.
     stdout: Tail,
     stderr: Tail,
 }
@@ -135,7 +143,7 @@ impl JsonSession {
         }
         if let Some(text) = find(&self.rules.message, object).map(text) {
             match self.rules.answer {
-                // A blank message replaces nothing.
+                // A blank message does not replace an earlier one.
                 AnswerSelection::Last if self.answer.is_some() && text.trim().is_empty() => {}
                 AnswerSelection::Last => self.answer.insert(Chunks::default()).push(&text, surrogates),
                 AnswerSelection::Joined => self.answer.get_or_insert_default().push(&text, surrogates),
@@ -200,8 +208,7 @@ impl AgentSession for JsonSession {
         let outcome = match (&self.error, &answer, exit) {
             (None, Some(_), Exit::Code(0)) => Outcome::Completed,
             (error, _, _) => {
-                let silence =
-                    || format!("`{}` ended with {exit} and printed no message that a rule fits", self.program);
+                let silence = || format!("`{}` ended with {exit} without a message that matches a rule", self.program);
                 let said = error.clone().or_else(|| self.stderr.text()).or_else(|| self.stdout.text());
                 Outcome::Failed(AgentFailure::new(said.unwrap_or_else(silence)))
             }
@@ -217,7 +224,7 @@ mod tests {
     use super::*;
 
     fn rules(rules: Value) -> JsonLines {
-        serde_json::from_value(rules).expect("the rules of this test are well formed")
+        serde_json::from_value(rules).expect("the rules of this test are valid")
     }
 
     fn run(rules: JsonLines, lines: &[Value], exit: Exit) -> Verdict {
@@ -241,7 +248,7 @@ mod tests {
             rules.clone(),
             &[
                 json!({"type": "start", "sessionID": "s1"}),
-                json!({"type": "tool", "part": {"text": "no message"}}),
+                json!({"type": "tool", "part": {"text": "not a message"}}),
                 json!({"type": "text", "part": {"text": "one"}, "usage": {"in": 7}}),
                 json!({"type": "final", "parts": ["x", "two"], "usage": {"out": 3}}),
             ],
@@ -307,9 +314,12 @@ mod tests {
 
     #[test]
     fn an_invalid_rule_is_reported() {
-        for (rule, words) in
-            [("", "empty"), ("type=text", "comes last"), ("text part.text", "no condition"), ("=x y", "no condition")]
-        {
+        for (rule, words) in [
+            ("", "empty"),
+            ("type=text", "comes last"),
+            ("text part.text", "not a condition"),
+            ("=x y", "not a condition"),
+        ] {
             assert!(check_rule(rule).is_err_and(|why| why.contains(words)), "{rule:?}");
         }
         assert_eq!(check_rule("type=text a=b part.0.text"), Ok(()));

@@ -1,10 +1,10 @@
-//! From a request to the command line that the settings describe.
+//! Turns a request into the command line that the settings describe.
 
 use connector_api::{AgentRequest, Launch, ProgramSettings, PromptDelivery, StopSignal, Unsupported};
 
 use crate::settings::{CommandSettings, Prompt, SESSION, StopSignalSetting};
 
-/// The longest argument that Linux takes, in bytes: 32 pages, with the NUL at its end (`MAX_ARG_STRLEN`).
+/// Maximum length of an argument on Linux, in bytes: 32 pages minus the NUL at its end (`MAX_ARG_STRLEN`).
 const MAX_ARGUMENT_BYTES: usize = 131_071;
 
 /// The command line for `request`.
@@ -20,19 +20,19 @@ pub(crate) fn launch(
             return Err(refuse("this backend has no `resume_args` in its settings"));
         }
         if session.trim().is_empty() || session.starts_with('-') || session.contains(char::is_control) {
-            return Err(refuse("that is no id of a session"));
+            return Err(refuse("it is not a valid session ID"));
         }
     }
     if !own.sandboxes.contains_key(&request.sandbox) {
         return Err(Unsupported::Sandbox {
             sandbox: request.sandbox,
             found: agent,
-            why: "`sandboxes` in this backend's settings does not have it".into(),
+            why: "`sandboxes` in this backend's settings does not list it".into(),
         });
     }
     let model = request.model_to_pass(settings.model.as_deref())?;
     if model.is_some() && own.model_args.is_empty() {
-        let why = "this backend has no `model_args` in its settings; leave `model` out";
+        let why = "this backend has no `model_args` in its settings; omit `model`";
         return Err(Unsupported::value("model", why));
     }
     let workdir = request.directory_as_text()?;
@@ -57,10 +57,10 @@ pub(crate) fn launch(
 
 fn check_argument(prompt: &str) -> Result<(), Unsupported> {
     let why = if prompt.contains('\0') {
-        "it has a NUL byte in it, which no argument can have".to_owned()
+        "it contains a NUL byte, which an argument cannot contain".to_owned()
     } else if prompt.len() > MAX_ARGUMENT_BYTES {
         format!(
-            "it has {} bytes, and an argument at most {MAX_ARGUMENT_BYTES}; `prompt = \"stdin\"` has no limit",
+            "it has {} bytes, but an argument can have at most {MAX_ARGUMENT_BYTES}; `prompt = \"stdin\"` has no limit",
             prompt.len()
         )
     } else {
@@ -87,7 +87,7 @@ mod tests {
         for (key, value) in more.as_object().expect("a table of settings") {
             settings[key] = value.clone();
         }
-        let (settings, own) = read(settings).expect("the settings of this test are well formed");
+        let (settings, own) = read(settings).expect("the settings of this test are valid");
         let request =
             AgentRequest { model: model.map(str::to_owned), ..AgentRequest::new(prompt, "/a {b}", Sandbox::ReadOnly) };
         launch(&settings, &own, &request)
@@ -117,7 +117,7 @@ mod tests {
         for model in ["", " ", "-x", "a\nb"] {
             assert!(matches!(launched(json!({}), "x", Some(model)), Err(Unsupported::Value { .. })), "{model:?}");
         }
-        let refusal = launched(json!({"model_args": []}), "x", Some("m")).expect_err("no way to pass it on");
+        let refusal = launched(json!({"model_args": []}), "x", Some("m")).expect_err("the model cannot be passed");
         assert!(refusal.to_string().contains("model_args"));
     }
 
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(launch.prompt, PromptDelivery::Argument);
         for bad in ["a\0b", &"x".repeat(MAX_ARGUMENT_BYTES + 1)] {
             assert!(launched(json!({"prompt": "argument"}), bad, None).is_err());
-            assert!(launched(json!({}), bad, None).is_ok(), "stdin takes anything");
+            assert!(launched(json!({}), bad, None).is_ok(), "stdin accepts anything");
         }
     }
 

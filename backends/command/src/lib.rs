@@ -1,4 +1,4 @@
-//! Any command-line agent as a backend of codex-connector, described in configuration: no code is needed.
+//! Any command-line agent as a backend of codex-connector, described in the configuration, without code.
 //!
 //! ```toml
 //! [backends.my-agent]
@@ -11,9 +11,10 @@
 //! ```
 //!
 //! This runs `my-agent run --dir /project --no-write --model gpt-x`, with the prompt on stdin. The agent's answer is
-//! all that it writes to stdout. It has succeeded when it ends with exit code 0 and an answer.
+//! its whole stdout. A run succeeds if it exits with code 0 and has an answer.
 //!
-//! Not for agents that tell their progress in a format of their own: those deserve a crate.
+//! If the agent prints one JSON object per line, the table `json_lines` can describe where its messages are. An agent
+//! with a more complicated output needs its own crate.
 
 #[cfg(test)]
 mod contract;

@@ -1,4 +1,4 @@
-//! What is known of the installed program: its version, and what the settings say.
+//! Finds the version of the installed program. The settings say what it can do.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(crate) fn understand(settings: &CommandSettings, answers: &[ProbeAnswer]) ->
     })
 }
 
-/// The first line that says something, on stdout or else on stderr.
+/// The first nonblank line, on stdout or else on stderr.
 fn first_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
     let line = answer.first_line();
     if answer.exit == Exit::Code(0) {
@@ -26,7 +26,7 @@ fn first_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
         command: answer.args.join(" "),
         exit: answer.exit,
         said: format!(
-            "{}; `version_args` in this backend's settings is how it is asked, and [] means not at all",
+            "{}; set `version_args` of this backend to the arguments that print its version, or to [] not to ask",
             line.unwrap_or("(nothing)").chars().take(300).collect::<String>()
         ),
     })
@@ -47,7 +47,7 @@ mod tests {
             stdout: stdout.into(),
             stderr: stderr.into(),
         };
-        understand(&settings.expect("the least settings").1, &[answer])
+        understand(&settings.expect("minimal settings").1, &[answer])
     }
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_program_that_rejects_the_version_arguments_is_not_usable() {
         let problem = understood(2, "", "unknown option").expect_err("exit code 2");
-        assert!(problem.to_string().contains("unknown option; `version_args`"), "{problem}");
+        assert!(problem.to_string().contains("unknown option; set `version_args`"), "{problem}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Following a program whose answer is what it writes to stdout.
+//! Follows a program whose answer is its stdout.
 
 use connector_api::{AgentFailure, AgentSession, Exit, Line, Outcome, Step, Tail, Verdict};
 
-/// The longest answer that is kept, in bytes; of a longer one its end.
+/// Maximum length of an answer, in bytes. Of a longer one, the end is kept.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// What one run has written so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct CommandSession {
     program: String,
@@ -26,7 +26,7 @@ impl CommandSession {
 }
 
 impl AgentSession for CommandSession {
-    /// Makes no events of it: the log shows each line as it came.
+    /// Returns no events, so the log shows each line unchanged.
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         self.answer.push(line);
         self.stdout.push(line);
@@ -40,7 +40,7 @@ impl AgentSession for CommandSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let answer = self.answer.text().map(|text| match self.answer.is_cut() {
-            true => format!("(cut to its last {MAX_ANSWER_BYTES} bytes: the task's log has it whole)\n{text}"),
+            true => format!("(only the last {MAX_ANSWER_BYTES} bytes; the task's log has the whole answer)\n{text}"),
             false => text,
         });
         let outcome = match (&answer, exit) {
@@ -53,7 +53,7 @@ impl AgentSession for CommandSession {
 
 impl CommandSession {
     fn failure(&self, exit: Exit) -> AgentFailure {
-        let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
+        let silence = || format!("`{}` ended with {exit} without an answer on stdout", self.program);
         let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
         AgentFailure::new(said)
     }
@@ -88,7 +88,7 @@ mod tests {
     fn an_overlong_answer_keeps_its_end_and_is_marked() {
         let verdict = run(&["first", &"x".repeat(MAX_ANSWER_BYTES), "last"], &[], Exit::Code(0));
         let answer = verdict.answer.expect("the end is kept");
-        assert!(answer.starts_with("(cut to its last 1048576 bytes") && answer.ends_with("last"));
+        assert!(answer.starts_with("(only the last 1048576 bytes") && answer.ends_with("last"));
         assert!(!answer.contains("first") && answer.len() < MAX_ANSWER_BYTES + 200);
         assert_eq!(verdict.outcome, Outcome::Completed);
     }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn exit_code_0_without_an_answer_is_a_failure() {
-        let silence = "`agent` ended with exit code 0 and wrote no answer to stdout";
+        let silence = "`agent` ended with exit code 0 without an answer on stdout";
         assert_eq!(said(run(&["", "  "], &[], Exit::Code(0))), silence);
         assert_eq!(said(run(&[], &["no key"], Exit::Code(0))), "no key");
     }

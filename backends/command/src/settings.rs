@@ -1,4 +1,4 @@
-//! The settings of a command backend, checked as a whole before anything is launched.
+//! The settings of a command backend. All of them are checked before anything is launched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::{
     template::{Placeholder, Template, Values},
 };
 
-/// Stands in `args` where the arguments for the sandbox go.
+/// In `args`, the placeholder for the arguments of the sandbox.
 pub(crate) const SANDBOX_ARGS: &str = "{sandbox_args}";
-/// Stands in `args` where the arguments for the model go.
+/// In `args`, the placeholder for the arguments of the model.
 pub(crate) const MODEL_ARGS: &str = "{model_args}";
 
-/// Stands for the session in `resume_args`.
+/// In `resume_args`, the placeholder for the session's ID.
 pub(crate) const SESSION: &str = "{session}";
 
-/// What may stand in `args` and in `sandboxes`.
+/// The placeholders in `args` and in `sandboxes`.
 pub(crate) const IN_ARGS: [Placeholder; 2] = [Placeholder::Workdir, Placeholder::Sandbox];
-/// What may stand in `model_args`.
+/// The placeholders in `model_args`.
 pub(crate) const IN_MODEL_ARGS: [Placeholder; 3] = [Placeholder::Model, Placeholder::Workdir, Placeholder::Sandbox];
 
 /// The keys of `[backends.NAME]` with `kind = "command"`.
@@ -55,19 +55,21 @@ const RULES: ProgramRules = ProgramRules {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
 pub(crate) struct CommandSettings {
-    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and `{model_args}`,
-    /// each as an argument by itself, are replaced by those lists; otherwise the lists are added at the end.
+    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and
+    /// `{model_args}`, each as an argument by itself, are replaced by those lists; otherwise the lists are added at the
+    /// end.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this key,
-    /// calls that name a model are rejected.
+    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this
+    /// key, calls that name a model are rejected.
     pub(crate) model_args: Vec<String>,
     /// For each sandbox, the arguments that make the agent enforce it. Calls for any other sandbox are rejected.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
-    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end. Without
-    /// this key, sessions cannot be resumed.
+    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end.
+    /// Without this key, sessions cannot be resumed.
     pub(crate) resume_args: Vec<String>,
-    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is the answer.
+    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is
+    /// the answer.
     pub(crate) json_lines: Option<JsonLines>,
     /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,
@@ -83,18 +85,18 @@ pub(crate) struct CommandSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Prompt {
-    /// On stdin: any length, and never read as an option.
+    /// On stdin. It can have any length, and is never read as an option.
     #[default]
     Stdin,
     /// As the last argument, after `--`.
     Argument,
 }
 
-/// The signal at which the agent stops in order.
+/// The signal that asks the agent to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StopSignalSetting {
-    /// SIGINT, as Ctrl-C sends it.
+    /// SIGINT, like Ctrl-C.
     #[default]
     Interrupt,
     /// SIGTERM.
@@ -131,7 +133,7 @@ pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, CommandSettings)
 }
 
 impl CommandSettings {
-    /// The arguments without the prompt. The settings have been checked: every template in them can be read.
+    /// The arguments without the prompt. The settings have been checked, so every template is valid.
     pub(crate) fn args(&self, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
         let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
         let fill = |args: &[String], allowed: &[Placeholder]| -> Vec<String> {
@@ -144,8 +146,8 @@ impl CommandSettings {
         let model_args = if model.is_some() { fill(&self.model_args, &IN_MODEL_ARGS) } else { vec![] };
         let missing = |list: &&str| !self.args.iter().any(|arg| arg == list);
         let at_the_end = [SANDBOX_ARGS, MODEL_ARGS].into_iter().filter(missing);
-        let whole = self.args.iter().map(String::as_str).chain(at_the_end);
-        whole
+        let all_args = self.args.iter().map(String::as_str).chain(at_the_end);
+        all_args
             .flat_map(|arg| match arg {
                 SANDBOX_ARGS => sandbox_args.clone(),
                 MODEL_ARGS => model_args.clone(),
@@ -156,14 +158,19 @@ impl CommandSettings {
 
     fn check_templates(&self) -> Result<(), SettingsProblem> {
         if self.version_args.iter().any(|arg| arg.contains('\0')) {
-            return problem("version_args", "has an argument with a NUL byte in it");
+            return problem("version_args", "has an argument that contains a NUL byte");
         }
         for arg in self.args.iter().filter(|arg| *arg != SANDBOX_ARGS && *arg != MODEL_ARGS) {
             if mentions(arg, "{model}") {
                 return problem("args", "may not have `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
             }
             if let Some(list) = [SANDBOX_ARGS, MODEL_ARGS].into_iter().find(|list| mentions(arg, list)) {
-                return problem("args", &format!("has `{list}` inside `{arg}`; it stands for a list, so alone"));
+                return problem(
+                    "args",
+                    &format!(
+                        "has `{list}` inside `{arg}`; it must be an argument by itself, because it is replaced by a list"
+                    ),
+                );
             }
             self.check("args", arg, &IN_ARGS)?;
         }
@@ -176,7 +183,7 @@ impl CommandSettings {
 
     fn check(&self, key: &str, arg: &str, allowed: &[Placeholder]) -> Result<(), SettingsProblem> {
         if arg.contains('\0') {
-            return problem(key, "has an argument with a NUL byte in it");
+            return problem(key, "has an argument that contains a NUL byte");
         }
         if arg == "--" && self.prompt == Prompt::Argument {
             return problem(key, "may not have `--`, which `prompt = \"argument\"` puts before the prompt");
@@ -186,7 +193,7 @@ impl CommandSettings {
 
     fn check_output(&self) -> Result<(), SettingsProblem> {
         if !self.resume_args.is_empty() && !self.resume_args.iter().any(|arg| arg.contains(SESSION)) {
-            return problem("resume_args", "has no `{session}` in it, so a new session would be begun");
+            return problem("resume_args", "does not contain `{session}`, so the agent would begin a new session");
         }
         let Some(rules) = &self.json_lines else { return Ok(()) };
         for (key, rule) in rules.rules() {
@@ -197,7 +204,7 @@ impl CommandSettings {
         if rules.message.is_empty() {
             return problem(
                 "json_lines.message",
-                "is needed: where the agent's messages are, as in [\"type=text part.text\"]",
+                "is required: a list of rules for the agent's messages, such as [\"type=text part.text\"]",
             );
         }
         Ok(())
@@ -205,24 +212,24 @@ impl CommandSettings {
 
     fn check_model(&self, model: Option<&str>) -> Result<(), SettingsProblem> {
         if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| mentions(arg, "{model}")) {
-            return problem("model_args", "has no `{model}` in it, so no model would reach the agent");
+            return problem("model_args", "does not contain `{model}`, so the model would not reach the agent");
         }
         if self.model_args.is_empty() && self.args.iter().any(|arg| arg == MODEL_ARGS) {
-            return problem("args", "has `{model_args}`, but there is no `model_args`");
+            return problem("args", "contains `{model_args}`, but the key `model_args` is missing");
         }
         if model.is_some() && self.model_args.is_empty() {
-            return problem("model", "reaches the agent only through `model_args`: set `[\"--model\", \"{model}\"]`");
+            return problem("model", "needs `model_args` to reach the agent, such as `[\"--model\", \"{model}\"]`");
         }
         Ok(())
     }
 
-    /// A sandbox that is launched like another is a promise that nobody keeps.
+    /// Checks that each sandbox has its own command line. If two are the same, one of them is not enforced.
     fn check_sandboxes(&self) -> Result<(), SettingsProblem> {
         if self.sandboxes.is_empty() {
             return problem(
                 "sandboxes",
-                "is needed: the arguments for each sandbox that the agent can keep to, such as \
-                 `sandboxes.danger-full-access = []` for an agent that has none",
+                "is required: the arguments for each sandbox that the agent can enforce, such as \
+                 `sandboxes.danger-full-access = []` for an agent without a sandbox",
             );
         }
         let mut seen = BTreeSet::new();
@@ -230,7 +237,7 @@ impl CommandSettings {
             if !seen.insert(self.args(*sandbox, "/", None)) {
                 return problem(
                     &format!("sandboxes.{sandbox}"),
-                    "gives the same command line as another sandbox, so one of them is not kept to; leave it out",
+                    "gives the same command line as another sandbox, so one of them is not enforced; remove it",
                 );
             }
         }
@@ -238,7 +245,7 @@ impl CommandSettings {
     }
 }
 
-/// Whether `placeholder` stands in `arg`, other than in doubled braces.
+/// Whether `arg` contains `placeholder`, ignoring doubled braces.
 fn mentions(arg: &str, placeholder: &str) -> bool {
     arg.replace("{{", "").replace("}}", "").contains(placeholder)
 }
@@ -271,12 +278,12 @@ mod tests {
     }
 
     fn refusal(key: &str, value: Value) -> SettingsProblem {
-        read(settings(key, value)).expect_err("these settings are wrong")
+        read(settings(key, value)).expect_err("these settings are invalid")
     }
 
     #[test]
     fn a_program_and_one_sandbox_are_enough() {
-        let (shared, own) = read(settings("args", json!([]))).expect("nothing else is needed");
+        let (shared, own) = read(settings("args", json!([]))).expect("nothing else is required");
         assert_eq!(
             (own.prompt, own.stop_signal, shared.require_git),
             (Prompt::Stdin, StopSignalSetting::Interrupt, true)
@@ -296,19 +303,19 @@ mod tests {
     #[test]
     fn each_mistake_names_its_key_and_what_to_write_instead() {
         for (key, value, at, words) in [
-            ("program", json!(""), "program", "is needed"),
+            ("program", json!(""), "program", "is required"),
             ("sandboxes", json!({}), "sandboxes", "sandboxes.danger-full-access = []"),
             ("sandboxes", json!({"none": []}), "sandboxes.none", "read-only"),
             ("sandboxes", json!({"read-only": [], "danger-full-access": []}), "sandboxes.danger-full-access", "same"),
             ("sandboxes", json!({"read-only": ["{model}"]}), "sandboxes.read-only", "unknown placeholder `{model}`"),
             ("args", json!(["{workdri}"]), "args", "`{workdri}` (`{workdir}`?)"),
             ("args", json!(["--model={model}"]), "args", "model_args"),
-            ("args", json!(["x{sandbox_args}"]), "args", "alone"),
-            ("args", json!(["{model_args}"]), "args", "there is no `model_args`"),
+            ("args", json!(["x{sandbox_args}"]), "args", "by itself"),
+            ("args", json!(["{model_args}"]), "args", "`model_args` is missing"),
             ("args", json!(["{"]), "args", "lone brace"),
             ("args", json!(["a\u{0}b"]), "args", "NUL"),
             ("args", json!("run"), "args", "expected a sequence"),
-            ("model_args", json!(["--model"]), "model_args", "no `{model}`"),
+            ("model_args", json!(["--model"]), "model_args", "not contain `{model}`"),
             ("model", json!("m"), "model", "model_args"),
             ("prompt", json!("file"), "prompt", "`stdin` or `argument`"),
             ("stop_signal", json!("kill"), "stop_signal", "`interrupt` or `terminate`"),

@@ -2,7 +2,7 @@
 
 use connector_api::nearest;
 
-/// A word in braces that stands for something else. `{{` and `}}` are braces themselves.
+/// A word in braces that is replaced by a value. `{{` and `}}` are literal braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placeholder {
     /// The model's name.
@@ -23,7 +23,7 @@ impl Placeholder {
     }
 }
 
-/// What the placeholders stand for in one launch.
+/// The values of the placeholders for one launch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Values<'a> {
     pub(crate) model: &'a str,
@@ -41,7 +41,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// One argument, read into its parts.
+/// One argument, split into text and placeholders.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template<'a> {
     parts: Vec<TemplatePart<'a>>,
@@ -54,7 +54,7 @@ enum TemplatePart<'a> {
 }
 
 impl<'a> Template<'a> {
-    /// Reads `arg`, in which the `allowed` placeholders may stand. Fails with what is wrong, as the end of a sentence.
+    /// Reads `arg`, which may contain the `allowed` placeholders. Fails with the end of a sentence about the mistake.
     pub(crate) fn read(arg: &'a str, allowed: &[Placeholder]) -> Result<Self, String> {
         let mut parts = vec![];
         let mut rest = arg;
@@ -68,7 +68,7 @@ impl<'a> Template<'a> {
                 continue;
             }
             let Some((word, after)) = from.strip_prefix('{').and_then(|inside| inside.split_once('}')) else {
-                return Err(format!("has a lone brace in `{arg}`; a brace itself is written twice"));
+                return Err(format!("has a lone brace in `{arg}`; double it to write a literal brace"));
             };
             let known = allowed.iter().find(|placeholder| placeholder.word() == word);
             parts.push(TemplatePart::Placeholder(*known.ok_or_else(|| unknown(word, allowed))?));
@@ -78,7 +78,7 @@ impl<'a> Template<'a> {
         Ok(Self { parts })
     }
 
-    /// The argument with each placeholder replaced; what a value brings along is not looked at again.
+    /// The argument with each placeholder replaced. Braces in a value are kept.
     pub(crate) fn fill(&self, values: Values<'_>) -> String {
         let text = |part: &TemplatePart<'_>| match part {
             TemplatePart::Text(text) => (*text).to_owned(),
@@ -93,7 +93,7 @@ fn unknown(word: &str, allowed: &[Placeholder]) -> String {
     let meant = nearest(word, &words).map(|near| format!(" (`{{{near}}}`?)")).unwrap_or_default();
     let listed: Vec<_> = words.iter().map(|word| format!("`{{{word}}}`")).collect();
     let listed = listed.join(", ");
-    format!("has the unknown placeholder `{{{word}}}`{meant}; here it takes {listed}, and `{{{{` for a brace")
+    format!("has the unknown placeholder `{{{word}}}`{meant}; valid here: {listed}, and `{{{{` for a brace")
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     fn an_unknown_placeholder_is_named_with_the_nearest() {
         let why = filled("--model={modle}").expect_err("no such placeholder");
         assert!(
-            why.starts_with("has the unknown placeholder `{modle}` (`{model}`?); here it takes `{model}`, "),
+            why.starts_with("has the unknown placeholder `{modle}` (`{model}`?); valid here: `{model}`, "),
             "{why}"
         );
         assert!(filled("{zzzzzz}").is_err_and(|why| !why.contains('?')));

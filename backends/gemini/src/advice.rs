@@ -1,4 +1,4 @@
-//! What a user can do about a failure, known by the words that Gemini CLI has for it (0.61.0).
+//! The meaning of Gemini CLI's failure messages (0.61.0), and advice for its users.
 
 use connector_api::{
     AgentFailure, Cause, Exit, FailureRow, FailureTable,
@@ -67,14 +67,14 @@ static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("error resuming session")],
         examples: &["Error resuming session: No previous sessions found for this project."],
-        advice: "a session is found only from the directory where it began; otherwise start a new task, with all it has to \
-                 know in `task`",
+        advice: "set `workingDirectory` to the directory in which the session began, or start a new task and put everything \
+                 that the agent needs to know into `task`",
         cause: None,
     },
     FailureRow {
         patterns: &[Words("yolo mode is disabled")],
         examples: &["YOLO mode is disabled by your administrator."],
-        advice: "allow it in Gemini CLI's settings (security.disableYoloMode), or name another agent",
+        advice: "allow it in Gemini CLI's settings (security.disableYoloMode), or use another agent",
         cause: None,
     },
     FailureRow {
@@ -103,7 +103,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
     },
 ]);
 
-/// A complaint in the agent's own words, with what is known to help.
+/// A failure in the agent's own words, with advice and cause.
 pub(crate) fn failure(said: String, exit: Exit) -> AgentFailure {
     if exit == NOT_LOGGED_IN { LOGIN.failure(said) } else { FAILURES.failure(said) }
 }

@@ -1,9 +1,9 @@
-//! The contract suite, over what a real version answered.
+//! The contract tests, with the output of a real version.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::json;
 
-/// What Gemini CLI 0.61.0 answers to the probes.
+/// The answers of Gemini CLI 0.61.0 to the probes.
 pub(crate) fn answers() -> Vec<ProbeAnswer> {
     let answer = |arg: &str, stdout: &str| ProbeAnswer {
         args: vec![arg.into()],

@@ -1,13 +1,13 @@
-//! From a request to the command line of `gemini`.
+//! Turns a request into the command line of `gemini`.
 
 use connector_api::{
     AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported, slash_command,
 };
 
-/// Gemini CLI reads so many bytes from stdin, and leaves out the rest with no more than a warning (0.61.0).
+/// Maximum number of bytes that Gemini CLI reads from stdin. It ignores the rest with a warning (0.61.0).
 const MAX_PROMPT_BYTES: usize = 8 << 20;
 
-/// The command line for `request`, of options that `installed` lists.
+/// The command line for `request`, with options that `installed` lists.
 pub(crate) fn launch(
     settings: &ProgramSettings,
     request: &AgentRequest,
@@ -18,8 +18,8 @@ pub(crate) fn launch(
     if !installed.sandboxes.contains(&request.sandbox) {
         let why = match request.sandbox {
             Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
-                "its model can leave every weaker mode by `exit_plan_mode`, which nobody is asked about; ask for \
-                 danger-full-access, or another agent"
+                "its model can leave every stricter mode with `exit_plan_mode`, without asking anyone; ask for \
+                 danger-full-access, or use another agent"
             }
             Sandbox::DangerFullAccess => "its help does not list `--approval-mode` with `yolo`",
         };
@@ -29,8 +29,8 @@ pub(crate) fn launch(
     let mut args = vec!["--output-format=stream-json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
     args.push("--approval-mode=yolo".to_owned());
-    // Without it a directory that no one has been asked about ends the run (exit code 55). Versions that do not list it do
-    // not ask.
+    // Without it, the run fails in a directory that the user has not trusted (exit code 55). Versions that do not list
+    // it do not check.
     if has("--skip-trust") {
         args.push("--skip-trust".to_owned());
     }
@@ -38,24 +38,24 @@ pub(crate) fn launch(
         installed.check_flag(&found, "--model", "to choose a model")?;
         args.push(format!("--model={model}"));
     }
-    // It also takes `latest` and numbers, which mean another session tomorrow.
+    // It also accepts `latest` and numbers, which mean different sessions at different times.
     if let Some(session) = request.uuid_to_resume(&found)? {
         if !has("--resume") {
             return Err(Unsupported::resume(session, &found, "its help does not list `--resume`"));
         }
         args.push(format!("--resume={session}"));
     }
-    // SIGINT ends it as fast, and neither ends its commands, which are left to whoever clears up (0.61.0).
+    // SIGINT stops it just as fast. Neither signal stops its commands; the supervisor does (0.61.0).
     Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Terminate })
 }
 
-/// Refuses a prompt that would not reach the model as it is.
+/// Refuses a prompt that would not reach the model unchanged.
 fn check_prompt(request: &AgentRequest) -> Result<(), Unsupported> {
     request.check_not_blank("Gemini CLI")?;
     if request.prompt.len() > MAX_PROMPT_BYTES {
-        return Err(Unsupported::value("task", "it is longer than 8 MiB, and Gemini CLI would leave out the rest"));
+        return Err(Unsupported::value("task", "it is longer than 8 MiB, and Gemini CLI would ignore the rest"));
     }
-    // `/fix it` runs a command of Gemini CLI, of the user or of the project.
+    // `/fix it` runs a command that Gemini CLI, the user or the project defines.
     if slash_command(&request.prompt).is_some() {
         let why = "it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word";
         return Err(Unsupported::value("task", why));
@@ -71,7 +71,7 @@ mod tests {
     use crate::{contract::answers, probe::understand, settings};
 
     fn launched(change: impl FnOnce(&mut AgentRequest, &mut Installed)) -> Result<Launch, Unsupported> {
-        let settings = settings::read(json!({"extra_args": ["--extensions=none"]})).expect("good settings");
+        let settings = settings::read(json!({"extra_args": ["--extensions=none"]})).expect("valid settings");
         let mut installed = understand(&answers()).expect("real answers");
         let mut request = AgentRequest::new("a task", "/", Sandbox::DangerFullAccess);
         request.model = Some("gemini-2.5-pro".into());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weaker_sandboxes_are_refused_with_the_reason() {
+    fn the_stricter_sandboxes_are_refused_with_the_reason() {
         for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
             let refusal = launched(|request, _| request.sandbox = sandbox).expect_err("it is not enforced");
             assert!(refusal.to_string().contains("exit_plan_mode"), "{refusal}");

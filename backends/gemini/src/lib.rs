@@ -1,9 +1,9 @@
-//! Gemini CLI as a backend of codex-connector: `gemini` without a terminal, with its stream of JSON.
+//! Gemini CLI as a backend of codex-connector: `gemini` without a terminal, with its JSON event stream.
 //!
-//! It is offered for `danger-full-access` alone. Gemini CLI has weaker modes, and none of them holds when nobody is there to
-//! be asked (seen with 0.61.0): its model may call `enter_plan_mode`, write a plan, and call `exit_plan_mode`, which
-//! approves the plan by itself and goes on in the mode in which everything is allowed. In `plan`, `default` and `auto_edit`
-//! alike, a shell command then wrote outside the working directory.
+//! Only `danger-full-access` is supported. Gemini CLI has stricter modes, but without a user to ask, its model can
+//! leave all of them (observed in 0.61.0): it calls `enter_plan_mode`, writes a plan, and calls `exit_plan_mode`, which
+//! approves the plan automatically and continues in a mode that allows everything. In `plan`, `default` and
+//! `auto_edit`, a shell command then wrote outside the working directory.
 
 mod advice;
 #[cfg(test)]
@@ -68,7 +68,7 @@ impl AgentBackend for Gemini {
 impl BackendKind for Gemini {
     const KIND: &'static str = "gemini";
 
-    /// Its keys, its account and its settings; not what belongs to an editor or a session that started the server.
+    /// Its keys, account and settings, but not the variables of an editor or a session that started the server.
     const NEEDS: &'static [&'static str] = &[
         "GEMINI_API_KEY*",
         "GEMINI_MODEL",

@@ -1,4 +1,4 @@
-//! What the installed Gemini CLI can do, read from its own help.
+//! Finds out what the installed Gemini CLI can do, from its help.
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
@@ -13,7 +13,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     }
     let features = options_in_help(&help.stdout);
     let enforced = |sandbox: &Sandbox| match sandbox {
-        // None of its modes holds when nobody is there to be asked: see the head of this crate.
+        // Without a user to ask, its model can leave these modes: see this crate's documentation.
         Sandbox::ReadOnly | Sandbox::WorkspaceWrite => false,
         Sandbox::DangerFullAccess => features.contains("--approval-mode") && help.stdout.contains("\"yolo\""),
     };

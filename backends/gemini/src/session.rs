@@ -1,4 +1,4 @@
-//! Following one run of `gemini --output-format=stream-json`.
+//! Follows one run of `gemini --output-format=stream-json`.
 
 use std::time::Duration;
 
@@ -10,29 +10,30 @@ use serde_json::Value;
 
 use crate::{advice, tools::GeminiToolCalls};
 
-/// Beginnings of lines on stderr that complain of nothing (0.61.0): they would hide why it failed.
+/// Beginnings of harmless lines on stderr (0.61.0). They are skipped because they would hide the reason for a failure.
 const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "Warning: ", "[STARTUP]", "    at "];
 
-/// How long Gemini CLI may take to exit after its `result`. It closes its MCP servers then, and sends its metrics.
+/// The time that Gemini CLI gets to exit after its `result`. It closes its MCP servers and sends its metrics then.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one run has said so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct GeminiSession {
     reader: JsonReader,
-    /// The session that this run has to go on with.
+    /// The session that this run must resume.
     resumed: Option<String>,
+    /// The failure message if Gemini CLI began another session instead.
     unexpected_session: Option<String>,
     session_id: Option<String>,
     calls: GeminiToolCalls,
-    /// The message that is being spoken, as far as it got.
-    speech: Chunks,
+    /// The chunks of the current message so far.
+    message: Chunks,
     answer: FinalMessage,
-    /// Whether the model said or did anything.
+    /// Whether the model wrote a message or called a tool.
     has_worked: bool,
-    /// What it gave up over. A model that goes on has got over it.
+    /// The error that ended its work. Cleared if the model continues after all.
     error: Option<String>,
-    /// The line of type `result`, which ends a run.
+    /// The event of type `result`, which ends a run.
     result: Option<Value>,
     usage: Option<Usage>,
     has_seen_event: bool,
@@ -41,7 +42,7 @@ pub(crate) struct GeminiSession {
 }
 
 impl GeminiSession {
-    /// A run that goes on with this session, if there is one.
+    /// A run that resumes this session, if there is one.
     pub(crate) fn new(resumed: Option<String>) -> Self {
         Self {
             reader: JsonReader::default(),
@@ -49,7 +50,7 @@ impl GeminiSession {
             unexpected_session: None,
             session_id: None,
             calls: GeminiToolCalls::default(),
-            speech: Chunks::default(),
+            message: Chunks::default(),
             answer: FinalMessage::default(),
             has_worked: false,
             error: None,
@@ -61,24 +62,25 @@ impl GeminiSession {
         }
     }
 
-    /// The events of one object; `None` for one that is not an event, or for a chunk that is too much to keep.
+    /// The events of one object. `None` if it is not an event, or if it is a chunk of a message that is too long to
+    /// keep.
     fn read(&mut self, object: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let JsonObject { value: event, text, surrogates, .. } = object;
         let kind = event["type"].as_str()?.to_owned();
         self.has_seen_event = true;
-        let is_speech = kind == "message" && event["role"] == "assistant";
-        if is_speech && event["delta"] == true {
+        let is_message = kind == "message" && event["role"] == "assistant";
+        if is_message && event["delta"] == true {
             self.record_progress();
-            self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
-            return (!self.speech.is_cut()).then(Vec::new);
+            self.message.push(event["content"].as_str().unwrap_or_default(), surrogates);
+            return (!self.message.is_cut()).then(Vec::new);
         }
-        // Whatever else comes, what was being said is whole.
+        // Any other event completes the current message.
         let mut events: Vec<_> = self.finish_message().into_iter().collect();
         match kind.as_str() {
             "init" => events.push(self.session_started(&event)),
-            "message" if is_speech => {
+            "message" if is_message => {
                 self.record_progress();
-                self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
+                self.message.push(event["content"].as_str().unwrap_or_default(), surrogates);
                 events.extend(self.finish_message());
             }
             "tool_use" => {
@@ -99,7 +101,7 @@ impl GeminiSession {
     fn session_started(&mut self, event: &Value) -> AgentEvent {
         let id = event["session_id"].as_str().unwrap_or_default().to_owned();
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&id)) {
-            self.unexpected_session = Some(format!("Gemini CLI began session {id} instead of going on with {resumed}"));
+            self.unexpected_session = Some(format!("Gemini CLI began session {id} instead of resuming {resumed}"));
         }
         self.session_id = Some(id.clone());
         AgentEvent::SessionStarted { id }
@@ -110,19 +112,19 @@ impl GeminiSession {
         self.error = None;
     }
 
-    /// What was being said, now that it is whole.
+    /// Completes the current message, if there is one.
     fn finish_message(&mut self) -> Option<AgentEvent> {
-        let speech = std::mem::take(&mut self.speech);
-        if speech.is_blank() {
+        let message = std::mem::take(&mut self.message);
+        if message.is_blank() {
             return None;
         }
-        let text = speech.text();
+        let text = message.text();
         self.answer.record_message(text.as_str());
         Some(AgentEvent::Message { text })
     }
 
-    /// An event of type `error`. After some of them Gemini CLI ends its work, and yet calls it a success: a loop, which it
-    /// only warns about, and too many turns (0.61.0).
+    /// Reads an event of type `error`. After two of them, Gemini CLI stops working but still reports success: a loop,
+    /// which is only a warning, and too many turns (0.61.0).
     fn on_error(&mut self, event: &Value) -> AgentEvent {
         let message = event["message"].as_str().unwrap_or_default().to_owned();
         if event["severity"] == "warning" && !message.starts_with("Loop detected") {
@@ -164,11 +166,13 @@ impl GeminiSession {
         let said = match &self.error {
             Some(error) => Some(error.clone()),
             None if is_success && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
-            // Whatever is on stderr is about the exit, not about the work.
+            // Any output on stderr is about the exit, not about the work.
             None if is_success && self.has_worked => {
                 Some(format!("Gemini CLI completed its turn, then ended with {exit}"))
             }
-            None if is_success && exit == Exit::Code(0) => Some("it ended without a word of its model".to_owned()),
+            None if is_success && exit == Exit::Code(0) => {
+                Some("it ended without any output from its model".to_owned())
+            }
             None => None,
         };
         let said = said.filter(|said| !said.trim().is_empty()).or(stderr);
@@ -191,11 +195,12 @@ impl AgentSession for GeminiSession {
         let events: Vec<_> = read.into_iter().flatten().chain(problem_events).collect();
         let wait = match &self.result {
             Some(_) => self.exit_deadline.begin(),
-            // A piece of a message, which is told whole when it has ended, is understood as well.
+            // A chunk of a message, which becomes one event when it is complete. This step marks the line as
+            // understood.
             None => events.is_empty().then_some(Step::Deadline(None)),
         };
         let wait = wait.filter(|_| is_understood);
-        // Before it does anything in a conversation that knows of nothing.
+        // Stop it before it works in a session that lacks the earlier conversation.
         let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }
@@ -227,7 +232,7 @@ impl AgentSession for GeminiSession {
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
-        // What it was saying when it ended.
+        // Keep an incomplete message.
         let _ = self.finish_message();
         let outcome = self.outcome(self.exit_deadline.exit(exit));
         let answer = self.answer.into_text().filter(|_| self.unexpected_session.is_none());
@@ -235,7 +240,7 @@ impl AgentSession for GeminiSession {
     }
 }
 
-/// Tokens of this run, over all models. Those of thoughts are not told apart, and are in no number but the total.
+/// The tokens of this run, over all models. Reasoning tokens are not reported separately; only the total includes them.
 fn usage(stats: &Value) -> Option<Usage> {
     let count = |key: &str| stats[key].as_u64();
     Some(Usage {

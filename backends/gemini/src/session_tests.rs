@@ -1,4 +1,4 @@
-//! What a run comes to, line by line. Lines and words are those of Gemini CLI 0.61.0, shortened.
+//! Tests of whole runs: lines in, events and verdict out. The lines are from Gemini CLI 0.61.0, shortened.
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
@@ -28,7 +28,7 @@ fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
 fn failure(verdict: Verdict) -> AgentFailure {
     match verdict.outcome {
         Outcome::Failed(failure) => failure,
-        other => panic!("{other:?} is no failure"),
+        other => panic!("{other:?} is not a failure"),
     }
 }
 
@@ -76,7 +76,7 @@ fn chunks_form_one_message_and_the_last_message_is_the_answer() {
     let mut session = GeminiSession::new(None);
     let _ = session.stdout(Line::Whole(lines[0].to_string().as_bytes()));
     let chunk = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
-    assert_eq!(chunk, [Step::Deadline(None)], "a piece is understood, and no event");
+    assert_eq!(chunk, [Step::Deadline(None)], "a chunk is understood but is not an event");
     let (steps, verdict) = run(None, &lines, "", Exit::Code(0));
     let messages: Vec<_> = events(steps)
         .into_iter()
@@ -85,7 +85,7 @@ fn chunks_form_one_message_and_the_last_message_is_the_answer() {
     assert_eq!(messages, ["I will look.", "done"]);
     assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("done")));
     assert_eq!(verdict.session_id.as_deref(), Some(ID));
-    let usage = verdict.usage.expect("it tells");
+    let usage = verdict.usage.expect("usage is reported");
     assert_eq!((usage.input_tokens, usage.cached_input_tokens, usage.output_tokens), (15, 5, 2));
 }
 
@@ -188,8 +188,8 @@ fn a_success_result_after_a_fatal_error_is_a_failure() {
     for ending in [error("error", "Maximum session turns exceeded"), error("warning", "Loop detected, stopping")] {
         let failure = failure(says(&[ending.clone(), result(json!({}))]));
         assert_eq!(ending["message"], failure.message);
-        let got_over = says(&[ending, delta("done"), result(json!({}))]);
-        assert_eq!(got_over.outcome, Outcome::Completed, "the model went on");
+        let recovered = says(&[ending, delta("done"), result(json!({}))]);
+        assert_eq!(recovered.outcome, Outcome::Completed, "the model continued");
     }
     let warned = says(&[error("warning", "a hook says no"), result(json!({}))]);
     assert_eq!(warned.outcome, Outcome::Completed);
@@ -209,7 +209,9 @@ fn an_unsuccessful_end_is_a_failure_with_the_partial_answer() {
         assert_eq!(verdict.answer.as_deref(), Some("half"));
         assert!(!failure(verdict).message.is_empty());
     }
-    assert!(failure(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).message.contains("without a word"));
+    assert!(
+        failure(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).message.contains("without any output")
+    );
 }
 
 #[test]
@@ -290,7 +292,7 @@ fn an_endless_message_uses_bounded_memory() {
     let mut session = Box::new(GeminiSession::new(None));
     let line = delta(&"x".repeat(100_000)).to_string();
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
-    assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
+    assert!(!steps[0].is_empty() && steps[99].is_empty(), "chunks that are not kept are logged unchanged");
     let answer = session.finish(Exit::Code(0)).answer.expect("the ends are kept");
     assert!(answer.len() < 2 << 20 && answer.contains("bytes left out"), "{} bytes", answer.len());
 }

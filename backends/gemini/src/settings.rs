@@ -1,10 +1,10 @@
-//! The settings of a Gemini CLI backend, and the arguments that no setting may carry.
+//! The settings of a Gemini CLI backend, and the arguments that they may not contain.
 
 use connector_api::{ProgramRules, ProgramSettings, ReservedOptions, SettingsProblem};
 use serde_json::Value;
 
-/// Gemini CLI otherwise starts itself a second time, with more memory, and the first of the two processes takes no notice
-/// of signals (0.61.0): idle or not, it has to be killed. Without the second process it ends at once when it is asked to.
+/// The variable that keeps Gemini CLI from starting itself again with more memory. If it does, the first of the two
+/// processes ignores signals and can only be killed (0.61.0). A single process stops as soon as it is asked to.
 const NO_RELAUNCH: &str = "GEMINI_CLI_NO_RELAUNCH";
 
 /// The keys of `[backends.NAME]` with `kind = "gemini"`.
@@ -24,8 +24,8 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     ..ProgramRules::new("Gemini CLI", "gemini")
 };
 
-/// What a caller may not pass, without dashes and in small letters, and what decides it instead. Gemini CLI also takes
-/// `--approvalMode` for `--approval-mode`, and `--no-` before any of them.
+/// Options that `extra_args` may not contain, without dashes and in lower case, and what decides them instead. Gemini
+/// CLI also accepts `--approvalMode` for `--approval-mode`, and `--no-` before any option.
 const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (
         &[
@@ -41,17 +41,20 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
         ],
         "the sandbox of each task is the call's `sandbox`",
     ),
-    (&["worktree"], "the directory is the call's `working_directory`"),
+    (&["worktree"], "the working directory is the call's `workingDirectory`"),
     (
         &["outputformat", "prompt", "promptinteractive", "query", "acp", "experimentalacp"],
-        "the stream that is read is asked for already, and the task goes through stdin",
+        "codex-connector sets the options of the event stream itself, and passes the task on stdin",
     ),
     (&["model"], "the model is the call's `model`, or this backend's `model`"),
-    (&["resume", "sessionid", "sessionfile", "listsessions", "deletesession"], "sessions are codex_resume's business"),
-    (&["help", "version", "listextensions", ""], "Gemini CLI would do something else"),
+    (
+        &["resume", "sessionid", "sessionfile", "listsessions", "deletesession"],
+        "sessions are resumed with codex_resume",
+    ),
+    (&["help", "version", "listextensions", ""], "Gemini CLI would not run the task"),
 ]);
 
-/// Reads the settings, and makes Gemini CLI run as one process unless they say otherwise.
+/// Reads the settings. Unless they say otherwise, Gemini CLI runs as a single process.
 pub(crate) fn read(settings: Value) -> Result<ProgramSettings, SettingsProblem> {
     let mut settings = RULES.read(settings)?;
     settings.env.set.entry(NO_RELAUNCH.to_owned()).or_insert_with(|| "true".to_owned());
@@ -63,16 +66,16 @@ fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     if !arg.starts_with('-') {
         return Err(refused(", which would be read as part of the task; write --option=value"));
     }
-    // `-dy` is `-d` and `-y`, and `-mx` is `-m x`.
+    // A short option could hide another one: `-dy` means `-d -y`, and `-mx` means `-m x`.
     let Some(option) = arg.strip_prefix("--") else {
         return Err(refused(": write the long option, as --option or --option=value"));
     };
     let option = option.split('=').next().unwrap_or(option).to_lowercase();
     let option = option.strip_prefix("no-").unwrap_or(&option);
-    // What follows a point is a key inside the option's value.
+    // The part after a dot is a key inside the option's value.
     let name: String = option.split('.').next().unwrap_or(option).chars().filter(|letter| *letter != '-').collect();
     if ["m", "p", "i", "w", "s", "y", "r", "o", "v", "h", "l"].contains(&name.as_str()) {
-        return Err(refused(": it is short for an option of which something else decides"));
+        return Err(refused(": it is short for a reserved option"));
     }
     RESERVED.check(arg, &name)
 }
@@ -111,7 +114,7 @@ mod tests {
 
     #[test]
     fn gemini_runs_as_one_process_by_default() {
-        let relaunch = |settings| read(settings).expect("good settings").env.set.remove(NO_RELAUNCH);
+        let relaunch = |settings| read(settings).expect("valid settings").env.set.remove(NO_RELAUNCH);
         assert_eq!(relaunch(json!({})).as_deref(), Some("true"));
         assert_eq!(relaunch(json!({"env": {"set": {NO_RELAUNCH: ""}}})).as_deref(), Some(""));
     }

@@ -1,9 +1,9 @@
-//! What Gemini CLI's own tools do, in the words of the contract.
+//! Turns calls of Gemini CLI's tools into events.
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnfinishedItems, Warning};
 use serde_json::Value;
 
-/// The calls that have no result yet, by id.
+/// The calls that have no result yet, by ID.
 #[derive(Debug, Default)]
 pub(crate) struct GeminiToolCalls(UnfinishedItems<GeminiToolCall>);
 
@@ -85,12 +85,12 @@ impl GeminiToolCalls {
     }
 }
 
-/// How a command ended. That is told only of one that printed nothing, in the place of its output; of any other the exit
-/// code is not known, and Gemini CLI calls it a success.
+/// How a command ended. Gemini CLI reports the exit code only if the command printed nothing, instead of its output.
+/// Otherwise the exit code is unknown, and Gemini CLI reports a success.
 fn ended(event: &Value, text: &str) -> (CommandStatus, Option<i64>) {
     if event["status"] == "error" {
-        let was_let = !matches!(event["error"]["type"].as_str(), Some("tool_not_registered" | "policy_violation"));
-        return (if was_let { CommandStatus::Failed } else { CommandStatus::Declined }, None);
+        let was_denied = matches!(event["error"]["type"].as_str(), Some("tool_not_registered" | "policy_violation"));
+        return (if was_denied { CommandStatus::Declined } else { CommandStatus::Failed }, None);
     }
     if let Some(code) = text.strip_prefix("Command exited with code: ").and_then(|code| code.trim().parse().ok()) {
         return (CommandStatus::Failed, Some(code));

@@ -1,4 +1,4 @@
-//! What a user can do about a failure, and whether another agent might do better.
+//! The meaning of OpenCode's failure messages, and advice for its users.
 
 use connector_api::{
     AgentFailure, Cause, FailureRow, FailureTable,
@@ -6,14 +6,14 @@ use connector_api::{
     advice,
 };
 
-/// The failures of OpenCode (1.18.33) and of the providers that it passes on.
+/// The failures of OpenCode (1.18.33) and of the providers whose errors it reports.
 static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,
     FailureRow {
         patterns: &[Words("model not found"), Words("providermodelnotfounderror")],
         examples: &["ProviderModelNotFoundError: Model not found: mock/nope.", "Model not found: mock/nope."],
-        advice: "name a `model` as PROVIDER/MODEL that `opencode models` lists, or leave it out; a provider is listed when it has a key",
+        advice: "omit `model`, or name one that `opencode models` lists; it lists only providers that have a key",
         cause: None,
     },
     FailureRow {
@@ -125,26 +125,26 @@ static FAILURES: FailureTable = FailureTable::new(&[
     },
     FailureRow {
         patterns: &[Words("provider's content filter")],
-        examples: &["the provider's content filter cut the model's answer off"],
+        examples: &["the provider's content filter cut off the model's answer"],
         advice: "rephrase `task`: the same task would be stopped again",
         cause: None,
     },
     FailureRow {
-        patterns: &[Words("most tokens that it may write")],
-        examples: &["the model's answer was cut off: it had reached the most tokens that it may write"],
+        patterns: &[Words("maximum number of output tokens")],
+        examples: &["the model's answer was cut off at the maximum number of output tokens"],
         advice: advice::SPLIT_TASK,
         cause: None,
     },
     FailureRow {
         patterns: &[Words("check server logs")],
         examples: &["Unexpected error, check server logs for details"],
-        advice: "look into the newest file of ~/.local/share/opencode/log",
+        advice: "see the newest file in ~/.local/share/opencode/log",
         cause: None,
     },
 ]);
 
-/// A failure in OpenCode's words, with what can be done. `status` is that of the provider's answer, where there was one:
-/// it decides only where the words do not.
+/// A failure in OpenCode's own words, with advice and cause. `status` is the HTTP status of the provider's answer, if
+/// there was one; it matters only if no row matches the words.
 pub(crate) fn failure(said: &str, status: Option<u64>) -> AgentFailure {
     let by_status = || FAILURES.find_status(status?);
     FAILURES.find(said).or_else(by_status).map_or_else(|| AgentFailure::new(said), |row| row.failure(said))

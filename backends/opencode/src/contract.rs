@@ -1,4 +1,4 @@
-//! The contract suite, over what the real program answered.
+//! The contract tests, with the real program's output.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::json;

@@ -1,11 +1,11 @@
-//! From a request to the command line of `opencode run`.
+//! Turns a request into the command line of `opencode run`.
 
 use connector_api::{
     AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
 };
 
-/// The command line for `request`, of options that `installed` lists. Never the prompt: in an argument OpenCode puts quotes
-/// around words and backslashes before quotes.
+/// The command line for `request`, with options that `installed` lists. The prompt goes to stdin, because OpenCode
+/// changes the quotes and backslashes in a prompt argument.
 pub(crate) fn launch(
     settings: &ProgramSettings,
     request: &AgentRequest,
@@ -15,7 +15,7 @@ pub(crate) fn launch(
     let has = |flag: &str| installed.features.contains(flag);
     request.check_not_blank("OpenCode")?;
     allow_everything(request.sandbox, installed, &found)?;
-    // By itself it works where `PWD` says, which is where the server was started.
+    // Without `--dir`, it works in the directory that `PWD` names, which is where the server was started.
     installed.check_flag(&found, "--dir", "to work in the task's directory")?;
     let directory = request.directory_as_text()?;
     let mut args =
@@ -32,39 +32,39 @@ pub(crate) fn launch(
     if let Some(session) = &request.resume {
         let refuse = |why: &str| Unsupported::resume(session, &found, why);
         if !is_session_id(session) {
-            return Err(refuse("its sessions have ids like ses_de81cff72ffeKXHeoDRRAPCfk9"));
+            return Err(refuse("its session IDs look like ses_de81cff72ffeKXHeoDRRAPCfk9"));
         }
         if !has("--session") || !has_log {
             return Err(refuse(
-                "its help does not list `--session`, or not the log that tells where a session belongs",
+                "its help does not list `--session`, or the options for the log that shows a session's directory",
             ));
         }
         args.push(format!("--session={session}"));
     }
     if has_log {
-        // Its log says why a request failed, and where a session belongs, which no event does.
+        // Only its log shows why a request failed, and which directory a session belongs to.
         let level = if request.resume.is_some() { "INFO" } else { "ERROR" };
         args.extend(["--print-logs".to_owned(), format!("--log-level={level}")]);
     }
     Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
-/// Fails unless the sandbox is none at all, and OpenCode can be told so.
+/// Fails unless the sandbox is `danger-full-access` and OpenCode has the option for it.
 fn allow_everything(sandbox: Sandbox, installed: &Installed, found: &str) -> Result<(), Unsupported> {
     let why = match sandbox {
         Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
-            "its permissions are no sandbox: a project's own opencode.json can allow what they deny, and its agent `plan` \
-             runs shell commands; ask for `danger-full-access`, or for an agent with a sandbox"
+            "its permissions are not a sandbox, because a project's own opencode.json can override them, and its agent \
+             `plan` runs shell commands; ask for `danger-full-access`, or use an agent with a sandbox"
         }
         Sandbox::DangerFullAccess if !installed.sandboxes.contains(&sandbox) => {
-            "its help does not list `--auto`, without which it denies what a user would be asked about"
+            "its help does not list `--auto`, without which it denies everything that needs the user's permission"
         }
         Sandbox::DangerFullAccess => return Ok(()),
     };
     Err(Unsupported::Sandbox { sandbox, found: found.to_owned(), why: why.to_owned() })
 }
 
-/// One word, that is no option. OpenCode itself says of every other than its own that it was not found.
+/// Whether this is a single word and not an option. OpenCode itself reports unknown sessions.
 fn is_session_id(session: &str) -> bool {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     session.starts_with(|first: char| first.is_ascii_alphanumeric()) && session.chars().all(is_letter)
@@ -95,13 +95,13 @@ mod tests {
     }
 
     fn launched(request: &AgentRequest, without: &str) -> Result<Vec<String>, Unsupported> {
-        let settings = settings::read(json!({"model": "a/b"})).expect("good settings");
+        let settings = settings::read(json!({"model": "a/b"})).expect("valid settings");
         launch(&settings, request, &installed(without)).map(|launch| launch.args)
     }
 
     #[test]
     fn the_whole_request_appears_in_the_command_line() {
-        let args = launched(&request(Some(ID), Sandbox::DangerFullAccess), "").expect("it can");
+        let args = launched(&request(Some(ID), Sandbox::DangerFullAccess), "").expect("an ordinary request");
         let expected = [
             "run",
             "--format=json",

@@ -1,10 +1,12 @@
 //! OpenCode as a backend of codex-connector: `opencode run --format json`, with the task on stdin.
 //!
-//! OpenCode has no sandbox of the operating system. Its permissions are rules of configuration files, and a project's own
-//! `opencode.json` comes after the user's: it can allow again what was denied, also to the agent `plan`, which runs shell
-//! commands anyway (seen with 1.18.33). No option of the command line is above those files, so that only
-//! `danger-full-access` can be had; the other two sandboxes are refused.
-//! There everything that OpenCode would ask about is allowed; what a user's or a project's rules deny stays denied.
+//! Only `danger-full-access` is supported; the other two sandboxes are refused. OpenCode does not use a sandbox of the
+//! operating system. Its permissions are rules in configuration files, and a project's own `opencode.json` overrides
+//! the user's: it can allow what the user denied, even for the agent `plan`, which can run shell commands anyway
+//! (1.18.33). No option on the command line overrides those files.
+//!
+//! Where OpenCode would ask the user, the answer is yes. Actions that the user's or the project's rules deny stay
+//! denied.
 
 mod advice;
 #[cfg(test)]
@@ -70,8 +72,8 @@ impl AgentBackend for OpenCode {
 impl BackendKind for OpenCode {
     const KIND: &'static str = "opencode";
 
-    /// Its settings, its account, and the keys of the providers that most have one of; not what belongs to an OpenCode that
-    /// started the server.
+    /// Its settings, its account, and the keys of common providers, but not the variables of an OpenCode that started
+    /// the server.
     const NEEDS: &'static [&'static str] = &[
         "OPENCODE_API_KEY",
         "OPENCODE_AUTH_CONTENT",

@@ -1,14 +1,14 @@
-//! A line of OpenCode's own log, which it writes to stderr when it is asked to:
+//! Reads lines of OpenCode's own log, which it writes to stderr with `--print-logs`:
 //! `timestamp=… level=ERROR run=… message="stream error" small=false error.error="…"`.
 
 use serde_json::Deserializer;
 
-/// What one line of the log says.
+/// The fields of one line of the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LogEntry(Vec<(String, String)>);
 
 impl LogEntry {
-    /// Reads a line. `None` is for what is no line of the log.
+    /// Reads a line. `None` if it is not from the log.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let mut rest = line.strip_prefix("timestamp=").map(|_| line)?;
         let mut fields = vec![];
@@ -28,14 +28,14 @@ impl LogEntry {
         self.field("message").unwrap_or_default()
     }
 
-    /// What went wrong, in the provider's words or in OpenCode's.
+    /// The error, in the provider's words or in OpenCode's.
     pub(crate) fn error(&self) -> Option<&str> {
         ["error.error", "error.error.message", "error"].into_iter().find_map(|key| self.field(key))
     }
 }
 
-/// The value at the beginning of `text`, and what comes after it. One with a space in it is a JSON string; one that was cut
-/// off goes to the end.
+/// The value at the beginning of `text`, and the rest after it. A value with a space is a JSON string; a truncated one
+/// extends to the end.
 fn value(text: &str) -> (String, &str) {
     if !text.starts_with('"') {
         let (value, rest) = text.split_once(' ').unwrap_or((text, ""));

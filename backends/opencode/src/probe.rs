@@ -1,4 +1,4 @@
-//! What the installed OpenCode can do, read from its own help.
+//! Finds out what the installed OpenCode can do, from its help.
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
@@ -8,7 +8,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
         return Err(ProbeProblem::NotAsked { command: "--version".into() });
     };
     let number = version.bare_version().ok_or_else(|| version.not_understood())?;
-    // 1.18.33 writes it to stderr where stdout is no terminal.
+    // 1.18.33 writes its help to stderr if stdout is not a terminal.
     let text = format!("{}\n{}", help.stdout, help.stderr);
     let features = options_in_help(&text);
     let is_it = text.lines().any(|line| line.trim_start().starts_with("opencode run"));

@@ -1,4 +1,4 @@
-//! Following one run of `opencode run --format json`.
+//! Follows one run of `opencode run --format json`.
 
 use std::time::Duration;
 
@@ -10,33 +10,35 @@ use serde_json::Value;
 
 use crate::{advice, log::LogEntry, tools};
 
-/// The reason for which the last step of a completed task ends.
+/// The reason with which the last step of a completed task ends.
 const LAST_STEP: &str = "stop";
 
-/// How long OpenCode may take to exit after its last step, or to begin another one: none of its lines says that it will
-/// not.
+/// The time that OpenCode gets after its last step, to exit or to begin another step. No event says that it will not
+/// begin one.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What one run has said so far. No line of it says that the work is done: what has to be there is a text or a step that
-/// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
+/// The state of one run.
+///
+/// No event says that the work is done. A run is a success if it exits with code 0, its last step did not end early,
+/// and it either has a text or ended its last step with [`LAST_STEP`].
 #[derive(Debug)]
 pub(crate) struct OpenCodeSession {
     reader: JsonReader,
-    /// The session that this run has to go on with.
+    /// The session that this run must resume.
     resumed: Option<String>,
-    /// It goes on with another one, or in another directory.
+    /// The failure if OpenCode works in another session, or in another directory.
     unexpected_session: Option<AgentFailure>,
     session_id: Option<String>,
-    /// Where it first said that it works.
+    /// The first working directory in its log.
     directory: Option<String>,
     answer: FinalMessage,
-    /// Why the last step ended; none while one runs.
+    /// The reason why the last step ended. `None` while a step runs.
     step_ended: Option<String>,
-    /// The last line of type `error`.
+    /// The last event of type `error`.
     error: Option<RunFailure>,
-    /// Why a request to the server inside OpenCode failed, which the events keep to themselves.
+    /// The reason why a request to OpenCode's internal server failed, which only its log contains.
     cause: Option<String>,
-    /// The last request to the model that failed, and was made again.
+    /// The error of the last request to the model that failed and was retried.
     retried_error: Option<String>,
     usage: Option<Usage>,
     has_seen_event: bool,
@@ -52,7 +54,7 @@ struct RunFailure {
 }
 
 impl OpenCodeSession {
-    /// A run that goes on with this session, if there is one.
+    /// A run that resumes this session, if there is one.
     pub(crate) fn new(resumed: Option<String>) -> Self {
         Self {
             reader: JsonReader::default(),
@@ -105,11 +107,11 @@ impl OpenCodeSession {
         Some(events)
     }
 
-    /// Every line names its session.
+    /// Checks the session of an event. Every event contains its session's ID.
     fn check_session(&mut self, event: &Value) -> Option<AgentEvent> {
         let id = event["sessionID"].as_str().filter(|id| !id.is_empty())?;
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| *resumed != id) {
-            let said = format!("OpenCode began session {id} instead of going on with {resumed}");
+            let said = format!("OpenCode began session {id} instead of resuming {resumed}");
             self.unexpected_session.get_or_insert_with(|| AgentFailure::new(said));
         }
         if self.session_id.is_some() {
@@ -124,20 +126,20 @@ impl OpenCodeSession {
         AgentEvent::Message { text }
     }
 
-    /// The tokens of one more step; what comes of it is the sum.
+    /// Adds the tokens of a step, and returns the sum.
     fn add_usage(&mut self, tokens: &Value) -> Option<Usage> {
         tokens.as_object()?;
         let count = |value: &Value| value.as_u64().unwrap_or(0);
         let (read, written) = (count(&tokens["cache"]["read"]), count(&tokens["cache"]["write"]));
         let reasoning = count(&tokens["reasoning"]);
         let before = self.usage.unwrap_or_default();
-        // OpenCode counts each token once: what came from a cache is not in `input`, and reasoning not in `output`.
-        let read_in_all = count(&tokens["input"]).saturating_add(read).saturating_add(written);
-        let written_in_all = count(&tokens["output"]).saturating_add(reasoning);
+        // OpenCode counts each token once: `input` excludes cached tokens, and `output` excludes reasoning.
+        let all_input = count(&tokens["input"]).saturating_add(read).saturating_add(written);
+        let all_output = count(&tokens["output"]).saturating_add(reasoning);
         self.usage = Some(Usage {
-            input_tokens: before.input_tokens.saturating_add(read_in_all),
+            input_tokens: before.input_tokens.saturating_add(all_input),
             cached_input_tokens: before.cached_input_tokens.saturating_add(read),
-            output_tokens: before.output_tokens.saturating_add(written_in_all),
+            output_tokens: before.output_tokens.saturating_add(all_output),
             reasoning_output_tokens: before.reasoning_output_tokens.saturating_add(reasoning),
         });
         self.usage
@@ -151,31 +153,33 @@ impl OpenCodeSession {
         AgentEvent::FatalError { message: said }
     }
 
-    /// A line that is longer than can be held: of a text, its end is unknown.
+    /// Reads the head of a line that is too long to keep. If it is a text, a note replaces it.
     fn too_long(&mut self, head: &[u8], length: u64) -> Vec<AgentEvent> {
         let head = String::from_utf8_lossy(head);
         let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
             return vec![];
         };
         self.has_seen_event = true;
-        let message = format!("a line of type {kind} with {length} bytes is too long to be read; it stands in the log");
+        let message = format!("a line of type {kind} with {length} bytes is too long to read; see the task's log");
         if kind == "text" {
             self.answer.record_message(format!("({message})"));
         }
         vec![AgentEvent::Warning { message }]
     }
 
-    /// A session is bound to the directory that it began in, and OpenCode goes there without a word. It then prints nothing
-    /// and does not end, but it works. Its log names both directories before it asks the model for anything.
+    /// Fails the run if the session belongs to another directory. OpenCode silently switches to the directory in which
+    /// a session began. It works there, but then prints nothing and does not exit. Its log names both directories
+    /// before it calls the model.
     fn check_directory(&mut self, directory: &str) {
         let Some(resumed) = &self.resumed else { return };
         let first = self.directory.get_or_insert_with(|| directory.to_owned());
         if first != directory {
             let said = format!(
-                "session {resumed} belongs to {directory}, where OpenCode would go on with it, and not in {first}"
+                "session {resumed} belongs to {directory}, and OpenCode would resume it there instead of in {first}"
             );
             let advice = format!(
-                "set `workingDirectory` to {directory}, or start a new task, with all it has to know in `task`"
+                "set `workingDirectory` to {directory}, or start a new task and put everything that the agent needs to \
+                 know into `task`"
             );
             self.unexpected_session.get_or_insert(AgentFailure { message: said, advice: Some(advice), cause: None });
         }
@@ -190,7 +194,7 @@ impl OpenCodeSession {
             return Outcome::Failed(advice::failure(cause.unwrap_or(said), *status));
         }
         if self.has_shown_help && !self.has_seen_event && exit != Exit::Code(0) {
-            let said = "it printed its help, as it does when it does not know an option of its command line";
+            let said = "it printed its help, as it does if it does not know an option on its command line";
             return Outcome::CommandLineRefused(AgentFailure::new(said));
         }
         let stderr = self.stderr.text();
@@ -198,7 +202,7 @@ impl OpenCodeSession {
         let said = match (exit, self.answer.text(), unfinished) {
             (Exit::Code(0), Some(_), None) => return Outcome::Completed,
             (Exit::Code(0), None, None) if self.step_ended.as_deref() == Some(LAST_STEP) => return Outcome::Completed,
-            // Whatever is on stderr is about the exit, not about the work.
+            // Any output on stderr is about the exit, not about the work.
             (Exit::Code(_), _, _) if self.has_completed() => {
                 let said = format!("OpenCode completed its turn, then ended with {exit}");
                 return Outcome::Failed(AgentFailure::new(said));
@@ -215,12 +219,13 @@ impl OpenCodeSession {
     }
 }
 
-/// Why a task whose last step ended for this reason is not done. OpenCode ends with exit code 0 all the same.
+/// The explanation if a last step that ended for this reason means that the task is not done. OpenCode still exits with
+/// code 0.
 fn unfinished_explanation(reason: &str) -> Option<&'static str> {
     match reason {
-        "tool-calls" => Some("OpenCode stopped at a tool call, as it does when one is not allowed"),
-        "length" => Some("the model's answer was cut off: it had reached the most tokens that it may write"),
-        "content-filter" => Some("the provider's content filter cut the model's answer off"),
+        "tool-calls" => Some("OpenCode stopped at a tool call, as it does if the call is not allowed"),
+        "length" => Some("the model's answer was cut off at the maximum number of output tokens"),
+        "content-filter" => Some("the provider's content filter cut off the model's answer"),
         _ => None,
     }
 }
@@ -240,7 +245,7 @@ impl AgentSession for OpenCodeSession {
             }
             Line::TooLong { head, length } => self.too_long(head, length),
         };
-        // Before it does anything in a conversation that knows of nothing.
+        // Stop it before it works in a session that lacks the earlier conversation.
         let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = match self.step_ended.as_deref() {
             _ if events.is_empty() => None,
@@ -273,7 +278,7 @@ impl AgentSession for OpenCodeSession {
                     .into_iter()
                     .collect()
             }
-            // The small model only finds a title.
+            // OpenCode uses the small model only for titles.
             ("stream error", Some(error)) if entry.field("small") != Some("true") => {
                 self.retried_error = Some(error.to_owned());
                 vec![Step::Event(AgentEvent::TransientError { message: error.to_owned() })]
@@ -286,7 +291,7 @@ impl AgentSession for OpenCodeSession {
         }
     }
 
-    /// OpenCode does not say so itself: its last step ended as that of a completed task does.
+    /// OpenCode does not report this itself, so it depends on how the last step ended.
     fn has_completed(&self) -> bool {
         self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.unexpected_session.is_none()
     }

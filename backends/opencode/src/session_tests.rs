@@ -1,4 +1,4 @@
-//! What a run comes to, line by line, most of them lines of the real program.
+//! Tests of whole runs: lines in, events and verdict out. Most lines are from the real program.
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
@@ -37,7 +37,7 @@ fn events(steps: &[Step]) -> Vec<&AgentEvent> {
 fn failure(verdict: &Verdict) -> &AgentFailure {
     match &verdict.outcome {
         Outcome::Failed(failure) => failure,
-        Outcome::Completed | Outcome::CommandLineRefused(_) => panic!("it is no failure: {verdict:?}"),
+        Outcome::Completed | Outcome::CommandLineRefused(_) => panic!("not a failure: {verdict:?}"),
     }
 }
 
@@ -74,7 +74,7 @@ fn tokens_of_all_steps_are_added_as_the_contract_counts_them() {
         line("step_finish", json!({"reason": "stop", "tokens": tokens}))
     };
     let (_, verdict) = run(None, &(step(100) + &step(1)), "", Exit::Code(0));
-    let usage = verdict.usage.expect("it tells");
+    let usage = verdict.usage.expect("usage is reported");
     assert_eq!((usage.input_tokens, usage.cached_input_tokens), (215, 100));
     assert_eq!((usage.output_tokens, usage.reasoning_output_tokens), (26, 6));
 }
@@ -164,14 +164,14 @@ fn a_session_that_belongs_to_another_directory_is_stopped_before_it_works_there(
     assert!(failure_of_it.message.contains("belongs to /home/user/project"), "{failure_of_it:?}");
     assert!(failure_of_it.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
     let (steps, _) = run(None, "", log, Exit::Signal(2));
-    assert!(!steps.contains(&Step::Finished), "a new session belongs to no directory yet");
+    assert!(!steps.contains(&Step::Finished), "a new session does not belong to a directory yet");
 }
 
 #[test]
 fn a_session_is_resumed_in_its_directory_and_an_unexpected_one_is_a_failure() {
     let (out, log) = (recording!("resumed-1.18.33.jsonl"), recording!("resumed-1.18.33.stderr"));
     let first: Value = serde_json::from_str(out.lines().next().expect("it has lines")).expect("a line is JSON");
-    let own = first["sessionID"].as_str().expect("every line names its session");
+    let own = first["sessionID"].as_str().expect("every event contains its session's ID");
     let (steps, verdict) = run(Some(own), out, log, Exit::Code(0));
     assert!(!steps.contains(&Step::Finished));
     assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("again")));

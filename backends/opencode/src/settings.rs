@@ -1,4 +1,4 @@
-//! The settings of an OpenCode backend, and the arguments that no setting may carry.
+//! The settings of an OpenCode backend, and the arguments that they may not contain.
 
 use connector_api::{ProgramRules, ProgramSettings, ReservedOptions, SettingsProblem};
 use serde_json::Value;
@@ -19,27 +19,27 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     ..ProgramRules::new("OpenCode", "opencode")
 };
 
-/// It would replace its own program while tasks run.
+/// The variable that keeps OpenCode from updating itself, which would replace the program while tasks run.
 const NO_UPDATE: &str = "OPENCODE_DISABLE_AUTOUPDATE";
 
-/// What a caller may not pass, without what [`bare`] takes away, and what decides it instead.
+/// Options that `extra_args` may not contain, as normalized by [`bare`], and what decides them instead.
 const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (&["auto", "yolo", "dangerouslyskippermissions", "agent"], "the sandbox of each task is the call's `sandbox`"),
-    (&["format", "thinking", "printlogs", "loglevel"], "the stream that is read is asked for already"),
+    (&["format", "thinking", "printlogs", "loglevel"], "codex-connector sets the options of the event stream itself"),
     (&["model"], "the model is the call's `model`, or this backend's `model`"),
-    (&["session", "continue", "fork"], "sessions are codex_resume's business"),
+    (&["session", "continue", "fork"], "sessions are resumed with codex_resume"),
     (&["dir", "attach"], "it works in the call's `workingDirectory`"),
     (
         &["", "help", "version", "command", "interactive", "mini", "demo", "prompt", "replay", "replaylimit"],
-        "OpenCode would do something else",
+        "OpenCode would not run the task",
     ),
 ]);
 
-/// Reads the settings, and keeps OpenCode from updating itself unless they say otherwise.
+/// Reads the settings. Unless they say otherwise, OpenCode does not update itself.
 pub(crate) fn read(settings: Value) -> Result<ProgramSettings, SettingsProblem> {
     let mut settings = RULES.read(settings)?;
     if settings.model.as_ref().is_some_and(|model| !model.contains('/')) {
-        let why = "has no provider; it is written PROVIDER/MODEL; leave it out to let OpenCode decide";
+        let why = "has no provider; write PROVIDER/MODEL, or remove it to let OpenCode choose the model";
         return Err(SettingsProblem::of("model", why));
     }
     settings.env.set.entry(NO_UPDATE.to_owned()).or_insert_with(|| "1".to_owned());
@@ -49,7 +49,7 @@ pub(crate) fn read(settings: Value) -> Result<ProgramSettings, SettingsProblem> 
 fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     let Some(long) = arg.strip_prefix("--") else {
         let advice = if arg.starts_with('-') { "write its long form" } else { "write --option=value" };
-        let why = format!("may not have `{arg}`, which is not read as one whole option; {advice}");
+        let why = format!("may not have `{arg}`, because it is not a complete option; {advice}");
         return Err(SettingsProblem::of("extra_args", &why));
     };
     let name = bare(long);
@@ -58,8 +58,8 @@ fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     RESERVED.check(arg, name.strip_prefix("no").unwrap_or(&name))
 }
 
-/// The name of an option without the ways in which it can be spelled: OpenCode takes `--log-level` as `--logLevel`, and
-/// `--format.x=y` as something of `--format`.
+/// The name of an option, normalized: OpenCode accepts `--logLevel` for `--log-level`, and reads `--format.x=y` as a
+/// part of `--format`.
 fn bare(long: &str) -> String {
     let name = long.split(['=', '.']).next().unwrap_or_default();
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn opencode_does_not_update_itself_by_default() {
-        let set = |settings| read(settings).expect("good settings").env.set;
+        let set = |settings| read(settings).expect("valid settings").env.set;
         assert_eq!(set(json!({}))[NO_UPDATE], "1");
         let asked = set(json!({"env": {"set": {NO_UPDATE: "0", "A": "b"}}}));
         assert_eq!((asked[NO_UPDATE].as_str(), asked["A"].as_str()), ("0", "b"));

@@ -1,12 +1,12 @@
-//! What OpenCode's own tools did, in the words of the contract. It tells of a tool when that has ended.
+//! Turns calls of OpenCode's tools into events. OpenCode reports a call when it has ended.
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
 use serde_json::Value;
 
-/// OpenCode's own tools that are named like those of an MCP server.
+/// OpenCode's own tools whose names look like those of an MCP server's tools.
 const BUILT_IN: [&str; 2] = ["plan_enter", "plan_exit"];
 
-/// A tool has ended. `part` is that of a `tool_use` line.
+/// The event for a call that has ended. `part` is the `part` of a `tool_use` event.
 pub(crate) fn used(part: &Value, raw: &str) -> AgentEvent {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (name, state) = (word(&part["tool"]), &part["state"]);
@@ -35,7 +35,7 @@ pub(crate) fn used(part: &Value, raw: &str) -> AgentEvent {
             None => other(),
         },
         (built_in, _) if BUILT_IN.contains(&built_in) => other(),
-        // It writes SERVER_TOOL, and does not say where the server's name ends.
+        // OpenCode writes SERVER_TOOL, so the end of the server's name is a guess.
         (_, error) => match name.split_once('_') {
             Some((server, tool)) => AgentEvent::McpToolCall { server: server.to_owned(), tool: tool.to_owned(), error },
             None => other(),
@@ -43,7 +43,7 @@ pub(crate) fn used(part: &Value, raw: &str) -> AgentEvent {
     }
 }
 
-/// A user's rules, or nobody who could have been asked.
+/// Whether a rule denied the call, or there was no user to allow it.
 fn was_denied(why: &str) -> bool {
     why.contains("rejected permission") || why.contains("specified a rule which prevents")
 }

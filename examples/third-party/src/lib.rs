@@ -1,4 +1,4 @@
-//! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
+//! An agent in under a hundred lines: it receives its task on stdin, and its output is the answer.
 
 use connector_api::{
     AgentBackend, AgentFailure, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Exit, Installed,
@@ -7,7 +7,7 @@ use connector_api::{
 };
 use serde_json::Value;
 
-/// A parrot has no models, takes no arguments, and does not care about git.
+/// A parrot has no models, takes no arguments, and does not need git.
 const RULES: ProgramRules = ProgramRules { keys: &["program", "env"], ..ProgramRules::new("the parrot", "cat") };
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl AgentBackend for Parrot {
             AgentRequest { sandbox: Sandbox::ReadOnly, .. } => {
                 refuse("model", "a parrot has no models and no sessions")
             }
-            _ => refuse("sandbox", "a parrot only looks: ask for read-only"),
+            _ => refuse("sandbox", "a parrot cannot write; use read-only"),
         }
     }
 
@@ -71,7 +71,7 @@ impl AgentSession for Said {
         let answer = Some(self.0.join("\n")).filter(|text| !text.trim().is_empty());
         let outcome = match (exit, &answer) {
             (Exit::Code(0), Some(_)) => Outcome::Completed,
-            _ => Outcome::Failed(AgentFailure::new(format!("it ended with {exit} and without a word"))),
+            _ => Outcome::Failed(AgentFailure::new(format!("it ended with {exit} and printed nothing"))),
         };
         Verdict { outcome, answer, session_id: None, usage: None }
     }

@@ -1,4 +1,4 @@
-//! codex-connector with Codex and a parrot.
+//! codex-connector with two backends: Codex and a parrot.
 
 use std::process::ExitCode;
 

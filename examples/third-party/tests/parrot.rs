@@ -1,4 +1,4 @@
-//! The contract suite, and a task from configuration to answer.
+//! Runs the contract tests, and one task from configuration to answer.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ fn a_task_goes_from_configuration_to_answer() {
     ask(0, "initialize", json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}));
     let task = json!({"task": "say this back", "workingDirectory": home.path()});
     let answer = ask(1, "tools/call", json!({"name": "codex_agent", "arguments": task}));
-    let text = answer["result"]["content"][0]["text"].as_str().expect("a text").to_owned();
+    let text = answer["result"]["content"][0]["text"].as_str().expect("the answer has text").to_owned();
     drop(stdin);
     server.wait().expect("it is our child");
     assert!(
@@ -55,7 +55,7 @@ fn the_parrot_passes_the_kit() {
     command.env("HOME", home.path()).arg("--config").arg(&config);
     let output = command.args(["check", "--deep", "polly", "--whole", "--json"]).output().expect("the program runs");
     let report: Value = serde_json::from_slice(&output.stdout).expect("it reports in JSON");
-    let findings = report["findings"].as_array().expect("it tried something");
+    let findings = report["findings"].as_array().expect("the report has findings");
     let verdict =
         |case: &str| findings.iter().find(|finding| finding["case"] == case).map(|finding| &finding["verdict"]);
     for (case, expected) in [("answer", "yes"), ("long_prompt", "yes"), ("read_only", "unknown"), ("resume", "no")] {

@@ -1,4 +1,4 @@
-//! Several tasks at once in all hiding modes; each is cancelled, or runs out of time, at a moment of its own.
+//! Several tasks at once, in all hiding modes. Each one is cancelled or times out at a different moment.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -19,7 +19,7 @@ use super::{
     world::{ANSWER_TIMEOUT, World, within},
 };
 
-/// A task, and how it is to end.
+/// A task, and how it will end.
 struct PlannedTask {
     plan: Plan,
     end: PlannedEnd,
@@ -27,15 +27,15 @@ struct PlannedTask {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PlannedEnd {
-    /// So long after it was begun, wherever it stands by then.
+    /// This long after it was started, whatever state it is in.
     CancelledEarly(Duration),
-    /// So long after the agent and its children were there. This is measured.
+    /// This long after the agent and its children were ready. The duration of the stop is measured.
     CancelledReady(Duration),
-    /// When its time is up.
+    /// When its time limit expires.
     TimesOut,
 }
 
-/// Begins `count` tasks and ends them.
+/// Starts `count` tasks and ends them.
 pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
     let mut rng = round.rng(0);
     let tasks: Vec<PlannedTask> = (0..count).map(|number| plan_tasks(&mut rng, world, number)).collect();
@@ -90,16 +90,16 @@ fn plan_tasks(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
     PlannedTask { plan, end }
 }
 
-/// The id that a server gave a task.
+/// The ID that a server gave a task.
 ///
 /// # Panics
 ///
-/// When the task was refused.
+/// Panics if the task was refused.
 pub(crate) fn started_id(answer: &ToolAnswer) -> String {
     announced_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
 }
 
-/// The id in an answer, if a task was begun.
+/// The task's ID in an answer, if a task was started.
 pub(crate) fn announced_id(answer: &ToolAnswer) -> Option<String> {
     let id = answer.text.split_once("**Task ID:**")?.1.split_whitespace().next()?;
     (!answer.is_error).then(|| id.trim_matches('`').to_owned())
@@ -126,23 +126,23 @@ fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Plann
     }
 }
 
-/// Cancels a task, and takes the time until nobody is left of its tree.
+/// Cancels a task, and measures the time until its process tree is empty.
 pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree: &TaskTree, timing: Timing) {
     let known: Vec<Process> = tree.members().into_iter().map(|seen| seen.process).collect();
-    let asked = Instant::now();
+    let cancelled_at = Instant::now();
     cancel(round, server, &tree.id, || {
         let Timing { name, .. } = timing;
         match tree.wait_until_empty(known, round.context.longest_stop() + ANSWER_TIMEOUT) {
             Some(empty) => {
-                let time = empty - asked;
+                let time = empty - cancelled_at;
                 round.context.report.time(timing, time);
             }
-            None => round.violation(format!("{}: the tree ({name}) does not end after its cancellation", tree.id)),
+            None => round.violation(format!("{}: the tree ({name}) is not empty after the cancellation", tree.id)),
         }
     });
 }
 
-/// Asks for the task's end, does something meanwhile, and looks whether the answer is true.
+/// Cancels a task, calls `meanwhile` while waiting, and checks that the answer is correct.
 fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: impl FnOnce()) {
     let call = {
         let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +166,7 @@ fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
     Timing { name, limit }
 }
 
-/// The limit for an agent that goes when it is asked to.
+/// The limit for an agent that exits when interrupted.
 pub(crate) fn obeying_plan(context: &TortureContext) -> TimeBound {
     TimeBound::Median(Duration::from_millis(150).mul_f64(context.factor))
 }

@@ -1,4 +1,4 @@
-//! Claude Code's own way to end a server: SIGINT, SIGTERM 100 ms later, SIGKILL 400 ms after that.
+//! The way in which Claude Code stops a server: SIGINT, SIGTERM after 100 ms, SIGKILL 400 ms later.
 
 use std::{thread, time::Duration};
 
@@ -13,10 +13,10 @@ use super::{
     world::{ANSWER_TIMEOUT, World, within},
 };
 
-/// How many tasks run when Claude Code goes.
+/// Number of tasks that run when Claude Code exits.
 const TASKS: usize = 5;
 
-/// Begins the tasks, and ends their server.
+/// Starts the tasks, and stops their server.
 pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let plans: Vec<Plan> = (0..TASKS)

@@ -1,4 +1,5 @@
-//! SIGKILL at random moments: server, supervisors, both, agents, or all three. The next server closes the books.
+//! SIGKILL at random moments: for the server, supervisors, both, agents, or all three. The next server finalizes the
+//! tasks' records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,14 +21,15 @@ use super::{
     world::{ANSWER_TIMEOUT, World, within},
 };
 
-/// The moments of the blow: from the first call to some time after the short tasks have ended.
-const LATEST_BLOW_MS: u64 = 900;
-/// The longest that a short task takes by itself.
+/// The latest moment of the kill; the earliest is the first call. By then, the short tasks have been over for some
+/// time.
+const LATEST_KILL_MS: u64 = 900;
+/// Maximum duration of a short task that runs undisturbed.
 const SHORT_GRACE: Duration = Duration::from_millis(600);
-/// Run directories without a record are this old, at least, when the next server takes them for what they are.
+/// The age at which the next server certainly considers a run directory without a record abandoned.
 const ABANDONED_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Who is killed.
+/// The processes to kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct KillTargets {
     server: bool,
@@ -35,7 +37,7 @@ struct KillTargets {
     agents: bool,
 }
 
-/// What was done to one task, as far as we know.
+/// Everything that we know was done to one task.
 #[derive(Debug, Clone, Copy, Default)]
 struct ActionsTaken {
     supervisor_killed: bool,
@@ -43,14 +45,14 @@ struct ActionsTaken {
     cancelled: bool,
 }
 
-/// Begins a few tasks, kills, and looks how it ends.
+/// Starts a few tasks, kills processes, and checks the outcome.
 pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let kill_targets = choose_targets(&mut rng);
     let continues = rng.u8(0..5) == 0;
     let count = rng.usize(1..=4);
     let plans: Vec<Plan> = (0..count).map(|number| plan(round, world, &mut rng, number, kill_targets)).collect();
-    let moment = Duration::from_millis(rng.u64(0..LATEST_BLOW_MS));
+    let moment = Duration::from_millis(rng.u64(0..LATEST_KILL_MS));
 
     let policy = format!("tasks.on_server_exit={}", if continues { "continue" } else { "interrupt" });
     let mut server = world.server_with(&["--set", &policy]);
@@ -65,14 +67,15 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         actions.iter().filter(|(_, taken)| taken.supervisor_killed).map(|(id, _)| id.clone()).collect();
     let writers = Writers { were_killed: kill_targets.supervisors, killed };
     if !kill_targets.server || continues {
-        // A server that lives can begin a task after the blow, and a supervisor that lives has no run directory at first.
+        // A surviving server can start a task after the kill, and a surviving supervisor has no run directory at
+        // first.
         let has_begun_all = || {
             let is_answered = kill_targets.server || calls.iter().all(|call| call.answer().is_some());
             is_answered && world.supervisors().is_empty()
         };
         cancel_endless_tasks(world, &plans, &mut next, &mut actions, &writers, has_begun_all);
     }
-    // A server that was not killed answers; one that lost a supervisor on the way may refuse.
+    // A server that was not killed answers. If it lost a supervisor, it may refuse the task.
     let announced_ids: Vec<Option<String>> = calls
         .iter()
         .map(|call| if kill_targets.server { call.answer() } else { Some(call.wait(ANSWER_TIMEOUT, |_| {})) })
@@ -86,12 +89,12 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         .collect();
     let story =
         format!("{kill_targets:?} at {moment:?}, on_server_exit {}", if continues { "continue" } else { "interrupt" });
-    let fate_of = by_plan(world, &plans, &actions);
+    let actions_by_plan = by_plan(world, &plans, &actions);
     let expected: Vec<Expected<'_>> = plans
         .iter()
         .zip(announced_ids)
         .map(|(plan, id)| {
-            let taken = fate_of.get(&plan.number).copied().unwrap_or_default();
+            let taken = actions_by_plan.get(&plan.number).copied().unwrap_or_default();
             let outcomes = outcomes(plan, taken, kill_targets.server && !continues);
             let story = format!("{:?}, {:?}, {story}; {taken:?}", plan.behaviour, plan.hiding_methods);
             Expected { plan, id, outcomes, story }
@@ -125,7 +128,7 @@ fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, kill_tar
     if round.context.has_cgroup { plan.settled() } else { plan }
 }
 
-/// Kills, in an order of its own, and waits until the killed are gone.
+/// Kills processes in random order, and waits until they are gone.
 fn kill(
     world: &World,
     rng: &mut Rng,
@@ -168,7 +171,8 @@ fn kill(
     actions
 }
 
-/// Cancels each task that nobody killed and nothing ends, as soon as it has a record, until no task is left.
+/// Cancels each task that was not killed and does not end by itself, as soon as it has a record, until no task is
+/// left.
 fn cancel_endless_tasks(
     world: &World,
     plans: &[Plan],
@@ -188,7 +192,7 @@ fn cancel_endless_tasks(
             let taken = actions.entry(id.clone()).or_default();
             if is_endless && !taken.cancelled && !taken.agent_killed {
                 taken.cancelled = true;
-                // What comes of it is in the files.
+                // The files show the result.
                 server.start_call("codex_cancel", json!({"taskId": id}));
             }
         }
@@ -196,7 +200,7 @@ fn cancel_endless_tasks(
     });
 }
 
-/// The fates by the number of their plan.
+/// The actions taken, by the number of the plan.
 fn by_plan(world: &World, plans: &[Plan], actions: &BTreeMap<String, ActionsTaken>) -> BTreeMap<usize, ActionsTaken> {
     let of = |(id, taken): (&String, &ActionsTaken)| {
         let record = world.record(id)?.ok()?;
@@ -206,7 +210,7 @@ fn by_plan(world: &World, plans: &[Plan], actions: &BTreeMap<String, ActionsTake
     actions.iter().filter_map(of).collect()
 }
 
-/// How a task may have ended that this was done to. Where several things were, they raced.
+/// The possible outcomes of a task after these actions. If there were several actions, they raced.
 fn outcomes(plan: &Plan, taken: ActionsTaken, server_is_gone: bool) -> Vec<TaskOutcome> {
     let mut outcomes = Vec::new();
     if matches!(plan.behaviour, StopBehaviour::Ends(_)) {
@@ -224,23 +228,23 @@ fn outcomes(plan: &Plan, taken: ActionsTaken, server_is_gone: bool) -> Vec<TaskO
     outcomes
 }
 
-/// A supervisor that was killed before its task existed leaves an empty run directory, which a server removes when it
-/// is old enough.
+/// Removes abandoned run directories. A supervisor that was killed before its task existed leaves an empty run
+/// directory, which a server removes when it is old enough.
 fn stop_abandoned(round: &Round<'_>, world: &World) {
-    let forgotten = world.running();
-    if forgotten.is_empty() {
+    let abandoned = world.running();
+    if abandoned.is_empty() {
         return;
     }
     let long_ago = SystemTime::now() - ABANDONED_TIMEOUT;
-    for id in &forgotten {
+    for id in &abandoned {
         let directory = fs::File::open(world.data().join("run").join(id));
         if let Err(problem) = directory.and_then(|directory| directory.set_modified(long_ago)) {
-            round.violation(format!("run/{id} cannot be aged: {problem}"));
+            round.violation(format!("run/{id} cannot be made older: {problem}"));
         }
     }
-    round.context.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
+    round.context.report.note("killed before the task existed", u64::try_from(abandoned.len()).unwrap_or_default());
     let _server = world.server();
     if within(ANSWER_TIMEOUT, || world.running().is_empty().then_some(())).is_none() {
-        round.violation(format!("run directories without a task stay: {:?}", world.running()));
+        round.violation(format!("run directories without a task were not removed: {:?}", world.running()));
     }
 }

@@ -1,8 +1,8 @@
-//! The trial: which rounds there are, one after the other, and what came of them.
+//! Plays the rounds one after the other, and reports the results.
 //!
-//! - `round` is one round, its seed and its violations; `world` its home; `plan` what its agents do;
-//! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios;
-//! - `process_scan` reads the process table, `verify` the files, `report` tells.
+//! - `round` is one round with its seed and violations; `world` is its home; `plan` is what its agents do.
+//! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios.
+//! - `process_scan` reads the process table, `verify` reads the files, `report` prints the results.
 
 mod cancels;
 mod claude_exit;
@@ -40,7 +40,7 @@ use world::{Setup, World, this_program};
 
 pub(crate) use options::TortureOptions;
 
-/// Runs all rounds. Whatever happens, nothing that was started is left at the end.
+/// Runs all rounds. However it ends, no process that it started is left.
 pub(crate) fn run(options: &TortureOptions) -> ExitCode {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let jobs = options.jobs(seed);
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
         windows: options.windows,
     };
     let report = &context.report;
-    report.say(format_args!("seed {seed}; to see one round again, add --seed {seed} --round N to the same arguments"));
+    report.say(format_args!("seed {seed}; to repeat one round, add --seed {seed} --round N to the same arguments"));
     report.say(format_args!(
         "grace {grace:?} until SIGTERM and again until SIGKILL; cgroup in force: {}",
         if context.has_cgroup { "yes" } else { "no" }
@@ -104,13 +104,13 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
     let violations = report.violations() + if options.strict_times { slow.len() } else { 0 };
     if report.violations() > 0 || options.keep {
         let kept = directory.keep();
-        report.say(format_args!("the data directories are kept in {}", kept.display()));
+        report.say(format_args!("the data directories were kept in {}", kept.display()));
     }
     report.say(format_args!("seed {seed}: {violations} violations"));
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays one round, and clears up after it. The world of a good round is removed.
+/// Plays one round and cleans up after it. The directory of a round without violations is removed.
 fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
     let round = Round::new(context, job.scenario.name(), job.number);
     context.report.begin(&format!("{} {}", round.scenario, round.number));
@@ -127,27 +127,27 @@ fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
         Scenario::ClaudeExit => claude_exit::play(&round, &world),
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
-    // The servers are gone by now; whatever else there is, should not be there.
+    // The servers have exited; no other process should be left.
     if !process_scan::clear(world.dir(), &[world.marks()]) {
-        round.violation("not even the trial itself can end what is left");
+        round.violation("the trial cannot kill the remaining processes");
     }
     if round.is_good() {
-        // What is left of it goes with the whole directory.
+        // Anything that remains is removed with the parent directory.
         let _ = fs::remove_dir_all(world.dir());
     }
     context.report.round(round.scenario, round.tasks(), begun.elapsed());
 }
 
-/// Whether trees are held by a cgroup, by the word of the program itself.
+/// Whether process trees are in cgroups, according to the program itself.
 fn cgroup_in_force(directory: &Path, setup: &Setup) -> bool {
     let world = World::new(directory.join("check"), setup.clone());
     let output = world.command(&["check"]).output();
-    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    said.lines().any(|line| line.starts_with("process trees") && line.contains("cgroup"))
+    let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    printed.lines().any(|line| line.starts_with("process trees") && line.contains("cgroup"))
 }
 
-/// Ends everything that was started, however this program ends. Only SIGKILL it cannot see; then the servers lose their
-/// stdin, and with them everything else ends as it should.
+/// Kills every process that was started, however this program ends. Only SIGKILL cannot be caught; then the servers'
+/// stdin is closed, and everything else ends as it should.
 struct ClearOnDrop(PathBuf);
 
 impl Drop for ClearOnDrop {
@@ -163,7 +163,7 @@ fn clear_all(directory: &Path) {
 }
 
 fn clear_on_signals(directory: PathBuf) {
-    // Without them a Ctrl-C leaves what it leaves.
+    // Without signal handling, Ctrl-C may leave processes and files behind.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {

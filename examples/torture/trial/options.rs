@@ -1,77 +1,78 @@
-//! What the command line says, and the rounds that follow from it.
+//! The command line, and the rounds that it selects.
 
 use clap::{Parser, ValueEnum};
 use fastrand::Rng;
 
-/// Cancels, kills and races without end, and looks afterwards whether anything was left, lost or untrue.
+/// Kills processes, cancels tasks and provokes races, and then checks that nothing was left running, lost, or recorded
+/// wrongly
 #[derive(Debug, Parser)]
 #[command(name = "torture")]
 pub(crate) struct TortureOptions {
-    /// Rounds of a mixture of all scenarios
+    /// Number of rounds, with a mixture of all scenarios
     #[arg(long, default_value_t = 60, value_name = "N")]
     rounds: usize,
-    /// What the random choices come from; without it they differ each time
+    /// Seed for all random choices (default: different each time)
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
-    /// Play only the round of this number, as it comes with these arguments and this seed
+    /// Play only the round with this number, given the same arguments and seed
     #[arg(long, value_name = "N")]
     pub(crate) round: Option<usize>,
-    /// Only this scenario; may be repeated
+    /// Play only this scenario; may be repeated
     #[arg(long, value_enum, value_name = "NAME")]
     scenario: Vec<Scenario>,
-    /// Only as many cancels and timeouts
+    /// Play only cancels and timeouts, this many
     #[arg(long, value_name = "N")]
     cancels: Option<usize>,
-    /// Only as many rounds of kills
+    /// Play only rounds of kills, this many
     #[arg(long, value_name = "N")]
     kills: Option<usize>,
-    /// Only windows, each with as many operations
+    /// Play only windows, with this many operations each
     #[arg(long, value_name = "N")]
     operations: Option<usize>,
-    /// Only as many of Claude Code's exits
+    /// Play only Claude Code exits, this many
     #[arg(long, value_name = "N")]
     exits: Option<usize>,
-    /// Add a few cancels of real Codex, which npm installs into target/ the first time
+    /// Add a few cancels of the real Codex, which npm installs into target/ the first time
     #[arg(long)]
     real_codex: bool,
-    /// Only as many cancels of real Codex
+    /// Play only cancels of the real Codex, this many
     #[arg(long, value_name = "N")]
     codex_cancels: Option<usize>,
-    /// Servers on one home
+    /// Number of servers that share one home
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) windows: usize,
-    /// Tasks that are cancelled at the same time
+    /// Number of tasks that are cancelled at the same time
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) tasks_at_once: usize,
-    /// Rounds that are played at the same time, each in a home of its own
+    /// Number of rounds that are played at the same time, each with its own home
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) rounds_at_once: usize,
-    /// Milliseconds from asking an agent to SIGTERM, and from there to SIGKILL
+    /// Milliseconds from the interrupt to SIGTERM, and from SIGTERM to SIGKILL
     #[arg(long, default_value_t = 300, value_name = "MS")]
     pub(crate) grace: u64,
-    /// Times over their limits are violations
+    /// Treat exceeded time limits as violations
     #[arg(long)]
     pub(crate) strict_times: bool,
-    /// What the limits of times are multiplied with, on a slow machine
+    /// Factor for all time limits, for slow machines
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(crate) time_factor: f64,
-    /// Keep the data directories of a violation-free run too
+    /// Keep the data directories even without violations
     #[arg(long)]
     pub(crate) keep: bool,
 }
 
-/// What a round is about.
+/// The subject of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// Tasks that are cancelled or run out of time
+    /// Tasks that are cancelled or time out
     Cancels,
     /// SIGKILL for servers, supervisors and agents
     Kills,
     /// Many servers on one home
     Windows,
-    /// The end of a server as Claude Code brings it about
+    /// A server that is stopped the way Claude Code stops it
     ClaudeExit,
-    /// Real Codex, cancelled (`--codex-cancels`)
+    /// The real Codex, cancelled (`--codex-cancels`)
     #[value(skip)]
     RealCodex,
 }
@@ -81,14 +82,14 @@ pub(crate) enum Scenario {
 pub(crate) struct Job {
     pub(crate) scenario: Scenario,
     pub(crate) number: usize,
-    /// Tasks, or operations of each window.
+    /// Number of tasks, or of operations per window.
     pub(crate) count: usize,
 }
 
-/// Operations of a window in a mixture, and when only windows are asked for.
+/// Operations per window in a mixture, and if only windows are played.
 const FEW_OPERATIONS: usize = 12;
 const MANY_OPERATIONS: usize = 60;
-/// Cancels of real Codex that are added to anything else.
+/// Number of cancels of the real Codex that are added to other rounds.
 const FEW_CODEX_CANCELS: usize = 5;
 
 impl Scenario {
@@ -134,7 +135,7 @@ impl TortureOptions {
         jobs.into_iter().enumerate().map(|(number, (scenario, count))| Job { scenario, number, count }).collect()
     }
 
-    /// Whether Codex has to be there.
+    /// Whether Codex must be installed.
     pub(crate) fn wants_codex(&self) -> bool {
         self.real_codex || self.codex_cancels.is_some()
     }
@@ -142,7 +143,7 @@ impl TortureOptions {
     fn mixture(&self, seed: u64) -> Vec<(Scenario, usize)> {
         let mut rng = Rng::with_seed(seed);
         let one = |at: usize| match (at, rng.u8(0..20)) {
-            // Of each at least one, should there be so few rounds.
+            // At least one round of each scenario, even if there are only a few rounds.
             (0, _) => (Scenario::Cancels, self.tasks_at_once),
             (1, _) => (Scenario::Kills, 0),
             (2, _) => (Scenario::ClaudeExit, 0),

@@ -1,4 +1,4 @@
-//! What an agent is going to do, drawn at random.
+//! The random plan for one agent.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-/// How long what does not end by itself lives, so that a trial that is killed leaves nothing for ever. What a round
-/// waits for takes less.
+/// Lifetime of processes that do not end by themselves, so that a killed trial leaves nothing behind forever. A round
+/// never waits this long.
 const LIFETIME: f64 = 120.0;
-/// The same for what forks. The fake agent allows no more.
+/// The same for processes that fork. The fake agent allows no more.
 const SWARM_LIFETIME: f64 = 60.0;
 
-/// How an agent and its children take it that they are to end.
+/// How an agent and its children react when they are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopBehaviour {
-    /// The agent goes when it is asked to, and takes its children with it.
+    /// The agent exits when interrupted, and its children exit with it.
     Obeys,
-    /// The agent goes, and its children hide.
+    /// The agent exits, and its children hide.
     Hides,
-    /// The agent ignores what it is asked, and its children hide.
+    /// The agent ignores the interrupt, and its children hide.
     Stubborn,
-    /// It says its piece and ends by itself, with what code.
+    /// It prints its answer and exits by itself with this code.
     Ends(u8),
 }
 
 /// Whether children may clear their environment.
 ///
-/// A process with a cleared environment that has lost its parents, and whose supervisor was killed as well, can only be
-/// found through a cgroup. It need not have forked twice for that: an agent that was just asked to go, or whose pipe to
-/// its supervisor breaks, leaves its children behind too.
+/// If such a process has lost its parents and its supervisor was killed too, it can be found only through a cgroup. It
+/// does not even need a double fork to lose its parents: an agent that was just interrupted, or whose pipe to its
+/// supervisor breaks, leaves its children behind too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnvClearing {
     Allowed,
@@ -44,23 +44,23 @@ pub(crate) struct Plan {
     /// Its number in the round.
     pub(crate) number: usize,
     pub(crate) behaviour: StopBehaviour,
-    /// The ways of hiding that its children use.
+    /// The ways in which its children hide.
     pub(crate) hiding_methods: BTreeSet<&'static str>,
     pub(crate) timeout: Option<Duration>,
     script: AgentScript,
 }
 
-/// Whose script it is.
+/// The interpreter of the script.
 #[derive(Debug, Clone)]
 enum AgentScript {
-    /// The fake agent's.
+    /// A script for the fake agent.
     Fake(Vec<Value>),
-    /// The scripted model's.
+    /// A script for the scripted model.
     Model(String),
 }
 
 impl Plan {
-    /// An agent that does not end by itself.
+    /// An agent that does not exit by itself.
     pub(crate) fn endless(
         rng: &mut Rng,
         world: &World,
@@ -92,8 +92,8 @@ impl Plan {
         Plan { number, behaviour, hiding_methods, timeout: None, script: AgentScript::Fake(steps) }
     }
 
-    /// The same, from when the agent is in its control group: whoever hides before that, and whose supervisor is killed, is
-    /// promised to nobody.
+    /// The same, but the agent first waits until it is in its cgroup. We do not promise to find a process that hides
+    /// earlier and whose supervisor is killed.
     pub(crate) fn settled(mut self) -> Plan {
         if let AgentScript::Fake(steps) = &mut self.script {
             steps.insert(0, json!({"await_cgroup": 5}));
@@ -101,9 +101,9 @@ impl Plan {
         self
     }
 
-    /// An agent that says its piece after a moment, and ends with `code`.
-    pub(crate) fn short(rng: &mut Rng, number: usize, most: Duration, code: u8) -> Plan {
-        let pause = most.as_secs_f64() * rng.f64();
+    /// An agent that prints its answer after a moment, and exits with `code`.
+    pub(crate) fn short(rng: &mut Rng, number: usize, max: Duration, code: u8) -> Plan {
+        let pause = max.as_secs_f64() * rng.f64();
         let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": final_answer(number)})];
         if code != 0 {
             steps.push(json!({"exit": code}));
@@ -117,7 +117,7 @@ impl Plan {
         }
     }
 
-    /// A real agent, whose model plays these steps and then hangs.
+    /// A real agent whose model plays these steps and then hangs.
     pub(crate) fn scripted(number: usize, steps: &[ScriptStep]) -> Plan {
         let steps = serde_json::to_string(steps).expect("steps have only string keys");
         Plan {
@@ -129,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// What stands in the record as its task.
+    /// The task's prompt, as in the record.
     pub(crate) fn prompt(&self) -> String {
         match &self.script {
             AgentScript::Fake(steps) => format!("t{}. FAKE{}", self.number, Value::from(steps.clone())),
@@ -137,13 +137,13 @@ impl Plan {
         }
     }
 
-    /// Whether a prompt is this plan's.
+    /// Whether a prompt belongs to this plan.
     pub(crate) fn wrote(&self, prompt: &str) -> bool {
         prompt.starts_with(&format!("t{}. ", self.number))
     }
 }
 
-/// What a short agent answers.
+/// A short agent's answer.
 pub(crate) fn final_answer(number: usize) -> String {
     format!("these are the last words of t{number}.")
 }
@@ -153,7 +153,7 @@ fn plain_child(world: &World, number: usize, nth: usize) -> Value {
     json!({"seconds": LIFETIME, "pid_file": format!("{mark}{nth}.pid"), "mark": format!("{mark}{nth}.mark")})
 }
 
-/// Makes a child hide, and says in which ways it does.
+/// Makes a child hide. Returns the child, and the ways in which it hides.
 fn hiding_child(rng: &mut Rng, mut child: Value, clear: EnvClearing) -> (Value, BTreeSet<&'static str>) {
     let mut hiding_methods: BTreeSet<&'static str> = BTreeSet::new();
     let kind = rng.u8(0..20);

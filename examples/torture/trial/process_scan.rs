@@ -1,6 +1,6 @@
-//! Looking at processes through `/proc`: who is there, whose they are, and whether they are gone.
+//! Inspects processes through `/proc`: which are running, which task they belong to, and whether they are gone.
 //!
-//! A process is known by its pid and its start time, so that a later one with the same pid is never taken for it.
+//! A process is identified by its PID and start time, so a later process with the same PID is never mistaken for it.
 
 use std::{
     collections::BTreeMap,
@@ -12,31 +12,31 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// The variable that every agent and its children carry: a list of task ids.
+/// The environment variable of every agent and its children: a list of task IDs.
 const TASK_MARKER: &[u8] = b"CONNECTOR_TASK_IDS=";
 
-/// How often the end of known processes is looked for.
+/// How often known processes are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
-/// What forks may slip through one look: looks find nothing for at least this long, three times at least, and meanwhile
-/// no chain gives a sign of life.
+/// A process that forks may escape one scan. So all scans must find nothing for at least this long, at least three
+/// scans are needed, and no chain may write to its mark in the meantime.
 pub(crate) const QUIET_PERIOD: Duration = Duration::from_millis(60);
 const MIN_SCANS: usize = 3;
-/// How long everything that is left may take to be killed.
+/// Time limit for killing all remaining processes.
 const CLEAR_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One process, beyond its pid.
+/// One process, identified by more than its PID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     started: u64,
 }
 
-/// A process as it was found.
+/// A process at the moment of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ProcessSnapshot {
     pub(crate) process: Process,
     pub(crate) parent: u32,
-    /// Its arguments, a space between two of them.
+    /// Its arguments, separated by spaces.
     pub(crate) args: String,
     environment: Vec<u8>,
 }
@@ -48,7 +48,7 @@ struct ProcStat {
     started: u64,
 }
 
-/// Every live process that is not older than this program, and not this program itself.
+/// Every live process that is not older than this program, except this program itself.
 pub(crate) fn live_processes() -> Vec<ProcessSnapshot> {
     let oldest = stat(process::id()).map_or(0, |stat| stat.started);
     let mut pids: Vec<u32> = fs::read_dir("/proc")
@@ -57,7 +57,7 @@ pub(crate) fn live_processes() -> Vec<ProcessSnapshot> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| *pid != process::id())
         .collect();
-    // The youngest first: they are the likeliest to be gone in a moment.
+    // The newest first, because they are the most likely to be gone in a moment.
     pids.sort_unstable_by(|a, b| b.cmp(a));
     pids.into_iter().filter_map(|pid| read_process(pid, oldest)).collect()
 }
@@ -66,18 +66,18 @@ fn read_process(pid: u32, oldest: u64) -> Option<ProcessSnapshot> {
     let stat = stat(pid).filter(|stat| stat.started >= oldest && stat.is_alive())?;
     let args = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let args = String::from_utf8_lossy(&args).trim_end_matches('\0').replace('\0', " ");
-    // Another user's, or gone by now.
+    // Not readable if the process belongs to another user or is gone.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     Some(ProcessSnapshot { process: Process { pid, started: stat.started }, parent: stat.parent, args, environment })
 }
 
 impl ProcessSnapshot {
-    /// Whether `text` stands in its arguments, or in the environment it was started with.
+    /// Whether its arguments or its initial environment contain `text`.
     pub(crate) fn mentions(&self, text: &str) -> bool {
         self.args.contains(text) || self.environment.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Whether it works for the task `id`, by its environment.
+    /// Whether it belongs to task `id`, according to its environment.
     pub(crate) fn works_for(&self, id: &str) -> bool {
         self.environment.split(|byte| *byte == 0).any(|variable| {
             let ids = variable.strip_prefix(TASK_MARKER);
@@ -94,31 +94,31 @@ impl std::fmt::Display for ProcessSnapshot {
 }
 
 impl Process {
-    /// Whether exactly this process is there and has not ended.
+    /// Whether exactly this process exists and has not ended.
     pub(crate) fn is_alive(self) -> bool {
         stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.is_alive())
     }
 
-    /// Kills exactly this process. The handle is taken before the start time is compared, so that the pid cannot pass
-    /// to another process in between.
+    /// Kills exactly this process. The handle is opened before the start time is compared, so the PID cannot be reused
+    /// in between.
     pub(crate) fn kill(self) {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return };
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
         if stat(self.pid).is_some_and(|stat| stat.started == self.started) {
-            // It may have ended meanwhile.
+            // It may have ended in the meantime.
             let _ = pidfd_send_signal(handle, Signal::KILL);
         }
     }
 }
 
 impl ProcStat {
-    /// A process whose first thread has ended looks like a zombie while its others run.
+    /// A process whose first thread has ended looks like a zombie while its other threads run.
     fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X') || self.threads > 1
     }
 }
 
-/// Reads `/proc/PID/stat`: `pid (name) state ppid …`, where the name may hold spaces and parentheses.
+/// Reads `/proc/PID/stat`: `pid (name) state ppid …`. The name may contain spaces and parentheses.
 fn stat(pid: u32) -> Option<ProcStat> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
@@ -131,8 +131,8 @@ fn stat(pid: u32) -> Option<ProcStat> {
     })
 }
 
-/// Everything that belongs to one task: its agent by the marker in its environment, children that have lost that by the
-/// mark in their arguments, and whoever was below its supervisor when it was looked at.
+/// The processes of one task: its agent, found by the marker in its environment, and children that have lost the
+/// marker, found by the mark in their arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskTree {
     pub(crate) id: String,
@@ -140,16 +140,15 @@ pub(crate) struct TaskTree {
 }
 
 impl TaskTree {
-    /// Who is there now.
+    /// The processes that are running now.
     pub(crate) fn members(&self) -> Vec<ProcessSnapshot> {
         let mut live_processes = live_processes();
         live_processes.retain(|snapshot| snapshot.args.contains(&self.mark) || snapshot.works_for(&self.id));
         live_processes
     }
 
-    /// Watches the tree, of which `known` is known, until nobody is left of it, and returns when that was. Known
-    /// processes are looked at every two milliseconds; new ones are looked for whenever none of them is left. `None`:
-    /// not within `timeout`.
+    /// Waits until no process of the tree is left, and returns when that happened; `None` if not within `timeout`.
+    /// Known processes are checked every two milliseconds; a scan for new ones begins when none of them is left.
     pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, timeout: Duration) -> Option<Instant> {
         let deadline = Instant::now() + timeout;
         let mut quiet: Option<QuietCheck> = None;
@@ -173,7 +172,7 @@ impl TaskTree {
     }
 }
 
-/// Finds out whether really nothing is left, in more than one look.
+/// Checks with several scans that really nothing is left.
 #[derive(Debug)]
 pub(crate) struct QuietCheck {
     mark: String,
@@ -183,12 +182,12 @@ pub(crate) struct QuietCheck {
 }
 
 impl QuietCheck {
-    /// From now on, for what has `mark` at the beginning of its mark.
+    /// Starts a check for processes whose mark begins with `mark`.
     pub(crate) fn begin(mark: &str) -> QuietCheck {
         QuietCheck { mark: mark.to_owned(), mark_contents: mark_contents(mark), since: Instant::now(), scans: 0 }
     }
 
-    /// Takes note of one look. Returns since when nothing was found, once that is certain.
+    /// Records one scan. Once it is certain that nothing is left, returns since when.
     pub(crate) fn record_scan(&mut self, found_nothing: bool) -> Option<Instant> {
         if !found_nothing {
             *self = QuietCheck::begin(&self.mark);
@@ -205,13 +204,13 @@ impl QuietCheck {
         Some(self.since)
     }
 
-    /// Whether a chain has gone on meanwhile.
+    /// Whether a chain has continued in the meantime.
     pub(crate) fn has_new_marks(&self) -> bool {
         mark_contents(&self.mark) != self.mark_contents
     }
 }
 
-/// What the chains wrote last, whose marks begin so: each member writes its pid.
+/// The latest entries of the chains whose marks begin with `mark`: each member writes its PID.
 fn mark_contents(mark: &str) -> BTreeMap<String, Vec<u8>> {
     let Some((directory, beginning)) = mark.rsplit_once('/') else { return BTreeMap::new() };
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -220,15 +219,15 @@ fn mark_contents(mark: &str) -> BTreeMap<String, Vec<u8>> {
     names.map(|name| (name.clone(), fs::read(format!("{directory}/{name}")).unwrap_or_default())).collect()
 }
 
-/// Kills everything that mentions a path below `directory`, until nothing is left, and says whether that is so. A chain
-/// ends when it cannot write into its directory, one of `marks`, any more.
+/// Kills everything that mentions a path below `directory`, until nothing is left. Returns whether that succeeded. A
+/// chain ends when it can no longer write to its directory, one of `marks`.
 pub(crate) fn clear(directory: &Path, marks: &[PathBuf]) -> bool {
     let text = format!("{}/", directory.display());
     let timeout = Instant::now() + CLEAR_TIMEOUT;
     let mut empty_since: Option<Instant> = None;
     loop {
         for marks in marks {
-            // It may be gone already.
+            // It may already be gone.
             let _ = fs::remove_dir_all(marks);
         }
         let left: Vec<ProcessSnapshot> =

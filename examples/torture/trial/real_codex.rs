@@ -1,4 +1,4 @@
-//! Real Codex, cancelled while its commands run. Its model is scripted: no login, no key, no bill.
+//! The real Codex, cancelled while its commands run. Its model is scripted: no login, no key, no bill.
 
 use std::{sync::Mutex, thread, time::Duration};
 
@@ -17,10 +17,10 @@ use super::{
     world::{ANSWER_TIMEOUT, Setup, World, within},
 };
 
-/// What Codex runs: one child in its session, one in a session of its own, and one that ignores SIGHUP.
+/// The command that Codex runs: one child in its session, one in a separate session, and one that ignores SIGHUP.
 const COMMAND: &str = "sleep 300 & setsid sleep 300 & nohup sleep 300 &";
 
-/// A Codex, and a model for it, for as long as this lives.
+/// A Codex and a model for it, both running as long as this value exists.
 pub(crate) struct RealCodex {
     pub(crate) setup: Setup,
     _model: ScriptedModel,
@@ -28,7 +28,7 @@ pub(crate) struct RealCodex {
 }
 
 impl RealCodex {
-    /// Installs Codex, if it is not there yet.
+    /// Installs Codex if necessary.
     pub(crate) fn new(setup: &Setup) -> Result<RealCodex, InstallProblem> {
         let program = codex::install(codex::NEWEST)?;
         let model = ScriptedModel::start();
@@ -38,10 +38,10 @@ impl RealCodex {
     }
 }
 
-/// Begins one task of Codex and cancels it.
+/// Starts one Codex task and cancels it.
 pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
-    // A command that returns, as in the wild, or one that still runs.
+    // Either a command that returns and leaves its children running, or one that is still running.
     let command = if rng.bool() { COMMAND.to_owned() } else { format!("{COMMAND} wait") };
     let plan = Plan::scripted(0, &[ScriptStep::Shell(command), ScriptStep::Hang]);
     let after = Duration::from_millis(rng.u64(0..1000));
@@ -52,7 +52,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let tree = TaskTree { id: id.clone(), mark: world.mark(0) };
     let sleepers = || tree.members().iter().filter(|seen| seen.args.ends_with("sleep 300")).count();
     if within(ANSWER_TIMEOUT, || (sleepers() >= 3).then_some(())).is_none() {
-        round.violation(format!("Codex does not run its command:\n{}", world.log(&id)));
+        round.violation(format!("Codex did not run its command:\n{}", world.log(&id)));
     }
     thread::sleep(after);
     let timing = Timing { name: "real Codex", limit: obeying_plan(round.context) };

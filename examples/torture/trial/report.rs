@@ -1,4 +1,4 @@
-//! What is told: progress, violations as they are found, and the table at the end.
+//! The output: progress, violations as they are found, and the table at the end.
 
 use std::{
     collections::BTreeMap,
@@ -10,28 +10,28 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Without a terminal there is a line this often.
+/// Without a terminal, a progress line is printed this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A kind of measured time, and the limits that it is held against.
+/// A kind of measured time, with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timing {
     /// Its line in the table.
     pub(crate) name: &'static str,
-    /// What is limited.
+    /// The limit for the times.
     pub(crate) limit: TimeBound,
 }
 
-/// What a series of times is held against.
+/// A limit for a series of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TimeBound {
-    /// Half of them are shorter.
+    /// At least half of them must be shorter.
     Median(Duration),
-    /// All of them are.
+    /// All of them must be shorter.
     Most(Duration),
 }
 
-/// Collects what happens in all threads.
+/// Collects results from all threads.
 #[derive(Debug)]
 pub(crate) struct TrialReport {
     bar: ProgressBar,
@@ -58,7 +58,7 @@ struct Tally {
 }
 
 impl TrialReport {
-    /// A report of so many rounds.
+    /// A report of this many rounds.
     pub(crate) fn new(rounds: u64) -> TrialReport {
         let bar = if io::stderr().is_terminal() { ProgressBar::new(rounds) } else { ProgressBar::hidden() };
         bar.set_length(rounds);
@@ -70,17 +70,17 @@ impl TrialReport {
 
     /// Prints a line that is not part of the table.
     pub(crate) fn say(&self, line: impl Display) {
-        // Whether anyone reads it does not matter.
+        // It does not matter if no one reads it.
         self.bar.suspend(|| drop(writeln!(io::stderr().lock(), "{line}")));
     }
 
-    /// Says what is going on now.
+    /// Shows what is being done now.
     pub(crate) fn begin(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
     }
 
-    /// Something is not as it should be.
+    /// Reports a violation.
     pub(crate) fn violation(&self, scenario: &'static str, text: String) {
         self.say(format_args!("VIOLATION in {text}"));
         let mut state = self.state();
@@ -88,7 +88,7 @@ impl TrialReport {
         state.violations.push(text);
     }
 
-    /// A round is over.
+    /// Records a finished round.
     pub(crate) fn round(&self, scenario: &'static str, tasks: u64, time: Duration) {
         self.bar.inc(1);
         let mut state = self.state();
@@ -106,24 +106,24 @@ impl TrialReport {
         }
     }
 
-    /// Counts something worth telling.
+    /// Counts something of interest.
     pub(crate) fn note(&self, what: impl Into<String>, count: u64) {
         *self.state().notes.entry(what.into()).or_default() += count;
     }
 
-    /// Keeps a measured time.
+    /// Records a measured time.
     pub(crate) fn time(&self, timing: Timing, time: Duration) {
         self.state().times.entry(timing).or_default().push(time);
     }
 
-    /// The times that are over their limit, in words.
+    /// The times that exceed their limits, as text.
     pub(crate) fn slow(&self) -> Vec<String> {
         let mut state = self.state();
         let slow = state.times.iter_mut().filter_map(|(timing, times)| {
             times.sort_unstable();
             let (what, time, limit) = match timing.limit {
-                TimeBound::Median(limit) => ("median", part(times, 0.5), limit),
-                TimeBound::Most(limit) => ("longest", part(times, 1.0), limit),
+                TimeBound::Median(limit) => ("median", quantile(times, 0.5), limit),
+                TimeBound::Most(limit) => ("longest", quantile(times, 1.0), limit),
             };
             (time > limit).then(|| {
                 format!("{}: the {what} is {} ms, the limit {} ms", timing.name, time.as_millis(), limit.as_millis())
@@ -136,7 +136,7 @@ impl TrialReport {
         self.state().violations.len()
     }
 
-    /// The table of everything.
+    /// The table of all results.
     pub(crate) fn table(&self) -> String {
         self.bar.finish_and_clear();
         let mut state = self.state();
@@ -153,7 +153,7 @@ impl TrialReport {
         ));
         for (timing, times) in &mut state.times {
             times.sort_unstable();
-            let [min, median, p99, max] = [0.0, 0.5, 0.99, 1.0].map(|share| part(times, share).as_millis());
+            let [min, median, p99, max] = [0.0, 0.5, 0.99, 1.0].map(|share| quantile(times, share).as_millis());
             let (name, count) = (timing.name, times.len());
             line(format_args!("{name:<34}{count:>8}{min:>8}{median:>8}{p99:>8}{max:>8}"));
         }
@@ -170,10 +170,10 @@ impl TrialReport {
 }
 
 /// The time below which this share of the sorted times lies.
-fn part(sorted: &[Duration], share: f64) -> Duration {
-    // No float is out of range: the share is at most one.
+fn quantile(sorted: &[Duration], share: f64) -> Duration {
+    // The result is always in range, because the share is at most one.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between 0 and the length")]
-    #[expect(clippy::cast_precision_loss, reason = "nobody measures 2^52 times")]
+    #[expect(clippy::cast_precision_loss, reason = "there are never 2^52 times")]
     let at = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
     sorted.get(at).copied().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! One round of a scenario: its seed, its violations, and what everyone shares.
+//! One round of a scenario: its seed, its violations, and the data shared by all rounds.
 
 use std::{
     any::Any,
@@ -12,26 +12,26 @@ use fastrand::Rng;
 
 use super::{report::TrialReport, world::Setup};
 
-/// What all rounds share.
+/// Data shared by all rounds.
 #[derive(Debug)]
 pub(crate) struct TortureContext {
     pub(crate) report: TrialReport,
     pub(crate) seed: u64,
-    /// Where each round has its world.
+    /// The parent directory of the rounds' worlds.
     pub(crate) directory: PathBuf,
     pub(crate) setup: Setup,
-    /// How long a stubborn agent has until SIGTERM, and then until SIGKILL.
+    /// How long a stubborn agent has until SIGTERM, and then again until SIGKILL.
     pub(crate) grace: Duration,
-    /// Whether trees are held by something that nothing can leave.
+    /// Whether each process tree is in a cgroup.
     pub(crate) has_cgroup: bool,
-    /// Measured times may be so much longer.
+    /// The factor by which time limits are extended.
     pub(crate) factor: f64,
-    /// How many servers share a home.
+    /// The number of servers that share a home.
     pub(crate) windows: usize,
 }
 
 impl TortureContext {
-    /// How long a tree may live once SIGINT was sent, when nothing in it obeys.
+    /// How long a tree may live after SIGINT if nothing in it obeys.
     pub(crate) fn longest_stop(&self) -> Duration {
         2 * self.grace
     }
@@ -43,7 +43,7 @@ pub(crate) struct Round<'a> {
     pub(crate) context: &'a TortureContext,
     pub(crate) scenario: &'static str,
     pub(crate) number: usize,
-    /// Where its world is.
+    /// The directory of its world.
     pub(crate) directory: PathBuf,
     violations: AtomicU64,
     tasks: AtomicU64,
@@ -55,15 +55,16 @@ impl Round<'_> {
         Round { context, scenario, number, directory, violations: AtomicU64::new(0), tasks: AtomicU64::new(0) }
     }
 
-    /// A generator that only seed, scenario and number decide, and `part`, so that threads have one each.
+    /// A generator that depends only on the seed, the scenario, the number, and `part`, so that each thread has its
+    /// own.
     pub(crate) fn rng(&self, part: u64) -> Rng {
         let text = format!("{} {} {} {part}", self.context.seed, self.scenario, self.number);
-        // FNV-1a: the same everywhere and always, which std's hashers do not promise.
+        // FNV-1a gives the same result everywhere and always, which std's hashers do not promise.
         let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211);
         Rng::with_seed(text.bytes().fold(14_695_981_039_346_656_037, fold))
     }
 
-    /// Something is not as it should be.
+    /// Reports a violation.
     pub(crate) fn violation(&self, text: impl AsRef<str>) {
         self.violations.fetch_add(1, Ordering::Relaxed);
         let text = format!(
@@ -77,7 +78,7 @@ impl Round<'_> {
         self.context.report.violation(self.scenario, text);
     }
 
-    /// So many tasks were begun.
+    /// Counts tasks that were started.
     pub(crate) fn begun(&self, tasks: usize) {
         self.tasks.fetch_add(u64::try_from(tasks).unwrap_or_default(), Ordering::Relaxed);
     }
@@ -90,18 +91,17 @@ impl Round<'_> {
         self.violations.load(Ordering::Relaxed) == 0
     }
 
-    /// Runs a part of it. A panic, by which the test support says that the server does not do as it should, is a
-    /// violation.
+    /// Runs a part of the round. The test support panics if the server misbehaves; that is a violation.
     pub(crate) fn guarded<T>(&self, what: &str, part: impl FnOnce() -> T) -> Option<T> {
         let result = panic::catch_unwind(AssertUnwindSafe(part));
         result.map_err(|panic| self.violation(format!("{what}: {}", message(&*panic)))).ok()
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
 }
 
 /// The last lines of a file, for a violation.

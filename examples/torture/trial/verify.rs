@@ -1,4 +1,4 @@
-//! What has to be true after a round, by the process table and the files alone.
+//! The conditions that must hold after a round, checked with only the process table and the files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ use super::{
     world::{ANSWER_TIMEOUT, POLL_INTERVAL, World, names_in, within},
 };
 
-/// How long a process may take to be gone that was killed a moment ago.
+/// How long a killed process may take to disappear.
 const DYING_TIME: Duration = Duration::from_millis(500);
 
-/// How a task can end.
+/// The ways in which a task can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TaskOutcome {
     Completed,
@@ -30,7 +30,7 @@ pub(crate) enum TaskOutcome {
 }
 
 impl TaskOutcome {
-    /// What a record says; `None` when that is none of the documented ends.
+    /// The outcome in a record; `None` if it is not a documented one.
     pub(crate) fn of(record: &Value) -> Option<TaskOutcome> {
         let reason = record["failureReason"].as_str();
         match (record["status"].as_str()?, reason) {
@@ -45,28 +45,28 @@ impl TaskOutcome {
     }
 }
 
-/// One task, and what may have become of it.
+/// One task, and its possible outcomes.
 #[derive(Debug, Clone)]
 pub(crate) struct Expected<'a> {
     pub(crate) plan: &'a Plan,
-    /// Its id, where the server told us one: then there is such a task.
+    /// Its ID, if the server announced one; then the task must exist.
     pub(crate) id: Option<String>,
-    /// Where two things raced, there are several.
+    /// Several if there was a race.
     pub(crate) outcomes: Vec<TaskOutcome>,
-    /// What was done to it, for a violation.
+    /// Everything that was done to it, for a violation.
     pub(crate) story: String,
 }
 
-/// What was done to those who write files.
+/// Everything that was done to the processes that write files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Writers {
-    /// Some were killed, and may have left what they were writing.
+    /// Some were killed, and may have left unfinished files.
     pub(crate) were_killed: bool,
-    /// Ids of supervisors that were killed: those without a record were killed before there was a task.
+    /// The IDs of killed supervisors. If there is no record, the supervisor was killed before the task existed.
     pub(crate) killed: BTreeSet<String>,
 }
 
-/// Waits until every task in this world has ended, and says what is wrong then.
+/// Waits until every task in this world has ended, and then reports everything that is wrong.
 pub(crate) fn verify(round: &Round<'_>, world: &World, expected: &[Expected<'_>], writers: &Writers) {
     wait_for_the_end(round, world, writers);
     check_no_process_is_left(round, world);
@@ -77,14 +77,14 @@ pub(crate) fn verify(round: &Round<'_>, world: &World, expected: &[Expected<'_>]
     for (id, record) in &records {
         let prompt = record["task"].as_str().unwrap_or_default();
         if !expected.iter().any(|task| task.plan.wrote(prompt)) {
-            round.violation(format!("nobody asked for the task {id}: {record}"));
+            round.violation(format!("nobody started task {id}: {record}"));
         }
     }
     index(round, world, &records);
     leftovers(round, world, writers);
 }
 
-/// Waits until no task has a run directory any more: then each of them has ended and is in the index.
+/// Waits until no task has a run directory: then each task has ended and is in the index.
 fn wait_for_the_end(round: &Round<'_>, world: &World, writers: &Writers) {
     let open = || -> Vec<String> {
         let recorded: BTreeSet<String> = world.recorded().into_iter().collect();
@@ -99,21 +99,21 @@ fn wait_for_the_end(round: &Round<'_>, world: &World, writers: &Writers) {
                 Some(Err(problem)) => problem,
                 None => "no record".to_owned(),
             };
-            round.violation(format!("the task {id} does not end; its record: {status}\n{}", world.log(&id)));
+            round.violation(format!("task {id} does not end; its record: {status}\n{}", world.log(&id)));
         }
     }
 }
 
-/// Every process of a task has to be gone when the task has ended. Servers may be there.
+/// Checks that no process of an ended task is left. Servers may still run.
 fn check_no_process_is_left(round: &Round<'_>, world: &World) {
     let scan = || {
         let mut left = world.processes();
-        // A server has neither a role nor a task.
+        // A server has neither a role nor a task in its arguments.
         left.retain(|seen| seen.args.contains(" supervise ") || !seen.args.contains("--data-dir"));
         left
     };
     let quiet = QuietCheck::begin(&format!("{}/", world.marks().display()));
-    // What was killed a moment ago may still be dying; what goes on shows itself within that time too.
+    // A killed process may still be dying; a process that continues shows itself within this time too.
     let mut left = scan();
     let deadline = Instant::now() + DYING_TIME;
     while !left.is_empty() && Instant::now() < deadline {
@@ -126,17 +126,17 @@ fn check_no_process_is_left(round: &Round<'_>, world: &World) {
     if left.is_empty()
         && (quiet.has_new_marks() || within(QUIET_PERIOD, || quiet.has_new_marks().then_some(())).is_some())
     {
-        round.violation("a chain of processes goes on, too fast to be seen");
+        round.violation("a chain of processes continues, too fast to be scanned");
     }
 }
 
-/// Every record of the world, by id.
+/// Every record of the world, by ID.
 fn records(round: &Round<'_>, world: &World) -> BTreeMap<String, Value> {
     let mut records = BTreeMap::new();
     for id in world.recorded() {
         match world.record(&id) {
             Some(Ok(record)) if record["id"] == id.as_str() => drop(records.insert(id, record)),
-            Some(Ok(record)) => round.violation(format!("the record of {id} is another's: {record}")),
+            Some(Ok(record)) => round.violation(format!("the record of {id} has another ID: {record}")),
             Some(Err(problem)) => round.violation(problem),
             None => round.violation(format!("the record of {id} is gone")),
         }
@@ -144,7 +144,7 @@ fn records(round: &Round<'_>, world: &World) -> BTreeMap<String, Value> {
     records
 }
 
-/// Holds one task against what was done to it.
+/// Compares one task with what was done to it.
 fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, task: &Expected<'_>) {
     let mut own = records.iter().filter(|(_, record)| task.plan.wrote(record["task"].as_str().unwrap_or_default()));
     let (found, second) = (own.next(), own.next());
@@ -154,17 +154,17 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     }
     let Some((id, record)) = found else {
         if let Some(id) = &task.id {
-            round.violation(format!("{name} is lost: the server gave it the id {id}, and there is no record"));
+            round.violation(format!("{name} is lost: the server gave it the ID {id}, but there is no record"));
         }
         return;
     };
     if task.id.as_ref().is_some_and(|announced| announced != id) {
-        round.violation(format!("{name} is {id} by its record, and {:?} by the server's answer", task.id));
+        round.violation(format!("{name} has the ID {id} in its record, but {:?} in the server's answer", task.id));
     }
     let outcome = TaskOutcome::of(record);
     if !outcome.is_some_and(|outcome| task.outcomes.contains(&outcome)) {
         round.violation(format!(
-            "{name} ended as {outcome:?}, and may have ended as {:?}\nstatus {}, reason {}, the agent said {}\n{}",
+            "{name} ended as {outcome:?}, but only {:?} are possible\nstatus {}, reason {}, the agent said {}\n{}",
             task.outcomes,
             record["status"],
             record["failureReason"],
@@ -174,7 +174,7 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     }
     let log = world.log(id);
     if !log.contains("END: ") {
-        round.violation(format!("the log of {name}, {id}, has no end:\n{log}"));
+        round.violation(format!("the log of {name}, {id}, has no END line:\n{log}"));
     }
     if outcome == Some(TaskOutcome::Completed) {
         let result = fs::read_to_string(world.data().join("logs").join(format!("{id}.result"))).unwrap_or_default();
@@ -184,17 +184,19 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     }
 }
 
-/// The index has one entry for each record, with the same end.
+/// Checks that the index has one entry for each record, with the same outcome.
 fn index(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>) {
     let content = fs::read(world.data().join("tasks.json")).unwrap_or_default();
     let index: BTreeMap<String, Value> = match serde_json::from_slice(&content) {
         Ok(index) => index,
         Err(_) if content.is_empty() && records.is_empty() => BTreeMap::new(),
-        Err(problem) => return round.violation(format!("tasks.json ({} bytes) is no index: {problem}", content.len())),
+        Err(problem) => {
+            return round.violation(format!("tasks.json ({} bytes) is not an index: {problem}", content.len()));
+        }
     };
     for (id, record) in records {
         match index.get(id) {
-            None => round.violation(format!("the task {id} ({}) is not in tasks.json", record["status"])),
+            None => round.violation(format!("task {id} ({}) is not in tasks.json", record["status"])),
             Some(entry) if ["status", "failureReason", "completedAt"].iter().any(|key| entry[key] != record[key]) => {
                 round.violation(format!(
                     "tasks.json says of {id}: {} {}; its record: {} {}",
@@ -205,11 +207,11 @@ fn index(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>) {
         }
     }
     for id in index.keys().filter(|id| !records.contains_key(*id)) {
-        round.violation(format!("tasks.json lists {id}, of which there is no record"));
+        round.violation(format!("tasks.json lists {id}, but there is no record of it"));
     }
 }
 
-/// Files that should not be there.
+/// Checks that no unexpected files are left.
 fn leftovers(round: &Round<'_>, world: &World, writers: &Writers) {
     let data = world.data();
     for directory in [data.clone(), data.join("logs"), data.join("run")] {

@@ -1,4 +1,4 @@
-//! Many servers on one home, each with a user in a hurry, while a reader hammers the index.
+//! Many servers on one home, each with a hasty user, while a reader reads the index continuously.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,10 +24,10 @@ use super::{
     world::World,
 };
 
-/// The longest that a short task takes by itself.
+/// Maximum duration of a short task that runs undisturbed.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What all windows know.
+/// State shared by all windows.
 #[derive(Default)]
 struct WindowsState {
     tasks: Mutex<Vec<StartedTask>>,
@@ -41,7 +41,7 @@ struct StartedTask {
     cancelled: bool,
 }
 
-/// Lets the windows loose.
+/// Starts all windows.
 pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations: usize) {
     let shared = WindowsState::default();
     thread::scope(|scope| {
@@ -61,7 +61,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
                 })
             })
             .collect();
-        // The servers stay until all tasks have ended, which their own end would interrupt.
+        // The servers keep running until all tasks have ended, because their exit would interrupt the tasks.
         let mut servers: Vec<McpServer> =
             windows.into_iter().filter_map(|window| window.join().ok().flatten()).collect();
         if let Some(server) = servers.first_mut() {
@@ -72,19 +72,19 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
         let expected: Vec<Expected<'_>> = tasks.iter().map(expected).collect();
         verify(round, world, &expected, &Writers::default());
         shared.is_over.store(true, Ordering::Relaxed);
-        // A panic of it is a violation already.
+        // If it panicked, that was already reported as a violation.
         let _ = reader.join();
     });
 }
 
-/// Does one thing that a user might.
+/// Performs one random action of a user.
 fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsState) {
     round.context.report.note("operations", 1);
     match rng.u8(0..10) {
         0..4 => begin(world, server, rng, shared),
         4..7 => {
             let Some((id, _)) = any(rng, shared, |_| true) else { return };
-            // What was final before the question was asked is final in the answer.
+            // If the task had ended before the call, the answer must show the final status.
             let before = world.record(&id);
             let answer = server.call("codex_status", json!({"taskId": id, "tailLines": rng.u64(1..100)}), |_| {});
             let after = world.record(&id);
@@ -116,11 +116,11 @@ fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsS
     shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(StartedTask { plan, id, cancelled: false });
 }
 
-/// A task that is known to any window.
+/// A random task of any window.
 fn any(rng: &mut Rng, shared: &WindowsState, wanted: impl Fn(&StartedTask) -> bool) -> Option<(String, usize)> {
     let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
     let tasks: Vec<&StartedTask> = tasks.iter().filter(|task| wanted(task)).collect();
-    // The newest are the likeliest to be running.
+    // The newest tasks are the most likely to be running.
     let newest = tasks.len().min(if rng.bool() { 8 } else { usize::MAX });
     let task = tasks.get(tasks.len().checked_sub(1 + rng.usize(0..newest.max(1)))?)?;
     Some((task.id.clone(), task.plan.number))
@@ -138,7 +138,7 @@ fn cancel(round: &Round<'_>, server: &mut McpServer, id: &str) {
     }
 }
 
-/// Holds the answer about a task against its record before and after.
+/// Compares an answer about a task with its record before and after the call.
 fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 2], answer: &ToolAnswer) {
     let status = answer.text.split_once("**Status:**").and_then(|(_, rest)| rest.lines().next()).map(str::trim);
     let allowed: Vec<String> = around
@@ -154,7 +154,7 @@ fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 
     }
 }
 
-/// What does not end by itself is cancelled by one window, whichever began it.
+/// Cancels all tasks that do not end by themselves, from one window, whichever window started them.
 fn cancel_endless_tasks(round: &Round<'_>, server: &mut McpServer, shared: &WindowsState) {
     let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
     for task in
@@ -176,20 +176,21 @@ fn expected(task: &StartedTask) -> Expected<'_> {
     Expected { plan: &task.plan, id: Some(task.id.clone()), outcomes, story }
 }
 
-/// As much of an entry of the index as the reader looks at.
+/// The part of an index entry that the reader needs.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 struct IndexEntry {
     status: String,
 }
 
-/// Reads the index as fast as it can. It is whole each time, loses nothing, and what has ended stays as it is.
+/// Reads the index continuously. Each time, it must be complete, no entry may be lost, and ended tasks must not
+/// change.
 fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
     let path = world.data().join("tasks.json");
     let mut last: BTreeMap<String, IndexEntry> = BTreeMap::new();
     let mut ended_ids: BTreeSet<String> = BTreeSet::new();
     let mut reads = 0;
     while !is_over.load(Ordering::Relaxed) {
-        // Not there yet.
+        // The file does not exist yet.
         let Ok(content) = fs::read(&path) else { continue };
         reads += 1;
         let index: BTreeMap<String, IndexEntry> = match serde_json::from_slice(&content) {

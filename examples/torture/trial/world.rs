@@ -1,4 +1,4 @@
-//! One round's home: a data directory, servers in it, and marks by which all that was started is found.
+//! The home of one round: a data directory, its servers, and marks by which all started processes are found.
 
 use std::{
     fs,
@@ -17,25 +17,25 @@ use super::{
     process_scan::{self, ProcessSnapshot},
 };
 
-/// Long enough for anything that is going to happen on a busy machine.
+/// Long enough for any expected event on a busy machine.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often files are looked at.
+/// How often files are checked.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What the servers of a world are started with.
+/// The settings with which the servers of a world are started.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     /// The program of the `codex` backend.
     pub(crate) codex: PathBuf,
-    /// Further settings, as `--set` takes them.
+    /// Additional settings in the form of `--set`.
     pub(crate) settings: Vec<String>,
-    /// Further variables.
+    /// Additional environment variables.
     pub(crate) variables: Vec<(String, String)>,
     /// The agents' working directory.
     pub(crate) project: PathBuf,
 }
 
-/// A home of its own. Every process that is started in it has the path in its environment or its arguments.
+/// A separate home. Every process started in it has its path in the environment or the arguments.
 #[derive(Debug)]
 pub(crate) struct World {
     dir: PathBuf,
@@ -43,7 +43,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Makes the home `dir`.
+    /// Creates the home `dir`.
     pub(crate) fn new(dir: PathBuf, setup: Setup) -> World {
         for part in ["home", "marks"] {
             fs::create_dir_all(dir.join(part)).expect("the temporary directory is writable");
@@ -63,12 +63,12 @@ impl World {
         self.dir.join("marks")
     }
 
-    /// What stands in the arguments of every child of task `number` that hides.
+    /// Text in the arguments of every hiding child of task `number`.
     pub(crate) fn mark(&self, number: usize) -> String {
         format!("{}/t{number}.", self.marks().display())
     }
 
-    /// This program as codex-connector, in this world and with nothing else in its environment.
+    /// This program as codex-connector, in this world, with a minimal environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(this_program());
         command.arg("--data-dir").arg(self.data()).args(args);
@@ -82,17 +82,17 @@ impl World {
         command
     }
 
-    /// A server, ready for calls.
+    /// A server that is ready for calls.
     pub(crate) fn server(&self) -> McpServer {
         self.server_with(&[])
     }
 
-    /// A server with further arguments.
+    /// A server with additional arguments.
     pub(crate) fn server_with(&self, args: &[&str]) -> McpServer {
         let mut server = {
             let is_over = IS_OVER.lock().unwrap_or_else(PoisonError::into_inner);
             if *is_over {
-                // With the lock, so that all others wait too.
+                // This thread keeps the lock, so that all other threads wait too.
                 loop {
                     thread::park();
                 }
@@ -103,7 +103,7 @@ impl World {
         server
     }
 
-    /// Arguments for `codex_agent` that begin this plan.
+    /// The arguments of a `codex_agent` call that starts this plan.
     pub(crate) fn arguments(&self, plan: &Plan) -> Value {
         let mut arguments = json!({"task": plan.prompt(), "workingDirectory": self.setup.project, "async": true});
         if let Some(limit) = plan.timeout {
@@ -117,13 +117,13 @@ impl World {
         String::from_utf8_lossy(&log.unwrap_or_default()).into_owned()
     }
 
-    /// The task's record, if there is one. It is replaced in one step, so that half of one is a violation.
+    /// The task's record, if there is one. A record is replaced in one step, so an incomplete one is a violation.
     pub(crate) fn record(&self, id: &str) -> Option<Result<Value, String>> {
         let content = fs::read(self.data().join("logs").join(format!("{id}.debug.json"))).ok()?;
-        Some(serde_json::from_slice(&content).map_err(|problem| format!("the record of {id} is no JSON: {problem}")))
+        Some(serde_json::from_slice(&content).map_err(|problem| format!("the record of {id} is not JSON: {problem}")))
     }
 
-    /// The ids that have a record.
+    /// The IDs of the tasks that have a record.
     pub(crate) fn recorded(&self) -> Vec<String> {
         names_in(&self.data().join("logs"))
             .iter()
@@ -131,18 +131,18 @@ impl World {
             .collect()
     }
 
-    /// The ids that have a run directory.
+    /// The IDs of the tasks that have a run directory.
     pub(crate) fn running(&self) -> Vec<String> {
         names_in(&self.data().join("run"))
     }
 
-    /// Everything that runs in this world, servers included.
+    /// Every process that runs in this world, including servers.
     pub(crate) fn processes(&self) -> Vec<ProcessSnapshot> {
         let path = format!("{}/", self.dir.display());
         process_scan::live_processes().into_iter().filter(|seen| seen.mentions(&path)).collect()
     }
 
-    /// The supervisors that run in this world, with the ids of their tasks.
+    /// The supervisors that run in this world, with the IDs of their tasks.
     pub(crate) fn supervisors(&self) -> Vec<(String, ProcessSnapshot)> {
         let supervisors = self.processes().into_iter().filter_map(|seen| {
             let id = seen.args.split(' ').skip_while(|word| *word != "supervise").nth(1)?.to_owned();
@@ -152,15 +152,15 @@ impl World {
     }
 }
 
-/// Whether this program is about to end. Held while a server is started.
+/// Whether this program is about to exit. Locked while a server is started.
 static IS_OVER: Mutex<bool> = Mutex::new(false);
 
-/// From now on whoever would start a server waits for ever: this program is about to end.
+/// Blocks every thread that tries to start a server from now on, because this program is about to exit.
 pub(crate) fn stop_starting_tasks() {
     *IS_OVER.lock().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
-/// The names of the files in a directory, which need not be there.
+/// The names of the files in a directory; empty if it does not exist.
 pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
@@ -171,7 +171,7 @@ pub(crate) fn this_program() -> PathBuf {
     std::env::current_exe().expect("a running program has a path")
 }
 
-/// Looks again and again until `find` finds something; `None` when it found nothing within `timeout`.
+/// Calls `find` repeatedly until it returns a value; `None` if it returned none within `timeout`.
 pub(crate) fn within<T>(timeout: Duration, mut find: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + timeout;
     loop {

@@ -1,16 +1,16 @@
-//! Ceilings as they are written, and what comes of them.
+//! Ceilings as users write them, and the resulting rules.
 
 use super::*;
 
 fn ceiling<'a>(config: &'a Config, backend: &str) -> &'a Ceiling {
-    config.ceilings.get(&BackendName::new(backend).expect("a good name")).expect("the backend is configured")
+    config.ceilings.get(&BackendName::new(backend).expect("the name is valid")).expect("the backend is configured")
 }
 
 #[test]
 fn there_is_no_ceiling_by_default() {
     let config = Case::new().config();
-    let found = ceiling(&config, "codex").clone();
-    assert_eq!(Ceiling { origins: BTreeMap::new(), ..found }, Ceiling::default());
+    let default = ceiling(&config, "codex").clone();
+    assert_eq!(Ceiling { origins: BTreeMap::new(), ..default }, Ceiling::default());
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_backends_own_rule_replaces_the_common_one_in_any_layer() {
     assert_eq!((fast.sandbox, fast.timeout, fast.roots.len()), (Sandbox::DangerFullAccess, None, 0));
     assert_eq!(fast.models[0].0, "m");
     for backend in ["codex", "fast"] {
-        assert!(settings(&config, backend).get("ceiling").is_none(), "a kind does not know of ceilings");
+        assert!(settings(&config, backend).get("ceiling").is_none(), "a kind never sees the ceiling");
     }
 }
 
@@ -58,25 +58,26 @@ fn an_invalid_ceiling_is_reported_in_any_layer() {
         for (rule, expected) in [
             (
                 "sandbox = 'full'",
-                r#".sandbox` is `"full"`; allowed: `read-only`, `workspace-write`, `danger-full-access`"#,
+                r#"invalid value `"full"` for `KEY.sandbox`: expected one of `read-only`, `workspace-write`, `danger-full-access`"#,
             ),
-            ("sandbx = 'read-only'", &format!(".sandbx` is no key; did you mean `{key}.sandbox`?")),
-            ("roots = '/srv'", r#".roots` is `"/srv"`; allowed: a list, such as `["a", "b"]`"#),
+            ("sandbx = 'read-only'", "unknown key `KEY.sandbx`; did you mean `KEY.sandbox`?"),
+            ("roots = '/srv'", r#"invalid value `"/srv"` for `KEY.roots`: expected a list, such as `["a", "b"]`"#),
             (
                 "roots = ['/srv', 'src']",
-                r#".roots` is `["/srv","src"]`, in which `src` is a relative path; allowed: absolute paths, and such as begin with `~/`"#,
+                r#"invalid value `["/srv","src"]` for `KEY.roots`: `src` must be an absolute path or start with `~/`"#,
             ),
-            ("timeout = 30", r#".timeout` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`"#),
-            ("models = [5]", r#".models` is `[5]`; allowed: a list, such as `["a", "b"]`"#),
+            (
+                "timeout = 30",
+                r#"invalid value `30` for `KEY.timeout`: missing unit; expected for example `"30s"` or `"2m"`"#,
+            ),
+            ("models = [5]", r#"invalid value `[5]` for `KEY.models`: expected a list, such as `["a", "b"]`"#),
         ] {
+            let expected = expected.replace("KEY", key);
             let another = "[backends.fast]\nkind = 'codex'\n";
             let case = Case::new().file(format!("{section} = {{{rule}}}\n{another}"));
             let message = case.problems();
-            assert!(
-                message.starts_with(&format!("~/.codex-connector/config.toml: `{key}{expected}\nnext: ")),
-                "{message}"
-            );
-            assert_eq!(message.lines().count(), 2, "it is told once:\n{message}");
+            assert!(message.starts_with(&format!("~/.codex-connector/config.toml: {expected}\nnext: ")), "{message}");
+            assert_eq!(message.lines().count(), 2, "the problem is reported once:\n{message}");
         }
     }
 }
@@ -86,5 +87,5 @@ fn a_root_below_home_requires_a_home_directory() {
     let mut case = Case::new().file("").set("ceiling.roots=['~/work']").set("data_dir=/data");
     case.overrides.config_file = Some(case.path());
     case.environment.clear();
-    assert!(case.problems().starts_with("no home directory for `ceiling.roots`"), "{}", case.problems());
+    assert!(case.problems().starts_with("cannot find the home directory for `ceiling.roots`"), "{}", case.problems());
 }

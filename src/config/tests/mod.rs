@@ -1,4 +1,4 @@
-//! What a user writes, and what comes of it.
+//! Settings as users write them, and the resulting configuration.
 
 mod agreement;
 mod ceilings;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
 
-/// A kind that takes the keys of `[backends.codex]`, and runs nothing.
+/// Defines a backend kind that only reads its settings.
 macro_rules! kind {
     ($kind:ident, $word:literal, needs $needs:expr, $settings:ty, $schema:expr) => {
         #[derive(Debug)]
@@ -45,7 +45,7 @@ macro_rules! kind {
                 &self.0
             }
             fn settings(&self) -> &ProgramSettings {
-                unreachable!("configuration runs nothing")
+                unreachable!("loading a configuration runs nothing")
             }
             fn program(&self) -> &str {
                 $word
@@ -66,7 +66,7 @@ macro_rules! kind {
                 Err(Unsupported::Value { parameter: "task", why: String::new() })
             }
             fn session(&self, _: &AgentRequest) -> Box<dyn AgentSession> {
-                unreachable!("configuration runs nothing")
+                unreachable!("loading a configuration runs nothing")
             }
         }
     };
@@ -74,7 +74,7 @@ macro_rules! kind {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only read")]
+#[expect(dead_code, reason = "only deserialized")]
 struct TestCodexSettings {
     program: Option<String>,
     model: Option<String>,
@@ -88,7 +88,7 @@ struct TestCodexSettings {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only read")]
+#[expect(dead_code, reason = "only deserialized")]
 struct TestPlainSettings {
     program: String,
 }
@@ -124,7 +124,7 @@ fn registry() -> Registry {
     registry
 }
 
-/// A home directory with a file in it, an environment and flags.
+/// One configuration: a home directory with the user's file, an environment and flags.
 struct Case {
     home: tempfile::TempDir,
     environment: Vec<(OsString, OsString)>,
@@ -133,7 +133,7 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let home = tempfile::tempdir().expect("a directory for the test");
+        let home = tempfile::tempdir().expect("a temporary directory can be created");
         let environment = vec![("HOME".into(), home.path().into())];
         Self { home, environment, overrides: Overrides::default() }
     }
@@ -163,18 +163,18 @@ impl Case {
     }
 
     fn config(&self) -> Config {
-        self.load().expect("these settings are right")
+        self.load().expect("these settings are valid")
     }
 
-    /// What is said about settings that are wrong, the home directory written as `~`.
+    /// The problems in these settings, with `~` for the home directory.
     fn problems(&self) -> String {
-        let problems = self.load().expect_err("these settings are wrong");
+        let problems = self.load().expect_err("these settings are invalid");
         problems.to_string().replace(&self.home.path().display().to_string(), "~")
     }
 }
 
 fn settings<'a>(config: &'a Config, backend: &str) -> &'a Value {
-    let name = BackendName::new(backend).expect("a good name");
+    let name = BackendName::new(backend).expect("the name is valid");
     &config.backends.get(&name).expect("the backend is configured").settings
 }
 
@@ -221,7 +221,7 @@ fn a_stronger_layer_wins_key_by_key() {
         .variable("CODEX_CONNECTOR_TASKS__KEEP_EVENTS", "true")
         .set("tasks.default_timeout=300s");
     let config = case.config();
-    let seconds = |length: Duration| length.as_secs();
+    let seconds = |duration: Duration| duration.as_secs();
     assert_eq!(seconds(config.policy.heartbeat), 1);
     assert_eq!(seconds(config.policy.stall_warning), 20);
     assert_eq!(config.policy.timeout.map(seconds), Some(300));
@@ -265,7 +265,7 @@ fn claudes_secrets_are_removed_for_every_backend_unless_configured_otherwise() {
     let fast = &settings(&config, "fast")["env"];
     assert_eq!((&fast["remove"], &fast["set"]), (&removed, &json!({"A": "own", "B": "common"})));
     assert_eq!(settings(&config, "open")["env"]["remove"], json!([]));
-    assert_eq!(settings(&config, "plain"), &json!({"program": "p"}), "a kind without `env` is left alone");
+    assert_eq!(settings(&config, "plain"), &json!({"program": "p"}), "a kind without `env` gets no rules");
 }
 
 #[test]
@@ -275,13 +275,13 @@ fn variables_that_a_kind_needs_are_removed_only_by_the_backends_own_rules() {
          [backends.own]\nkind = 'needy'\nenv = {remove = ['ANTHROPIC_API_KEY'], pass = []}\n",
     );
     let config = Config::load(&case.overrides, &registry_with_needy_kind(), case.environment.iter().cloned())
-        .expect("all is right");
+        .expect("these settings are valid");
     let passed = |backend: &str| {
         let rules: EnvRules =
-            serde_json::from_value(settings(&config, backend)["env"].clone()).expect("they are rules");
-        let ours = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDECODE", "HOME"];
-        let theirs = rules.apply(ours.map(|name| (name.into(), "x".into())));
-        let names = theirs.into_keys().map(|name| name.into_string().expect("it is one of ours"));
+            serde_json::from_value(settings(&config, backend)["env"].clone()).expect("the rules are valid");
+        let server_variables = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDECODE", "HOME"];
+        let passed = rules.apply(server_variables.map(|name| (name.into(), "x".into())));
+        let names = passed.into_keys().map(|name| name.into_string().expect("these names are UTF-8"));
         names.filter(|name| !name.starts_with("GIT_")).collect::<Vec<_>>()
     };
     assert_eq!(passed("common"), ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "HOME"]);
@@ -293,8 +293,8 @@ fn variables_that_a_kind_needs_are_removed_only_by_the_backends_own_rules() {
 fn the_variables_that_a_kind_needs_are_not_a_setting() {
     let case = Case::new().file("[backends.common]\nkind = 'needy'\nenv = {admit = ['SECRET']}\n");
     let problems = Config::load(&case.overrides, &registry_with_needy_kind(), case.environment.iter().cloned())
-        .expect_err("it is no key");
-    assert!(problems.to_string().contains("`backends.common.env.admit` is no key"), "{problems}");
+        .expect_err("`admit` is an unknown key");
+    assert!(problems.to_string().contains("unknown key `backends.common.env.admit`"), "{problems}");
 }
 
 fn registry_with_needy_kind() -> Registry {
@@ -334,11 +334,12 @@ fn a_binary_without_the_default_kind_needs_only_a_default_backend() {
     registry.add::<Plain>();
     let load = |case: &Case| Config::load(&case.overrides, &registry, case.environment.iter().cloned());
     assert_eq!(
-        load(&case).expect_err("there is no backend `codex`").to_string(),
-        "the built-in default.toml: `tasks.default_backend` is `\"codex\"`; allowed: the name of a backend: `mine`\n\
+        load(&case).expect_err("`codex` is an unknown backend").to_string(),
+        "the built-in default.toml: invalid value `\"codex\"` for `tasks.default_backend`: \
+         expected the name of a backend: `mine`\n\
          next: set `tasks.default_backend` in your config.toml"
     );
-    let config = load(&case.set("tasks.default_backend=mine")).expect("nothing else is missing");
+    let config = load(&case.set("tasks.default_backend=mine")).expect("no other setting is missing");
     assert_eq!(config.backends.into_keys().map(String::from).collect::<Vec<_>>(), ["mine"]);
 }
 
@@ -359,7 +360,8 @@ fn directories_are_absolute_or_below_the_home_directory() {
 fn the_named_config_file_is_used() {
     let mut case = Case::new().file("log_level = 'info'\n");
     for (name, level) in [("variable.toml", "debug"), ("flag.toml", "trace")] {
-        fs::write(case.home.path().join(name), format!("log_level = '{level}'\n")).expect("writable");
+        fs::write(case.home.path().join(name), format!("log_level = '{level}'\n"))
+            .expect("the test's directory is writable");
     }
     assert_eq!(case.config().log_level, "info");
     case = case.variable("CODEX_CONNECTOR_CONFIG", "~/variable.toml");

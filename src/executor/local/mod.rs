@@ -1,7 +1,7 @@
-//! Tasks on this machine: each has a supervisor process, which is this very program in another role.
+//! Runs tasks on this machine. Each task has a supervisor process, which runs this program in another role.
 //!
-//! - `start` runs the supervisor, hands it the spec, and passes on its hints;
-//! - `stop` signals a supervisor that a record names, once it has proved to be the one;
+//! - `start` runs the supervisor, sends it the spec, and forwards its hints.
+//! - `stop` signals the supervisor that a record names, after the process has proved to be the task's supervisor.
 //! - `reconcile` finalizes a task whose supervisor is gone.
 
 mod reconcile;
@@ -26,10 +26,10 @@ use start::Supervisors;
 /// Threads for finalizing tasks, and for signals.
 static SETTLING: Lane = Lane::new(16);
 
-/// How long it may take to finalize a task whose supervisor is gone: what is left of the agent is killed first.
+/// How long it may take to finalize a task whose supervisor is gone. The agent's remaining processes are killed first.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long it may take to find a process and to signal it.
+/// How long it may take to find a process and signal it.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs tasks on this machine.
@@ -41,14 +41,14 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// Starts `program` as supervisor, or without one this very program. Tasks that it finalizes are put into the index
-    /// within these limits.
+    /// An executor that runs `program` as supervisor; by default, this program. `index` limits the index to which it
+    /// adds finalized tasks.
     pub fn new(program: Option<PathBuf>, upkeep: Upkeep, index: IndexLimits) -> Self {
         let supervisors = Supervisors::new(program, upkeep.reader().data_dir(), upkeep.reader().log_dir());
         Self { supervisors, upkeep, index }
     }
 
-    /// Signals the supervisor of a task, off the threads that serve others.
+    /// Signals the supervisor of a task, on a separate thread.
     async fn signal(&self, record: &TaskRecord, signal: impl FnOnce(&TaskRecord) + Send + 'static) {
         let record = record.clone();
         let id = record.id.clone();
@@ -80,7 +80,7 @@ impl Executor for LocalExecutor {
 
     async fn settle_all(&self) -> Result<(), SettleError> {
         let (upkeep, index) = (self.upkeep.clone(), self.index);
-        // It takes as long as it takes, and nobody waits for it. A thread that panicked has said so in the log.
+        // Not on a lane, because it has no deadline. A panic in the thread has been logged already.
         let settled = spawn_blocking(move || {
             let settled = reconcile::reconcile_all(&upkeep, index);
             upkeep.repair();

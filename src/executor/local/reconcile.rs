@@ -1,6 +1,6 @@
-//! Finalizing tasks whose supervisor is gone.
+//! Finalizes tasks whose supervisor is gone.
 //!
-//! Safe for any number of processes at once: the one that gets the lease finalizes, and the others find it done.
+//! Any number of processes may do this at once. The one that gets the lease finalizes the task; the others do nothing.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
     task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord, Untrusted},
 };
 
-/// A run directory this young without a record belongs to a supervisor that is just beginning.
+/// A run directory without a record that is younger than this belongs to a supervisor that is just starting.
 const STARTUP_PERIOD: Duration = Duration::from_secs(5);
 
-/// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next time.
+/// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next call.
 pub(super) fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
     upkeep.remove_leftovers();
     sweep_cgroups();
@@ -29,16 +29,16 @@ pub(super) fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), S
     Ok(())
 }
 
-/// Finalizes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`, or as cancelled
-/// if someone asked for that.
+/// Finalizes one task if its supervisor is gone: stops the remaining processes, and ends the task as cancelled if that
+/// was requested, as timed out if it was marked overdue, and as `interrupted` otherwise.
 ///
-/// Waits for processes to end, for at most ten seconds, and for the index, for at most two.
+/// Waits up to ten seconds for processes to end, and up to two for the index.
 pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Result<Settled, StoreError> {
     let reader = upkeep.reader();
     if reader.is_leased(id)? {
         return Ok(Settled::Untouched);
     }
-    // A server that knows where the record is will finalize it.
+    // The record is in another log directory. A server that uses that one will finalize the task.
     if reader.other_log_dir(id)?.is_some() {
         return Ok(Settled::Untouched);
     }
@@ -60,9 +60,9 @@ pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Res
 fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settled, StoreError> {
     let id = task.id();
     let group = reader.cgroup(id).and_then(|dir| Cgroup::of(id, dir));
-    // Before a new record takes its place.
+    // Must happen before a new record is written.
     task.set_damaged_record_aside()?;
-    // Read again: the supervisor may have ended in good order before its lease was ours.
+    // Read again: the supervisor may have finished properly before we got the lease.
     let settled = match reader.record(id)? {
         Some(record) if record.is_final() => {
             end_timeline(&task, &record);
@@ -73,18 +73,19 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
             let killed = kill_left_behind(id, record.progress.agent.as_ref(), group.as_ref());
             let alive = left_behind(id, record.progress.agent.as_ref(), group.as_ref());
             if !alive.is_empty() {
-                tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
+                tracing::error!(task = %id, ?alive, "cannot stop processes of a task");
             }
             end(reader, &mut record);
             if let Some(end) = &mut record.end {
                 end.warnings.extend(not_ended(&alive));
             }
-            // The file of a task that the original program ran is its own.
+            // A file that the original program wrote is never overwritten.
             record.from_original |= record.format != RECORD_FORMAT;
             if !record.from_original {
                 task.write_record(&record)?;
             }
-            // Not before the record is written: where that fails, it is tried again at every look.
+            // Only after the record is written. If that fails, it is retried often, and each time would add an entry to
+            // the log.
             write_end(&task, reader, &record, &killed);
             end_timeline(&task, &record);
             task.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
@@ -99,8 +100,8 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
     Ok(settled)
 }
 
-/// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that, and as timed out, if
-/// it was ended for that.
+/// Adds the end to the record: as cancelled if that was requested, as timed out if the task was marked overdue, and as
+/// interrupted otherwise. The task's duration is the time until its last activity.
 fn end(reader: &Reader, record: &mut TaskRecord) {
     if let Some(live) = reader.live(&record.id) {
         live.overlay(record);
@@ -116,21 +117,21 @@ fn end(reader: &Reader, record: &mut TaskRecord) {
     record.end = Some(TaskEnd::new(status, Some(reason), Utc::now(), ran));
 }
 
-/// Writes the end to the task's timeline. Followers see the end by its record too, so that a failure is not worth more.
+/// Writes the end to the task's timeline. A failure is only logged, because followers also see the end in the record.
 fn end_timeline(task: &OpenTask, record: &TaskRecord) {
     if let Err(error) = task.end_timeline(record) {
-        tracing::warn!(%error, task = %record.id, "the timeline has no end");
+        tracing::warn!(%error, task = %record.id, "cannot write the end to the timeline");
     }
 }
 
-/// Writes the end of such a task to its log.
+/// Writes the end of the task to its log. `killed` lists the processes that were stopped.
 fn write_end(task: &OpenTask, reader: &Reader, record: &TaskRecord, killed: &[Member]) {
     let reason = record.failure_reason().map_or("", Untrusted::raw);
     let summary = format!("END: {}\nFailure reason: {reason}", record.status());
     if let Ok(mut log) = task.open_log(None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
-            if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };
+            if names.is_empty() { "no process was left".into() } else { format!("stopped {}", names.join(", ")) };
         let own_words = reader.last_words(&record.id).map_or(String::new(), |words| {
             format!("\nIts last words: {}", Redactor::of(std::env::vars_os()).text(&words))
         });
@@ -150,17 +151,17 @@ mod tests {
     const LIMITS: IndexLimits = IndexLimits { entries: 10, text: 100 };
 
     fn upkeep() -> (tempfile::TempDir, Upkeep) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
         (dir, upkeep)
     }
 
     fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-        let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new ID is free") };
         task
     }
 
-    /// Leaves a task as a supervisor does that is killed.
+    /// Leaves a task in the state in which a killed supervisor would leave it.
     fn left_running(upkeep: &Upkeep, record: &TaskRecord) {
         claimed(upkeep, &record.id).write_record(record).expect("it is writable");
     }
@@ -179,10 +180,10 @@ mod tests {
         let record = running(1);
         left_running(&upkeep, &record);
 
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is closed"), Settled::Untouched);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be finalized"), Settled::Finalized);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it has been finalized"), Settled::Untouched);
 
-        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it exists");
         assert_eq!(closed.status(), TaskStatus::Interrupted);
         assert_eq!(closed.failure_reason().map(Untrusted::raw), Some("Server restarted while task was running"));
         assert_eq!(closed.end.and_then(|end| end.duration_formatted).as_deref(), Some("5.0s"));
@@ -214,14 +215,14 @@ mod tests {
             }
             drop(task);
             let run = upkeep.reader().data_dir().join("run").join(id.as_str());
-            // So old that its supervisor is not just beginning.
+            // Old enough that its supervisor cannot be just starting.
             let long_ago = std::time::SystemTime::now() - STARTUP_PERIOD * 2;
             let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
-            touched.expect("it is ours");
+            touched.expect("the test owns it");
             assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Settled::Untouched);
             assert!(run.exists() && !wrong.reader().record_path(&id).exists());
             assert_eq!(upkeep.reader().record(&id).expect("it is readable"), Some(record));
-            assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it can be closed"), Settled::Finalized);
+            assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it can be finalized"), Settled::Finalized);
         }
     }
 
@@ -233,10 +234,10 @@ mod tests {
         std::fs::write(upkeep.reader().data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
         std::fs::write(upkeep.reader().record_path(&record.id), "{\"some\": \"thing\"}").expect("it is writable");
 
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be finalized"), Settled::Finalized);
         let listed = upkeep.reader().list(None, 10).expect("it is readable").records;
         assert_eq!(listed[0].status(), TaskStatus::Interrupted);
-        let own = std::fs::read_to_string(upkeep.reader().record_path(&record.id)).expect("it is there");
+        let own = std::fs::read_to_string(upkeep.reader().record_path(&record.id)).expect("it exists");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
 
@@ -247,13 +248,13 @@ mod tests {
         claimed(&upkeep, &record.id).index(&record, LIMITS).expect("it is writable");
         std::fs::write(upkeep.reader().record_path(&record.id), "{\"format\": 1, torn").expect("it is writable");
 
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be finalized"), Settled::Finalized);
 
-        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it exists");
         assert_eq!(closed.status(), TaskStatus::Interrupted);
-        let logs = std::fs::read_dir(upkeep.reader().log_dir()).expect("it is there").flatten();
+        let logs = std::fs::read_dir(upkeep.reader().log_dir()).expect("it exists").flatten();
         let kept = logs.filter(|file| file.file_name().to_string_lossy().contains("-damaged-"));
-        let kept: Vec<_> = kept.map(|file| std::fs::read_to_string(file.path()).expect("it is ours")).collect();
+        let kept: Vec<_> = kept.map(|file| std::fs::read_to_string(file.path()).expect("the test owns it")).collect();
         assert_eq!(kept, ["{\"format\": 1, torn"]);
     }
 
@@ -263,8 +264,8 @@ mod tests {
         let record = running(1);
         left_running(&upkeep, &record);
         Requests::of(&upkeep).cancel(&record.id).expect("it is writable");
-        reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
-        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
+        reconcile(&upkeep, &record.id, LIMITS).expect("it can be finalized");
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it exists");
         assert_eq!(
             (closed.status(), closed.failure_reason().map(Untrusted::raw)),
             (TaskStatus::Failed, Some("Cancelled by user"))
@@ -290,8 +291,8 @@ mod tests {
             task.write_policy(&policy).expect("it is writable");
             drop(task);
             Requests::of(&upkeep).mark_overdue(&record.id).expect("it is writable");
-            reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
-            let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
+            reconcile(&upkeep, &record.id, LIMITS).expect("it can be finalized");
+            let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it exists");
             assert_eq!((closed.status(), closed.failure_reason().map(Untrusted::raw)), (ended.0, Some(ended.1)));
         }
     }
@@ -305,8 +306,8 @@ mod tests {
         std::fs::write(upkeep.reader().record_path(&old.id), "{\"some\": \"thing\"}").expect("it is writable");
         claimed(&upkeep, &new.id).index(&new, LIMITS).expect("it is writable");
 
-        assert_eq!(reconcile(&upkeep, &old.id, LIMITS).expect("it can be closed"), Settled::Finalized);
-        let own = std::fs::read_to_string(upkeep.reader().record_path(&old.id)).expect("it is there");
+        assert_eq!(reconcile(&upkeep, &old.id, LIMITS).expect("it can be finalized"), Settled::Finalized);
+        let own = std::fs::read_to_string(upkeep.reader().record_path(&old.id)).expect("it exists");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
 

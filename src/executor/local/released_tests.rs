@@ -1,4 +1,4 @@
-//! Data directories as released versions left them, checked in as they were written: they open, whatever changes here.
+//! Data directories written by released versions, checked in unchanged. Later versions must be able to open them.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ fn fixtures() -> PathBuf {
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("it is writable");
-    for file in fs::read_dir(from).expect("the fixture is there").flatten() {
+    for file in fs::read_dir(from).expect("the fixture exists").flatten() {
         let (from, to) = (file.path(), to.join(file.file_name()));
         if from.is_dir() {
             copy(&from, &to);
@@ -40,20 +40,20 @@ fn statuses(reader: &Reader) -> Vec<(String, TaskStatus)> {
 }
 
 fn id(id: &str) -> TaskId {
-    TaskId::parse(id).expect("a valid id")
+    TaskId::parse(id).expect("a valid ID")
 }
 
 #[test]
 fn a_data_directory_of_version_2_0_0_opens_and_its_dead_task_is_finalized() {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let upkeep = opened(&fixtures().join("release-2.0.0"), dir.path());
     let (done, failed, died) = (id("dadfb5cb"), id("63da724e"), id("49f81622"));
 
     assert_eq!(statuses(upkeep.reader()).len(), 3);
-    let record = upkeep.reader().record(&failed).expect("it is readable").expect("it is there");
+    let record = upkeep.reader().record(&failed).expect("it is readable").expect("it exists");
     assert_eq!((record.status(), record.end.as_ref().and_then(|end| end.exit_code)), (TaskStatus::Failed, Some(3)));
     assert_eq!(record.agent_said().map(Untrusted::raw), Some("a complaint"));
-    let result = upkeep.reader().result(&done, 1_000).expect("it is readable").expect("it is there");
+    let result = upkeep.reader().result(&done, 1_000).expect("it is readable").expect("it exists");
     assert_eq!(result.head, "did it: Write it");
     assert!(
         upkeep
@@ -64,9 +64,9 @@ fn a_data_directory_of_version_2_0_0_opens_and_its_dead_task_is_finalized() {
             .iter()
             .any(|line| line.raw().contains("END: completed"))
     );
-    let policy = upkeep.reader().policy(&died).expect("its policy is understood");
+    let policy = upkeep.reader().policy(&died).expect("its policy can be read");
     assert_eq!(policy.on_server_exit, OnServerExit::Interrupt);
-    assert!(upkeep.reader().live(&died).is_some(), "its live view is understood");
+    assert!(upkeep.reader().live(&died).is_some(), "its live view can be read");
 
     reconcile_all(&upkeep, LIMITS).expect("it is writable");
 
@@ -78,10 +78,10 @@ fn a_data_directory_of_version_2_0_0_opens_and_its_dead_task_is_finalized() {
 #[test]
 fn either_the_index_or_the_records_are_enough() {
     for lost in ["tasks.json", "logs"] {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         copy(&fixtures().join("release-2.0.0"), dir.path());
         let path = dir.path().join(lost);
-        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("it is ours");
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("the test owns it");
         let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
         assert_eq!(statuses(upkeep.reader()).len(), 3, "without {lost}");
     }
@@ -89,7 +89,7 @@ fn either_the_index_or_the_records_are_enough() {
 
 #[test]
 fn a_data_directory_of_the_original_program_opens() {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     fs::copy(fixtures().join("original-tasks.json"), dir.path().join("tasks.json")).expect("it is writable");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
     let listed = statuses(upkeep.reader());
@@ -109,7 +109,7 @@ fn tasks_of_an_old_data_directory_stay_listed_without_its_catalog() {
     ];
     for (fixture, tasks) in [("release-2.0.0", 3), ("original", 2)] {
         for spoil in spoil {
-            let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            let dir = tempfile::tempdir().expect("a temporary directory can be created");
             if fixture == "original" {
                 let index = fixtures().join("original-tasks.json");
                 fs::copy(index, dir.path().join("tasks.json")).expect("it is writable");

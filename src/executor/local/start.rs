@@ -1,4 +1,4 @@
-//! Starting supervisors.
+//! Starts supervisors.
 
 use std::{
     collections::HashMap,
@@ -21,16 +21,16 @@ use crate::{
     task::{TaskId, TaskSpec},
 };
 
-/// A supervisor says at once whether it has its task; only a machine in trouble takes longer.
+/// How long a supervisor may take to report whether it has claimed its task. It normally does so at once.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a supervisor without a task may take to exit, before and after it is killed.
 const EXIT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The supervisors that this process started, as its children, each in a session of its own.
+/// The supervisors that this process started, as its children. Each of them starts its own session.
 ///
-/// Holds the write end of each supervisor's stdin, its lifeline: when this process ends, however it does, the kernel
-/// closes it.
+/// Holds the write end of each supervisor's stdin, its lifeline. When this process ends in any way, the kernel closes
+/// it.
 #[derive(Debug)]
 pub(super) struct Supervisors {
     program: PathBuf,
@@ -46,7 +46,7 @@ struct Supervised {
 }
 
 impl Supervisors {
-    /// Starts `program` as supervisor, or without one this very program.
+    /// Runs `program` as supervisor; by default, this program.
     pub(super) fn new(program: Option<PathBuf>, data_dir: &Path, log_dir: &Path) -> Self {
         let program = program.unwrap_or_else(this_program);
         Self { program, data_dir: data_dir.to_owned(), log_dir: log_dir.to_owned(), children: Arc::default() }
@@ -57,13 +57,13 @@ impl Supervisors {
         command.arg0("codex-connector");
         command.arg("supervise").arg(id.as_str());
         command.arg("--data-dir").arg(&self.data_dir).arg("--log-dir").arg(&self.log_dir);
-        // Not our stderr: our parent may wait until every process that has it open is gone.
+        // It must not inherit our stderr: our parent may wait until every process that has it open is gone.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
         let program = || self.program.display().to_string();
         command.spawn().map_err(|error| StartError::NotStarted { program: program(), error })
     }
 
-    /// Starts a supervisor for this task, and returns when the task exists, or does not.
+    /// Starts a supervisor for this task, and waits until it reports whether the task exists.
     pub(super) async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
         let mut child = self.spawn(&spec.id)?;
         let mut lifeline = child.stdin.take().expect("stdin is piped");
@@ -71,7 +71,7 @@ impl Supervisors {
         let mut line = serde_json::to_vec(spec).expect("a spec has only string keys");
         line.push(b'\n');
         let readiness = timeout(READY_DEADLINE, async {
-            // A supervisor that ends before it has read its spec says why, or nothing.
+            // Writing fails if the supervisor exits before it has read its spec. It may still report the reason.
             let _ = lifeline.write_all(&line).await;
             parsed.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
         });
@@ -91,7 +91,8 @@ impl Supervisors {
                 Err(StartError::Refused(problem))
             }
             Ok(None) | Err(_) => {
-                // It has no task yet, or the task ends with it, and is finalized by the next one to look at it.
+                // If it already has the task, the task ends with it, and the next process to look at the task finalizes
+                // it.
                 let _ = child.start_kill();
                 dismiss(child).await;
                 Err(StartError::Silent)
@@ -99,14 +100,14 @@ impl Supervisors {
         }
     }
 
-    /// The hints of one of them that still runs.
+    /// The hints of a supervisor that is still running.
     pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
     }
 }
 
-/// Waits for the exit of a supervisor that has no task, and kills one that does not exit. One that even then hangs in the
-/// kernel, on a dead mount for example, is left to tokio, which takes its exit status later.
+/// Waits for a supervisor without a task to exit, and kills it if it does not. If it still hangs in the kernel, for
+/// example on a dead mount, tokio reaps it later.
 async fn dismiss(mut child: Child) {
     if timeout(EXIT_DEADLINE, child.wait()).await.is_err() {
         let _ = child.start_kill();
@@ -114,7 +115,7 @@ async fn dismiss(mut child: Child) {
     }
 }
 
-/// Passes on what a supervisor tells until it is gone, and takes its exit status.
+/// Forwards a supervisor's hints until it is gone, and reaps it.
 async fn watch_supervisor(
     mut child: Child,
     mut parsed: Lines<BufReader<ChildStdout>>,
@@ -129,22 +130,22 @@ async fn watch_supervisor(
                 hints.send_modify(|hints| hints.has_ended = true);
                 break;
             }
-            // A line that did not fit into the pipe was dropped, perhaps in part.
+            // The supervisor drops a line, or a part of it, that does not fit into the pipe.
             Err(error) => tracing::debug!(%error, task = %id, "a hint was lost"),
         }
     }
-    // One that died holds its lease until it is quite gone.
+    // A supervisor that was killed holds its lease until its process is completely gone.
     let _ = child.wait().await;
     hints.send_modify(|hints| hints.has_ended = true);
     locked(&children).remove(&id);
 }
 
-/// A lock that a panic elsewhere cannot take away: the map is whole between any two statements.
+/// Locks the map even if a thread has panicked while it held the lock: no statement leaves the map inconsistent.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// On Linux the running program by its handle, so that an upgrade under a running server is harmless.
+/// This program. On Linux, `/proc/self/exe` is used, which works even if the file is replaced while the server runs.
 fn this_program() -> PathBuf {
     if cfg!(target_os = "linux") {
         PathBuf::from("/proc/self/exe")

@@ -1,7 +1,7 @@
-//! The tools beyond the four, each of which has to be switched on: wait, result, sessions, resume.
+//! The optional tools: wait, result, sessions, resume. Each must be enabled in the configuration.
 //!
-//! They are as careful with arguments and answers as the four are, and their schemas are pinned as well
-//! (`extra.golden.json`). The four never depend on them.
+//! They follow the same rules for arguments and answers as the four standard tools, and a golden file fixes their
+//! schemas too (`extra.golden.json`). The standard tools do not depend on them.
 
 mod schemas;
 
@@ -24,27 +24,27 @@ use crate::{
     task::TaskRecord,
 };
 
-/// The tools among `extra`, always in the same order.
+/// The definitions of the tools in `extra`, always in the same order.
 pub(super) fn tools(extra: &BTreeSet<ExtraTool>, defaults: Defaults) -> Vec<Tool> {
     extra.iter().map(|tool| schemas::tool(*tool, defaults)).collect()
 }
 
-/// The tool of this name, if it is among `extra`.
+/// The tool of this name, if it is in `extra`.
 pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool> {
     extra.iter().copied().find(|tool| schemas::name(*tool) == name)
 }
 
-/// Why there is no tool `name`, and what to do about it.
+/// Why the tool `name` does not exist, and what to do about it.
 pub(super) fn not_found(name: &str) -> String {
     let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
-    let off = all.map(schemas::name).into_iter().find(|off| *off == name);
-    match off.and_then(|off| Some((off, off.strip_prefix("codex_")?))) {
+    let disabled = all.map(schemas::name).into_iter().find(|disabled| *disabled == name);
+    match disabled.and_then(|disabled| Some((disabled, disabled.strip_prefix("codex_")?))) {
         Some((name, word)) => present::protocol::tool_is_off(name, word),
         None => present::protocol::NO_SUCH_TOOL.to_owned(),
     }
 }
 
-/// Does what is asked.
+/// Executes a call of `tool`.
 pub(super) async fn execute(
     tool: ExtraTool,
     broker: &Broker,
@@ -59,7 +59,8 @@ pub(super) async fn execute(
     }
 }
 
-/// `codex_wait`: answers when the tasks have ended, or the time is up. The tasks go on whatever becomes of the call.
+/// `codex_wait`: answers when the tasks have ended, or at the time limit. The tasks keep running even if the call is
+/// cancelled.
 async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<CallAnswer, Refused> {
     let WaitCall { ids, until, time_limit, remarks } = WaitCall::read(raw)?;
     for id in &ids {
@@ -121,7 +122,7 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
     Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
-/// `codex_result`: a piece of a result, byte for byte, and where the next one begins.
+/// `codex_result`: a piece of a result, and the offset of the next one.
 async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(raw)?;
     let record = broker.view(&id, 1).await?.record;
@@ -132,7 +133,7 @@ async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refuse
     Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
-/// `codex_sessions`: what can be gone on with.
+/// `codex_sessions`: the tasks that can be resumed.
 async fn sessions(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
     let SessionsCall { limit, remarks } = SessionsCall::read(raw)?;
     let listing = broker.list(None, usize::MAX).await?;
@@ -140,8 +141,8 @@ async fn sessions(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refu
     Ok(CallAnswer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
 }
 
-/// Whether `codex_resume` can resume the session of this task. A record of the original program names no backend: its tasks
-/// are those of the default one.
+/// Whether `codex_resume` can resume the session of this task. Records of the original program do not contain a
+/// backend; their tasks belong to the default backend.
 fn is_resumable(broker: &Broker, record: &TaskRecord) -> bool {
     let backend = record.progress.backend.as_ref().unwrap_or(&broker.config().default_backend);
     record.progress.session_id.is_some() && record.is_final() && broker.can_resume(backend)

@@ -1,4 +1,4 @@
-//! The tools beyond the four in the protocol.
+//! The optional tools for `tools/list`: names, schemas and annotations.
 
 use rmcp::model::Tool;
 use serde_json::{Map, json};
@@ -9,7 +9,7 @@ use crate::{
     present::tools::{self as texts, Defaults},
 };
 
-/// The most characters of an answer that Claude Code is asked to show whole.
+/// Maximum length of a `codex_result` answer that Claude Code is asked to show in full, in characters.
 const MAX_RESULT_CHARACTERS: u32 = 500_000;
 
 /// The name of a tool.
@@ -22,7 +22,7 @@ pub(super) fn name(tool: ExtraTool) -> &'static str {
     }
 }
 
-/// A tool whole.
+/// The definition of a tool.
 pub(super) fn tool(tool: ExtraTool, defaults: Defaults) -> Tool {
     let result_size = Map::from_iter([("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARACTERS))]);
     match tool {
@@ -43,14 +43,14 @@ mod tests {
     fn the_tool_list_matches_the_golden_file() {
         let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
         let tools = all.map(|extra| tool(extra, Defaults::DOCUMENTED));
-        let mut now = serde_json::to_string_pretty(&tools).expect("tools are JSON");
-        now.push('\n');
+        let mut actual = serde_json::to_string_pretty(&tools).expect("tools are JSON");
+        actual.push('\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(GOLDEN, &now).expect("the source directory can be written to");
+            std::fs::write(GOLDEN, &actual).expect("the source directory is writable");
         }
         assert!(
-            now == std::fs::read_to_string(GOLDEN).unwrap_or_default(),
-            "tools have changed: UPDATE_GOLDEN=1\n{now}"
+            actual == std::fs::read_to_string(GOLDEN).unwrap_or_default(),
+            "tools have changed. If this is intended, run this test with UPDATE_GOLDEN=1. Actual list:\n{actual}"
         );
     }
 }

@@ -1,7 +1,7 @@
-//! Tasks as resources: record, log, result, events and diagnostics, to be listed, read and watched.
+//! Tasks as MCP resources: clients can list, read and watch the record, log, result, events and diagnostics of a task.
 //!
-//! A resource exists while its file does. Reading is bounded, however long a file is; a longer one is read piece by piece,
-//! and each answer names the next piece. Secrets are taken out as everywhere.
+//! A resource exists as long as its file. One read returns at most [`MAX_READ_BYTES`]; for a longer file, the answer
+//! contains the URI of the next piece. Secrets are redacted as in all answers.
 
 mod uri;
 pub(super) mod watch;
@@ -21,17 +21,17 @@ use crate::{
     task::{TaskId, TaskRecord},
 };
 
-/// The most bytes that one read returns.
+/// Maximum number of bytes that one read returns.
 const MAX_READ_BYTES: usize = 256 << 10;
 const MAX_READ_LENGTH: u64 = MAX_READ_BYTES as u64;
 
-/// The size of one read if the name has no range.
+/// The range of a read whose URI has none.
 const DEFAULT_EXTENT: ByteRange = ByteRange { offset: 0, length: MAX_READ_LENGTH };
 
-/// The tasks on one page of the list.
+/// Number of tasks on one page of the list.
 const TASKS_PER_PAGE: usize = 20;
 
-/// The most lines of a log that `tail` returns.
+/// Maximum number of log lines that `tail` returns.
 const MAX_LINES: usize = 10_000;
 
 /// `resources/list`: the resources of the tasks after `cursor`, newest first.
@@ -52,7 +52,7 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
     Ok(result)
 }
 
-/// Where a page begins: after the task that began at this time. New tasks do not move it.
+/// The position of a page in the list: after this task, in order of start time. New tasks do not change it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cursor {
     micros: i64,
@@ -91,7 +91,7 @@ async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resour
         .with_description(description)
         .with_mime_type(part.mime_type())
         .with_annotations(changed(facts));
-        // What is made of a file has another size than the file.
+        // The diagnostics are generated from the record, so its file size does not apply.
         Some(if part == TaskResource::Diagnostics { resource } else { resource.with_size(facts.size) })
     };
     Ok(TaskResource::ALL.into_iter().zip(facts).filter_map(resource).collect())
@@ -123,16 +123,16 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| resource_not_found(uri, protocol::bad_uri(bad.0)))?;
-    let (extent, lines) = match name.range {
+    let parsed = TaskUri::parse(uri).map_err(|bad| resource_not_found(uri, protocol::bad_uri(bad.0)))?;
+    let (extent, lines) = match parsed.range {
         ResourceRange::From { offset, length } => {
             (ByteRange { offset, length: length.unwrap_or(MAX_READ_LENGTH).min(MAX_READ_LENGTH) }, None)
         }
         ResourceRange::All => (DEFAULT_EXTENT, None),
         ResourceRange::Tail(lines) => (DEFAULT_EXTENT, Some(lines.min(MAX_LINES))),
     };
-    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
-    let piece = match (name.part, lines) {
+    let view = broker.view(&parsed.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
+    let piece = match (parsed.part, lines) {
         (TaskResource::Record, _) => {
             FileChunk::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
@@ -140,14 +140,15 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (TaskResource::Log, Some(_)) => FileChunk::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
         (part, _) => {
             let piece = broker.read_chunk(&view.record, part.file(), extent).await;
-            let missing = || resource_not_found(uri, protocol::no_such_part(&name.id, part.name()));
+            let missing = || resource_not_found(uri, protocol::no_such_part(&parsed.id, part.name()));
             piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(missing)?
         }
     };
-    // The end of a log that grows has no next piece by bytes.
+    // A `tail` of a growing log has no next piece in bytes.
     let next = piece.next.filter(|_| lines.is_none());
-    let next = next.map(|offset| TaskUri { range: ResourceRange::From { offset, length: None }, ..name.clone() });
-    let mut contents = ResourceContents::text(present::verbatim(piece.text), uri).with_mime_type(name.part.mime_type());
+    let next = next.map(|offset| TaskUri { range: ResourceRange::From { offset, length: None }, ..parsed.clone() });
+    let mut contents =
+        ResourceContents::text(present::verbatim(piece.text), uri).with_mime_type(parsed.part.mime_type());
     if let Some(next) = next {
         let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
         contents = contents.with_meta(MetaObject::from(meta.as_object().cloned().unwrap_or_default()));
@@ -155,7 +156,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
     Ok(ReadResourceResult::new(vec![contents]))
 }
 
-/// There is no such resource; clients look for its name in the data.
+/// The resource does not exist. The error data contains the URI, as clients expect.
 fn resource_not_found(uri: &str, why: String) -> ErrorData {
     ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
 }

@@ -1,4 +1,10 @@
-//! The names of resources: `task://ID`, `task://ID/log` and so on, and `?` with a range of a long one.
+//! Parses and formats resource URIs: `task://ID`, `task://ID/log` and so on, with an optional range after `?`.
+//!
+//! | URI | content |
+//! |---|---|
+//! | `task://1a2b3c4d` | the record |
+//! | `task://1a2b3c4d/result?offset=1000&length=500` | 500 bytes of the result, from byte 1000 |
+//! | `task://1a2b3c4d/log?tail=20` | the last 20 lines of the log |
 
 use std::fmt;
 
@@ -8,7 +14,7 @@ use crate::{
     task::{Message, MessagePart as Words, TaskId, message},
 };
 
-/// One resource, and how much of it.
+/// A resource, and the range to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TaskUri {
     pub(super) id: TaskId,
@@ -16,7 +22,7 @@ pub(super) struct TaskUri {
     pub(super) range: ResourceRange,
 }
 
-/// What of a task.
+/// The resources of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TaskResource {
     Record,
@@ -26,25 +32,25 @@ pub(super) enum TaskResource {
     Diagnostics,
 }
 
-/// How much of it.
+/// The range of a resource to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResourceRange {
-    /// From its beginning, as much as one answer holds.
+    /// From the beginning, as much as fits into one answer.
     All,
-    /// From this byte on, so many bytes at most, if it is said.
+    /// From byte `offset`, at most `length` bytes.
     From { offset: u64, length: Option<u64> },
-    /// So many of its last lines.
+    /// This number of lines from the end.
     Tail(usize),
 }
 
-/// Why a name names nothing.
+/// The reason why a URI is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BadUri(pub(super) Message);
 
 impl TaskResource {
     pub(super) const ALL: [Self; 5] = [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diagnostics];
 
-    /// What stands after the id.
+    /// The part of the URI after the task ID.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Record => "",
@@ -55,7 +61,7 @@ impl TaskResource {
         }
     }
 
-    /// For a list: what it is.
+    /// The name in lists and errors.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Record => "record",
@@ -75,7 +81,7 @@ impl TaskResource {
         }
     }
 
-    /// The file that it is made of.
+    /// The file that the resource is read from.
     pub(super) fn file(self) -> TaskFile {
         match self {
             Self::Record | Self::Diagnostics => TaskFile::Record,
@@ -94,21 +100,20 @@ impl TaskResource {
 }
 
 impl TaskUri {
-    /// The whole of a part.
+    /// The URI of a complete resource.
     pub(super) fn without_range(id: &TaskId, part: TaskResource) -> Self {
         Self { id: id.clone(), part, range: ResourceRange::All }
     }
 
-    /// Reads a name. Nothing but eight hex characters and these words is taken, so that no name leads anywhere else.
+    /// Parses a URI. Accepts only a valid task ID and the known paths, so no URI can refer to another file.
     pub(super) fn parse(uri: &str) -> Result<Self, BadUri> {
         let bad = BadUri;
-        let rest =
-            uri.strip_prefix("task://").ok_or_else(|| bad("the name of a resource begins with `task://`".into()))?;
+        let rest = uri.strip_prefix("task://").ok_or_else(|| bad("a resource URI begins with `task://`".into()))?;
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (id, part) = path.split_at(path.find('/').unwrap_or(path.len()));
         let id = TaskId::parse(id).map_err(|problem| bad(invalid_task_id(&problem)))?;
         let part = TaskResource::ALL.into_iter().find(|known| known.path() == part);
-        let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
+        let part = part.ok_or_else(|| bad("a task has no such resource".into()))?;
         let range = query.map_or(Ok(ResourceRange::All), |query| range(query, part)).map_err(bad)?;
         Ok(Self { id, part, range })
     }
@@ -128,23 +133,23 @@ impl fmt::Display for TaskUri {
 
 fn range(query: &str, part: TaskResource) -> Result<ResourceRange, Message> {
     if !part.has_ranges() {
-        return Err(message!["the ", part.name(), " has no ranges"]);
+        return Err(message!["the ", part.name(), " cannot be read in ranges"]);
     }
     let (mut offset, mut length, mut tail) = (None, None, None);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let number = value.parse::<u64>().map_err(|_| message![Words::quoted(name), " takes a whole number"])?;
+        let number = value.parse::<u64>().map_err(|_| message![Words::quoted(name), " must be a whole number"])?;
         match name {
             "offset" => offset = Some(number),
             "length" if number > 0 => length = Some(number),
             "tail" if number > 0 && part == TaskResource::Log => tail = Some(number),
-            "length" | "tail" if number == 0 => return Err(message![Words::quoted(name), " is 0"]),
-            _ => return Err(message!["the ", part.name(), " has no range ", Words::quoted(name)]),
+            "length" | "tail" if number == 0 => return Err(message![Words::quoted(name), " must not be 0"]),
+            _ => return Err(message!["the ", part.name(), " does not accept ", Words::quoted(name)]),
         }
     }
     match (tail, offset, length) {
         (Some(lines), None, None) => Ok(ResourceRange::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
-        (Some(_), _, _) => Err("`tail` stands alone".into()),
+        (Some(_), _, _) => Err("`tail` cannot be combined with `offset` or `length`".into()),
         (None, None, None) => Ok(ResourceRange::All),
         (None, offset, length) => Ok(ResourceRange::From { offset: offset.unwrap_or(0), length }),
     }
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_uri_round_trips() {
-        let id = TaskId::parse("1a2b3c4d").expect("it is an id");
+        let id = TaskId::parse("1a2b3c4d").expect("valid task ID");
         for part in TaskResource::ALL {
             let uri = TaskUri::without_range(&id, part);
             assert_eq!(TaskUri::parse(&uri.to_string()), Ok(uri));
@@ -169,7 +174,7 @@ mod tests {
         ] {
             assert_eq!(TaskUri::parse(uri).expect(uri).to_string(), uri);
         }
-        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, ResourceRange::All);
+        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range is valid").range, ResourceRange::All);
     }
 
     #[test]
@@ -196,7 +201,7 @@ mod tests {
             "task://1a2b3c4d/log?lines=1",
             "task://1a2b3c4d/log#x",
         ] {
-            assert!(TaskUri::parse(uri).is_err(), "{uri:?} was taken");
+            assert!(TaskUri::parse(uri).is_err(), "{uri:?} was accepted");
         }
     }
 }

@@ -1,9 +1,20 @@
-//! Telling clients that resources have changed.
+//! Notifies clients when resources change.
 //!
-//! Files are looked at once a second, and only while someone listens: by `resources/subscribe` up to 2025-11-25, or by
-//! `subscriptions/listen` from 2026-07-28 on. That the list has changed is told, in the older versions, to a client that
-//! has listed it. Whoever does not read its messages holds up nobody: each connection has a watcher of its own, which ends
-//! with it.
+//! | protocol version | a resource is watched after | the list is watched after |
+//! |---|---|---|
+//! | up to 2025-11-25 | `resources/subscribe` | `resources/list` |
+//! | 2026-07-28 | `subscriptions/listen` | `subscriptions/listen` |
+//!
+//! A watcher polls the files once a second, and only while a client is listening. Each connection has its own watcher,
+//! which ends with the connection. So a client that does not read its messages delays no other client.
+//!
+//! A listen request takes two steps, because rmcp reports its acceptance to the client before it starts the listener:
+//!
+//! ```text
+//! accept   checks which resources exist, remembers the state of their files
+//!   │      (the client is told what was accepted)
+//! listen   takes over that state, then polls: changes between the two steps are reported too
+//! ```
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,39 +40,39 @@ use crate::{
     store::{FileMetadata, TaskFile},
 };
 
-/// How often the files are looked at: no resource is told of more often.
+/// Time between two polls, and so between two notifications about the same resource.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most resources that one client can watch.
+/// Maximum number of resources that one client can watch.
 const MAX_WATCHED_RESOURCES: usize = 200;
 
-/// The most requests to listen that were accepted and that nobody listens to yet.
+/// Maximum number of accepted listen requests whose listener has not started.
 const MAX_ACCEPTED_REQUESTS: usize = 16;
 
-/// How long the files may take to answer before a request to listen is accepted without them.
+/// Time limit for checking the files of a listen request. After it, the request is accepted without them.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the files were when they were last looked at.
+/// The state of the watched files at the last poll.
 #[derive(Debug, Clone, Default)]
 struct WatchedFiles {
     resources: BTreeMap<String, Stamp>,
     list: Option<Option<FileMetadata>>,
 }
 
-/// The state of the files of a resource.
+/// The state of the files of a resource; it changes if the resource does.
 type Stamp = [Option<FileMetadata>; 2];
 
-/// What a client of the older versions watches.
+/// Watches resources for one connection.
 #[derive(Debug, Clone, Default)]
 pub(in crate::mcp) struct Watcher {
     watched: Arc<Mutex<WatchedFiles>>,
     watchers: Arc<Mutex<JoinSet<()>>>,
-    /// Requests that were accepted, and the state of their files at that time, until someone listens.
+    /// Accepted listen requests, and the state of their files at that time, until their listeners start.
     accepted: Arc<Mutex<VecDeque<(SubscriptionFilter, WatchedFiles)>>>,
 }
 
 impl Watcher {
-    /// Watches a resource from now on. Fails when there is no such name, or no such task, or too many are watched.
+    /// Watches a resource from now on. Fails if the URI is invalid, the task does not exist, or too many are watched.
     pub(in crate::mcp) async fn subscribe(
         &self,
         uri: &str,
@@ -117,13 +128,13 @@ impl Watcher {
 
 /// Subscriptions of clients of the newer versions.
 impl Watcher {
-    /// The part of a request to listen that can be served. Whatever changes from now on will be news: the client is told that
-    /// this was accepted before anybody [listens](Self::listen).
+    /// The part of a listen request that can be served. All changes from now on will be reported, even those before
+    /// [`listen`](Self::listen) is called.
     ///
-    /// To be called on a runtime with several threads, in a callback that cannot wait in any other way. The files are looked at
-    /// on threads of their own, and this thread waits for them for at most [`ACCEPT_TIMEOUT`].
+    /// For a callback that cannot be async. Requires a multi-threaded runtime, because it blocks this thread for up to
+    /// [`ACCEPT_TIMEOUT`] while other threads check the files.
     pub(in crate::mcp) fn accept(&self, requested: &SubscriptionFilter, broker: &Broker) -> SubscriptionFilter {
-        // Another thread takes over what this one has to do.
+        // `block_in_place` moves the other futures of this thread to another one.
         let watched = block_in_place(|| {
             Handle::current().block_on(state_within(ACCEPT_TIMEOUT, initial_state(requested, broker)))
         });
@@ -152,7 +163,7 @@ impl Watcher {
     }
 }
 
-/// The part of a request that can be served, by the files that were seen.
+/// The part of a request that can be served, given the files that were found.
 fn servable(requested: &SubscriptionFilter, watched: &WatchedFiles) -> SubscriptionFilter {
     let mut served = SubscriptionFilter::new();
     served.resources_list_changed = requested.resources_list_changed.map(|wanted| wanted && watched.list.is_some());
@@ -163,12 +174,12 @@ fn servable(requested: &SubscriptionFilter, watched: &WatchedFiles) -> Subscript
     served
 }
 
-/// The result of a look, or nothing if the files do not answer.
+/// The result of `poll`, or nothing if the file system does not respond in time.
 async fn state_within(time_limit: Duration, poll: impl Future<Output = WatchedFiles>) -> WatchedFiles {
     timeout(time_limit, poll).await.unwrap_or_default()
 }
 
-/// The current state of the files of a request. A resource that cannot be watched is left out.
+/// The current state of the files of a request. Resources that cannot be watched are left out.
 async fn initial_state(requested: &SubscriptionFilter, broker: &Broker) -> WatchedFiles {
     let mut watched = WatchedFiles::default();
     if requested.resources_list_changed == Some(true) {
@@ -210,19 +221,19 @@ async fn notify_changes(watched: WatchedFiles, context: &SubscriptionContext, br
     }
 }
 
-/// What has changed.
+/// The changes since the last poll.
 struct ResourceChanges {
     list: bool,
     resources: Vec<String>,
 }
 
-/// Looks again. A data directory that does not answer is no news.
+/// Polls the files again. Nothing is reported while the data directory does not respond.
 async fn poll_changes(watched: &Mutex<WatchedFiles>, broker: &Broker) -> ResourceChanges {
     let WatchedFiles { resources: before, list: watches_list } = locked(watched).clone();
     let mut resources = Vec::new();
     for (uri, was) in before {
         let Ok(now) = current_stamp(&uri, broker).await else { continue };
-        // It may have been unsubscribed meanwhile.
+        // The client may have unsubscribed meanwhile.
         if now != was && locked(watched).resources.get_mut(&uri).map(|watched| *watched = now).is_some() {
             resources.push(uri);
         }
@@ -240,23 +251,23 @@ async fn poll_changes(watched: &Mutex<WatchedFiles>, broker: &Broker) -> Resourc
     ResourceChanges { list, resources }
 }
 
-/// A resource that can be watched: the whole of a part of a task.
+/// The resource that `uri` refers to, if it can be watched: only complete resources can, not ranges.
 fn watchable(uri: &str) -> Option<TaskUri> {
     TaskUri::parse(uri).ok().filter(|name| name.range == ResourceRange::All)
 }
 
-/// The stamp of a resource that can be watched, of a task that exists.
+/// The stamp of a resource, if it can be watched and its task exists.
 async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
     let name = watchable(uri)?;
     broker.file_metadata(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
     current_stamp(uri, broker).await.ok()
 }
 
-/// The stamp of a resource. A task that was removed has no files, and that is news once.
+/// The stamp of a resource. After the task is removed the stamp is empty, which is reported once.
 async fn current_stamp(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
     let Some(TaskUri { id, part, .. }) = watchable(uri) else { return Ok([None, None]) };
     let files = match part {
-        // Between two writes of the record the timeline grows; of a task without one, the live view changes.
+        // Between two writes of the record, the timeline grows. Without a timeline, the live view changes.
         TaskResource::Record | TaskResource::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
         TaskResource::Log | TaskResource::Result | TaskResource::Events => vec![part.file()],
     };
@@ -265,7 +276,7 @@ async fn current_stamp(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
     Ok([facts_of(0), facts_of(1).or(facts_of(2))])
 }
 
-/// Whether somebody is at work. One whose message was not taken has stopped, and stays in the set until it is joined.
+/// Whether a watcher is running. A watcher that could not send stops, but stays in the set until it is joined.
 fn is_running(watchers: &mut JoinSet<()>) -> bool {
     while watchers.try_join_next().is_some() {}
     !watchers.is_empty()
@@ -286,12 +297,13 @@ mod tests {
         let mut requested = SubscriptionFilter::new();
         requested.resources_list_changed = Some(true);
         requested.resource_subscriptions = Some(vec![uri.clone()]);
-        let watched =
-            timeout(ACCEPT_TIMEOUT, state_within(SHORT, std::future::pending())).await.expect("it gives up before");
+        let watched = timeout(ACCEPT_TIMEOUT, state_within(SHORT, std::future::pending()))
+            .await
+            .expect("the shorter time limit applies");
         let refused = servable(&requested, &watched);
         assert_eq!((refused.resources_list_changed, refused.resource_subscriptions), (Some(false), Some(vec![])));
         let watched = WatchedFiles { resources: BTreeMap::from([(uri, Stamp::default())]), list: Some(None) };
-        assert_eq!(servable(&requested, &watched), requested, "all of it can be served");
+        assert_eq!(servable(&requested, &watched), requested, "the whole request can be served");
     }
 
     #[tokio::test]

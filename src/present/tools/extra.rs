@@ -1,4 +1,4 @@
-//! The tools beyond the four as a model sees them.
+//! The optional tools as a model sees them.
 
 use connector_api::Sandbox;
 use serde_json::{Value, json};
@@ -7,27 +7,27 @@ use super::{Defaults, ToolText};
 
 /// `codex_wait`.
 pub(crate) fn wait() -> ToolText {
-    let description = "Wait until background tasks have ended, and return a short summary of each. Waits for all of them, or for the \
-             first with `until: any`. The tasks go on when the waiting ends early.";
+    let description = "Wait until background tasks have ended, and return a short summary of each. Waits for all of them, or with \
+             `until: any` for the first. If the wait ends early, the tasks keep running.";
     let properties = json!({
         "taskIds": {
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,
             "maxItems": 50,
-            "description": "The ids of the tasks."
+            "description": "The task IDs."
         },
         "until": {
             "type": "string",
             "enum": ["all", "any"],
             "default": "all",
-            "description": "all: until every task has ended. any: until the first has."
+            "description": "all: wait until every task has ended. any: wait until one has ended."
         },
         "timeoutMs": {
             "type": "number",
             "minimum": 0,
             "default": 0,
-            "description": "Wait no longer than this many milliseconds. 0 = as long as it takes."
+            "description": "Stop waiting after this many milliseconds. 0 = no limit."
         }
     });
     ToolText::new("codex_wait", "Wait for tasks", description, schema(properties, json!(["taskIds"])))
@@ -35,16 +35,16 @@ pub(crate) fn wait() -> ToolText {
 
 /// `codex_result`.
 pub(crate) fn result() -> ToolText {
-    let description = "Read a long result whole, piece by piece. codex_agent and codex_status show long results without their middle. \
+    let description = "Read a long result in full, piece by piece. codex_agent and codex_status show long results without their middle. \
              Each answer says where the next piece begins.";
     let properties = json!({
-        "taskId": string("The task's id: eight characters of 0-9 and a-f."),
+        "taskId": string("The task ID: eight hex digits, such as 1a2b3c4d."),
         "offset": {"type": "number", "minimum": 0, "default": 0, "description": "The first byte to read."},
         "length": {
             "type": "number",
             "minimum": 1,
             "default": 40_000,
-            "description": "How many bytes to read at most, up to 200000."
+            "description": "Maximum number of bytes to read, up to 200000."
         }
     });
     ToolText::new("codex_result", "Read a result", description, schema(properties, json!(["taskId"])))
@@ -52,35 +52,35 @@ pub(crate) fn result() -> ToolText {
 
 /// `codex_sessions`.
 pub(crate) fn sessions() -> ToolText {
-    let description = "List ended tasks whose session can be gone on with by codex_resume, newest first: id, session, backend, how it \
-             ended, when, and the beginning of the task's text.";
+    let description = "List finished tasks that can be resumed with codex_resume, newest first: ID, session, backend, status, time \
+             since the end, directory, and the beginning of the task's text.";
     let properties = json!({
-        "limit": {"type": "number", "minimum": 1, "default": 20, "description": "How many to list at most."}
+        "limit": {"type": "number", "minimum": 1, "default": 20, "description": "Maximum number of tasks to list."}
     });
     ToolText::new("codex_sessions", "List sessions", description, schema(properties, json!([])))
 }
 
 /// `codex_resume`.
 pub(crate) fn resume(defaults: Defaults) -> ToolText {
-    let description = "Go on with the session of an ended task: the agent knows what was said and done in it, and gets `task` as the \
-             next message. Use it to answer an agent's question, to ask for a correction, or to go on after a failure. The \
-             sandbox is set anew each time. Otherwise like codex_agent.";
+    let description = "Continue the session of a finished task: the agent remembers what was said and done in it, and receives `task` \
+             as the next message. Use it to answer an agent's question, to ask for a correction, or to continue after a \
+             failure. The sandbox is not inherited. Otherwise like codex_agent.";
     let properties = json!({
-        "taskId": string("The task to go on with."),
-        "sessionId": string("Instead of `taskId`: the agent's own id for the session."),
-        "task": string("What the agent is to do next."),
-        "workingDirectory": string("Absolute path of the directory to work in. Leave it out to work where the task did."),
+        "taskId": string("The task to resume."),
+        "sessionId": string("Instead of `taskId`: the agent's own ID for the session."),
+        "task": string("The next message to the agent: what it should do now."),
+        "workingDirectory": string("Absolute path of the directory to work in. Omit it to use the directory of the task."),
         "sandbox": {
             "type": "string",
             "enum": Sandbox::ALL.map(Sandbox::as_str),
             "default": defaults.sandbox.as_str(),
-            "description": "What the agent may touch, as in codex_agent. It does not carry over."
+            "description": "The sandbox: what the agent may change, as in codex_agent. Not inherited from the task."
         },
-        "model": string("The agent's model. Leave it out to use the agent's own default."),
+        "model": string("The agent's model. Omit it to use the agent's own default."),
         "async": {
             "type": "boolean",
             "default": false,
-            "description": "true: return at once with a task id. false: wait for the result."
+            "description": "true: return a task ID at once. false: wait for the result."
         },
         "timeoutMs": {
             "type": "number",

@@ -1,5 +1,5 @@
-//! The tools as a model sees them: names, words, schemas. Their parameters are a documented contract, so the schemas are
-//! written by hand.
+//! The tools as a model sees them: names, descriptions, schemas. The parameters are a documented contract, so the
+//! schemas are written by hand.
 
 mod extra;
 
@@ -8,32 +8,32 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use extra::{result, resume, sessions, wait};
 
-/// The server's instructions: shown to the model from the start, even where tools are loaded on demand.
+/// The server's instructions. Models see them from the start, even if the client loads tools on demand.
 pub(crate) const INSTRUCTIONS: &str = "\
-Delegates coding tasks to another coding agent (the OpenAI Codex CLI unless configured otherwise), which works in a git \
-repository on its own: it reads and edits files and runs commands there.
+Delegates coding tasks to another coding agent (the OpenAI Codex CLI unless configured otherwise), which works \
+independently in a git repository: it reads and edits files and runs commands there.
 
 Delegate when the user asks for Codex or another agent, for a second opinion or a review by another model, or for a \
-self-contained piece of work that can go on beside yours. The agent knows nothing of this conversation: `task` has to \
-say everything.
+self-contained piece of work that can be done in parallel with yours. The agent cannot see this conversation: put \
+everything it needs to know into `task`.
 
 - `codex_agent` starts a task. Without `async` it answers when the agent is done, in minutes or hours: choose that when \
-you need the result next. With `async: true` it answers at once with a task id: choose that for long work, or to run \
-several tasks side by side; do not let two agents change the same files.
+you need the result next. With `async: true` it returns a task ID at once: choose that for long work, or to run several \
+tasks in parallel; do not let two agents change the same files.
 - `codex_status` with a `taskId` shows what a task is doing, the end of its log, and its result. Do not call it in a \
-loop: the answer of an async start names a command that waits for the end.
-- `codex_tasks` lists tasks, also those of earlier sessions and of other windows.
+loop: the answer to an async start contains a command that waits until the task ends.
+- `codex_tasks` lists tasks, including those of earlier sessions and other windows.
 - `codex_cancel` stops a running task.
 
-Keep the task id of every answer and progress message: if a call is cut off or moved to the background, the task and \
-its result are still found by `codex_status`.
+Keep the task ID from every answer and progress message: if a call is cut off or moved to the background, \
+`codex_status` still finds the task and its result.
 
-How to read a result: **Status** says what became of the task. `completed successfully` has the agent's final message \
-under Result; `failed` has a reason, the agent's own words, and often what to do about it; `interrupted` means that the \
-session that started it ended. A long result is shown without its middle, and the file that has it whole is named. The \
-agent may have changed files, also when it failed: look at them before you build on them.";
+How to read a result: **Status** is the outcome. `completed successfully` has the agent's final message under Result; \
+`failed` has a reason, the agent's own explanation, and often advice; `interrupted` means that the session that started \
+the task ended. A long result is shown without its middle; the answer names the file that contains all of it. The agent \
+may have changed files even if it failed: review them before you build on them.";
 
-/// One tool in words.
+/// The texts of one tool.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ToolText {
     pub(crate) name: String,
@@ -55,16 +55,16 @@ impl ToolText {
     }
 }
 
-/// The values that stand in the schemas as defaults.
+/// The defaults that the schemas contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Defaults {
     pub(crate) sandbox: Sandbox,
-    /// The time limit in milliseconds; 0 is none.
+    /// The time limit in milliseconds; 0 means no limit.
     pub(crate) timeout_ms: u64,
 }
 
 impl Defaults {
-    /// The documented ones.
+    /// The documented defaults.
     pub(crate) const DOCUMENTED: Self = Self { sandbox: Sandbox::DangerFullAccess, timeout_ms: 0 };
 }
 
@@ -74,27 +74,27 @@ pub(crate) fn four(defaults: Defaults) -> [ToolText; 4] {
     [agent(defaults), status(), tasks(), cancel()]
 }
 
-/// The tool of one backend: like `codex_agent`, but for its name and title.
+/// The tool of one backend: `codex_agent` with another name and title.
 pub(crate) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> ToolText {
     let agent = agent(defaults);
-    let description = format!("Like codex_agent, but for the backend `{backend}`. {}", agent.description);
+    let description = format!("Like codex_agent, but uses the backend `{backend}`. {}", agent.description);
     ToolText { name, title: format!("Run {backend}"), description, schema: agent.schema }
 }
 
 /// `codex_agent`.
 pub(crate) fn agent(defaults: Defaults) -> ToolText {
     let description = "\
-Hand a coding task to another coding agent (by default the OpenAI Codex CLI), which works on its own in \
-`workingDirectory`: it reads and edits files and runs commands there, as far as `sandbox` lets it. Returns the agent's \
-final message when it is done; that may take minutes, and progress is reported meanwhile. With `async: true` returns at \
-once with a task id for codex_status and codex_cancel. The agent sees nothing of this conversation: put the goal, the \
-relevant files, constraints, and how to check the work into `task`. A failed task is a normal answer that says why.";
+Delegate a coding task to another coding agent (by default the OpenAI Codex CLI), which works independently in \
+`workingDirectory`: it reads and edits files and runs commands there, within the limits of `sandbox`. Returns the agent's \
+final message when it is done, which may take minutes; progress is reported meanwhile. With `async: true`, returns a task \
+ID at once, for codex_status and codex_cancel. The agent cannot see this conversation: put the goal, the relevant files, \
+constraints, and how to check the work into `task`. A failed task is a normal answer that says why it failed.";
     let schema = json!({
         "type": "object",
         "properties": {
             "task": {
                 "type": "string",
-                "description": "What the agent is to do, complete in itself: goal, context, constraints, how to check it."
+                "description": "A self-contained description of the work: goal, context, constraints, how to check it."
             },
             "workingDirectory": {
                 "type": "string",
@@ -104,16 +104,16 @@ relevant files, constraints, and how to check the work into `task`. A failed tas
                 "type": "string",
                 "enum": Sandbox::ALL.map(Sandbox::as_str),
                 "default": defaults.sandbox.as_str(),
-                "description": "What the agent may touch. read-only: read files, change nothing. workspace-write: change files in the working directory. danger-full-access: no sandbox at all."
+                "description": "The sandbox: what the agent may change. read-only: nothing, it can only read files. workspace-write: files in the working directory. danger-full-access: no sandbox at all."
             },
             "model": {
                 "type": "string",
-                "description": "The agent's model. Leave it out to use the agent's own default."
+                "description": "The agent's model. Omit it to use the agent's own default."
             },
             "async": {
                 "type": "boolean",
                 "default": false,
-                "description": "true: return at once with a task id. false: wait for the result."
+                "description": "true: return a task ID at once. false: wait for the result."
             },
             "timeoutMs": {
                 "type": "number",
@@ -131,18 +131,18 @@ relevant files, constraints, and how to check the work into `task`. A failed tas
 /// `codex_status`.
 pub(crate) fn status() -> ToolText {
     let description = "\
-Show one task: its status, how long it has run, when the agent last did anything and what, exit code and signal, bytes \
-of output, why it failed and what the agent said about it, the last lines of its log, and the result if there is one. \
-Works for running and for ended tasks, also those of earlier sessions.";
+Show one task: its status, duration, last activity, exit code and signal, bytes of output, failure reason and the agent's \
+explanation, the last lines of its log, and the result if there is one. Works for running and finished tasks, including \
+those of earlier sessions.";
     let schema = json!({
         "type": "object",
         "properties": {
-            "taskId": {"type": "string", "description": "The task's id: eight characters of 0-9 and a-f."},
+            "taskId": {"type": "string", "description": "The task ID: eight hex digits, such as 1a2b3c4d."},
             "tailLines": {
                 "type": "number",
                 "minimum": 1,
                 "default": 50,
-                "description": "How many of the last lines of the log to show."
+                "description": "Number of lines to show from the end of the log."
             }
         },
         "required": ["taskId"],
@@ -154,8 +154,8 @@ Works for running and for ended tasks, also those of earlier sessions.";
 /// `codex_tasks`.
 pub(crate) fn tasks() -> ToolText {
     let description = "\
-List tasks, newest first: id, status, duration, exit code and the beginning of the task's text. Tasks of earlier \
-sessions and of other windows are listed too. Use it to find the id of a task.";
+List tasks, newest first: ID, status, duration, exit code and the beginning of the task's text. Includes tasks of earlier \
+sessions and other windows. Use it to find a task ID.";
     let schema = json!({
         "type": "object",
         "properties": {
@@ -163,13 +163,13 @@ sessions and of other windows are listed too. Use it to find the id of a task.";
                 "type": "string",
                 "enum": ["all", "running", "completed", "failed", "interrupted"],
                 "default": "all",
-                "description": "List only tasks with this status. A cancelled or timed-out task is failed."
+                "description": "List only tasks with this status. Cancelled and timed-out tasks count as failed."
             },
             "limit": {
                 "type": "number",
                 "minimum": 1,
                 "default": 20,
-                "description": "How many tasks to list at most."
+                "description": "Maximum number of tasks to list."
             }
         },
         "additionalProperties": false
@@ -180,12 +180,12 @@ sessions and of other windows are listed too. Use it to find the id of a task.";
 /// `codex_cancel`.
 pub(crate) fn cancel() -> ToolText {
     let description = "\
-Stop a running task: the agent and everything it started. What it has changed in files stays. The task ends as failed \
-with the reason `Cancelled by user`. For a task that has ended already, nothing is done.";
+Stop a running task: the agent and every process it started. Files the agent already changed are left as they are. The \
+task ends as failed, with the reason `Cancelled by user`. Does nothing if the task has already ended.";
     let schema = json!({
         "type": "object",
         "properties": {
-            "taskId": {"type": "string", "description": "The task's id: eight characters of 0-9 and a-f."}
+            "taskId": {"type": "string", "description": "The task ID: eight hex digits, such as 1a2b3c4d."}
         },
         "required": ["taskId"],
         "additionalProperties": false

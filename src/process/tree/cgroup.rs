@@ -1,13 +1,13 @@
-//! A cgroup for each task: the kernel's own list of everything an agent started.
+//! A cgroup for each task: the kernel's own list of everything that an agent started.
 //!
-//! Where this process may make groups below its own (cgroup v2, found through `mountinfo`, wherever it is mounted), an
-//! agent is put into one, and its descendants stay in it however fast they fork and even if they lose their parents, their
-//! session and their environment. A process leaves it only by moving itself, or having a service manager move it, into
-//! another cgroup, which takes the same permission that we need to make one. Where there is no cgroup, the tree is found by
-//! its parents and by its marker.
+//! If this process may create cgroups below its own (cgroup v2, found through `mountinfo` at any mount point), each
+//! agent is put into one. Its descendants stay in it, no matter how fast they fork, and even if they lose their
+//! parents, their session and their environment. A process leaves only if it moves itself, or has a service manager
+//! move it, to another cgroup. That requires the same permission that we need to create one. Without a cgroup, the tree
+//! is found through parents and through the marker.
 //!
-//! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18), and so it
-//! is done beside the agent's first steps. What it starts meanwhile is moved too.
+//! When a process is moved into a cgroup, the kernel waits for all processors, for about 10 ms (observed on Linux
+//! 6.18). So the agent is moved while it already runs, and so are the processes that it has started by then.
 
 use std::{
     fs, io,
@@ -22,46 +22,46 @@ use crate::task::TaskId;
 /// The type of the cgroup v2 file system (`linux/magic.h`).
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 
-/// How the name of a task's group begins; its id follows.
+/// The name of a task's cgroup is this prefix and the task's ID.
 const CGROUP_PREFIX: &str = "codex-connector-";
 
-/// An empty group this old belongs to nobody.
+/// An empty cgroup of this age is no longer used.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether an agent forked while it was being moved.
+/// Maximum number of searches for processes that the agent forked while it was being moved.
 const MAX_ROUNDS: usize = 64;
 
-/// The group of one task.
+/// The cgroup of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup {
     dir: PathBuf,
 }
 
 impl Cgroup {
-    /// Makes a group for a task; `None` where that is not possible.
+    /// Creates a cgroup for a task. Returns `None` if that is not possible.
     pub fn make(id: &TaskId) -> Option<Self> {
         let dir = own_cgroup()?.join(format!("{CGROUP_PREFIX}{id}"));
         fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no cgroup")).ok()?;
         Some(Self { dir })
     }
 
-    /// The group that was made for this task earlier, perhaps by another process. `None`: it no longer exists, or `dir` is
-    /// something else.
+    /// The cgroup that was created for this task earlier, perhaps by another process. Returns `None` if it no longer
+    /// exists or `dir` is not the task's cgroup.
     ///
-    /// `dir` comes from a file that others may be able to change, and everything in the group is killed. So it has to be
-    /// the real path of a cgroup with the task's own name, next to or below this process's group.
+    /// `dir` comes from a file that others may be able to change, and everything in the cgroup will be killed. So it
+    /// must be the real path of a cgroup with the task's own name, next to or below this process's cgroup.
     pub fn of(id: &TaskId, dir: PathBuf) -> Option<Self> {
         let is_its_own = dir.file_name().is_some_and(|name| name.to_str() == Some(&format!("{CGROUP_PREFIX}{id}")));
         let is_real = dir.canonicalize().is_ok_and(|real| real == dir);
         (is_its_own && is_real && is_cgroup(&dir) && is_near(&dir, &own_cgroup()?)).then_some(Self { dir })
     }
 
-    /// Where it is.
+    /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Moves `process` in, and with `scan` everything that it started meanwhile.
+    /// Moves `process` into the cgroup, and then the processes that it has started meanwhile, which `scan` finds.
     pub(super) fn add_agent(&self, process: u32, scan: impl Fn() -> Vec<u32>) {
         let mut moved = vec![process];
         if let Err(error) = self.move_in(process) {
@@ -83,7 +83,7 @@ impl Cgroup {
         }
     }
 
-    /// Moves one process in, if it is still there.
+    /// Moves one process into the cgroup. Returns `false` if it has ended or cannot be moved.
     pub(super) fn add_process(&self, process: u32) -> bool {
         self.move_in(process).is_ok()
     }
@@ -92,7 +92,7 @@ impl Cgroup {
         fs::write(self.dir.join("cgroup.procs"), pid.to_string())
     }
 
-    /// The pids in it and in the groups below it.
+    /// The PIDs in this cgroup and in those below it.
     pub(super) fn members(&self) -> Vec<u32> {
         let mut members = Vec::new();
         for dir in self.with_subgroups() {
@@ -102,25 +102,26 @@ impl Cgroup {
         members
     }
 
-    /// Whether nothing alive is in it. What cannot be read is gone.
+    /// Whether it contains no live process. A cgroup that cannot be read counts as removed.
     pub(super) fn is_empty(&self) -> bool {
         let events = fs::read_to_string(self.dir.join("cgroup.events")).unwrap_or_default();
         !events.lines().any(|line| line == "populated 1")
     }
 
-    /// Kills everything in it, in one step that nothing can fork away from (Linux 5.14; before that, nothing happens).
+    /// Kills everything in it in one atomic step, so that nothing can escape by forking. Requires Linux 5.14; on older
+    /// kernels, does nothing.
     pub(super) fn kill(&self) {
         if !self.is_empty()
             && let Err(error) = fs::write(self.dir.join("cgroup.kill"), "1")
         {
-            tracing::warn!(%error, group = %self.dir.display(), "a cgroup cannot be killed");
+            tracing::warn!(%error, group = %self.dir.display(), "cannot kill a cgroup");
         }
     }
 
-    /// Removes it, once it is empty. One that is not stays.
+    /// Removes the cgroup if it is empty.
     pub fn remove(&self) {
         let deadline = Instant::now() + Duration::from_millis(200);
-        // A group is busy for a moment after its last process has ended.
+        // A cgroup stays busy for a moment after its last process has ended.
         while self.dir.exists() && Instant::now() < deadline {
             for dir in self.with_subgroups().into_iter().rev() {
                 let _ = fs::remove_dir(dir);
@@ -131,7 +132,7 @@ impl Cgroup {
         }
     }
 
-    /// This group, then those below it, each after its parent. An agent may make groups of its own.
+    /// This cgroup and those below it, each after its parent. An agent may create its own.
     fn with_subgroups(&self) -> Vec<PathBuf> {
         let mut found = vec![self.dir.clone()];
         let mut next = 0;
@@ -144,7 +145,7 @@ impl Cgroup {
     }
 }
 
-/// Where the groups of tasks can be made: this process's own group, if it may make others in it.
+/// The cgroup in which cgroups of tasks can be created: this process's own, if it has the permission.
 pub fn parent_cgroup() -> Option<PathBuf> {
     let own = own_cgroup()?;
     let trial = own.join(format!("{CGROUP_PREFIX}check-{}", std::process::id()));
@@ -154,7 +155,7 @@ pub fn parent_cgroup() -> Option<PathBuf> {
     can_kill.then_some(own)
 }
 
-/// Removes groups of tasks that are empty and old: what was left running on purpose has ended since.
+/// Removes old, empty cgroups of tasks. They remain if processes were left running on purpose and have ended since.
 pub(super) fn sweep() {
     let Some(own) = own_cgroup() else { return };
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
@@ -163,47 +164,47 @@ pub(super) fn sweep() {
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
         let is_old = made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > STALE_AFTER);
         if id.is_some() && is_old {
-            // Fails while anything is in it.
+            // Fails if the cgroup is not empty.
             let _ = fs::remove_dir(entry.path());
         }
     }
 }
 
-/// Whether a directory, not a link to one, is a group of cgroup v2.
+/// Whether `dir` is a directory, not a symbolic link, in the cgroup v2 file system.
 fn is_cgroup(dir: &Path) -> bool {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = open(dir, flags, Mode::empty());
     opened.and_then(fstatfs).is_ok_and(|system| system.f_type == CGROUP2_SUPER_MAGIC)
 }
 
-/// Whether `dir` is below the parent of the group `own`, or below `own` itself where that is the top of what is mounted.
+/// Whether `dir` is below the parent of the cgroup `own`, or below `own` itself if `own` is the top of the mount.
 fn is_near(dir: &Path, own: &Path) -> bool {
     let top = own.parent().filter(|parent| is_cgroup(parent)).unwrap_or(own);
     dir != top && dir.starts_with(top)
 }
 
-/// The directory of this process's group in the unified hierarchy.
+/// The directory of this process's cgroup in the unified hierarchy.
 fn own_cgroup() -> Option<PathBuf> {
     let (mountinfo, groups) =
         (fs::read_to_string("/proc/self/mountinfo").ok()?, fs::read_to_string("/proc/self/cgroup").ok()?);
     locate(&mountinfo, &groups)
 }
 
-/// What `/proc/self/mountinfo` and `/proc/self/cgroup` say about where the group is.
+/// Finds the cgroup's directory from the contents of `/proc/self/mountinfo` and `/proc/self/cgroup`.
 fn locate(mountinfo: &str, groups: &str) -> Option<PathBuf> {
     let group = Path::new(groups.lines().find_map(|line| line.strip_prefix("0::"))?);
     mountinfo.lines().find_map(|line| {
         let (mount, kind) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(3);
         let (root, point) = (unescaped(mount.next()?), unescaped(mount.next()?));
-        // In a container the mount may begin below the root of the hierarchy, and show only a part of it.
+        // In a container, the mount may show only a part of the hierarchy.
         let inside = group.strip_prefix(&root).ok()?;
         kind.starts_with("cgroup2 ")
             .then(|| if inside.as_os_str().is_empty() { point.clone() } else { point.join(inside) })
     })
 }
 
-/// A path in `mountinfo`, where blanks and the like are written as `\040`.
+/// Decodes a path in `mountinfo`, where spaces and some other characters are written as octal escapes such as `\040`.
 fn unescaped(path: &str) -> PathBuf {
     let mut parts = path.split('\\');
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -231,31 +232,30 @@ mod tests {
 
     #[test]
     fn our_cgroup_is_found_at_any_mount_point() {
-        let find = |mounts, groups| locate(mounts, groups);
-        assert_eq!(find(UNIFIED, "0::/user.slice/a.scope\n"), Some("/sys/fs/cgroup/user.slice/a.scope".into()));
+        assert_eq!(locate(UNIFIED, "0::/user.slice/a.scope\n"), Some("/sys/fs/cgroup/user.slice/a.scope".into()));
         let hybrid = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
                       32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                       41 31 0:38 / /mnt/all\\040groups rw - cgroup2 none rw\n";
-        assert_eq!(find(hybrid, "1:cpu:/\n0::/\n"), Some("/mnt/all groups".into()));
+        assert_eq!(locate(hybrid, "1:cpu:/\n0::/\n"), Some("/mnt/all groups".into()));
         let container = "41 31 0:38 /docker/1 /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
-        assert_eq!(find(container, "0::/docker/1/app\n"), Some("/sys/fs/cgroup/app".into()));
-        assert_eq!(find(container, "0::/elsewhere\n"), None);
-        assert_eq!(find("23 1 0:5 / /proc rw - proc proc rw\n", "0::/\n"), None);
-        assert_eq!(find(UNIFIED, "1:cpu:/\n"), None);
+        assert_eq!(locate(container, "0::/docker/1/app\n"), Some("/sys/fs/cgroup/app".into()));
+        assert_eq!(locate(container, "0::/elsewhere\n"), None);
+        assert_eq!(locate("23 1 0:5 / /proc rw - proc proc rw\n", "0::/\n"), None);
+        assert_eq!(locate(UNIFIED, "1:cpu:/\n"), None);
     }
 
     #[test]
     fn a_similar_directory_is_not_mistaken_for_a_tasks_cgroup() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let id = TaskId::random();
         let plain = dir.path().join(format!("{CGROUP_PREFIX}{id}"));
         fs::create_dir(&plain).and_then(|()| fs::write(plain.join("cgroup.procs"), "")).expect("it is writable");
         assert_eq!(Cgroup::of(&id, plain), None, "a directory that is not a cgroup");
         assert_eq!(Cgroup::of(&id, "/".into()), None);
-        // The rest needs real groups, which not every machine lets us make.
+        // The rest needs real cgroups, which cannot be created on every machine.
         let other = TaskId::random();
         let (Some(group), Some(others)) = (Cgroup::make(&id), Cgroup::make(&other)) else { return };
-        let links = tempfile::tempdir().expect("a temporary directory can be made");
+        let links = tempfile::tempdir().expect("a temporary directory can be created");
         let link = links.path().join(format!("{CGROUP_PREFIX}{id}"));
         std::os::unix::fs::symlink(others.dir(), &link).expect("it is writable");
         let found = [

@@ -1,4 +1,4 @@
-//! On systems other than Linux, the tree is the agent's process group. What leaves the group is not found.
+//! On systems other than Linux, the tree is the agent's process group. A process that leaves the group is not found.
 //!
 //! Untested: nobody has run this on macOS.
 
@@ -29,8 +29,8 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     }
 }
 
-/// The agent may have ended before its children, and its group goes by its pid all the same. That the group is still the
-/// task's is shown by the marker that one of its processes carries.
+/// A process group keeps the agent's PID as its ID, even after the agent has ended. It still belongs to the task if one
+/// of its processes carries the task's marker.
 pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
     let agent = agent.filter(|agent| agent.boot_id == boot_id());
     let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::is_agent_of(pid, id)));
@@ -56,22 +56,22 @@ pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
 
 pub(super) fn sweep_cgroups() {}
 
-/// There are none here.
+/// A cgroup. This type has no values, because this system has no cgroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup(Infallible);
 
 impl Cgroup {
-    /// Never makes one.
+    /// Always returns `None`.
     pub fn make(_id: &TaskId) -> Option<Self> {
         None
     }
 
-    /// Never finds one.
+    /// Always returns `None`.
     pub fn of(_id: &TaskId, _dir: PathBuf) -> Option<Self> {
         None
     }
 
-    /// Where it is.
+    /// Its directory.
     pub fn dir(&self) -> &Path {
         match self.0 {}
     }
@@ -81,7 +81,7 @@ impl Cgroup {
         match self.0 {}
     }
 
-    pub(super) fn add_agent(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
+    pub(super) fn add_agent(&self, _process: u32, _scan: impl Fn() -> Vec<u32>) {
         match self.0 {}
     }
 
@@ -102,7 +102,7 @@ impl Cgroup {
     }
 }
 
-/// There are none here.
+/// Always returns `None`.
 pub fn parent_cgroup() -> Option<PathBuf> {
     None
 }

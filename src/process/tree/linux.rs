@@ -1,4 +1,4 @@
-//! Linux: the tree is found in `/proc`, below a child subreaper.
+//! On Linux, the supervisor is a child subreaper, and the tree consists of its descendants, found in `/proc`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,11 +21,11 @@ use crate::{
 };
 
 pub(super) fn adopt_orphans() {
-    // On a kernel without subreapers (before 3.4) orphans go to init, and only the process group is stopped.
+    // On kernels without subreapers (before 3.4), init adopts orphans, so they are not found.
     let _ = set_child_subreaper(pid(std::process::id()));
 }
 
-/// How often the machine is looked over for a process that is always gone when its turn comes.
+/// Number of scans of all processes, because a scan can miss a process that forks and exits quickly.
 const MAX_SCANS: usize = 4;
 
 pub(super) fn survivors(agent: u32) -> Vec<Member> {
@@ -45,19 +45,20 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
             return alive;
         }
     }
-    // Something is there whenever the kernel is asked, and never where we look.
+    // The kernel reports a child, but no scan finds it.
     if is_childless() { Vec::new() } else { vec![Member { pid: 0, start_time: 0, name: "runaway".to_owned() }] }
 }
 
-/// How long a runaway is chased at a time, how far behind the newest process of the machine it is looked for, and how
-/// often in vain.
+/// How long to chase fast forkers in one call.
 const CHASE_TIMEOUT: Duration = Duration::from_millis(30);
+/// How many PIDs before the newest one are checked.
 const CHASE_PID_RANGE: u32 = 8;
+/// Number of rounds in a row without a catch before the chase ends.
 const MAX_FAILED_CHASES: usize = 40;
-/// The same where nearly always there is none.
+/// The same for agents that have just started, which rarely fork that fast.
 const MAX_FAILED_SWEEPS: usize = 8;
 
-/// Kills processes that are gone before a look at the whole machine reaches them.
+/// Kills processes that end before a scan of all processes reaches them.
 pub(super) fn kill_fast_forkers(agent: u32) {
     catch_fast_forkers(agent, MAX_FAILED_CHASES, |member| {
         signal(member, Signal::KILL);
@@ -66,13 +67,14 @@ pub(super) fn kill_fast_forkers(agent: u32) {
     });
 }
 
-/// Finds such processes for a cgroup. `move_in` says whether one was outside.
+/// Moves such processes into a cgroup. `move_in` returns whether the process was outside and has been moved.
 pub(super) fn catch_unmoved(agent: u32, move_in: impl FnMut(&Member) -> bool) {
     catch_fast_forkers(agent, MAX_FAILED_SWEEPS, move_in);
 }
 
-/// Catches processes of which each starts a successor and ends. The kernel tells the newest pid, and one pid is looked at
-/// sooner than a process is started. Gives up after so many looks at which `catch` had nothing to do.
+/// Catches processes that each start a successor and exit. A full scan is too slow for them, but the kernel reports the
+/// newest PID, and checking a few PIDs takes less time than starting a process. Gives up after `max_failed_rounds`
+/// rounds in a row in which `catch` returned `false`.
 fn catch_fast_forkers(agent: u32, max_failed_rounds: usize, mut catch: impl FnMut(&Member) -> bool) {
     let until = Instant::now() + CHASE_TIMEOUT;
     let mut failed_rounds = 0;
@@ -93,7 +95,7 @@ fn catch_fast_forkers(agent: u32, max_failed_rounds: usize, mut catch: impl FnMu
     }
 }
 
-/// The pid that was given last, to a process or to a thread.
+/// The PID that the kernel assigned last, to a process or to a thread.
 fn newest_pid() -> Option<u32> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
 }
@@ -105,7 +107,7 @@ fn is_below_us(pid: u32) -> bool {
     parents.take(MAX_DEPTH).any(|process| process.parent == ourselves)
 }
 
-/// What is known of these pids.
+/// The live processes with these PIDs, except for this process.
 pub(super) fn members(pids: Vec<u32>) -> Vec<Member> {
     let ourselves = std::process::id();
     let known = pids.into_iter().filter(|pid| *pid != ourselves).filter_map(|pid| Some((pid, stat(pid)?)));
@@ -117,7 +119,7 @@ pub(super) fn sweep_cgroups() {
     super::cgroup::sweep();
 }
 
-/// Every process of the machine, as it was a moment ago.
+/// A snapshot of all processes of the machine.
 struct ProcessTable(HashMap<u32, ProcessStat>);
 
 impl ProcessTable {
@@ -125,11 +127,12 @@ impl ProcessTable {
         Self(all_pids().filter_map(|pid| Some((pid, stat(pid)?))).collect())
     }
 
-    /// The processes, by pid, of whose parents, or their parents, one `is_root`.
+    /// The live processes with an ancestor that `is_root` accepts, ordered by PID.
     fn alive_below(&self, is_root: impl Fn(u32) -> bool) -> Vec<Member> {
         let is_below = |pid: &u32| {
             let mut pid = *pid;
-            // No chain of parents is longer than the number of processes; a cycle could come of reading meanwhile.
+            // A chain of parents is never longer than the number of processes. The limit is needed because the snapshot
+            // is not atomic, so it can contain a cycle.
             for _ in 0..self.0.len() {
                 match self.0.get(&pid) {
                     Some(stat) if is_root(stat.parent) => return true,
@@ -151,20 +154,20 @@ impl ProcessTable {
     }
 }
 
-/// Whether nothing at all is below this process: every orphan would be its child. Most agents leave nothing behind, and
-/// one question to the kernel is answered sooner than one for each process of the machine.
+/// Whether this process has no descendants: every orphan below it would be its child. Most agents leave nothing behind,
+/// and one system call is much faster than a scan of all processes.
 fn is_childless() -> bool {
     let polling_only = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     matches!(waitid(WaitId::All, polling_only), Err(rustix::io::Errno::CHILD))
 }
 
-/// Takes the exit status of an orphan. By its pid: waiting for any child would steal the agent's.
+/// Reaps an orphan. Waits for its PID only, because waiting for any child could take the agent's exit status.
 fn reap(orphan: u32) {
     let _ = waitpid(pid(orphan), WaitOptions::NOHANG);
 }
 
-/// Signals exactly this process. A handle is taken before its start time is compared, so that the pid cannot pass to
-/// another process in between.
+/// Signals exactly this process. The handle is opened before the start time is compared, so the PID cannot be reused in
+/// between.
 pub(super) fn signal(member: &Member, signal: Signal) {
     let Some(pid) = pid(member.pid) else { return };
     let handle = pidfd_open(pid, PidfdFlags::empty());
@@ -173,7 +176,7 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     }
     let _ = match handle {
         Ok(handle) => pidfd_send_signal(handle, signal),
-        // Kernels before 5.3 have no such handles.
+        // Kernels before 5.3 have no process handles.
         Err(_) => kill_process(pid, signal),
     };
 }
@@ -185,7 +188,7 @@ pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<
     left.extend(roots.iter().filter_map(|pid| processes.alive(*pid)));
     left.sort_by_key(|member| member.pid);
     left.dedup();
-    // This process may itself work for the task: a server that an agent started. It goes with its own input.
+    // This process may be a server that the task's agent started. It exits when its own stdin closes.
     left.retain(|member| member.pid != std::process::id());
     left
 }

@@ -1,4 +1,13 @@
-//! Everything an agent started: looking at it, and stopping it.
+//! The process tree of an agent: finding everything that it started, and stopping it.
+//!
+//! On Linux, processes are found in three ways:
+//!
+//! - While the supervisor lives, everything is below it: as a child subreaper, it adopts orphans.
+//! - The task's cgroup, if one could be created, contains everything that has not moved to another cgroup, even after the
+//!   supervisor's death.
+//! - The [marker](super::TASK_MARKER) identifies processes that kept their environment, after the supervisor's death.
+//!
+//! On other systems, only the agent's process group is known, and a process that leaves it is lost.
 
 use std::{
     collections::HashSet,
@@ -34,7 +43,7 @@ pub use cgroup::{Cgroup, parent_cgroup};
 
 /// The processes below this one and in the task's cgroup (Linux), or in the agent's process group (elsewhere).
 ///
-/// There is one in a supervisor, which serves one agent: what is below it is the agent's.
+/// Belongs in a supervisor: it serves one agent only, so all its descendants are that agent's.
 #[derive(Debug, Clone)]
 pub struct ProcessTree {
     agent: u32,
@@ -42,17 +51,18 @@ pub struct ProcessTree {
 }
 
 impl ProcessTree {
-    /// Makes this process the one that inherits every orphan below it. Before the agent is started.
+    /// Makes this process adopt every orphan below it. Must be called before the agent is started.
     pub fn adopt_orphans() {
         platform::adopt_orphans();
     }
 
-    /// The tree whose first process is `agent`, which is to be [moved](Self::move_into_cgroup) into `group`.
+    /// The tree whose first process is `agent`. Call [`move_into_cgroup`](Self::move_into_cgroup) next if there is a
+    /// `group`.
     pub fn of(agent: u32, group: Option<Cgroup>) -> Self {
         Self { agent, group }
     }
 
-    /// Moves the agent, and what it started meanwhile, into the cgroup. Takes about 10 ms.
+    /// Moves the agent, and the processes that it has started meanwhile, into the cgroup. Takes about 10 ms.
     pub fn move_into_cgroup(&self) {
         if let Some(group) = &self.group {
             group.add_agent(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
@@ -62,7 +72,8 @@ impl ProcessTree {
         }
     }
 
-    /// What is alive of it, without the agent's own process once that was waited for. Orphans that have ended are reaped.
+    /// The live processes of the tree, without the agent's own process once it has been waited for. Reaps orphans that
+    /// have ended.
     pub fn survivors(&self) -> Vec<Member> {
         let mut survivors = platform::survivors(self.agent);
         add_cgroup_members(&mut survivors, self.group.as_ref());
@@ -76,7 +87,7 @@ impl ProcessTree {
         }
     }
 
-    /// Sends SIGTERM to every process, and wakes those that are stopped.
+    /// Sends SIGTERM to every process, and resumes stopped ones.
     pub fn terminate(&self) {
         for member in self.survivors() {
             platform::signal(&member, Signal::TERM);
@@ -84,7 +95,7 @@ impl ProcessTree {
         }
     }
 
-    /// Sends SIGKILL to every process, all of them frozen first, so that none forks away.
+    /// Freezes all processes so that none can fork away, then sends SIGKILL to each.
     pub fn kill(&self) {
         if let Some(group) = &self.group {
             group.kill();
@@ -94,24 +105,26 @@ impl ProcessTree {
     }
 }
 
-/// What is left of a task whose supervisor is gone: the processes in its cgroup, those that carry its marker in their
-/// environment, and what is below them. On other systems than Linux, only the agent's process group.
+/// The processes that remain of a task whose supervisor is gone: those in its cgroup, those with its marker in their
+/// environment, and their descendants. On systems other than Linux, only the agent's process group.
 ///
-/// A recorded agent that is in neither is not taken for one: anyone who can write the record could name any process there.
-/// A process that left the cgroup, cleared its environment and lost its parents is not found.
+/// A recorded agent counts only if it is one of these, because anyone who can write the record could name any process
+/// in it. A process that left the cgroup, cleared its environment and lost its parents is not found.
 pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut left = platform::left_behind(id, agent);
     add_cgroup_members(&mut left, group);
     left
 }
 
-/// How long what is left of a task is killed, and how many looks in a row must find nothing. A process that is just being
-/// started has no environment to be known by.
+/// How long to kill the remaining processes of a task.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Number of scans in a row that must find nothing. One is not enough, because a process that is just starting has no
+/// environment yet in which its marker could be found.
 const EMPTY_SCANS_NEEDED: usize = 3;
 const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Kills what is left of a task, and waits at most ten seconds for it to be gone. Returns what was found first.
+/// Kills the remaining processes of a task, and waits up to ten seconds for them to end. Returns the processes of the
+/// first scan that found any.
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut empty = 0;
@@ -147,15 +160,14 @@ fn add_cgroup_members(members: &mut Vec<Member>, group: Option<&Cgroup>) {
     members.extend(platform::members(more));
 }
 
-/// Kills the recorded agent of a task, if it is there and carries the task's marker.
+/// Kills the recorded agent of a task, if it is alive and carries the task's marker.
 pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
     if proof::is_agent_of(process.pid, id) {
         signal_exactly(process, Signal::KILL);
     }
 }
 
-/// Kills the recorded supervisor of a task. Returns whether there was one: a process that only the record takes for one is
-/// left alone.
+/// Kills the recorded supervisor of a task, if it is alive and really is the task's supervisor. Returns whether it was.
 pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
     let is_one = is_alive(process) && proof::is_supervisor_of(process.pid, id);
     if is_one {
@@ -164,8 +176,8 @@ pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
     is_one
 }
 
-/// Tells the recorded supervisor of a task to look at its files now, if it is there, and wakes it if it is stopped. One that
-/// does not listen yet is not disturbed: the signal ([`NUDGE`]) is ignored by default.
+/// Makes the recorded supervisor of a task check its files now, and resumes it if it is stopped. A supervisor that has
+/// no handler yet is not affected, because the signal ([`NUDGE`]) is ignored by default.
 pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
     if proof::is_supervisor_of(process.pid, id) {
         signal_exactly(process, Signal::WINCH);
@@ -173,7 +185,7 @@ pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
     }
 }
 
-/// The number of the signal of a [`nudge`].
+/// The signal that [`nudge`] sends.
 pub const NUDGE: i32 = Signal::WINCH.as_raw();
 
 fn signal_exactly(process: &ProcessIdentity, signal: Signal) {
@@ -183,14 +195,14 @@ fn signal_exactly(process: &ProcessIdentity, signal: Signal) {
     }
 }
 
-/// Kills a process group of ours. Its leader has not been waited for.
+/// Kills the process group of a child. The caller must make sure that the PID has not been reused.
 pub(super) fn kill_leader_group(leader: u32) {
     if let Some(pid) = pid(leader) {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
 }
 
-/// Stops the processes until no new one turns up, then kills them.
+/// Sends SIGSTOP until a scan finds no new process, then kills all.
 fn freeze_and_kill(scan: impl Fn() -> Vec<Member>) {
     const MAX_ROUNDS: usize = 64;
     let mut frozen: Vec<Member> = Vec::new();

@@ -1,4 +1,4 @@
-//! The events of a timeline.
+//! The events in a timeline.
 
 use std::{iter, time::Duration};
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::task::{TaskRecord, TaskStatus, Untrusted, millis, optional_millis};
 
-/// One thing that a task or its agent did. Texts are as the agent wrote them, at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes
-/// of each.
+/// One thing that a task or its agent did. Texts are the agent's own, each cut to about
+/// [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum TimelineEvent {
-    /// The task waits for its turn.
+    /// The task is waiting in the queue.
     Queued {
         /// The number of tasks ahead of it.
         ahead: u64,
-        /// The number of tasks that may run at a time.
+        /// Maximum number of tasks that run at once.
         max_running: u64,
     },
     /// An agent was started.
@@ -25,10 +25,10 @@ pub enum TimelineEvent {
         backend: BackendName,
         /// The version of its program, if known.
         version: Option<String>,
-        /// 1, and one more for each fallback.
+        /// The number of this attempt: 1, plus one for each fallback.
         attempt: u32,
     },
-    /// The agent named its session.
+    /// The agent reported its session ID.
     Session {
         /// The agent's own ID for it.
         id: String,
@@ -38,7 +38,7 @@ pub enum TimelineEvent {
         /// The text.
         text: String,
     },
-    /// The agent told what it thought.
+    /// The agent reported its reasoning.
     Reasoning {
         /// The text.
         text: String,
@@ -62,9 +62,9 @@ pub enum TimelineEvent {
         /// Its output.
         output: String,
     },
-    /// Files were changed, or were to be.
+    /// The agent changed files, or tried to.
     FilesChanged {
-        /// The first of them.
+        /// The first files.
         files: Vec<ChangedFile>,
         /// The number of files that are not listed.
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -72,7 +72,7 @@ pub enum TimelineEvent {
         /// Whether the change was made.
         applied: bool,
     },
-    /// A tool of an MCP server was called, and answered.
+    /// A call to a tool of an MCP server ended.
     Tool {
         /// The server's name.
         server: String,
@@ -81,13 +81,13 @@ pub enum TimelineEvent {
         /// The error, if the call failed.
         error: Option<String>,
     },
-    /// The agent's list of things to do.
+    /// The agent's to-do list.
     Plan {
         /// The number of items that are done.
         done: u64,
-        /// The number of all items.
+        /// The total number of items.
         total: u64,
-        /// The first items that fit into an entry.
+        /// The first items, as many as fit into an entry.
         items: Vec<PlanItem>,
     },
     /// Tokens used so far, as the agent counts them.
@@ -95,19 +95,19 @@ pub enum TimelineEvent {
         /// The counts.
         usage: Usage,
     },
-    /// The newest line of output that is not an event of the agent's protocol. At most one in a second.
+    /// The newest line of output that is not part of the agent's protocol. At most one per second.
     Output {
         /// The line.
         text: String,
     },
-    /// Something that did not stop the task by itself.
+    /// A problem that does not end the task by itself.
     Warning {
         /// The source of the warning.
         source: WarningSource,
         /// The text.
         text: String,
     },
-    /// The agent wrote nothing for a while.
+    /// The agent has been silent for a while.
     Silence {
         /// How long it has been silent.
         #[serde(rename = "durationMs", with = "millis")]
@@ -115,14 +115,14 @@ pub enum TimelineEvent {
     },
     /// The backend cannot work at all.
     Fallback {
-        /// Why not.
+        /// The reason.
         reason: String,
-        /// The backend that gets the task now; none is left otherwise.
+        /// The backend that takes over; `None` if no fallback is left.
         to: Option<BackendName>,
     },
     /// The agent is being stopped.
     Stopping {
-        /// Why.
+        /// The reason.
         cause: String,
     },
     /// The changes that a task made to its repository, between two snapshots.
@@ -137,11 +137,11 @@ pub enum TimelineEvent {
         added: u64,
         /// Lines removed.
         removed: u64,
-        /// The number of files that are in no snapshot.
+        /// The number of files left out of the snapshots.
         #[serde(default, skip_serializing_if = "is_zero")]
         omitted: u64,
     },
-    /// The task has ended. Its last entry.
+    /// The task has ended. This is the last entry.
     Ended {
         /// How it ended.
         status: TaskStatus,
@@ -155,12 +155,12 @@ pub enum TimelineEvent {
         #[serde(rename = "durationMs", with = "optional_millis", default)]
         took: Option<Duration>,
     },
-    /// Entries that are not there.
+    /// Entries are missing here.
     Omitted {
-        /// Their number.
+        /// The number of missing entries.
         count: u64,
     },
-    /// A kind that this version does not know, or that lacks something.
+    /// A kind that this version does not know, or an entry that lacks a required field.
     #[serde(skip)]
     Unknown {
         /// The kind.
@@ -183,16 +183,16 @@ pub enum CommandOutcome {
 /// One changed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedFile {
-    /// The path, as the agent writes it.
+    /// The path, as written by the agent.
     pub path: String,
     /// `added`, `updated`, `deleted`, or the agent's own word.
     pub change: String,
 }
 
-/// One thing to do.
+/// One item of a to-do list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanItem {
-    /// The thing.
+    /// The item's text.
     pub text: String,
     /// Whether it is done.
     pub done: bool,
@@ -213,7 +213,7 @@ pub enum WarningSource {
 }
 
 impl TimelineEvent {
-    /// The end of the task with this record; none while it runs.
+    /// The event for the end of the task with this record; `None` while the task runs.
     pub fn ended(record: &TaskRecord) -> Option<Self> {
         let end = record.end.as_ref()?;
         Some(Self::Ended {
@@ -225,7 +225,7 @@ impl TimelineEvent {
         })
     }
 
-    /// The word for its kind in the file.
+    /// The name of its kind in the file.
     pub fn kind(&self) -> &str {
         match self {
             Self::Queued { .. } => "queued",
@@ -251,12 +251,12 @@ impl TimelineEvent {
         }
     }
 
-    /// Whether the limits on the rate and the size of a timeline do not apply to it.
+    /// Whether it is exempt from the limits on the rate and size of a timeline.
     pub fn is_exempt(&self) -> bool {
         is_exempt(self.kind())
     }
 
-    /// The texts in it that may hold words of an agent.
+    /// The texts that may contain words of an agent.
     pub fn untrusted_texts(&mut self) -> Box<dyn Iterator<Item = &mut String> + '_> {
         match self {
             Self::Session { id: text }
@@ -285,12 +285,12 @@ impl TimelineEvent {
     }
 }
 
-/// Whether entries of this kind are always written and never removed: the stations of a task's life, and its changes.
+/// Whether entries of this kind are always written and never removed: the milestones of a task, and its changes.
 pub(crate) fn is_exempt(kind: &str) -> bool {
     matches!(kind, "queued" | "started" | "fallback" | "stopping" | "changes" | "ended")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

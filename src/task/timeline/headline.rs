@@ -1,11 +1,11 @@
-//! Entries in one line, for progress messages and the live view.
+//! One-line summaries of events, for progress messages and the live view.
 
 use super::{ChangedFile, CommandOutcome, TimelineEvent, WarningSource};
 use crate::task::{first_line, span};
 
 impl TimelineEvent {
-    /// One line for people who follow the task: the agent's steps, and the task's place in the queue. `None`: not worth
-    /// showing to anyone who does not read the timeline.
+    /// A one-line summary for people who follow the task. `None` if the event is neither a step of the agent nor about
+    /// the queue.
     pub fn headline(&self) -> Option<String> {
         let line = |label: &str, text: &str| Some(format!("{label}: {}", first_line(text)));
         match self {
@@ -57,7 +57,7 @@ impl TimelineEvent {
     }
 }
 
-/// How a command ended, in words.
+/// How a command ended, as text.
 pub(crate) fn outcome(status: CommandOutcome, exit_code: Option<i64>) -> String {
     match (status, exit_code) {
         (CommandOutcome::Declined, _) => "declined".to_owned(),

@@ -1,4 +1,4 @@
-//! The lines of the file, pinned: other programs and later versions read them.
+//! Pins the lines of the file, because other programs and later versions read them.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn backend() -> BackendName {
     BackendName::new("codex").expect("a valid name")
 }
 
-/// One entry of each kind, and what is written of it after the fields that all have.
+/// One event of each kind, with the fields written after those that all entries have.
 fn one_of_each() -> Vec<(TimelineEvent, &'static str)> {
     use TimelineEvent as E;
     let usage = Usage { input_tokens: 5, cached_input_tokens: 4, output_tokens: 3, reasoning_output_tokens: 2 };

@@ -1,10 +1,11 @@
-//! Texts and lists within the space of an entry.
+//! Fitting texts and lists into an entry.
 
-/// The most bytes of one text in an entry, and of all texts of a list in it, without the words that say how much was left
-/// out.
+/// Maximum number of bytes of one text in an entry, and of all texts of a list together. The note about omitted bytes
+/// comes on top.
 pub const MAX_TEXT_BYTES: usize = 4 << 10;
 
-/// `text` with at most about [`MAX_TEXT_BYTES`] bytes: a longer text loses its middle, and says how much.
+/// `text` with at most about [`MAX_TEXT_BYTES`] bytes. In a longer text, a note with the number of omitted bytes
+/// replaces the middle.
 pub fn excerpt(text: &str) -> String {
     if text.len() <= MAX_TEXT_BYTES {
         return text.to_owned();
@@ -14,10 +15,10 @@ pub fn excerpt(text: &str) -> String {
     format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
 }
 
-/// The first of these items, as long as their texts have at most [`MAX_TEXT_BYTES`] bytes together, and the number of items that
-/// do not fit.
+/// The first items whose texts have at most [`MAX_TEXT_BYTES`] bytes together, and the number of items that do not fit.
+/// `length` returns the length of an item's text in bytes.
 pub fn fit_items<T>(items: impl ExactSizeIterator<Item = T>, length: impl Fn(&T) -> usize) -> (Vec<T>, u64) {
-    /// Short items need room too.
+    /// The names and punctuation that each item adds to the JSON.
     const ITEM_OVERHEAD_BYTES: usize = 16;
     let total = items.len();
     let mut left = MAX_TEXT_BYTES;

@@ -1,4 +1,4 @@
-//! An agent that speaks the Agent Client Protocol, as codex-acp 0.16.0 does: what it tells in the course of a turn.
+//! An agent that speaks the Agent Client Protocol, as codex-acp 0.16.0 does: its messages during a turn.
 //!
 //! The rest of the conversation is in [`conversation`](super::super::conversation).
 
@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 
 use super::{Dialect, EditKind, FailedRun, FileEdit, FinishedCommand, OutputLine, TokenCounts, event};
 
-/// The modes that it has, by what they allow. It begins in the first.
+/// Its modes, in order of increasing permissions. It begins in the first.
 pub(crate) const MODES: [(&str, &str); 3] =
     [("read-only", "Read Only"), ("auto", "Default"), ("full-access", "Full Access")];
 
-/// The code of an error that has no better one.
+/// The code for errors without a more specific code.
 pub(crate) const REFUSED: i64 = -32603;
 
-/// The context of the model, in tokens.
+/// The size of the model's context, in tokens.
 const CONTEXT: u64 = 258_400;
 
-/// The updates of one turn, and the answer to the prompt that began it.
+/// The updates of one turn, and the answer to its prompt.
 #[derive(Debug)]
 pub(crate) struct AcpEvents {
     session: String,
-    /// The id of the request for this turn.
+    /// The ID of the request for this turn.
     request: Value,
     calls: u32,
 }
@@ -30,7 +30,7 @@ impl AcpEvents {
         AcpEvents { session: session.to_owned(), request, calls: 0 }
     }
 
-    /// What was said in an earlier turn, when the session is loaded.
+    /// A message of an earlier turn, repeated when the session is loaded.
     pub(crate) fn said_before(&self, text: &str) -> OutputLine {
         self.chunk(text)
     }
@@ -70,7 +70,7 @@ impl Dialect for AcpEvents {
         vec![]
     }
 
-    /// A message is a piece, which ends where another update comes.
+    /// A message is a chunk, which ends when another update follows.
     fn say(&mut self, text: &str) -> Vec<OutputLine> {
         vec![self.chunk(text), self.update("usage_update", json!({"used": 110, "size": CONTEXT}))]
     }
@@ -116,12 +116,12 @@ impl Dialect for AcpEvents {
         vec![self.update("tool_call", begun), self.update("tool_call_update", ended)]
     }
 
-    /// It has no event for that: it says it.
+    /// The protocol has no event for this, so the agent sends a message.
     fn error(&mut self, message: &str) -> Vec<OutputLine> {
         self.say(message)
     }
 
-    /// The turn fails, and the agent is there for the next.
+    /// The turn fails, but the agent is ready for the next one.
     fn fail(&mut self, message: &str) -> FailedRun {
         let error = json!({"code": REFUSED, "message": "Internal error", "data": message});
         FailedRun { lines: vec![event(json!({"jsonrpc": "2.0", "id": self.request, "error": error}))], code: 0 }

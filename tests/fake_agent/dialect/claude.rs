@@ -1,7 +1,7 @@
 //! Claude Code 2.1.330: `claude -p --output-format stream-json --verbose …`.
 //!
-//! It has one event for the end, which holds the answer, the usage, and what it was not allowed. A failure of its model is
-//! told by that event as well, and the exit code is 1.
+//! Its last event contains the answer, the usage, and the denied permissions. A model failure is reported in that
+//! event too, and the exit code is 1.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        call::{SandboxLevel, has, value_of, words_behind_dashes},
+        call::{SandboxLevel, has, value_of, words_after_dashes},
         sessions::new_uuid,
     },
     AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
@@ -40,7 +40,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-v, --version", "Output the version number"),
 ];
 
-/// The agent from outside.
+/// The command line.
 pub(crate) struct ClaudeCommandLine;
 
 impl AgentCommandLine for ClaudeCommandLine {
@@ -67,7 +67,7 @@ impl AgentCommandLine for ClaudeCommandLine {
         Invocation {
             resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
             model: value_of(args, &["--model"]).map(str::to_owned),
-            // Where a permission would have to be asked for, it is denied: nobody is there.
+            // A permission that would have to be asked for is denied, because there is no user to ask.
             sandbox: match value_of(args, &["--permission-mode"]) {
                 Some("bypassPermissions") => SandboxLevel::Full,
                 Some(_) | None if skips_permissions => SandboxLevel::Full,
@@ -75,7 +75,7 @@ impl AgentCommandLine for ClaudeCommandLine {
                 Some(_) | None => SandboxLevel::ReadOnly,
             },
             directory: None,
-            prompt: words_behind_dashes(args),
+            prompt: words_after_dashes(args),
         }
     }
 
@@ -103,7 +103,7 @@ impl AgentCommandLine for ClaudeCommandLine {
 struct ClaudeEvents {
     session: String,
     model: String,
-    /// How many tools were called.
+    /// The number of tool calls.
     calls: u32,
     said: String,
     denied: Vec<Value>,
@@ -154,7 +154,7 @@ impl ClaudeEvents {
         }))
     }
 
-    /// A failure stands in a message of its own and in the result.
+    /// A failure appears both in a separate message and in the result.
     fn failed(&self, said: &str) -> FailedRun {
         let message = self.assistant("<synthetic>", json!({"type": "text", "text": said}));
         FailedRun { lines: vec![message, self.result(said, true, &TokenCounts::default())], code: 1 }

@@ -9,12 +9,12 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    super::call::{SandboxLevel, has, value_of, words_behind_dashes},
+    super::call::{SandboxLevel, has, value_of, words_after_dashes},
     AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SessionLookup, SignalBehaviour, TokenCounts, UsageError, event, new_uuid, output,
 };
 
-/// The agent from outside.
+/// The command line.
 pub(crate) struct CodexCommandLine;
 
 impl AgentCommandLine for CodexCommandLine {
@@ -36,7 +36,7 @@ impl AgentCommandLine for CodexCommandLine {
                 Some(_) | None => SandboxLevel::Full,
             },
             directory: value_of(args, &["-C", "--cd"]).map(Into::into),
-            prompt: words_behind_dashes(args).filter(|prompt| prompt != "-"),
+            prompt: words_after_dashes(args).filter(|prompt| prompt != "-"),
         }
     }
 
@@ -44,7 +44,7 @@ impl AgentCommandLine for CodexCommandLine {
         call.resumed.clone().filter(|_| !is_set("FAKE_CODEX_STRAYS")).unwrap_or_else(new_uuid)
     }
 
-    /// Without a memory it goes on with any session, but for ids that begin like no real one.
+    /// Without a session directory, it resumes any session, except those with IDs that no real session has.
     fn has_lost(&self, session: &str, known: SessionLookup) -> bool {
         known == SessionLookup::No || session.starts_with("00000000-")
     }
@@ -71,24 +71,24 @@ impl AgentCommandLine for CodexCommandLine {
 struct CodexEvents {
     thread_id: String,
     items: u32,
-    /// The item that has begun and not ended.
+    /// The item that has started and not yet completed.
     open: Value,
 }
 
 impl CodexEvents {
-    /// An item that is there at once, such as a message. `fields` has everything but the id.
+    /// An item that completes at once, such as a message. `fields` has everything but the ID.
     fn item(&mut self, fields: Value) -> OutputLine {
         let item = self.numbered(fields);
         event(json!({"type": "item.completed", "item": item}))
     }
 
-    /// An item that takes time: its fields at first.
+    /// Starts an item that takes time, with its initial fields.
     fn item_begins(&mut self, fields: Value) -> OutputLine {
         self.open = self.numbered(fields);
         event(json!({"type": "item.started", "item": self.open}))
     }
 
-    /// What is different at its end.
+    /// Completes the item with the fields that changed.
     fn item_ends(&mut self, end: Value) -> OutputLine {
         let mut item = self.open.take();
         extend(&mut item, end);
@@ -176,7 +176,7 @@ fn extend(item: &mut Value, more: Value) {
     }
 }
 
-/// The options that `exec --help` lists, as clap prints them.
+/// The options in `exec --help`, as clap prints them.
 const OPTIONS: &[(&str, &str)] = &[
     ("-c, --config <key=value>", "Override a configuration value"),
     ("-m, --model <MODEL>", "Model the agent should use"),
@@ -205,7 +205,7 @@ const OPTIONS: &[(&str, &str)] = &[
 const SANDBOX: &str = "-s, --sandbox <SANDBOX_MODE>";
 const FULL_AUTO: &str = "    --full-auto";
 
-/// Answers every command but `exec`.
+/// Answers every command except `exec`.
 fn answer(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     match args {
         ["--version" | "-V"] => {
@@ -253,7 +253,7 @@ fn exec_help() -> Result<ExitCode, FakeAgentError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What clap says if `args` hold the flag that `FAKE_CODEX_REFUSES` names.
+/// The error that clap prints if `args` contain the flag that `FAKE_CODEX_REFUSES` names.
 fn refusal(args: &[&str]) -> Option<String> {
     let flag = env::var("FAKE_CODEX_REFUSES").ok()?;
     let is_refused = |arg: &&str| arg.strip_prefix(&*flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));

@@ -1,6 +1,7 @@
 //! Gemini CLI 0.61.0: `gemini -o stream-json …`.
 //!
-//! Its messages are pieces: two in a row are one. The exit code of a failure is the HTTP status, of which one byte is left.
+//! Its messages are chunks: two in a row are one message. The exit code of a failure is the low byte of the HTTP
+//! status.
 
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use super::{
     SignalBehaviour, TokenCounts, UsageError, event, print, refused, table,
 };
 
-/// HTTP 400 and 404.
+/// The low bytes of 400 and 404.
 const BAD_REQUEST: u8 = 144;
 const NOT_FOUND: u8 = 148;
 
@@ -38,7 +39,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-h, --help", "Show help  [boolean]"),
 ];
 
-/// The agent from outside.
+/// The command line.
 pub(crate) struct GeminiCommandLine;
 
 impl AgentCommandLine for GeminiCommandLine {
@@ -103,7 +104,7 @@ impl AgentCommandLine for GeminiCommandLine {
 struct GeminiEvents {
     session: String,
     model: String,
-    /// How many tools were called, and the id of the last call.
+    /// The number of tool calls, and the ID of the last one.
     calls: u32,
     tool: String,
 }
@@ -161,7 +162,7 @@ impl Dialect for GeminiEvents {
         vec![self.tool_begins("run_shell_command", json!({"command": command, "description": "a command"}))]
     }
 
-    /// The exit code is told in the place of an output, where there is none.
+    /// If there is no output, the exit code is reported instead.
     fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let output = match ran.output.trim_end() {
             "" if ran.exit != 0 => format!("Command exited with code: {}", ran.exit),

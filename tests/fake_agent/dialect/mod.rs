@@ -1,7 +1,7 @@
-//! The agents that the fake agent can pretend to be: each has its command line, its complaints, and its events.
+//! The agents that the fake agent can imitate: each dialect has a command line, error messages, and events.
 //!
-//! `FAKE_AGENT` names one of them, and without it is Codex. What a dialect makes of a step are lines and nothing else: it
-//! prints nothing, and touches no file.
+//! `FAKE_AGENT` selects a dialect; the default is Codex. A dialect only turns steps into lines: it prints nothing, and
+//! touches no file.
 
 mod acp;
 mod claude;
@@ -29,15 +29,15 @@ use super::{
 
 pub(crate) use acp::{AcpEvents, MODES as ACP_MODES, REFUSED as ACP_REFUSED};
 
-/// How an agent is spoken to.
+/// How a client talks to an agent.
 pub(crate) enum Protocol {
-    /// A run for each prompt.
+    /// One process per prompt.
     Run(Box<dyn AgentCommandLine>),
     /// A conversation on stdin and stdout.
     Conversation,
 }
 
-/// The agent that `FAKE_AGENT` names.
+/// The agent selected by `FAKE_AGENT`.
 pub(crate) fn protocol() -> Result<Protocol, FakeAgentError> {
     let name = env::var("FAKE_AGENT").unwrap_or_else(|_| "codex".into());
     Ok(Protocol::Run(match name.as_str() {
@@ -47,42 +47,42 @@ pub(crate) fn protocol() -> Result<Protocol, FakeAgentError> {
         "opencode" => Box::new(opencode::OpenCodeCommandLine),
         "text" => Box::new(text::TextCommandLine),
         "acp" => return Ok(Protocol::Conversation),
-        _ => return Err(FakeAgentError::Script(format!("no agent is called {name:?}"))),
+        _ => return Err(FakeAgentError::Script(format!("unknown agent {name:?}"))),
     }))
 }
 
-/// An agent from outside, when it is no conversation: its command line, and how it refuses one.
+/// The command line of an agent that runs once per prompt, and how it rejects a command line.
 pub(crate) trait AgentCommandLine {
-    /// Answers everything that is no work: version, help, an option that it does not know.
+    /// Answers everything that is not a task: version, help, an unknown option.
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError>;
 
-    /// What the command line asks for.
+    /// Parses the command line.
     fn call(&self, args: &[&str]) -> Invocation;
 
-    /// The id of the session that is begun or gone on with.
+    /// The ID of the new or resumed session.
     fn session(&self, call: &Invocation) -> String {
         call.resumed.clone().unwrap_or_else(new_uuid)
     }
 
-    /// Whether it cannot go on with this session.
+    /// Whether it cannot resume this session.
     fn has_lost(&self, _session: &str, known: SessionLookup) -> bool {
         known != SessionLookup::Yes
     }
 
-    /// What it says of a session that it does not know.
+    /// The error for an unknown session.
     fn lost_session(&self, session: &str) -> UsageError;
 
-    /// What it says when there is no prompt.
+    /// The error for a missing prompt.
     fn no_prompt(&self) -> UsageError;
 
-    /// How it takes signals.
+    /// How it reacts to signals.
     fn signal_behaviour(&self) -> SignalBehaviour;
 
     /// The events of one run.
     fn dialect(&self, call: &Invocation, session: &str) -> Box<dyn Dialect>;
 }
 
-/// A complaint before any event, and the exit code that goes with it.
+/// An error before any event, with its exit code.
 #[derive(Debug)]
 pub(crate) struct UsageError {
     pub(crate) said: String,
@@ -94,16 +94,16 @@ impl UsageError {
         UsageError { said: said.into(), code }
     }
 
-    /// Complains, and ends so.
+    /// Prints the error and returns its exit code.
     pub(crate) fn exit_with_message(&self) -> ExitCode {
         output::print_error(&self.said);
         ExitCode::from(self.code)
     }
 }
 
-/// The events of one run: what each step comes out as.
+/// The events of one run: the lines that each step produces.
 pub(crate) trait Dialect: Debug + Send {
-    /// Before everything else.
+    /// The first lines of a run.
     fn begin(&mut self, prompt: &str) -> Vec<OutputLine>;
 
     fn say(&mut self, text: &str) -> Vec<OutputLine>;
@@ -113,19 +113,19 @@ pub(crate) trait Dialect: Debug + Send {
     /// The command that began last has ended.
     fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine>;
 
-    /// A file was written, or was not.
+    /// A file was written, or the write was denied.
     fn file(&mut self, change: &FileEdit) -> Vec<OutputLine>;
 
-    /// Something went wrong, and the agent goes on.
+    /// An error occurred, and the agent continues.
     fn error(&mut self, message: &str) -> Vec<OutputLine>;
 
     /// The model failed, which ends the run.
     fn fail(&mut self, message: &str) -> FailedRun;
 
-    /// A run with a model that nobody has; nothing else comes before or after.
+    /// A complete run with a model that does not exist.
     fn unknown_model(&mut self, model: &str, prompt: &str) -> FailedRun;
 
-    /// The run ends well.
+    /// The run succeeds.
     fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine>;
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct FinishedCommand {
     pub(crate) exit: i64,
 }
 
-/// What became of a file.
+/// A change to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileEdit {
     /// Absolute.
@@ -150,18 +150,18 @@ pub(crate) struct FileEdit {
 pub(crate) enum EditKind {
     Added,
     Updated,
-    /// Nothing: the sandbox did not let it.
+    /// The sandbox denied the write, so nothing changed.
     Denied,
 }
 
-/// How a run ends that comes to nothing.
+/// The end of a failed run.
 #[derive(Debug)]
 pub(crate) struct FailedRun {
     pub(crate) lines: Vec<OutputLine>,
     pub(crate) code: u8,
 }
 
-/// Tokens, in the words of Codex, which a script may add to.
+/// Token counts with Codex's field names. A script may add fields.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenCounts(Map<String, Value>);
 
@@ -199,12 +199,12 @@ impl Default for TokenCounts {
     }
 }
 
-/// An event as a line.
+/// Formats an event as a line.
 fn event(event: Value) -> OutputLine {
     OutputLine::Out(event.to_string())
 }
 
-/// The option among `args` that this agent is to refuse: the one that `FAKE_AGENT_REFUSES` names.
+/// The option among `args` that this agent must reject: the one that `FAKE_AGENT_REFUSES` names.
 pub(crate) fn refused<'a>(args: &[&'a str]) -> Option<&'a str> {
     let flag = env::var("FAKE_AGENT_REFUSES").ok()?;
     args.iter()
@@ -212,13 +212,13 @@ pub(crate) fn refused<'a>(args: &[&'a str]) -> Option<&'a str> {
         .find(|arg| arg.strip_prefix(flag.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
 }
 
-/// Prints a text that is no event, such as the help.
+/// Prints text that is not an event, such as the help.
 fn print(text: &str) -> Result<Option<ExitCode>, FakeAgentError> {
     writeln!(io::stdout(), "{text}")?;
     Ok(Some(ExitCode::SUCCESS))
 }
 
-/// The lines of a help, whose second words begin in one column.
+/// The options of a help text, with their meanings aligned in one column.
 fn table(options: &[(&str, &str)], column: usize) -> String {
     options.iter().map(|(option, meaning)| format!("  {option:column$}{meaning}\n")).collect()
 }
@@ -227,7 +227,7 @@ fn table(options: &[(&str, &str)], column: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Every dialect, in a run of a session called `s`.
+    /// Every dialect, each in a run of session `s`.
     fn all() -> Vec<(&'static str, Box<dyn Dialect>)> {
         let call = Invocation::default();
         vec![
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn dialects_that_name_models_name_the_unknown_one() {
+    fn every_dialect_except_opencode_names_the_unknown_model() {
         for (name, mut dialect) in all() {
             let lines = shown(&dialect.unknown_model("no-such-model", "x").lines);
             // OpenCode only points to its logs.

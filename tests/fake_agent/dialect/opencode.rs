@@ -1,6 +1,7 @@
 //! OpenCode 1.18.33: `opencode run --format json …`.
 //!
-//! A tool is told of when it has ended, and not before. There is no event for the end: the exit code tells.
+//! A tool call is reported only when it has ended. There is no event for the end of a run; the exit code shows how it
+//! ended.
 
 use std::{path::Path, process::ExitCode};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        call::{SandboxLevel, has, value_of, words_behind_dashes},
+        call::{SandboxLevel, has, value_of, words_after_dashes},
         sessions::new_uuid,
     },
     AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
@@ -32,11 +33,11 @@ const OPTIONS: &[(&str, &str)] = &[
     ("    --auto", "auto-approve permissions that are not denied         [boolean]"),
 ];
 
-/// The agent from outside.
+/// The command line.
 pub(crate) struct OpenCodeCommandLine;
 
 impl AgentCommandLine for OpenCodeCommandLine {
-    /// The help is on stderr, also where it was asked for.
+    /// The help goes to stderr, even when it was requested.
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print("1.18.33");
@@ -60,7 +61,7 @@ impl AgentCommandLine for OpenCodeCommandLine {
             model: value_of(args, &["-m", "--model"]).map(str::to_owned),
             sandbox: if agent == Some("plan") { SandboxLevel::ReadOnly } else { SandboxLevel::Full },
             directory: value_of(args, &["--dir"]).map(Into::into),
-            prompt: words_behind_dashes(args),
+            prompt: words_after_dashes(args),
         }
     }
 
@@ -90,7 +91,7 @@ impl AgentCommandLine for OpenCodeCommandLine {
 struct OpenCodeEvents {
     session: String,
     parts: u32,
-    /// Whether the model is in the middle of a response.
+    /// Whether a response of the model is in progress.
     is_in_step: bool,
 }
 
@@ -122,7 +123,7 @@ impl OpenCodeEvents {
         self.event("step_finish", json!({"type": "step-finish", "reason": reason, "tokens": tokens, "cost": 0}))
     }
 
-    /// A response that calls a tool, from its beginning to its end.
+    /// A complete response that calls a tool.
     fn tool(&mut self, name: &str, state: Value) -> Vec<OutputLine> {
         let mut lines = self.step_begins();
         let call = format!("call_{}", self.parts);
@@ -131,7 +132,7 @@ impl OpenCodeEvents {
         lines
     }
 
-    fn wrong(&self, error: Value) -> OutputLine {
+    fn error_event(&self, error: Value) -> OutputLine {
         event(json!({
             "type": "error", "timestamp": 1_795_697_473_937_u64, "sessionID": self.session, "error": error
         }))
@@ -193,17 +194,17 @@ impl Dialect for OpenCodeEvents {
     }
 
     fn error(&mut self, message: &str) -> Vec<OutputLine> {
-        vec![self.wrong(json!({"name": "UnknownError", "data": {"message": message}}))]
+        vec![self.error_event(json!({"name": "UnknownError", "data": {"message": message}}))]
     }
 
     fn fail(&mut self, message: &str) -> FailedRun {
         let data = json!({"message": message, "statusCode": 400, "isRetryable": false});
-        FailedRun { lines: vec![self.wrong(json!({"name": "APIError", "data": data}))], code: 1 }
+        FailedRun { lines: vec![self.error_event(json!({"name": "APIError", "data": data}))], code: 1 }
     }
 
     fn unknown_model(&mut self, _: &str, _: &str) -> FailedRun {
         let data = json!({"message": "Unexpected server error. Check server logs for details.", "ref": "err_248e708c"});
-        FailedRun { lines: vec![self.wrong(json!({"name": "UnknownError", "data": data}))], code: 1 }
+        FailedRun { lines: vec![self.error_event(json!({"name": "UnknownError", "data": data}))], code: 1 }
     }
 
     fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {

@@ -1,22 +1,22 @@
-//! A program that prints plain text, as the kind `command` takes it: `--model`, `--resume` and `--sandbox`, with the prompt
-//! on stdin or behind `--`.
+//! A program that prints plain text, for the backend kind `command`: `--model`, `--resume` and `--sandbox`, with the
+//! prompt on stdin or after `--`.
 
 use std::process::ExitCode;
 
 use super::{
-    super::call::{SandboxLevel, has, value_of, words_behind_dashes},
+    super::call::{SandboxLevel, has, value_of, words_after_dashes},
     AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SignalBehaviour, TokenCounts, UsageError, print, refused, table,
 };
 
 const OPTIONS: &[(&str, &str)] = &[
     ("--model MODEL", "the model"),
-    ("--resume SESSION", "go on with a session"),
+    ("--resume SESSION", "resume a session"),
     ("--sandbox SANDBOX", "read-only, workspace-write or danger-full-access"),
     ("--version", "print the version"),
 ];
 
-/// The agent from outside.
+/// The command line.
 pub(crate) struct TextCommandLine;
 
 impl AgentCommandLine for TextCommandLine {
@@ -40,16 +40,16 @@ impl AgentCommandLine for TextCommandLine {
                 Some(_) | None => SandboxLevel::Full,
             },
             directory: None,
-            prompt: words_behind_dashes(args),
+            prompt: words_after_dashes(args),
         }
     }
 
     fn lost_session(&self, session: &str) -> UsageError {
-        UsageError::new(format!("there is no session {session}"), 1)
+        UsageError::new(format!("unknown session {session}"), 1)
     }
 
     fn no_prompt(&self) -> UsageError {
-        UsageError::new("there is no prompt", 1)
+        UsageError::new("missing prompt", 1)
     }
 
     fn signal_behaviour(&self) -> SignalBehaviour {
@@ -61,7 +61,7 @@ impl AgentCommandLine for TextCommandLine {
     }
 }
 
-/// Lines of text.
+/// Lines of plain text.
 #[derive(Debug)]
 struct TextEvents;
 
@@ -103,7 +103,7 @@ impl Dialect for TextEvents {
     }
 
     fn unknown_model(&mut self, model: &str, _: &str) -> FailedRun {
-        self.fail(&format!("there is no model {model}"))
+        self.fail(&format!("unknown model {model}"))
     }
 
     fn end(&mut self, _: &TokenCounts) -> Vec<OutputLine> {

@@ -1,4 +1,4 @@
-//! No file uses an item of a file that uses one of its own, directly or by way of others.
+//! Checks that no two files use each other's items, directly or through other files.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,18 +12,18 @@ use super::{
     tree::SourceFiles,
 };
 
-/// The shortest way from one file to another, both included.
-fn way(edges: &Edges, from: &str, to: &str) -> Option<Vec<String>> {
+/// The shortest path from one file to another, including both.
+fn shortest_path(edges: &Edges, from: &str, to: &str) -> Option<Vec<String>> {
     let mut before = BTreeMap::from([(from.to_owned(), None::<String>)]);
     let mut queue = VecDeque::from([from.to_owned()]);
     while let Some(file) = queue.pop_front() {
         if file == to {
-            let mut way = vec![file];
-            while let Some(Some(previous)) = way.last().and_then(|file| before.get(file)) {
-                way.push(previous.clone());
+            let mut path = vec![file];
+            while let Some(Some(previous)) = path.last().and_then(|file| before.get(file)) {
+                path.push(previous.clone());
             }
-            way.reverse();
-            return Some(way);
+            path.reverse();
+            return Some(path);
         }
         for next in edges.get(&file).into_iter().flat_map(BTreeMap::keys) {
             if !before.contains_key(next) {
@@ -35,14 +35,14 @@ fn way(edges: &Edges, from: &str, to: &str) -> Option<Vec<String>> {
     None
 }
 
-/// The cycles among files, each once: for every use that is part of one, the shortest. A cycle ends with the file it
-/// begins with.
+/// The cycles among files, each once: for every use that is part of a cycle, the shortest one. A cycle ends with its
+/// first file.
 fn cycles(edges: &Edges) -> Vec<Vec<String>> {
     let mut seen = BTreeSet::new();
     let mut cycles = Vec::new();
     for (from, others) in edges {
         for to in others.keys() {
-            let Some(back) = way(edges, to, from) else { continue };
+            let Some(back) = shortest_path(edges, to, from) else { continue };
             if seen.insert(back.iter().cloned().collect::<BTreeSet<String>>()) {
                 cycles.push([vec![from.clone()], back].concat());
             }
@@ -51,7 +51,7 @@ fn cycles(edges: &Edges) -> Vec<Vec<String>> {
     cycles
 }
 
-/// A cycle as a list of files, each with the names that the one before it uses.
+/// A cycle as a list of files, each with the names that the previous one uses.
 fn described(edges: &Edges, cycle: &[String]) -> String {
     let mut text = cycle[0].clone();
     for (from, to) in cycle.iter().zip(&cycle[1..]) {
@@ -61,7 +61,7 @@ fn described(edges: &Edges, cycle: &[String]) -> String {
     text
 }
 
-/// The crates of the repository: the directories with their `lib.rs`.
+/// The crates of the repository: the directories that contain a `lib.rs`.
 fn crates() -> Vec<PathBuf> {
     let backends = fs::read_dir(root().join("backends")).expect("the backends are readable").flatten();
     let mut crates: Vec<PathBuf> = backends.map(|entry| entry.path().join("src")).collect();
@@ -81,20 +81,20 @@ fn no_files_import_each_other_in_a_cycle() {
     for dir in crates() {
         let text = |file: &PathBuf| fs::read_to_string(file).expect("a source file is readable");
         let sources: SourceFiles = rust_files(&dir).iter().map(|file| (name(file), text(file))).collect();
-        let (edges, lost) = edges(&name(&dir.join("lib.rs")), &sources);
-        assert_eq!(lost, Vec::<String>::new(), "paths that this test cannot follow");
+        let (edges, unresolved) = edges(&name(&dir.join("lib.rs")), &sources);
+        assert_eq!(unresolved, Vec::<String>::new(), "paths that this test cannot follow");
         users += edges.len();
         found.extend(cycles(&edges).iter().map(|cycle| described(&edges, cycle)));
     }
-    assert!(users > 100, "only {users} files use others: the test looks at too little");
-    assert!(found.is_empty(), "files import in a circle:\n{}", found.join("\n"));
+    assert!(users > 100, "only {users} files use others: this test checks too little");
+    assert!(found.is_empty(), "files import each other in a cycle:\n{}", found.join("\n"));
 }
 
-/// The cycles of a crate made of these files, each in one line.
+/// The cycles in a crate with these files, one per line.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let sources: SourceFiles = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    let (edges, lost) = edges("lib.rs", &sources);
-    assert_eq!(lost, Vec::<String>::new());
+    let (edges, unresolved) = edges("lib.rs", &sources);
+    assert_eq!(unresolved, Vec::<String>::new());
     cycles(&edges).iter().map(|cycle| cycle.join(" ")).collect()
 }
 
@@ -130,7 +130,7 @@ fn a_reexport_leads_to_the_file_that_defines_the_item() {
     let facade = ("lib.rs", "mod a; mod b; pub use a::A; pub(crate) use b::{B as Renamed};");
     let a = ("a.rs", "use super::Renamed; pub struct A;");
     assert_eq!(found(&[facade, a, ("b.rs", "use crate::A; pub struct B;")]), ["a.rs b.rs a.rs"]);
-    assert_eq!(found(&[facade, a, ("b.rs", "pub struct B;")]), Vec::<String>::new(), "a facade alone is no cycle");
+    assert_eq!(found(&[facade, a, ("b.rs", "pub struct B;")]), Vec::<String>::new(), "a facade alone is not a cycle");
 }
 
 #[test]

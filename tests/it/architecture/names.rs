@@ -1,4 +1,4 @@
-//! Which file names an item of which other file, by any path: imports, expressions, types, macros and attributes.
+//! Finds the items of other files that a file names, in any path: imports, expressions, types, macros and attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,27 +12,28 @@ use syn::{
 
 use super::tree::{ModuleTree, NameScope, ResolvedPath, SourceFiles, attributes, imports, is_for_tests, is_reexport};
 
-/// Which names a file uses of another one: from, to, names.
+/// The names that a file uses from another: from, to, names.
 pub(super) type Edges = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The edges between the files of a crate, and the paths inside the crate that lead to nothing we know.
+/// The edges between the files of a crate, and the paths inside the crate that cannot be resolved.
 pub(super) fn edges(root: &str, sources: &SourceFiles) -> (Edges, Vec<String>) {
     let tree = ModuleTree::read(root, sources);
-    let mut reader = NameVisitor { tree: &tree, module: 0, blocks: Vec::new(), edges: Edges::new(), lost: Vec::new() };
+    let mut reader =
+        NameVisitor { tree: &tree, module: 0, blocks: Vec::new(), edges: Edges::new(), unresolved: Vec::new() };
     for (module, file) in &tree.files {
         reader.module = *module;
         reader.visit_file(file);
     }
-    (reader.edges, reader.lost)
+    (reader.edges, reader.unresolved)
 }
 
 struct NameVisitor<'a> {
     tree: &'a ModuleTree,
     module: usize,
-    /// The blocks around, outermost first.
+    /// The enclosing blocks, outermost first.
     blocks: Vec<NameScope>,
     edges: Edges,
-    lost: Vec<String>,
+    unresolved: Vec<String>,
 }
 
 impl NameVisitor<'_> {
@@ -40,7 +41,7 @@ impl NameVisitor<'_> {
         let from = &self.tree.modules[self.module].file;
         let targets = self.tree.resolve(self.module, &self.blocks, path);
         if targets.is_empty() && path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
-            self.lost.push(format!("{from}: {}", path.join("::")));
+            self.unresolved.push(format!("{from}: {}", path.join("::")));
         }
         for target in targets {
             match target {
@@ -52,7 +53,7 @@ impl NameVisitor<'_> {
         }
     }
 
-    /// Names every path in the tokens of a macro or an attribute, which no parser knows the grammar of.
+    /// Visits every path in the tokens of a macro or an attribute, whose grammar no parser knows.
     fn scan(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is = |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == c);
@@ -63,7 +64,7 @@ impl NameVisitor<'_> {
                 TokenTree::Group(group) => self.scan(group.stream()),
                 TokenTree::Ident(first) => {
                     let mut path = vec![first.unraw().to_string()];
-                    // A method, a macro's own variable, or a name of another crate.
+                    // A method, a macro's own variable, or an item of another crate.
                     let is_other = at >= 1 && (is(at - 1, '.') || (is(at - 1, '$') && path[0] != "crate"))
                         || at >= 2 && is_separator(at - 2);
                     while let Some(TokenTree::Ident(next)) = tokens.get(at + 3).filter(|_| is_separator(at + 1)) {
@@ -88,7 +89,7 @@ impl NameVisitor<'_> {
     }
 }
 
-/// The keys of attributes, of serde and schemars, whose strings are paths.
+/// The keys of serde and schemars attributes whose strings are paths.
 const PATHS_IN_ATTRIBUTES: [&str; 9] = [
     "with",
     "serialize_with",
@@ -118,7 +119,7 @@ impl<'ast> Visit<'ast> for NameVisitor<'_> {
         self.module = outside;
     }
 
-    /// A re-export is no use of the item: whoever names it uses it.
+    /// A re-export does not use the item; the file that names the re-export does.
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         if !is_reexport(&item.vis) {
             for import in imports(&item.tree) {
@@ -212,6 +213,6 @@ impl<'ast> Visit<'ast> for NameVisitor<'_> {
         }
     }
 
-    /// `pub(in path)` names no item.
+    /// `pub(in path)` does not use an item.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 }

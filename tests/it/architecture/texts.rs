@@ -1,13 +1,13 @@
-//! Text from outside is printed in one module, and that module does nothing else.
+//! Checks that only one module prints untrusted text, and that this module does nothing else.
 
 use std::fs;
 
 use super::{is_test, root, rust_files, without_tests};
 
-/// The names of `names` that stand in the product code below `dir`, each with its file. Comments do not count.
+/// The occurrences of `names` in the product code below `dir`, each with its file. Comments are ignored.
 fn found(dir: &str, names: &[&str]) -> Vec<String> {
     let files = rust_files(&root().join("src").join(dir));
-    assert!(!files.is_empty(), "there is no `{dir}`, so that nothing is looked at");
+    assert!(!files.is_empty(), "there is no `{dir}`, so this test checks nothing");
     let mut found = Vec::new();
     for file in files.iter().filter(|file| !is_test(file)) {
         let source = without_tests(&fs::read_to_string(file).expect("a source file is readable"));
@@ -21,14 +21,14 @@ fn found(dir: &str, names: &[&str]) -> Vec<String> {
 
 #[test]
 fn only_present_renders_untrusted_text() {
-    // Ways to a foreign text as it is, and past the functions that write to stdout and stderr.
+    // Functions that return untrusted text unescaped, or that bypass the functions which write to stdout and stderr.
     let ways = [".raw()", ".raw_mut()", ".into_raw()", ".display()", "print!", "println!", "dbg!"];
     for dir in ["mcp", "cli", "request"] {
         assert_eq!(found(dir, &ways), Vec::<String>::new());
     }
 }
 
-/// A sentence about what to do is one for a reader.
+/// Advice is user-facing text, and belongs in `present`.
 #[test]
 fn mcp_and_cli_contain_no_advice_texts() {
     for dir in ["mcp", "cli", "request"] {

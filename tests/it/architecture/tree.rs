@@ -1,23 +1,23 @@
-//! The modules of a crate as its source files declare them, and where a path leads in them. Code that is only there for
-//! tests is left out.
+//! The modules of a crate, as declared in its source files, and the resolution of paths in them. Code that is compiled
+//! only for tests is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Attribute, Item, Meta, Token, UseTree, Visibility, ext::IdentExt as _, punctuated::Punctuated};
 
-/// The text of each file of a crate by its path, such as `src/store/mod.rs`.
+/// The texts of a crate's files by path, such as `src/store/mod.rs`.
 pub(super) type SourceFiles = BTreeMap<String, String>;
 
 /// All modules of a crate; the first one is its root.
 pub(super) struct ModuleTree {
     pub(super) modules: Vec<Module>,
-    /// The parsed files, each with the module it holds.
+    /// The parsed files, each with its module.
     pub(super) files: Vec<(usize, syn::File)>,
-    /// The macros that can be named in the root module, each with its file.
+    /// The macros that can be named in the root module, with their files.
     exported: BTreeMap<String, String>,
 }
 
-/// One module: a file, or a part of one in braces.
+/// One module: a file, or a part of a file in braces.
 #[derive(Default)]
 pub(super) struct Module {
     pub(super) file: String,
@@ -105,7 +105,7 @@ impl ModuleTree {
         }
     }
 
-    /// Everything that a path means where it stands, in any namespace; nothing if it leads out of the crate.
+    /// Every item that a path may refer to at this point, in any namespace; empty if the path leads out of the crate.
     pub(super) fn resolve(&self, module: usize, blocks: &[NameScope], path: &[String]) -> BTreeSet<ResolvedPath> {
         self.walk(module, blocks, path, &mut BTreeSet::new())
     }
@@ -116,19 +116,19 @@ impl ModuleTree {
             "crate" => BTreeSet::from([ResolvedPath::Module(0)]),
             "self" => BTreeSet::from([ResolvedPath::Module(module)]),
             "super" => self.parent(module),
-            name => self.look_in_blocks(module, blocks, name, seen),
+            name => self.look_up_in_blocks(module, blocks, name, seen),
         };
         for name in rest {
             let next: BTreeSet<ResolvedPath> = targets
                 .iter()
                 .flat_map(|target| match target {
                     ResolvedPath::Module(module) if name == "super" => self.parent(*module),
-                    ResolvedPath::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
+                    ResolvedPath::Module(module) => self.look_up(*module, &self.modules[*module].scope, name, seen),
                     ResolvedPath::Item { .. } => BTreeSet::new(),
                 })
                 .collect();
             if next.is_empty() {
-                // A variant, or an associated item: its type is the item that the path names.
+                // A variant or an associated item: the path names its type.
                 targets.retain(|target| matches!(target, ResolvedPath::Item { .. }));
                 break;
             }
@@ -141,7 +141,7 @@ impl ModuleTree {
         self.modules[module].parent.map(ResolvedPath::Module).into_iter().collect()
     }
 
-    fn look_in_blocks(
+    fn look_up_in_blocks(
         &self,
         module: usize,
         blocks: &[NameScope],
@@ -153,17 +153,17 @@ impl ModuleTree {
                 return BTreeSet::from([self.item(module, name)]);
             }
             let imports = block.imports.iter().filter(|import| import.name.as_deref() == Some(name));
-            // The block's own names do not help to resolve what it imports: that would go round in circles.
+            // The block's own names are not used to resolve its imports, because that could recurse forever.
             let found: BTreeSet<ResolvedPath> =
                 imports.flat_map(|import| self.walk(module, &blocks[..depth], &import.path, seen)).collect();
             if !found.is_empty() {
                 return found;
             }
         }
-        self.look(module, &self.modules[module].scope, name, seen)
+        self.look_up(module, &self.modules[module].scope, name, seen)
     }
 
-    fn look(&self, module: usize, scope: &NameScope, name: &str, seen: &mut Visited) -> BTreeSet<ResolvedPath> {
+    fn look_up(&self, module: usize, scope: &NameScope, name: &str, seen: &mut Visited) -> BTreeSet<ResolvedPath> {
         if !seen.insert((module, name.to_owned())) {
             return BTreeSet::new();
         }
@@ -183,7 +183,7 @@ impl ModuleTree {
                 for target in self.walk(module, &[], &glob.path, seen) {
                     match target {
                         ResolvedPath::Module(other) => {
-                            found.extend(self.look(other, &self.modules[other].scope, name, seen))
+                            found.extend(self.look_up(other, &self.modules[other].scope, name, seen))
                         }
                         ResolvedPath::Item { .. } => {}
                     }
@@ -199,7 +199,7 @@ impl ModuleTree {
     }
 }
 
-/// The names that are being looked up, each with the module: an import of its own name ends there.
+/// The names that are being looked up, with their modules. They stop the recursion when an import refers to itself.
 type Visited = BTreeSet<(usize, String)>;
 
 impl NameScope {
@@ -261,7 +261,7 @@ fn collect_imports(tree: &UseTree, before: &[String], found: &mut Vec<Import>) {
     }
 }
 
-/// Whether a `use` item gives its names on to others.
+/// Whether a `use` item re-exports its names.
 pub(super) fn is_reexport(visibility: &Visibility) -> bool {
     !matches!(visibility, Visibility::Inherited)
 }
@@ -288,7 +288,7 @@ pub(super) fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Whether code with these attributes is only compiled for tests.
+/// Whether code with these attributes is compiled only for tests.
 pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
@@ -299,7 +299,7 @@ pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// A condition of `cfg` where `test` is not set; `None` if that depends on something else.
+/// The value of a `cfg` condition if `test` is not set; `None` if it depends on other settings.
 fn holds_without_tests(condition: &Meta) -> Option<bool> {
     let Meta::List(list) = condition else {
         return condition.path().is_ident("test").then_some(false);

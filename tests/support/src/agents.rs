@@ -1,4 +1,4 @@
-//! Real agents, each configured for a scripted model in a home of its own.
+//! Real agents, each with its own home and configured to use a scripted model.
 
 use std::{
     ffi::OsString,
@@ -17,51 +17,51 @@ use crate::{
 /// An agent that is ready to be used as a backend.
 #[derive(Debug)]
 pub struct TestAgent {
-    /// What it is called in tables.
+    /// Its name in tables.
     pub title: String,
-    /// What `[backends.NAME]` has to say, as TOML without the head of the section.
+    /// The content of `[backends.NAME]` as TOML, without the section header.
     pub settings: String,
-    /// What it needs of an environment, besides `HOME` and `PATH`.
+    /// The environment variables that it needs in addition to `HOME` and `PATH`.
     pub variables: Vec<(&'static str, OsString)>,
-    /// Its home, removed with it.
+    /// Its home, removed when the agent is dropped.
     home: TempDir,
 }
 
-/// The newest versions that were looked at, as npm has them.
+/// The newest version of Claude Code that was tested, as numbered on npm.
 pub const CLAUDE: &str = "2.1.332";
-/// Gemini CLI's.
+/// The newest version of Gemini CLI that was tested.
 pub const GEMINI: &str = "0.61.0";
-/// OpenCode's.
+/// The newest version of OpenCode that was tested.
 pub const OPENCODE: &str = "1.18.33";
-/// Qwen Code's.
+/// The newest version of Qwen Code that was tested.
 pub const QWEN: &str = "0.24.4";
 
-/// An ACP agent around another agent. They have moved from one name to another.
+/// An ACP agent that wraps another agent. Both packages have been renamed.
 #[derive(Debug, Clone, Copy)]
 pub struct AcpAdapter {
     /// The npm package.
     pub package: &'static str,
-    /// The program in it, which is its preset too.
+    /// The program in the package; also the name of its preset.
     pub program: &'static str,
     /// Its version.
     pub version: &'static str,
 }
 
-/// The ACP agent around Codex.
+/// The ACP agent that wraps Codex.
 pub const CODEX_ACP: AcpAdapter =
     AcpAdapter { package: "@agentclientprotocol/codex-acp", program: "codex-acp", version: "2.6.0" };
-/// The last one under its earlier name.
+/// Its last version under the earlier package name.
 pub const EARLIER_CODEX_ACP: AcpAdapter =
     AcpAdapter { package: "@zed-industries/codex-acp", program: "codex-acp", version: "0.16.0" };
-/// The ACP agent around Claude Code.
+/// The ACP agent that wraps Claude Code.
 pub const CLAUDE_AGENT_ACP: AcpAdapter =
     AcpAdapter { package: "@agentclientprotocol/claude-agent-acp", program: "claude-agent-acp", version: "0.101.0" };
-/// The last one under its earlier name.
+/// Its last version under the earlier package name.
 pub const CLAUDE_CODE_ACP: AcpAdapter =
     AcpAdapter { package: "@zed-industries/claude-code-acp", program: "claude-code-acp", version: "0.16.2" };
 
 impl AcpAdapter {
-    /// What it is called in tables.
+    /// Its name in tables.
     pub fn title(self) -> String {
         format!("{} {}", self.program, self.version)
     }
@@ -72,7 +72,7 @@ impl AcpAdapter {
     }
 }
 
-/// What the example says of the backend `name`, but for its kind and program.
+/// The settings of backend `name` in the example file, without its kind and program.
 fn rules_for(name: &str) -> String {
     let (_, section) = OTHER_AGENTS.split_once(&format!("[backends.{name}]\n")).expect("the example has this section");
     let end = section.find("\n[backends.").and_then(|own| {
@@ -96,14 +96,14 @@ impl TestAgent {
     ///
     /// # Errors
     ///
-    /// When it cannot be installed, as with every agent below.
+    /// Fails if it cannot be installed. The same is true for every agent below.
     pub fn codex(version: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install(version)?;
         let agent = TestAgent::new(&format!("Codex CLI {version}"), "codex", &program);
         Ok(agent.with_codex_home(model))
     }
 
-    /// Claude Code in this version. Run by root it wants to be told that it is in a sandbox.
+    /// This version of Claude Code. When it runs as root, it needs a variable that says it is in a sandbox.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl TestAgent {
         Ok(agent)
     }
 
-    /// OpenCode as a program that no kind knows, by the rules in `config/examples/other-agents.toml`.
+    /// OpenCode run as a text program, by the rules in `config/examples/other-agents.toml`.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl TestAgent {
         Ok(agent)
     }
 
-    /// Qwen Code, a program that no kind knows, by the rules in `config/examples/other-agents.toml`.
+    /// Qwen Code, for which there is no backend kind, by the rules in `config/examples/other-agents.toml`.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl TestAgent {
         Ok(agent)
     }
 
-    /// Qwen Code as an ACP agent that is not known by name.
+    /// Qwen Code as an ACP agent without a preset.
     ///
     /// # Errors
     ///
@@ -210,25 +210,26 @@ impl TestAgent {
         Ok(agent)
     }
 
-    /// This ACP agent around Codex.
+    /// This ACP agent, which wraps Codex.
     ///
     /// # Errors
     ///
     /// See [`TestAgent::codex`].
-    pub fn around_codex(around: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
-        Ok(around.install()?.with_codex_home(model))
+    pub fn wrapping_codex(adapter: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
+        Ok(adapter.install()?.with_codex_home(model))
     }
 
-    /// This ACP agent around Claude Code.
+    /// This ACP agent, which wraps Claude Code.
     ///
     /// # Errors
     ///
     /// See [`TestAgent::codex`].
-    pub fn around_claude(around: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
-        Ok(around.install()?.with_anthropic(model))
+    pub fn wrapping_claude(adapter: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
+        Ok(adapter.install()?.with_anthropic(model))
     }
 
-    /// The fake agent `program` in this dialect, as a backend of this kind, with `settings` besides. It needs no model.
+    /// The fake agent `program` in this dialect, as a backend of this kind with additional `settings`. It needs no
+    /// model.
     pub fn fake(kind: &str, dialect: &str, program: &Path, settings: &str) -> TestAgent {
         let mut agent = TestAgent::new(&format!("fake {dialect}"), kind, program);
         agent.settings += settings;
@@ -243,7 +244,7 @@ impl TestAgent {
         TestAgent { title: title.to_owned(), settings, variables: vec![], home }
     }
 
-    /// Where the kind is `acp`, which of the agents known to it.
+    /// If the kind is `acp`, selects this preset.
     fn preset(mut self, name: &str) -> TestAgent {
         if self.settings.contains("kind = \"acp\"") {
             self.settings += &format!("preset = {name:?}\n");
@@ -275,6 +276,8 @@ impl TestAgent {
     fn write(&self, path: &str, value: &serde_json::Value) {
         let path = self.home.path().join(path);
         let parent = path.parent().expect("a file in a directory");
-        fs::create_dir_all(parent).and_then(|()| fs::write(&path, value.to_string())).expect("a home of our own");
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, value.to_string()))
+            .expect("our own home is writable");
     }
 }

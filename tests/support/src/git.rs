@@ -1,4 +1,4 @@
-//! A git repository to let an agent loose on.
+//! A git repository for an agent to work in.
 
 use std::{
     fs,
@@ -8,9 +8,9 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A repository with one committed file, `README.md`, in a temporary directory. It is removed when dropped.
+/// A repository in a temporary directory with one committed file, `README.md`. It is removed when dropped.
 ///
-/// No configuration of the user or the machine has a say in it.
+/// It ignores the git configuration of the user and the machine.
 #[derive(Debug)]
 pub struct GitProject {
     directory: TempDir,
@@ -18,11 +18,11 @@ pub struct GitProject {
     path: PathBuf,
 }
 
-/// What the committed `README.md` holds.
+/// The content of the committed `README.md`.
 pub const README: &str = "A project for tests.\n";
 
 impl GitProject {
-    /// Makes the repository.
+    /// Creates the repository.
     #[expect(clippy::new_without_default, reason = "a default value that writes files would surprise")]
     pub fn new() -> GitProject {
         let directory = tempfile::Builder::new().prefix("project-").tempdir().expect("a temporary directory");
@@ -40,7 +40,7 @@ impl GitProject {
         &self.path
     }
 
-    /// What differs from the commit, new files included, as `git diff` prints it. The index stays as it is.
+    /// The differences from the commit, including new files, as `git diff` prints them. The index is not changed.
     pub fn diff(&self) -> String {
         let index = self.directory.path().join(".git/index-of-diff");
         fs::copy(self.path.join(".git/index"), &index).expect("a repository with a commit has an index");
@@ -50,12 +50,12 @@ impl GitProject {
         diff
     }
 
-    /// Writes a file, its path given from the working directory.
+    /// Writes a file; the path is relative to the working directory.
     pub fn write(&self, file: &str, text: &str) {
         fs::write(self.path.join(file), text).expect("a file in our own directory can be written");
     }
 
-    /// The text of a file, its path given from the working directory; `None` where there is none.
+    /// The text of a file; the path is relative to the working directory. `None` if it cannot be read.
     pub fn read(&self, file: &str) -> Option<String> {
         fs::read_to_string(self.path.join(file)).ok()
     }
@@ -73,7 +73,7 @@ impl GitProject {
 
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        // A test may itself run inside a git hook, which sets variables that point at another repository.
+        // A test may itself run inside a git hook, which sets variables that point to another repository.
         for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
             command.env_remove(variable);
         }
@@ -85,7 +85,7 @@ impl GitProject {
 fn run(mut command: Command, args: &[&str]) -> String {
     let output = command.args(args).output().expect("git is installed");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?} fails: {stderr}");
+    assert!(output.status.success(), "git {args:?} failed: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_diff_shows_new_and_changed_files_and_leaves_the_index_alone() {
+    fn the_diff_shows_new_and_changed_files_without_changing_the_index() {
         let project = GitProject::new();
         project.write("new.txt", "new\n");
         project.write("README.md", "other\n");

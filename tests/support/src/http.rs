@@ -1,4 +1,4 @@
-//! An HTTP client that does what it is told, wrong things included.
+//! An HTTP client that sends exactly what a test asks for, even if it is wrong.
 
 use std::{
     io::{self, Read, Write},
@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-/// How long an answer may take.
+/// Time limit for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A request to be sent over a connection of its own.
+/// A request that is sent on a new connection.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     method: String,
@@ -20,7 +20,7 @@ pub struct HttpRequest {
     body: Vec<u8>,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The status code.
@@ -45,11 +45,11 @@ impl HttpRequest {
         Self { body: message.to_string().into_bytes(), ..request }
     }
 
-    /// The same with the bytes `from` in its body replaced.
+    /// Replaces the bytes `from` in the body.
     ///
     /// # Panics
     ///
-    /// When they are not there.
+    /// Panics if the body does not contain them.
     #[must_use]
     pub fn replace(mut self, from: &str, to: &[u8]) -> Self {
         let found = self.body.windows(from.len()).position(|window| window == from.as_bytes());
@@ -58,7 +58,7 @@ impl HttpRequest {
         self
     }
 
-    /// Adds a header, or takes the place of one with this name.
+    /// Sets a header, replacing any header of the same name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
@@ -70,7 +70,7 @@ impl HttpRequest {
     ///
     /// # Errors
     ///
-    /// When nobody listens, or the connection is closed early.
+    /// Fails if the connection is refused or closed early.
     pub fn begin(&self, server: SocketAddr) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(server)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -86,7 +86,7 @@ impl HttpRequest {
         }
         head.push_str("Connection: close\r\n\r\n");
         stream.write_all(head.as_bytes())?;
-        // A server that refuses by the head alone may not want the rest.
+        // A server that rejects the request after reading its headers may not read the body.
         let _ = stream.write_all(&self.body);
         Ok(stream)
     }
@@ -95,16 +95,16 @@ impl HttpRequest {
     ///
     /// # Errors
     ///
-    /// When there is none, or it is no HTTP.
+    /// Fails if there is no response, or it is not HTTP.
     pub fn send(&self, server: SocketAddr) -> io::Result<HttpAnswer> {
         let mut raw = Vec::new();
         let mut stream = self.begin(server)?;
         match stream.read_to_end(&mut raw) {
-            // It did not want the rest of the body.
+            // The server closed the connection without reading the rest of the body.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !raw.is_empty() => {}
             read => drop(read?),
         }
-        HttpAnswer::read(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "that was no answer"))
+        HttpAnswer::read(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP response"))
     }
 }
 
@@ -138,7 +138,7 @@ impl HttpAnswer {
     }
 }
 
-/// The content of chunks, as far as they came.
+/// The content of the chunks, as far as they arrived.
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {

@@ -1,12 +1,13 @@
-//! What the tests of codex-connector share, and the examples with them.
+//! Shared support for codex-connector's tests and examples.
 //!
-//! Nothing here is part of the product. A test usually takes three of these parts: a [`ScriptedModel`] that decides
-//! what the agent does, a pinned real agent ([`codex::install`]) with a home of its own ([`codex::CodexHome`]), and an
-//! [`McpServer`] to talk to the program under test. None of them needs a network once the agent is installed, a login,
-//! or a key; all of them clean up after themselves when dropped.
+//! Nothing here is part of the product. A typical test combines three parts: a [`ScriptedModel`] that decides what the
+//! agent does, a pinned real agent ([`codex::install`]) with its own home ([`codex::CodexHome`]), and an
+//! [`McpServer`], a client for the program under test. Once the agent is installed, none of them needs a network, a
+//! login or a key. All of them clean up after themselves when dropped.
 //!
-//! Where something goes wrong that is not the program's fault, these parts panic with a sentence that says what was
-//! expected: in a test that is the report. Only [`codex::install`] returns its problem, because it has a remedy.
+//! If something fails that is not the program's fault, these parts panic with a sentence that says what was expected;
+//! in a test, that is the report. Only [`codex::install`] returns its error, because the user can do something about
+//! it.
 
 pub mod agents;
 pub mod codex;

@@ -1,22 +1,23 @@
-//! Looking at processes through `/proc`, to find out what a program has left behind. Linux only.
+//! Inspects processes through `/proc` to find those that a program left behind. Linux only.
 
 use std::fs;
 
-/// Whether the process runs. One that has ended and waits to be reaped does not.
+/// Whether the process is running. A process that has ended but is not yet reaped is not running.
 pub fn is_alive(pid: u32) -> bool {
     status(pid).is_some_and(|status| !matches!(status.state, 'Z' | 'X'))
 }
 
-/// The running processes whose variable `name` is `value`, or a list (`:`, `,` or space) in which `value` stands.
+/// The running processes whose variable `name` is `value`, or a list (separated by `:`, `,` or spaces) that contains
+/// `value`.
 ///
-/// This is the environment that they were started with.
+/// This checks the environment with which they were started.
 pub fn processes_with_env(name: &str, value: &str) -> Vec<u32> {
     let mut found = pids();
     found.retain(|pid| is_alive(*pid) && environment_has(*pid, name, value));
     found
 }
 
-/// The running children of `pid`, their children, and so on. Whoever was adopted by another process is not found.
+/// The running children of `pid`, their children, and so on. Processes adopted by another process are not included.
 pub fn descendants(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> =
         pids().into_iter().filter_map(|pid| Some((pid, status(pid).filter(|_| is_alive(pid))?.parent))).collect();
@@ -29,7 +30,7 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// The children of `pid` and of its [`descendants`] that have ended and were not waited for.
+/// The children of `pid` and of its [`descendants`] that have ended but were not reaped.
 pub fn zombies(pid: u32) -> Vec<u32> {
     let mut parents = descendants(pid);
     parents.push(pid);
@@ -44,7 +45,7 @@ struct Status {
     parent: u32,
 }
 
-/// Reads `/proc/PID/stat`: `pid (name) state ppid …`, where the name may hold spaces and parentheses.
+/// Reads `/proc/PID/stat`: `pid (name) state ppid …`. The name may contain spaces and parentheses.
 fn status(pid: u32) -> Option<Status> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
@@ -59,7 +60,7 @@ fn pids() -> Vec<u32> {
 }
 
 fn environment_has(pid: u32, name: &str, value: &str) -> bool {
-    // Gone, or another user's: not one of ours either way.
+    // The process is gone, or belongs to another user and so is not one that we look for.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     environment.split(|byte| *byte == 0).any(|variable| {
         let variable = String::from_utf8_lossy(variable);
@@ -80,7 +81,7 @@ mod tests {
 
     const SHORT_DEADLINE: Duration = Duration::from_secs(10);
 
-    /// Waits for its stdin to end, which happens when the test is over, however it ends.
+    /// Starts a `cat`, which ends when its stdin is closed, and so at the latest when the test process ends.
     fn reader(configure: impl FnOnce(&mut Command) -> &mut Command) -> Child {
         configure(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null())).spawn().expect("cat is installed")
     }

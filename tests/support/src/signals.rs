@@ -1,8 +1,8 @@
-//! Signals that whoever started the tests told them to ignore.
+//! Restores signals that the test process inherited as ignored.
 //!
-//! A shell starts its background jobs with SIGINT and SIGQUIT ignored, `nohup` does so with SIGHUP, and some CI systems
-//! with others. Children inherit that, and a program that ignores SIGINT cannot show what it does on SIGINT. A signal that
-//! has a handler has its default effect again in whatever this process starts.
+//! A shell starts its background jobs with SIGINT and SIGQUIT ignored, `nohup` does so with SIGHUP, and some CI
+//! systems with other signals. Children inherit that, and a program that ignores SIGINT cannot show how it reacts to
+//! it. A signal that has a handler in this process has its default effect in the programs that it starts.
 
 use std::{fs, sync::Once};
 
@@ -11,12 +11,12 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// From now on whatever this process starts begins with its signals as from a terminal. This process itself goes on to
-/// take no notice of those that it was told to ignore.
+/// Makes sure that programs started by this process from now on begin with default signals, as from a terminal. This
+/// process itself keeps ignoring the signals that it inherited as ignored.
 ///
 /// # Panics
 ///
-/// When a handler cannot be set.
+/// Panics if a handler cannot be installed.
 pub fn restore_for_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -24,14 +24,14 @@ pub fn restore_for_children() {
         let _inside = runtime.enter();
         for kind in [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup(), SignalKind::terminate()] {
             if is_ignored(kind.as_raw_value()) {
-                // The handler stays when its stream is dropped.
+                // The handler remains installed when its stream is dropped.
                 drop(signal(kind).expect("a handler can be set"));
             }
         }
     });
 }
 
-/// Whether this process ignores the signal; unknown, and so no, where there is no `/proc`.
+/// Whether this process ignores the signal. Without `/proc` this is unknown, and the answer is no.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

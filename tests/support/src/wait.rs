@@ -1,24 +1,24 @@
-//! Waiting until something is so, with a deadline, instead of sleeping and hoping.
+//! Waits for a condition with a deadline, instead of sleeping and hoping.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// How often [`eventually`] looks.
+/// How often [`eventually`] checks.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Looks again and again until `look` finds something, and returns that.
+/// Calls `check` repeatedly until it returns a value, and returns that value.
 ///
 /// # Panics
 ///
-/// When nothing was found within `deadline`: "`what` did not happen within …".
-pub fn eventually<T>(what: &str, deadline: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+/// Panics if there is no value within `deadline`: "`what` did not happen within …".
+pub fn eventually<T>(what: &str, deadline: Duration, mut check: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + deadline;
     loop {
-        // The last look comes after the end, so that a busy machine does not turn a success into a failure.
+        // The last check comes after the deadline, so a busy machine does not turn a success into a failure.
         let is_over = Instant::now() >= end;
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
         assert!(!is_over, "{what} did not happen within {deadline:?}");
@@ -32,10 +32,10 @@ mod tests {
 
     #[test]
     fn a_found_value_is_returned() {
-        let mut looks = 0;
-        let found = eventually("the third look", Duration::from_secs(5), || {
-            looks += 1;
-            (looks == 3).then_some(looks)
+        let mut checks = 0;
+        let found = eventually("the third check", Duration::from_secs(5), || {
+            checks += 1;
+            (checks == 3).then_some(checks)
         });
         assert_eq!(found, 3);
     }

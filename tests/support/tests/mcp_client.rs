@@ -1,4 +1,4 @@
-//! The MCP client against servers that are a few lines of shell.
+//! Tests the MCP client with servers that are a few lines of shell script.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use serde_json::json;
 
 const SHORT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A server that runs `script` in a shell, in which `$line` is each line that it is sent.
+/// A server that runs `script` in a shell for each line it receives; the line is in `$line`.
 fn server(script: &str) -> McpServer {
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("while read -r line; do {script}\ndone"));
@@ -22,7 +22,7 @@ fn server(script: &str) -> McpServer {
     server
 }
 
-/// Answers every line with the result that `result` is, for the requests 1, 2, 3 … in this order.
+/// A server that answers every line with the result `result`, for the requests 1, 2, 3 … in this order.
 fn answering(result: &str) -> McpServer {
     server(&format!(r#"id=$((id + 1)); printf '{{"jsonrpc":"2.0","id":%d,"result":%s}}\n' "$id" '{result}'"#))
 }
@@ -69,10 +69,10 @@ fn progress_is_delivered_before_the_answer_and_kept_in_it() {
             done
             echo '{"id":1,"result":{"content":[{"type":"text","text":"done"}]}}';; esac"#,
     );
-    let mut told = Vec::new();
-    let answer = server.call("tool", json!({"a": 1}), |message| told.push(message.to_owned()));
-    assert_eq!(told, ["one", "two"]);
-    assert_eq!((answer.text.as_str(), answer.is_error, answer.progress), ("done", false, told));
+    let mut received = Vec::new();
+    let answer = server.call("tool", json!({"a": 1}), |message| received.push(message.to_owned()));
+    assert_eq!(received, ["one", "two"]);
+    assert_eq!((answer.text.as_str(), answer.is_error, answer.progress), ("done", false, received));
     server.assert_stdout_was_only_json();
 }
 
@@ -91,13 +91,13 @@ fn a_pending_call_can_be_waited_for_in_another_thread() {
 }
 
 #[test]
-#[should_panic(expected = "the call 1 of tool broken was not answered: its stdout has ended")]
+#[should_panic(expected = "call 1 of tool broken was not answered: its stdout has ended")]
 fn a_server_that_ends_without_an_answer_fails_the_call_at_once() {
     server("exit 0").call("broken", json!({}), |_| {});
 }
 
 #[test]
-#[should_panic(expected = r#"what is not JSON on stdout: ["hello"]"#)]
+#[should_panic(expected = r#"lines on stdout that are not JSON: ["hello"]"#)]
 fn a_line_that_is_not_json_is_found() {
     let mut server = server(r#"echo hello; echo '{"id":1,"result":{}}'"#);
     server.request("ping", json!({}));

@@ -1,6 +1,6 @@
-//! The scripted model in front of real Codex, in the newest version and in the oldest that is supported.
+//! Tests the scripted model with the newest and the oldest supported version of the real Codex.
 //!
-//! These tests install both from npm and fail where that is not possible.
+//! These tests install both from npm, and fail if that is not possible.
 
 use std::{
     io::Write,
@@ -21,20 +21,21 @@ const OLDEST_VERSION: &str = "0.47.0";
 /// Codex retries a cut stream for about 7 s, and the machine may be busy.
 const TURN_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Codex at work. Stopped when dropped, so that a failing test leaves nothing.
+/// A running Codex. It is stopped when dropped, so that a failing test leaves nothing behind.
 struct CodexRun {
     child: Child,
     home: CodexHome,
 }
 
 impl Drop for CodexRun {
-    /// In order, because the child is npm's shim: it passes an interrupt on, but killed it leaves Codex itself running.
+    /// Interrupts the child before killing it. The child is npm's shim: it passes on an interrupt, but if it is
+    /// killed, Codex itself keeps running.
     fn drop(&mut self) {
         let end = Instant::now() + Duration::from_secs(10);
-        let mut asked = false;
+        let mut interrupted = false;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-            if !asked {
-                asked = kill_process(Pid::from_child(&self.child), Signal::INT).is_ok();
+            if !interrupted {
+                interrupted = kill_process(Pid::from_child(&self.child), Signal::INT).is_ok();
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -55,7 +56,7 @@ fn start(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &st
     CodexRun { child, home }
 }
 
-/// What Codex printed, as JSON, and its exit code.
+/// Runs Codex, and returns the JSON that it printed and its exit code.
 fn run(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str) -> (Vec<Value>, Option<i32>) {
     let mut run = start(version, model, project, prompt);
     let stdout = run.child.stdout.take().expect("stdout is a pipe");
@@ -65,7 +66,7 @@ fn run(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str)
     (reader.join().expect("the reader does not panic"), status.code())
 }
 
-/// The items of this type that were completed.
+/// The completed items of this type.
 fn items<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     let completed = events.iter().filter(|event| event["type"] == "item.completed");
     completed.map(|event| &event["item"]).filter(|item| item["type"] == kind).collect()
@@ -75,7 +76,7 @@ fn last_message(events: &[Value]) -> &str {
     items(events, "agent_message").last().and_then(|item| item["text"].as_str()).unwrap_or_default()
 }
 
-/// Thinks, runs a command, patches a file, and answers.
+/// Codex thinks, runs a command, patches a file, and answers.
 fn does_everything(version: &str) {
     let (model, project) = (ScriptedModel::start(), GitProject::new());
     let patch = "*** Begin Patch\\n*** Add File: new.txt\\n+patched\\n*** End Patch\\n";
@@ -98,7 +99,7 @@ fn does_everything(version: &str) {
     assert_eq!(model.requests()[2].prompt, prompt);
 }
 
-/// The provider refuses.
+/// The provider rejects the request.
 fn fails(version: &str) {
     let (model, project) = (ScriptedModel::start(), GitProject::new());
     let prompt = r#"SCRIPT[{"fail": {"status": 400, "message": "no such thing"}}]"#;
@@ -120,12 +121,12 @@ fn the_oldest_codex_thinks_runs_patches_and_answers() {
 }
 
 #[test]
-fn a_refusal_reaches_the_newest_codex() {
+fn a_provider_error_reaches_the_newest_codex() {
     fails(NEWEST);
 }
 
 #[test]
-fn a_refusal_reaches_the_oldest_codex() {
+fn a_provider_error_reaches_the_oldest_codex() {
     fails(OLDEST_VERSION);
 }
 

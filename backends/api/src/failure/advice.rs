@@ -1,6 +1,6 @@
-//! Advice that helps with failures of more than one agent.
+//! Advice for failures that several agents have in common.
 
-/// An account has no more to spend until its limit is reset.
+/// The account has reached its limit.
 pub const WAIT_FOR_RESET: &str = "wait until the limit is reset, or name another `model`";
 
 /// Too many requests in a short time.
@@ -13,12 +13,12 @@ pub const WAIT_FOR_CAPACITY: &str =
 /// The account does not have the model.
 pub const CHANGE_MODEL: &str = "leave `model` out, or name one that your account has";
 
-/// The task, or the answer to it, is too long for the model.
+/// The task or its answer is too long for the model.
 pub const SPLIT_TASK: &str = "split `task` into smaller ones";
 
 /// An earlier session cannot be resumed.
-pub const START_NEW_TASK: &str = "start a new task, with all it has to know in `task`";
+pub const START_NEW_TASK: &str = "start a new task, and put everything that the agent needs to know into `task`";
 
 /// An MCP server of the agent failed.
 pub const REPAIR_MCP_SERVER: &str =
-    "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed";
+    "repair or remove that MCP server in the agent's own settings (the agent's account is not the problem)";

@@ -1,8 +1,8 @@
-//! The test that every failure table has to pass.
+//! The test that every failure table must pass.
 
 use super::{FailureRow, FailureTable, MessageTokens, Pattern};
 
-/// Messages that name what a cause is often recognised by, and are not that. No table may see a cause in them.
+/// Messages that resemble a failure with a cause, but are something else. No table may find a cause in them.
 const UNRELATED: [&str; 14] = [
     "Error: failed to write session file: Disk quota exceeded (os error 122)",
     "EDQUOT: disk quota exceeded, open '/home/me/billing/quota.json'",
@@ -20,7 +20,7 @@ const UNRELATED: [&str; 14] = [
     "Sorry, you have been blocked. Ray ID: 9c401d2e7f0ab1c2",
 ];
 
-/// Messages with a gap for an id.
+/// Messages with a placeholder for an ID.
 const WITH_ID: [&str; 8] = [
     "Sorry, you have been blocked. Ray ID: {}",
     "cf-ray: {}-FRA, and nothing else",
@@ -32,24 +32,26 @@ const WITH_ID: [&str; 8] = [
     "id={} trace={}",
 ];
 
-/// Numbers that are status codes elsewhere.
+/// HTTP status codes that an ID may contain by chance.
 const CODES: [&str; 6] = ["401", "402", "413", "429", "503", "529"];
 
 impl FailureTable {
-    /// Mistakes in this table; none if it can be relied on. For tests.
+    /// Mistakes in this table, for tests. Empty if the table is sound:
     ///
-    /// Each example must be explained by its own row, each pattern must match an example of its row and be in no other row,
-    /// the advice must be one line, and no row with a cause may match messages that only contain ids or look similar.
+    /// - Each example is explained by its own row.
+    /// - Each pattern matches an example of its row, and appears only once in the table.
+    /// - Each advice is one line.
+    /// - No row with a cause matches a message that only contains an ID or looks similar.
     pub fn flaws(&self) -> Vec<String> {
         let mut flaws: Vec<String> = self.0.iter().flat_map(|row| self.flaws_of(row)).collect();
         let patterns: Vec<Pattern> = self.0.iter().flat_map(|row| row.patterns).copied().collect();
         let repeated = (0..patterns.len()).filter(|at| patterns[..*at].contains(&patterns[*at]));
-        flaws.extend(repeated.map(|at| format!("{:?} is in the table twice", patterns[at])));
+        flaws.extend(repeated.map(|at| format!("{:?} appears twice in the table", patterns[at])));
         let ids = (0..2_000).map(id);
         let with_ids = ids.flat_map(|id| WITH_ID.map(|message| message.replace("{}", &id)));
         for said in UNRELATED.iter().map(|said| (*said).to_owned()).chain(with_ids) {
             if let Some(row) = self.find(&said).filter(|row| row.cause.is_some()) {
-                flaws.push(format!("`{said}` is taken for {:?}: {}", row.cause, row.advice));
+                flaws.push(format!("`{said}` is mistaken for {:?}: {}", row.cause, row.advice));
             }
         }
         flaws
@@ -61,13 +63,13 @@ impl FailureTable {
             match self.find(example) {
                 Some(found) if found.advice == row.advice && found.cause == row.cause => {}
                 Some(other) => flaws.push(format!("`{example}` is explained by an earlier row: {}", other.advice)),
-                None => flaws.push(format!("`{example}` is not explained at all")),
+                None => flaws.push(format!("`{example}` is not explained by any row")),
             }
         }
         let matches =
             |pattern: Pattern| row.examples.iter().any(|example| MessageTokens::read(example).matches(pattern));
         let unused = row.patterns.iter().filter(|pattern| !matches(**pattern));
-        flaws.extend(unused.map(|pattern| format!("{pattern:?} matches none of its row's examples")));
+        flaws.extend(unused.map(|pattern| format!("{pattern:?} does not match any example of its row")));
         if row.examples.is_empty() || row.patterns.is_empty() {
             flaws.push(format!("a row has no patterns or no examples: {}", row.advice));
         }
@@ -78,7 +80,7 @@ impl FailureTable {
     }
 }
 
-/// The `n`-th of a fixed series of ids: hexadecimal, UUIDs and numbers, most of them with a status code in them.
+/// The `n`-th of a fixed series of IDs: hexadecimal numbers, UUIDs and decimal numbers. Most contain a status code.
 fn id(n: u64) -> String {
     // splitmix64
     let mut bits = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -135,9 +137,9 @@ mod tests {
             FailureRow { advice: "nothing", ..row(&[], &[]) },
         ];
         let expected = [
-            "Words(\"no key\") matches none of its row's examples",
+            "Words(\"no key\") does not match any example of its row",
             "a row has no patterns or no examples: nothing",
-            "Words(\"no key\") is in the table twice",
+            "Words(\"no key\") appears twice in the table",
         ];
         assert_eq!(flaws(&ROWS), expected.join("\n"));
     }
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn a_pattern_without_an_example_is_found() {
         const ROWS: [FailureRow; 1] = [row(&[Pattern::Words("a b"), Pattern::Words("c")], &["a b", "d"])];
-        assert_eq!(flaws(&ROWS), "`d` is not explained at all\nWords(\"c\") matches none of its row's examples");
+        assert_eq!(flaws(&ROWS), "`d` is not explained by any row\nWords(\"c\") does not match any example of its row");
     }
 
     #[test]
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_hold_status_codes() {
+    fn most_ids_contain_a_status_code() {
         assert!((0..50).all(|n| n % 5 == 0 || CODES.iter().any(|code| id(n).contains(code))));
     }
 }

@@ -1,11 +1,12 @@
 //! The meaning of a failure message: why the agent failed, and how its user can fix it.
 //!
-//! Each backend has one [`FailureTable`]. A row lists the [patterns](Pattern) that identify a failure and keeps the real
-//! messages that it was written for; [`FailureTable::flaws`] checks the one against the other, so that a table can be
-//! tested with one line. The first matching row wins: put specific rows before general ones.
+//! Each backend has one [`FailureTable`]. A row lists the [patterns](Pattern) that identify a failure, and the real
+//! messages for which it was written; [`FailureTable::flaws`] checks that they match, so one line tests a table. The
+//! first matching row wins: put specific rows before general ones.
 //!
-//! A row with a [`Cause`] may hand the task to another company's agent. Its patterns must therefore match nothing but that
-//! failure. A number in an id, a path, a port or a time is never a status code (see [`Pattern::Status`]).
+//! A row with a [`Cause`] may send the task to another company's agent (see `fallback` in the configuration). Its
+//! patterns must therefore match only that failure. A number in an ID, a path, a port or a time is never a status code
+//! (see [`Pattern::Status`]).
 
 pub mod advice;
 mod flaws;
@@ -25,12 +26,12 @@ pub struct FailureTable(&'static [FailureRow]);
 pub struct FailureRow {
     /// Any of these identifies the failure.
     pub patterns: &'static [Pattern],
-    /// Real messages. Each pattern matches at least one of them.
+    /// Real messages. Each pattern must match at least one of them.
     pub examples: &'static [&'static str],
-    /// Advice for the user, on one line. Names a command, a configuration key or a parameter. [`advice`] has some that fits
-    /// several agents.
+    /// Advice for the user, on one line. It names a command, a configuration key or a parameter. The module [`advice`]
+    /// has advice that fits several agents.
     pub advice: &'static str,
-    /// Why another agent might do better, if it might.
+    /// Why another agent might succeed, if it might.
     pub cause: Option<Cause>,
 }
 
@@ -52,7 +53,7 @@ impl FailureTable {
         self.0.iter().find(|row| row.patterns.iter().any(is_it))
     }
 
-    /// A complaint in the agent's own words, with the advice and the cause of the row that explains it, if any.
+    /// A failure in the agent's own words, with the advice and the cause of the row that explains it, if any.
     pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
         let said = said.into();
         match self.find(&said) {
@@ -74,13 +75,13 @@ impl FailureRow {
         cause: None,
     };
 
-    /// The user's disk quota is used up. It has nothing to do with the quota of an account.
+    /// The user's disk quota is used up. This is unrelated to the quota of an account.
     pub const DISK_QUOTA: Self = Self {
         patterns: &[
             Pattern::Words("disk quota exceeded"),
             Pattern::Words("disc quota exceeded"),
             Pattern::Words("edquot"),
-            // musl calls it "Quota exceeded" only.
+            // musl says only "Quota exceeded".
             Pattern::Words("os error 122"),
         ],
         examples: &[
@@ -92,7 +93,7 @@ impl FailureRow {
         cause: None,
     };
 
-    /// A complaint that this row explains.
+    /// A failure that this row explains, in the agent's own words.
     pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
         AgentFailure { message: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
     }

@@ -1,23 +1,23 @@
-//! Bounded patterns over the words of a message.
+//! Patterns that match whole words of a message.
 //!
-//! A message is split into tokens and sentences. Identifiers, paths, host names, version numbers and URLs are one token
-//! each, so that nothing matches inside them; nothing matches across the end of a sentence or of a line.
+//! A message is split into tokens and sentences. An identifier, path, host name, version number or URL is one token, so
+//! patterns do not match inside it. Nor do they match across the end of a sentence or a line.
 
 /// A pattern that is looked for in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
     /// These words, next to each other and in this order, regardless of case and of punctuation between them. ` .. `
-    /// stands for at most eight words of any kind: `model .. not found`. Written in lower case.
+    /// matches up to eight arbitrary words, as in `model .. not found`. Must be lower case.
     Words(&'static str),
     /// This status code, where it is written as one: `status 401`, `HTTP 401`, `401 Unauthorized`, `Error: 401`,
     /// `"code":401`.
     Status(u16),
 }
 
-/// At most this many words are skipped by ` .. `.
+/// Maximum number of words that ` .. ` skips.
 const MAX_GAP_TOKENS: usize = 8;
 
-/// At most this much of a message is searched, in bytes.
+/// Only this much of a message is searched, in bytes.
 const MAX_SEARCHED_BYTES: usize = 64 << 10;
 
 /// A message, split into tokens.
@@ -114,7 +114,7 @@ impl<'a> MessageTokens<'a> {
             let earlier = at.checked_sub(2).map(|earlier| self.tokens[earlier]);
             return is_labelled || earlier.is_some_and(|word| word.is_any(&["status", "error", "response", "http"]));
         }
-        // Not a count, as in "Error: 401 tests failed".
+        // Exclude a count, as in "Error: 401 tests failed".
         before.is("error") && !self.said[number.end()..].trim_start().starts_with(char::is_lowercase)
     }
 }
@@ -135,7 +135,7 @@ const STATUS_WORDS: [&str; 12] = [
     "http/3",
 ];
 
-/// Whether the words after a number are what HTTP calls that status.
+/// Whether the words after a number are the HTTP reason phrase of that status code.
 fn has_reason(number: &str, after: &[&str]) -> bool {
     let reason: &[&str] = match number {
         "401" => &["unauthorized"],
@@ -144,7 +144,7 @@ fn has_reason(number: &str, after: &[&str]) -> bool {
         "413" => &["payload", "too", "large"],
         "429" => &["too", "many", "requests"],
         "503" => &["service", "unavailable"],
-        // Not in any standard: Anthropic's.
+        // Anthropic's own status code.
         "529" => &["overloaded"],
         _ => return false,
     };
@@ -155,7 +155,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the token at the beginning of `text`, which begins with a character of a word.
+/// The length of the token at the beginning of `text`, which must begin with a word character.
 fn token_length(text: &str) -> usize {
     let mut at = 0;
     loop {
@@ -173,7 +173,7 @@ fn token_length(text: &str) -> usize {
     }
 }
 
-/// Whether what stands between two tokens ends a sentence or a line.
+/// Whether the text between two tokens ends a sentence or a line.
 fn ends_sentence(between: &str) -> bool {
     between.contains('\n') || [". ", "! ", "? ", "; "].iter().any(|end| between.contains(end))
 }

@@ -1,22 +1,22 @@
-//! Finding objects in bytes, and copying them so that serde_json can read them.
+//! Finds objects in a line, and copies them in a form that serde_json can read.
 //!
-//! Nothing here decides whether an object is valid: it finds its end, and leaves the rest to serde_json.
+//! This module finds the end of an object but does not decide whether the object is valid; serde_json does.
 
 use memchr::memchr;
 
 use super::split_surrogates::SplitSurrogates;
 use crate::terminal::escape_length;
 
-/// The deepest nesting that serde_json reads.
+/// Maximum depth of nesting that serde_json reads, in levels.
 pub(super) const MAX_DEPTH: usize = 127;
 
-/// The byte order mark, which some programs for Windows write before a text.
+/// The byte order mark, which some Windows programs write before a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// U+FFFD in UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
-/// Where an object begins.
+/// The beginning of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ObjectStart {
     pub(super) start: usize,
@@ -24,7 +24,7 @@ pub(super) struct ObjectStart {
     pub(super) is_first: bool,
 }
 
-/// Finds the first `{` from `from` on that has a `"` after it, outside of escape sequences.
+/// Finds the first `{` at or after `from` that is followed by a `"`. Escape sequences are skipped.
 pub(super) fn find_object(line: &[u8], from: usize) -> Option<ObjectStart> {
     memchr(b'{', line.get(from..)?)?;
     let (mut at, mut is_first) = (from, true);
@@ -51,18 +51,18 @@ pub(super) fn find_object(line: &[u8], from: usize) -> Option<ObjectStart> {
 #[derive(Debug)]
 pub(super) struct CopiedObject {
     pub(super) text: Vec<u8>,
-    /// Where the original ends.
+    /// The end of the original in the line.
     pub(super) end: usize,
     pub(super) is_incomplete: bool,
     pub(super) surrogates: SplitSurrogates,
 }
 
-/// Copies the object at `start`; `None` where it has no end.
+/// Copies the object at `start`. `None` if it has no end.
 pub(super) fn copy_object(line: &[u8], start: usize) -> Option<CopiedObject> {
     let mut copy =
         CopiedObject { text: vec![], end: start, is_incomplete: false, surrogates: SplitSurrogates::default() };
     let mut depth = 0_usize;
-    // Where in the copy the value begins that is nested too deep.
+    // The position in the copy at which a value begins that is nested too deeply.
     let mut too_deep = None;
     loop {
         let byte = *line.get(copy.end)?;
@@ -88,7 +88,7 @@ pub(super) fn copy_object(line: &[u8], start: usize) -> Option<CopiedObject> {
             }
             b',' | b':' | b' ' => copy.byte(byte),
             0x1b => copy.end += escape_length(&line[copy.end..]),
-            // Control characters mean nothing between two values.
+            // Control characters between values have no meaning.
             0..=0x1f | 0x7f => copy.end += 1,
             _ => copy.word(line),
         }
@@ -106,13 +106,13 @@ impl CopiedObject {
         self.is_incomplete = true;
     }
 
-    /// A number, `true`, `null` and the like, or what stands in their place.
+    /// Copies a number, `true`, `null` and the like, or whatever is there instead.
     fn word(&mut self, line: &[u8]) {
         let is_part = |byte: &&u8| **byte > b' ' && !b"\"{}[],:\x7f".contains(byte);
         let length = line[self.end..].iter().take_while(is_part).count();
         let word = &line[self.end..][..length];
         self.end += length;
-        // Rust reads `NaN` and `Infinity` as numbers too, in any case, and with a sign.
+        // Rust also parses `NaN` and `Infinity`, in upper or lower case and with a sign.
         let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f64>().ok());
         match number {
             Some(number) if !number.is_finite() => self.null(),
@@ -120,7 +120,7 @@ impl CopiedObject {
         }
     }
 
-    /// The string that begins at `self.end`; `None` where it has no end.
+    /// Copies the string that begins at `self.end`. `None` if it has no end.
     fn string(&mut self, line: &[u8]) -> Option<()> {
         self.byte(b'"');
         let first = self.end;
@@ -143,7 +143,7 @@ impl CopiedObject {
         }
     }
 
-    /// The escape that `rest` begins with; `None` where the line ends in it.
+    /// Copies the escape at the beginning of `rest`. `None` if the line ends in the middle of it.
     fn escape(&mut self, rest: &[u8], is_first: bool) -> Option<()> {
         let (length, half) = match (unit(rest), unit(rest.get(6..).unwrap_or_default())) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, None),

@@ -1,6 +1,7 @@
-//! Surrogate pairs that were cut in two.
+//! Surrogate pairs that were split between two strings.
 
-/// Halves of surrogate pairs at the ends of a string, where a text was cut into chunks. See [`Chunks`](crate::Chunks).
+/// Halves of surrogate pairs at the ends of a string, left by an agent that cut a text into chunks. See
+/// [`Chunks`](crate::Chunks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SplitSurrogates {
     /// The second half of a pair, at the beginning of a string.

@@ -6,7 +6,7 @@ fn values(line: &[u8]) -> Vec<Value> {
     JsonLine::read(line).objects.into_iter().map(|object| object.value).collect()
 }
 
-/// The one object on the line, which has to be readable without a loss.
+/// The only object on the line, which must be readable without loss.
 fn object(line: &[u8]) -> Value {
     let read = JsonLine::read(line);
     assert_eq!(read.problem_events(), [], "{}", line.escape_ascii());
@@ -15,7 +15,7 @@ fn object(line: &[u8]) -> Value {
 }
 
 #[test]
-fn plain_json_is_read_as_it_is() {
+fn valid_json_is_read_unchanged() {
     for line in [&b"{}"[..], b" {\"a\":\"\\ud83d\\ude00\"} \r", b"{\"a\":1,\"a\":[2,{\"b\":1.5e3}]}"] {
         let read = JsonLine::read(line);
         assert_eq!(read.objects[0].value, serde_json::from_slice::<Value>(line).expect("it is JSON"));
@@ -86,7 +86,7 @@ fn values_json_cannot_represent_become_null_and_are_reported() {
         let read = JsonLine::read(line.as_bytes());
         assert_eq!(read.objects.iter().map(|object| &object.value).collect::<Vec<_>>(), [&expected], "{line}");
         let [AgentEvent::Other { raw, .. }, AgentEvent::Warning { message }] = &read.problem_events()[..] else {
-            panic!("no remarks: {line}")
+            panic!("no warning: {line}")
         };
         assert!(*raw == line && message.contains("read as null"), "{message}");
     }

@@ -1,5 +1,5 @@
-//! Everything that is public, used as a third party uses it. What no longer compiles here breaks somebody's agent: it needs a
-//! new major version.
+//! Uses everything that is public, as a third party would. A change that breaks this code also breaks third-party
+//! agents, so it needs a new major version.
 
 mod agent;
 
@@ -13,11 +13,12 @@ use std::{
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, EnvRules,
-    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Installed, JsonLine,
-    JsonObject, JsonReader, JsonRpc, Launch, Line, NamePattern, Pattern, ProbeAnswer, ProbeProblem, ProgramRules,
-    ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem, SplitSurrogates, Step, StopSignal,
-    TodoItem, UnfinishedItems, UnknownSandbox, Unsupported, Usage, UsageScope, Warning, advice, contract::Subject,
-    is_uuid, json_rpc, nearest, options_in_help, read_settings, slash_command,
+    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Installed, JsonFields,
+    JsonFieldsOf, JsonLine, JsonObject, JsonReader, JsonRpc, JsonText, Launch, Line, NamePattern, Pattern, ProbeAnswer,
+    ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem,
+    SplitSurrogates, Step, StopSignal, TodoItem, UnfinishedItems, UnknownSandbox, Unsupported, Usage, UsageScope,
+    Warning, advice, contract::Subject, is_uuid, json_rpc, nearest, options_in_help, read_fields, read_settings,
+    slash_command,
 };
 use serde_json::{Value, json};
 
@@ -109,6 +110,31 @@ fn a_final_message_followed_by_work_has_a_warning() {
     let Some(Warning { message: said, advice: Some(advice) }) = message.warning() else { panic!("{message:?}") };
     assert!(!said.is_empty() && !advice.is_empty());
     assert_eq!((message.text(), message.clone().into_text().as_deref()), (Some("I will look"), Some("I will look")));
+}
+
+/// The fields of an event that a session reads without a `Value`.
+#[derive(Debug, Default)]
+struct Said<'a> {
+    text: JsonText<'a>,
+    reply: Option<Box<Said<'a>>>,
+}
+
+impl<'a> JsonFields<'a> for Said<'a> {
+    fn read<A: serde::de::MapAccess<'a>>(&mut self, key: &str, object: &mut A) -> Result<bool, A::Error> {
+        match key {
+            "text" => self.text = object.next_value()?,
+            "reply" => self.reply = Some(Box::new(object.next_value::<JsonFieldsOf<_>>()?.0)),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[test]
+fn frequent_events_are_read_into_borrowed_fields() {
+    let said: Said<'_> = read_fields(r#"{"text":"a","more":1,"reply":{"text":"b"}}"#).expect("it is plain JSON");
+    assert_eq!((&*said.text.0, said.reply.map(|reply| reply.text)), ("a", Some(JsonText("b".into()))));
+    assert!(read_fields::<Said<'_>>(r#"{"text":NaN}"#).is_none());
 }
 
 #[test]

@@ -16,23 +16,23 @@ pub struct CodexHome {
 }
 
 impl CodexHome {
-    /// A home whose Codex asks the provider at `base_url` for `model`.
+    /// A home in which Codex uses `model` from the provider at `base_url`.
     ///
-    /// A model that Codex knows, such as `gpt-5.5`, is offered `apply_patch`; for an unknown one the stream begins with
-    /// a warning. Codex prints another, on stderr, about homes in temporary directories; both are harmless.
+    /// Codex offers `apply_patch` to a model that it knows, such as `gpt-5.5`. For an unknown model, the stream begins
+    /// with a warning. Codex prints another warning on stderr about homes in temporary directories. Both are harmless.
     pub fn new(base_url: &str, model: &str) -> CodexHome {
         let directory = tempfile::Builder::new().prefix("codex-home-").tempdir().expect("a temporary directory");
         CodexHome::in_directory(directory, base_url, model)
     }
 
-    /// The same below `parent`, such as outside of directories that every sandbox leaves open.
+    /// The same below `parent`, for example outside the directories that every sandbox leaves writable.
     pub fn below(parent: &Path, base_url: &str, model: &str) -> CodexHome {
         let directory =
             tempfile::Builder::new().prefix("codex-home-").tempdir_in(parent).expect("a temporary directory");
         CodexHome::in_directory(directory, base_url, model)
     }
 
-    /// The same in a directory that is there already.
+    /// The same in an existing directory.
     pub(crate) fn in_directory(directory: TempDir, base_url: &str, model: &str) -> CodexHome {
         let home = CodexHome { directory };
         fs::create_dir(home.codex_home()).expect("a directory in our own can be made");
@@ -40,7 +40,7 @@ impl CodexHome {
         home
     }
 
-    /// The directory, without what makes it Codex's.
+    /// The directory, which the caller must now keep.
     pub(crate) fn into_directory(self) -> TempDir {
         self.directory
     }
@@ -55,7 +55,7 @@ impl CodexHome {
         self.directory.path().join(".codex")
     }
 
-    /// All that Codex needs of an environment: `HOME`, `CODEX_HOME`, and our `PATH`, by which npm's shim finds node.
+    /// Every environment variable that Codex needs: `HOME`, `CODEX_HOME`, and our `PATH`, where npm's shim finds node.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
             ("HOME", self.directory.path().into()),

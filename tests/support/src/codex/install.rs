@@ -1,4 +1,4 @@
-//! Installing pinned agents from npm, once for all test processes.
+//! Installs pinned versions of agents from npm, once for all test processes.
 
 use std::{
     env,
@@ -12,18 +12,19 @@ use std::{
 
 use tempfile::TempDir;
 
-/// How long npm may take for one version; the newest are 400 MB.
+/// Time limit for npm to install one version; the newest are 400 MB.
 const NPM_DEADLINE: Duration = Duration::from_secs(600);
-/// How often npm is looked at.
+/// How often npm's status is checked.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why there is no Codex to test with. Each says what to do; a test fails with it and is never skipped.
+/// The reason why an agent could not be installed. Each message says what to do. A test fails with it and is never
+/// skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallProblem {
-    /// There is no npm.
+    /// npm could not be run.
     #[error("cannot run `npm`: {source}\nnext: install Node.js with npm (https://nodejs.org) and put both on PATH")]
     NoNpm {
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// npm ran and failed.
@@ -31,64 +32,64 @@ pub enum InstallProblem {
         "`npm install {package}` ended with {status}:\n{npm_output}\nnext: make the npm registry reachable, or set one with `npm config set registry URL`, and run the tests again"
     )]
     NpmFailed {
-        /// What was to be installed.
+        /// The package that was to be installed.
         package: String,
-        /// How npm ended.
+        /// npm's exit status.
         status: ExitStatus,
-        /// The end of what it printed.
+        /// The last lines of npm's output.
         npm_output: String,
     },
-    /// npm did not end.
+    /// npm did not finish in time.
     #[error(
-        "`npm install {package}` did not end within {NPM_DEADLINE:?}\nnext: look whether the npm registry is reachable, and run the tests again"
+        "`npm install {package}` did not end within {NPM_DEADLINE:?}\nnext: check that the npm registry is reachable, and run the tests again"
     )]
     NpmTooSlow {
-        /// What was to be installed.
+        /// The package that was to be installed.
         package: String,
     },
-    /// What npm installed is not the Codex that was asked for.
+    /// The installed program is not the version that was requested.
     #[error(
-        "{package} was installed, but asked for its version it answers {answer:?}\nnext: see that npm installs optional packages (`npm config get omit`) and that there is a build for this platform"
+        "{package} was installed, but `--version` answered {answer:?}\nnext: check that npm installs optional packages (`npm config get omit`) and that there is a build for this platform"
     )]
     WrongProgram {
-        /// What was to be installed.
+        /// The package that was to be installed.
         package: String,
-        /// What it said about its version, or why it did not run.
+        /// The answer to `--version`, or the reason why the program did not run.
         answer: String,
     },
-    /// There is no directory to install into.
+    /// No directory to install into was found.
     #[error("cannot find cargo's target directory from {}\nnext: set CARGO_TARGET_DIR to an absolute path", program.display())]
     NoTargetDirectory {
-        /// The program that asked.
+        /// The running program, above which the directory was sought.
         program: PathBuf,
     },
-    /// A file or directory could not be made.
-    #[error("cannot install into {}: {source}\nnext: make room there, or set CARGO_TARGET_DIR to another place", path.display())]
+    /// A file or directory could not be created.
+    #[error("cannot install into {}: {source}\nnext: free some space there, or set CARGO_TARGET_DIR to another directory", path.display())]
     Directory {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// The path of the `codex` of `@openai/codex@version`, which is installed into `<target>/agents/codex-<version>` if it
-/// is not there yet. `version` is a plain version, such as `0.169.0`.
+/// The path of `codex` from `@openai/codex@version`. If it is missing, it is installed into
+/// `<target>/agents/codex-<version>`. `version` is a plain version such as `0.169.0`.
 ///
-/// Processes that ask at the same time wait for the first one.
+/// If several processes ask at the same time, the others wait for the first.
 ///
 /// # Errors
 ///
-/// When it is not there and cannot be installed.
+/// Fails if it is missing and cannot be installed.
 pub fn install(version: &str) -> Result<PathBuf, InstallProblem> {
     install_into(&target_directory()?.join("agents"), &CODEX, version)
 }
 
-/// The path of `program` of another agent's npm package, in this version, installed like Codex.
+/// The path of `program` from this version of another agent's npm package, installed like Codex.
 ///
 /// # Errors
 ///
-/// When it is not there and cannot be installed.
+/// Fails if it is missing and cannot be installed.
 pub fn install_other(package: &str, version: &str, program: &str) -> Result<PathBuf, InstallProblem> {
     let finish = FINISHES.iter().find(|(finished, _)| *finished == package).map(|(_, script)| *script);
     let package = Package { npm: package, program, says: None, finish };
@@ -98,11 +99,11 @@ pub fn install_other(package: &str, version: &str, program: &str) -> Result<Path
 /// An agent on npm.
 struct Package<'a> {
     npm: &'a str,
-    /// The program that it brings, by which its directory is named too.
+    /// The program in the package, which also gives the directory its name.
     program: &'a str,
-    /// What it says before its version, where that is looked at.
+    /// The text before the version in the answer to `--version`, if the answer is to be checked.
     says: Option<&'a str>,
-    /// The script of the package that npm would run after installing it, where the program is not there without it.
+    /// The package's install script, if the program does not exist until it has run.
     finish: Option<&'a str>,
 }
 
@@ -134,7 +135,7 @@ fn program_in(directory: &Path, package: &Package<'_>) -> PathBuf {
     directory.join("node_modules/.bin").join(package.program)
 }
 
-/// Held until the file is closed, or this process ends in whatever way.
+/// The lock is released when the file is closed or this process exits.
 fn lock(path: &Path) -> Result<File, InstallProblem> {
     let file = make(path, File::create(path))?;
     make(path, file.lock())?;
@@ -174,7 +175,7 @@ fn run_npm(directory: &TempDir, package: &str) -> Result<(), InstallProblem> {
     Err(InstallProblem::NpmFailed { package: package.to_owned(), status, npm_output })
 }
 
-/// Runs the script that puts the program of its platform in its place.
+/// Runs the package's script that installs the program for this platform.
 fn finish(directory: &Path, package: &Package<'_>) -> Result<(), InstallProblem> {
     let Some(script) = package.finish else { return Ok(()) };
     let path = directory.join("node_modules").join(package.npm);
@@ -188,15 +189,15 @@ fn finish(directory: &Path, package: &Package<'_>) -> Result<(), InstallProblem>
     }
 }
 
-/// npm says nothing when it cannot get the optional package that holds the program itself.
+/// Checks the installed program. npm reports no error if it cannot get the optional package that contains the program.
 fn check(directory: &Path, what: &Package<'_>, version: &str, package: String) -> Result<(), InstallProblem> {
     let Some(says) = what.says else {
         let there = program_in(directory, what).exists();
-        let answer = format!("there is no program {}", what.program);
+        let answer = format!("npm installed no program named {}", what.program);
         return if there { Ok(()) } else { Err(InstallProblem::WrongProgram { package, answer }) };
     };
     let mut codex = Command::new(program_in(directory, what));
-    // Even for its version, Codex 0.47.0 writes into its home: not into the user's.
+    // Codex 0.47.0 writes into its home even for `--version`, so it gets this directory instead of the user's home.
     codex.arg("--version").env("HOME", directory).env("CODEX_HOME", directory).stdin(Stdio::null());
     let answer = match codex.output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -215,9 +216,9 @@ fn last_lines(text: &[u8]) -> String {
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
-/// `CARGO_TARGET_DIR`, or the directory above this program that cargo has marked as its target directory.
+/// `CARGO_TARGET_DIR`, or the directory above this program that cargo marked as its target directory.
 fn target_directory() -> Result<PathBuf, InstallProblem> {
-    // A relative one is relative to where cargo was started, which this program does not know.
+    // A relative path is relative to the directory in which cargo was started, which this program does not know.
     if let Some(named) = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute()) {
         return Ok(named);
     }
@@ -227,7 +228,7 @@ fn target_directory() -> Result<PathBuf, InstallProblem> {
 
 fn target_directory_above(program: &Path) -> Option<PathBuf> {
     let marked = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    // Without a mark: <target>/<profile>/deps/program, or examples instead of deps.
+    // If no directory is marked: <target>/<profile>/deps/program, or examples instead of deps.
     let nested = program.parent().filter(|directory| directory.ends_with("deps") || directory.ends_with("examples"));
     Some(marked.or_else(|| nested?.parent()?.parent())?.to_owned())
 }
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn an_installed_version_needs_no_npm() {
         let agents = installed();
-        let program = install_into(agents.path(), &CODEX, "1.2.3").expect("it is there");
+        let program = install_into(agents.path(), &CODEX, "1.2.3").expect("it is installed");
         assert_eq!(program, program_in(&agents.path().join("codex-1.2.3"), &CODEX));
     }
 
@@ -272,7 +273,7 @@ mod tests {
     fn a_program_that_is_not_the_version_asked_for_is_refused() {
         let agents = installed();
         let package = "@openai/codex@1.2.3".to_owned();
-        let problem = check(&agents.path().join("codex-1.2.3"), &CODEX, "1.2.3", package).expect_err("it is no Codex");
+        let problem = check(&agents.path().join("codex-1.2.3"), &CODEX, "1.2.3", package).expect_err("it is not Codex");
         assert!(matches!(problem, InstallProblem::WrongProgram { .. }), "{problem}");
     }
 

@@ -1,4 +1,4 @@
-//! Real Codex, in pinned versions, with a home of its own.
+//! Pinned versions of the real Codex, each with its own home.
 
 mod home;
 mod install;
@@ -6,5 +6,5 @@ mod install;
 pub use home::CodexHome;
 pub use install::{InstallProblem, install, install_other};
 
-/// The newest version that the tests know, and the one to test with unless a test is about versions.
+/// The newest version that was tested. Tests use it unless they are about versions.
 pub const NEWEST: &str = "0.171.0";

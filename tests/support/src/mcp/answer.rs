@@ -1,19 +1,19 @@
-//! What a server answers.
+//! Answers from a server.
 
 use serde_json::Value;
 
 /// An answer to `tools/call`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolAnswer {
-    /// The text blocks of the result, a line break between two of them.
+    /// The text blocks of the result, joined with line breaks.
     pub text: String,
     /// The structured part of the result, if it has one.
     pub structured: Option<Value>,
-    /// Whether the tool says that it failed.
+    /// Whether the tool reports a failure.
     pub is_error: bool,
     /// The messages of the progress notifications, in order.
     pub progress: Vec<String>,
-    /// The error that came instead of a result.
+    /// The error, if one came instead of a result.
     pub error: Option<McpError>,
 }
 
@@ -25,7 +25,7 @@ pub struct McpError {
     pub code: i64,
     /// The message.
     pub message: String,
-    /// More about it, if the server says more.
+    /// Additional data, if the server sent any.
     pub data: Option<Value>,
 }
 

@@ -7,7 +7,7 @@ use super::{
     inbox::Inbox,
 };
 
-/// A `tools/call` whose answer may still be to come. It may outlive its server and wait in another thread.
+/// A `tools/call` that may not have been answered yet. It may outlive its server, and another thread may wait for it.
 #[derive(Debug, Clone)]
 pub struct PendingCall {
     pub(super) id: i64,
@@ -16,7 +16,7 @@ pub struct PendingCall {
 }
 
 impl PendingCall {
-    /// The id of the request, which is its progress token too.
+    /// The request's ID, which is also its progress token.
     pub fn id(&self) -> i64 {
         self.id
     }
@@ -26,7 +26,7 @@ impl PendingCall {
         self.inbox.lock().progress.get(&self.id).cloned().unwrap_or_default()
     }
 
-    /// The answer, if it has come. It stays there for others to look at.
+    /// The answer, if it has arrived. It remains available to other callers.
     pub fn answer(&self) -> Option<ToolAnswer> {
         let received = self.inbox.lock();
         let answer = received.answers.get(&self.id)?;
@@ -34,17 +34,17 @@ impl PendingCall {
         Some(ToolAnswer::new(outcome(answer), progress))
     }
 
-    /// Waits for the answer, and hands each progress message to `on_progress` as it comes.
+    /// Waits for the answer, and passes each progress message to `on_progress` as it arrives.
     ///
     /// # Panics
     ///
-    /// When the server closes its stdout without an answer, or `answer_timeout` runs out.
+    /// Panics if the server closes its stdout without answering, or `answer_timeout` expires.
     pub fn wait(&self, answer_timeout: Duration, mut on_progress: impl FnMut(&str)) -> ToolAnswer {
         let deadline = Instant::now() + answer_timeout;
-        let mut told = 0;
+        let mut reported = 0;
         loop {
-            let (next_progress, answer) = self.next_progress(deadline, told);
-            told += next_progress.len();
+            let (next_progress, answer) = self.next_progress(deadline, reported);
+            reported += next_progress.len();
             next_progress.iter().for_each(|message| on_progress(message));
             if let Some(answer) = answer {
                 return answer;
@@ -52,21 +52,16 @@ impl PendingCall {
         }
     }
 
-    /// Waits for more than the first `told` progress messages, or the answer.
-    fn next_progress(&self, deadline: Instant, told: usize) -> (Vec<String>, Option<ToolAnswer>) {
+    /// Waits for the answer, or for more than the first `reported` progress messages.
+    fn next_progress(&self, deadline: Instant, reported: usize) -> (Vec<String>, Option<ToolAnswer>) {
         let next_progress = self.inbox.wait_for(deadline, |received| {
             let progress = received.progress.get(&self.id).map_or(&[][..], Vec::as_slice);
             let answer = received.answers.get(&self.id);
             let answer = answer.map(|answer| ToolAnswer::new(outcome(answer), progress.to_vec()));
-            (answer.is_some() || progress.len() > told).then(|| (progress[told..].to_vec(), answer))
+            (answer.is_some() || progress.len() > reported).then(|| (progress[reported..].to_vec(), answer))
         });
         next_progress.unwrap_or_else(|| {
-            panic!(
-                "the call {} of tool {} was not answered: {}",
-                self.id,
-                self.tool,
-                self.inbox.lock().silence_reason()
-            )
+            panic!("call {} of tool {} was not answered: {}", self.id, self.tool, self.inbox.lock().silence_reason())
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What has come from the server, sorted, and waiting for more of it.
+//! Sorts the messages that come from the server, and waits for more.
 
 use std::{
     collections::HashMap,
@@ -9,28 +9,28 @@ use std::{
 
 use serde_json::Value;
 
-/// Shared by the thread that reads the server's stdout and those that wait for answers.
+/// Shared by the thread that reads the server's stdout and the threads that wait for answers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inbox(Arc<InboxState>);
 
 #[derive(Debug, Default)]
 struct InboxState {
     received: Mutex<Received>,
-    /// Notified whenever something was received.
+    /// Notified whenever a message arrives.
     change: Condvar,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Received {
-    /// Answers by the id of their request, until they are taken.
+    /// Answers by request ID, until they are taken.
     pub(super) answers: HashMap<i64, Value>,
-    /// Messages of progress notifications, by the id of their request.
+    /// Messages of progress notifications, by request ID.
     pub(super) progress: HashMap<i64, Vec<String>>,
-    /// Everything else that is a message: other notifications, requests of the server, errors without an id.
+    /// All other messages: other notifications, requests from the server, errors without an ID.
     pub(super) others: Vec<Value>,
     /// Lines that are not JSON objects.
     pub(super) unexpected_lines: Vec<String>,
-    /// No more will come: stdout has ended.
+    /// Whether stdout has ended, so no more messages will come.
     pub(super) ended: bool,
 }
 
@@ -48,16 +48,16 @@ impl Inbox {
         self.0.change.notify_all();
     }
 
-    /// Looks at what was received.
+    /// Gives access to everything received.
     pub(super) fn lock(&self) -> MutexGuard<'_, Received> {
         self.0.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `look` finds something, or stdout has ended, or `deadline` has passed.
-    pub(super) fn wait_for<T>(&self, deadline: Instant, mut look: impl FnMut(&mut Received) -> Option<T>) -> Option<T> {
+    /// Waits until `find` returns a value, stdout ends, or `deadline` passes.
+    pub(super) fn wait_for<T>(&self, deadline: Instant, mut find: impl FnMut(&mut Received) -> Option<T>) -> Option<T> {
         let mut received = self.lock();
         loop {
-            if let Some(found) = look(&mut received) {
+            if let Some(found) = find(&mut received) {
                 return Some(found);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -70,7 +70,7 @@ impl Inbox {
 }
 
 impl Received {
-    /// Why an answer has not come.
+    /// Why an answer has not arrived.
     pub(super) fn silence_reason(&self) -> &'static str {
         if self.ended { "its stdout has ended" } else { "no answer in time" }
     }

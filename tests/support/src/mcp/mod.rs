@@ -1,8 +1,8 @@
-//! A small MCP client over a child's stdin and stdout, as synchronous as a test wants it.
+//! A small synchronous MCP client that talks to a child process over stdin and stdout.
 //!
-//! It speaks as Claude Code does, in both eras of the protocol, and can also misbehave: send bytes that are no
-//! message, leave calls unanswered, close stdin, signal and kill. It is no general client: what it does not know it
-//! records.
+//! It behaves like Claude Code in both eras of the protocol. It can also misbehave: it can send invalid messages,
+//! leave calls unanswered, close stdin, and signal or kill the server. It is not a general client: it only records
+//! messages that it does not understand.
 
 mod answer;
 mod call;

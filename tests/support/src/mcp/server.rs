@@ -1,4 +1,4 @@
-//! The server under test: a child process, and what is said to it.
+//! The server under test: a child process, and the messages sent to it.
 
 use std::{
     io::{self, Read, Write},
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use super::{LEGACY_VERSION, McpError, PendingCall, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
 use crate::{eventually, signals::restore_for_children};
 
-/// How long an answer may take unless [`McpServer::set_answer_timeout`] says otherwise.
+/// Time limit for an answer, unless [`McpServer::set_answer_timeout`] changes it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// How much of the server's stderr is kept.
+/// Number of bytes kept of the server's stderr.
 const MAX_STDERR_BYTES: usize = 1024 * 1024;
 
-/// An MCP server that runs as our child. Dropping it kills and reaps it.
+/// An MCP server that runs as our child process. Dropping it kills and reaps it.
 ///
-/// Two threads read its stdout and stderr; they end when the last process that holds those ends.
+/// Two threads read its stdout and stderr. They end when the last process that holds those pipes ends.
 #[derive(Debug)]
 pub struct McpServer {
     child: Child,
@@ -34,12 +34,12 @@ pub struct McpServer {
     answer_timeout: Duration,
 }
 
-/// Which protocol the client speaks.
+/// The version of the protocol that the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Era {
-    /// Nothing was agreed upon, or `initialize`.
+    /// After `initialize`, or before any handshake.
     Legacy,
-    /// Every request says what it needs.
+    /// Each request carries the version and the client's capabilities.
     Stateless,
 }
 
@@ -48,7 +48,7 @@ impl McpServer {
     ///
     /// # Panics
     ///
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     pub fn spawn(mut command: Command) -> McpServer {
         restore_for_children();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -67,22 +67,22 @@ impl McpServer {
         McpServer { child, stdin, inbox, stderr, era, capabilities, last_id: 0, answer_timeout: ANSWER_TIMEOUT }
     }
 
-    /// What the client says that it can do, from the next handshake on; nothing, unless this is called.
+    /// Declares the client's capabilities for later handshakes. By default, it has none.
     pub fn declare(&mut self, capabilities: Value) {
         self.capabilities = capabilities;
     }
 
-    /// How long [`request`](Self::request) and [`call`](Self::call) wait for their answers from now on.
+    /// Sets how long [`request`](Self::request) and [`call`](Self::call) wait for an answer from now on.
     pub fn set_answer_timeout(&mut self, answer_timeout: Duration) {
         self.answer_timeout = answer_timeout;
     }
 
-    /// The handshake of version 2025-11-25. Returns the server's result.
+    /// Performs the handshake of version 2025-11-25. Returns the server's result.
     pub fn initialize(&mut self) -> Value {
         self.initialize_with(LEGACY_VERSION)
     }
 
-    /// The handshake of any version that has one. Returns the server's result.
+    /// Performs the handshake of any version that has one. Returns the server's result.
     pub fn initialize_with(&mut self, version: &str) -> Value {
         self.era = Era::Legacy;
         let capabilities = self.capabilities.clone();
@@ -92,8 +92,8 @@ impl McpServer {
         result
     }
 
-    /// `server/discover` of the stateless version 2026-07-28, which has no handshake; every later request carries the
-    /// three `_meta` keys of that version. Returns the server's result.
+    /// Sends `server/discover` of the stateless version 2026-07-28, which has no handshake. Every later request
+    /// carries that version's three `_meta` keys. Returns the server's result.
     pub fn discover(&mut self) -> Value {
         self.era = Era::Stateless;
         self.request("server/discover", json!({}))
@@ -103,7 +103,7 @@ impl McpServer {
     ///
     /// # Panics
     ///
-    /// When the answer is an error, or does not come in time.
+    /// Panics if the answer is an error, or does not arrive in time.
     pub fn request(&mut self, method: &str, params: Value) -> Value {
         self.try_request(method, params).unwrap_or_else(|error| panic!("{method} was refused: {error}"))
     }
@@ -112,11 +112,11 @@ impl McpServer {
     ///
     /// # Errors
     ///
-    /// The error that the server answers with.
+    /// Returns the error with which the server answers.
     ///
     /// # Panics
     ///
-    /// When no answer comes in time.
+    /// Panics if no answer arrives in time.
     pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, McpError> {
         let id = self.next_id();
         self.send_request(id, method, params);
@@ -130,17 +130,17 @@ impl McpServer {
         }
     }
 
-    /// Sends a request for whose answer nobody waits.
+    /// Sends a request without waiting for its answer.
     pub fn begin_request(&mut self, method: &str, params: Value) {
         let id = self.next_id();
         self.send_request(id, method, params);
     }
 
-    /// Calls a tool and waits for its answer; each progress message goes to `on_progress` as it comes.
+    /// Calls a tool and waits for its answer. Each progress message is passed to `on_progress` as it arrives.
     ///
     /// # Panics
     ///
-    /// When no answer comes in time.
+    /// Panics if no answer arrives in time.
     pub fn call(&mut self, tool: &str, arguments: Value, on_progress: impl FnMut(&str)) -> ToolAnswer {
         let answer_timeout = self.answer_timeout;
         self.start_call(tool, arguments).wait(answer_timeout, on_progress)
@@ -154,12 +154,12 @@ impl McpServer {
         PendingCall { id, tool: tool.to_owned(), inbox: self.inbox.clone() }
     }
 
-    /// Tells the server that nobody waits for `call` any more.
+    /// Cancels `call`.
     pub fn cancel(&mut self, call: &PendingCall) {
         self.cancel_because(call, "cancelled by the test");
     }
 
-    /// Tells the server that nobody waits for `call` any more, and why.
+    /// Cancels `call` for this reason.
     pub fn cancel_because(&mut self, call: &PendingCall, reason: &str) {
         self.notify("notifications/cancelled", json!({"requestId": call.id(), "reason": reason}));
     }
@@ -169,11 +169,11 @@ impl McpServer {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
     }
 
-    /// Writes bytes to the server's stdin as they are.
+    /// Writes these bytes to the server's stdin unchanged.
     ///
     /// # Errors
     ///
-    /// When stdin is closed, on this side or the other.
+    /// Fails if either side has closed stdin.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         stdin.write_all(bytes)?;
@@ -185,14 +185,14 @@ impl McpServer {
         self.stdin = None;
     }
 
-    /// The process id of the server.
+    /// The server's process ID.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal to the server alone. One that has ended gets none.
+    /// Sends a signal to the server alone. Does nothing if it has ended.
     pub fn signal(&mut self, signal: Signal) {
-        // Until it is reaped, which only we do, its pid cannot belong to another process.
+        // Its PID cannot belong to another process until the child is reaped, and only we reap it.
         if self.child.try_wait().expect("the server is our child").is_none() {
             kill_process(Pid::from_child(&self.child), signal).expect("a child that was not reaped can be signalled");
         }
@@ -204,7 +204,7 @@ impl McpServer {
         self.child.wait().expect("the server is our child")
     }
 
-    /// How the server ended, if it has.
+    /// The server's exit status, if it has ended.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the server is our child")
     }
@@ -213,13 +213,12 @@ impl McpServer {
     ///
     /// # Panics
     ///
-    /// When it has not ended within `deadline`.
+    /// Panics if it has not ended within `deadline`.
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         eventually("the end of the server", deadline, || self.try_wait())
     }
 
-    /// What came from the server that is neither an answer nor progress: other notifications, requests, errors without
-    /// an id.
+    /// Messages that are neither answers nor progress: other notifications, requests, errors without an ID.
     pub fn other_messages(&self) -> Vec<Value> {
         self.inbox.lock().others.clone()
     }
@@ -231,13 +230,16 @@ impl McpServer {
 
     /// # Panics
     ///
-    /// When anything but JSON objects, one a line, was on stdout until now.
+    /// Panics if stdout has had anything other than one JSON object per line.
     pub fn assert_stdout_was_only_json(&self) {
         let unexpected_lines = self.unexpected_lines();
-        assert!(unexpected_lines.is_empty(), "the server printed what is not JSON on stdout: {unexpected_lines:?}");
+        assert!(
+            unexpected_lines.is_empty(),
+            "the server printed lines on stdout that are not JSON: {unexpected_lines:?}"
+        );
     }
 
-    /// What the server has printed on stderr; the first mebibyte of it.
+    /// The first mebibyte of the server's stderr.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
@@ -264,7 +266,7 @@ impl McpServer {
 
 impl Drop for McpServer {
     fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
+        // Both fail only if the child is already gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

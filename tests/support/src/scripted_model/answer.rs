@@ -1,4 +1,4 @@
-//! One answer, as the steps of a script make it.
+//! One answer, built from the steps of a script.
 
 use std::{io, time::Duration};
 
@@ -12,10 +12,10 @@ use super::{
     toolbox::{self, ModelToolCall},
 };
 
-/// What the body of an HTTP response is made of; an error cuts the connection.
+/// A part of an HTTP response's body. An error cuts the connection.
 pub(super) type Chunk = Result<Bytes, io::Error>;
 
-/// An answer being given.
+/// An answer that is being sent.
 pub(super) struct StreamedResponse {
     stream: mpsc::Sender<Chunk>,
     api: Api,
@@ -26,7 +26,7 @@ pub(super) struct StreamedResponse {
 #[derive(Debug)]
 pub(super) struct Disconnected;
 
-/// Whether the stream goes on after a step.
+/// Whether the stream continues after a step.
 #[derive(Debug, PartialEq, Eq)]
 enum StreamState {
     Open,
@@ -65,9 +65,9 @@ impl StreamedResponse {
             ScriptStep::Sleep(seconds) => {
                 return self.pause(Duration::from_secs_f64(seconds.max(0.0))).await.map(|()| StreamState::Open);
             }
-            // The limit on a request ends it, if the agent does not.
+            // If the agent does not end the request, the time limit does.
             ScriptStep::Hang => return self.pause(Duration::MAX).await.map(|()| StreamState::Open),
-            // These two were looked at before the answer began.
+            // These two were handled before the answer began.
             ScriptStep::Fail(_) | ScriptStep::Usage(_) => return Ok(StreamState::Open),
             ScriptStep::Error(error) => return self.break_off(error).await,
             ScriptStep::Drop => {
@@ -83,7 +83,8 @@ impl StreamedResponse {
         match call {
             Some(call) => self.call(&call).await,
             None => {
-                let message = format!("{step:?} needs a tool, but offered are: {}", conversation.tool_names());
+                let message =
+                    format!("{step:?} needs a tool, but the agent offers only: {}", conversation.tool_names());
                 self.break_off(&StreamError { message, code: "invalid_prompt".into() }).await
             }
         }
@@ -99,9 +100,9 @@ impl StreamedResponse {
         self.send(chunk).await.map(|()| StreamState::Ended)
     }
 
-    async fn pause(&mut self, length: Duration) -> Result<(), Disconnected> {
+    async fn pause(&mut self, duration: Duration) -> Result<(), Disconnected> {
         tokio::select! {
-            () = tokio::time::sleep(length) => Ok(()),
+            () = tokio::time::sleep(duration) => Ok(()),
             () = self.stream.closed() => Err(Disconnected),
         }
     }

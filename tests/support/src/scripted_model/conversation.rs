@@ -1,4 +1,4 @@
-//! What a request says about the conversation so far, by whichever API it came.
+//! The conversation so far, as a request of any API describes it.
 
 /// The messages and tools of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,14 +7,14 @@ pub(super) struct Conversation {
     pub(super) tools: Vec<Tool>,
 }
 
-/// One part of a conversation.
+/// One item of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ConversationItem {
-    /// Words in the user's name.
+    /// A user message.
     User(String),
-    /// Words of the model.
+    /// A message of the model.
     Assistant(String),
-    /// What a tool gave back.
+    /// The result of a tool call.
     ToolOutput,
     /// Anything else.
     Other,
@@ -23,22 +23,22 @@ pub(super) enum ConversationItem {
 /// A tool that is offered to the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tool {
-    /// The group that it stands in, where there are groups.
+    /// The group that contains it, if the API has groups.
     pub(super) namespace: Option<String>,
     pub(super) name: String,
-    /// Whether it takes a text instead of arguments.
+    /// Whether it takes text instead of arguments.
     pub(super) is_freeform: bool,
 }
 
-/// A user message and its place in the conversation.
+/// A user message and its position in the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UserMessage<'a> {
     pub(super) position: usize,
     pub(super) text: &'a str,
 }
 
-/// What agents themselves say in the user's name; none of it is a prompt. Seen in Codex 0.47.0 to 0.169.0, and the last in
-/// Claude Code 2.1.
+/// The beginnings of user messages that agents add themselves, which are not prompts. Observed in Codex 0.47.0 to
+/// 0.169.0; the last one in Claude Code 2.1.
 const INSERTED_BY_AGENTS: [&str; 6] = [
     "<environment_context>",
     "<user_instructions>",
@@ -57,12 +57,12 @@ impl Conversation {
         })
     }
 
-    /// The newest user message that a user wrote.
+    /// The newest message that the user wrote.
     pub(super) fn prompt(&self) -> Option<UserMessage<'_>> {
         self.user_messages().find(|message| !INSERTED_BY_AGENTS.iter().any(|mark| message.text.starts_with(mark)))
     }
 
-    /// What the model last said before `position`.
+    /// The model's last message before `position`.
     pub(super) fn said_before(&self, position: usize) -> Option<&str> {
         self.items.iter().take(position).rev().find_map(|item| match item {
             ConversationItem::Assistant(text) if !text.trim().is_empty() => Some(text.as_str()),
@@ -73,7 +73,7 @@ impl Conversation {
         })
     }
 
-    /// How many tool outputs stand after `position`.
+    /// The number of tool results after `position`.
     pub(super) fn tool_outputs_after(&self, position: usize) -> usize {
         self.items.iter().skip(position).filter(|item| **item == ConversationItem::ToolOutput).count()
     }
@@ -89,7 +89,7 @@ impl Conversation {
         self.tools.iter().find(|tool| tool.namespace.is_none() && tool.name == name)
     }
 
-    /// The names of the tools offered, for messages.
+    /// The names of the offered tools, for messages.
     pub(super) fn tool_names(&self) -> String {
         self.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(", ")
     }
@@ -122,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn tool_outputs_are_counted_from_a_message_on() {
+    fn tool_outputs_after_a_message_are_counted() {
         assert_eq!(conversation().tool_outputs_after(2), 2);
         assert_eq!(conversation().tool_outputs_after(0), 3);
     }
 
     #[test]
-    fn messages_before_a_position_are_returned() {
+    fn the_last_message_of_the_model_before_a_position_is_found() {
         assert_eq!(conversation().said_before(7), Some("hm"));
         assert_eq!(conversation().said_before(2), None);
     }

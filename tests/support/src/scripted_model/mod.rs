@@ -1,8 +1,11 @@
-//! A model provider on loopback that plays a script, for agents that speak OpenAI's, Anthropic's or Google's API.
+//! A model provider on loopback that plays a script, for agents that use OpenAI's, Anthropic's or Google's API.
 //!
-//! A model decides what an agent does; here the test decides what the model does, so that a real agent can be driven
-//! through everything that may happen to it: commands, edits, failures of the provider, silence, a cut connection.
-//! The provider keeps no state of a conversation: which step comes next follows from the request alone.
+//! A model decides what an agent does, and here the test decides what the model does. This puts a real agent into
+//! every situation of interest: commands, edits, provider failures, silence, a cut connection. The provider keeps no
+//! state of a conversation: the request alone determines the next step.
+//!
+//! For example, a prompt that contains `SCRIPT[{"shell": "make"}, {"say": "done"}]` makes the agent run `make`; when
+//! it returns the output, the model says `done`.
 
 mod answer;
 mod api;
@@ -26,9 +29,9 @@ pub use step::{Fail, FileText, ScriptStep, ScriptedUsage, StreamError, ToolCall}
 use provider::Provider;
 use script::ScriptSource;
 
-/// A running provider. It stops, with everything it was still answering, when dropped.
+/// A running provider. When dropped, it stops and aborts all answers in progress.
 ///
-/// It runs in a thread of its own, so that it serves async tests and plain programs alike.
+/// It runs in a separate thread, so it serves both async tests and plain programs.
 #[derive(Debug)]
 pub struct ScriptedModel {
     address: SocketAddr,
@@ -38,29 +41,29 @@ pub struct ScriptedModel {
 }
 
 impl ScriptedModel {
-    /// Starts a provider whose script stands in the prompt: the newest user message that holds `SCRIPT[…]`, a JSON
-    /// list of [`ScriptStep`]s, says what to do. So does one of a few plain sentences, such as "Reply with exactly this word: `pear`"; without
-    /// either the model answers `ok`.
+    /// Starts a provider that takes its script from the prompt: the newest user message that contains `SCRIPT[…]`, a
+    /// JSON list of [`ScriptStep`]s. A few plain sentences work too, such as "Reply with exactly this word: `pear`".
+    /// With neither, the model answers `ok`.
     pub fn start() -> ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Prompt)
     }
 
-    /// Starts a provider that plays `script` after every prompt, whatever the prompt says.
+    /// Starts a provider that plays `script` after every prompt and ignores the prompt's text.
     pub fn with_script(script: Vec<ScriptStep>) -> ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Fixed(script))
     }
 
-    /// What an agent that speaks one of OpenAI's APIs is configured with: `http://127.0.0.1:PORT/v1`.
+    /// The base URL for OpenAI's APIs: `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.origin())
     }
 
-    /// What one that speaks Anthropic's or Google's is configured with: `http://127.0.0.1:PORT`.
+    /// The base URL for Anthropic's and Google's APIs: `http://127.0.0.1:PORT`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The requests seen until now, oldest first.
+    /// The requests received so far, oldest first.
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.provider.requests()
     }
@@ -83,13 +86,13 @@ impl Drop for ScriptedModel {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been printed already, and a second one during a drop would abort the test.
+            // That thread has already printed its panic, and a second panic during a drop would abort the test.
             let _ = thread.join();
         }
     }
 }
 
-/// Serves until `stopped` resolves. Dropping the runtime aborts the answers that are still being given.
+/// Serves until `stopped` resolves. Dropping the runtime aborts the answers in progress.
 fn serve(listener: TcpListener, provider: &Provider, stopped: oneshot::Receiver<()>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for the scripted model");
@@ -97,7 +100,7 @@ fn serve(listener: TcpListener, provider: &Provider, stopped: oneshot::Receiver<
         listener.set_nonblocking(true).expect("a listener can be made non-blocking");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a non-blocking listener");
         tokio::select! {
-            result = axum::serve(listener, provider.routes()) => result.expect("the listener keeps accepting"),
+            result = axum::serve(listener, provider.routes()) => result.expect("the listener accepts connections"),
             _ = stopped => {}
         }
     });

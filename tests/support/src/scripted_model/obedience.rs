@@ -1,19 +1,19 @@
-//! The plain sentences that the model obeys, for prompts that a real model has to understand as well.
+//! The plain sentences that the scripted model obeys, for prompts that real models must understand as well.
 
 use super::{
     conversation::{Conversation, UserMessage},
     step::{Fail, FileText, ScriptStep},
 };
 
-/// What `message` asks for, if it holds one of the sentences:
+/// The steps that `message` asks for, if it contains one of these sentences:
 ///
-/// | sentence | what the model does |
+/// | sentence | the model |
 /// |---|---|
 /// | Reply with exactly this word: `WORD` | says it |
-/// | Reply with exactly the word you replied with before. | says what it said last, or `none` |
+/// | Reply with exactly the word you replied with before. | says its last message, or `none` |
 /// | Run the shell command: `COMMAND` | calls the shell, then says `done` |
 /// | Create the file `PATH` with the content: `TEXT` | calls the editor, then says `done` |
-/// | Write the numbers from 1 to 5000 in words | is silent |
+/// | Write the numbers from 1 to 5000 in words | sends nothing |
 /// | Fail with this message: `TEXT` | the request fails with HTTP 400 |
 pub(super) fn steps(message: UserMessage<'_>, conversation: &Conversation) -> Option<Vec<ScriptStep>> {
     let quoted = |before: &str| {

@@ -1,4 +1,4 @@
-//! The HTTP side: the routes, the requests seen, and the limits.
+//! The HTTP side: the routes, the received requests, and the limits.
 
 use std::{
     collections::HashMap,
@@ -28,21 +28,22 @@ use super::{
     step::{Fail, ScriptStep, ScriptedUsage},
 };
 
-/// The longest that one request is answered.
+/// Time limit for answering one request.
 pub const MAX_REQUEST_TIME: Duration = Duration::from_secs(600);
-/// How many requests one provider answers. After that every request fails: an agent is going round in circles.
+/// Maximum number of requests that one provider answers. After that, every request fails, because the agent must be in
+/// a loop.
 pub const MAX_REQUESTS: usize = 1_000;
 
-/// Larger than anything an agent sends in a test; Codex takes prompts up to 1 MiB.
+/// More than any agent sends in a test; Codex accepts prompts of up to 1 MiB.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
-/// Models whose names begin like this do not exist.
+/// Models whose names begin with this do not exist.
 const UNKNOWN_MODEL: &str = "no-such-model";
 
-/// A request as the provider saw it.
+/// A request as the provider received it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenRequest {
-    /// The model asked for.
+    /// The requested model.
     pub model: String,
     /// The text of the newest message that the user wrote, as it arrived.
     pub prompt: String,
@@ -50,18 +51,18 @@ pub struct SeenRequest {
     pub body: Value,
 }
 
-/// What all requests share: cloning it shares it.
+/// State shared by all requests; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Provider(Arc<ProviderState>);
 
 #[derive(Debug)]
 struct ProviderState {
     source: ScriptSource,
-    /// Begins every id given out, so that a session resumed with another provider sees no id twice.
+    /// The start of every ID sent, so that no ID appears twice if a session is resumed with another provider.
     origin: u128,
     accepted: AtomicUsize,
     seen: Mutex<Vec<SeenRequest>>,
-    /// How often a [`ScriptStep::Fail`] was played, by its place.
+    /// How often each [`ScriptStep::Fail`] was played, by its position.
     failures: Mutex<HashMap<String, u32>>,
 }
 
@@ -132,28 +133,29 @@ impl Provider {
             steps.iter().rev().find_map(|step| if let ScriptStep::Usage(usage) = step { Some(*usage) } else { None });
         let id = format!("{:x}_{number}", self.0.origin);
         let writer = api.writer(ResponseInfo { id, model, usage: counted.unwrap_or_else(ScriptedUsage::default) });
-        // One event of backlog: an agent that stops reading stops the script too.
+        // A backlog of one event: if the agent stops reading, the script stops too.
         let (sender, receiver) = mpsc::channel(1);
-        // Owned by the runtime of this provider: aborted when that is dropped, and never longer than the limit.
+        // The provider's runtime owns this task: dropping the runtime aborts it, and the time limit bounds it.
         tokio::spawn(async move {
             let playing = StreamedResponse::new(sender, api, writer).play(&steps, &conversation);
-            // Whether the agent went away or the time was up, the stream has ended and nobody is left to be told.
+            // If the agent disconnected or the time limit passed, the stream has ended and there is no one to report
+            // to.
             let _ = tokio::time::timeout(MAX_REQUEST_TIME, playing).await;
         });
         ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(receiver))).into_response()
     }
 
-    /// The failure that `steps` begin the response with, unless it has been played often enough.
+    /// The failure at the start of this response, unless it has been played often enough.
     fn due_failure(&self, script: &Script, steps: &[ScriptStep]) -> Option<Fail> {
         let fail = steps.iter().find_map(|step| if let ScriptStep::Fail(fail) = step { Some(fail) } else { None })?;
         let mut failures = lock(&self.0.failures);
-        let played = failures.entry(script.place()).or_insert(0);
+        let played = failures.entry(script.position_key()).or_insert(0);
         *played += 1;
         fail.times.is_none_or(|times| *played <= times).then(|| fail.clone())
     }
 }
 
-/// Google's API has the model and what is to be done with it in the path.
+/// Google's API has the model and the method in the path.
 async fn generate(State(provider): State<Provider>, Path(call): Path<String>, Json(mut body): Json<Value>) -> Response {
     let (model, verb) = call.split_once(':').unwrap_or((&call, ""));
     body["model"] = model.into();
@@ -164,7 +166,7 @@ async fn generate(State(provider): State<Provider>, Path(call): Path<String>, Js
     }
 }
 
-/// A status that agents do not retry, with a message that they pass on.
+/// A failure that agents do not retry and whose message they pass on.
 fn refusal(api: Api, message: &str) -> Response {
     failure(api, &Fail { status: 400, message: Some(message.to_owned()), ..Fail::default() })
 }
@@ -174,7 +176,7 @@ fn failure(api: Api, fail: &Fail) -> Response {
     (status, Json(api.failure(fail))).into_response()
 }
 
-/// A panic while one of these locks was held leaves nothing half done.
+/// A panic while one of these locks is held leaves no inconsistent state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

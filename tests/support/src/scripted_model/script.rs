@@ -1,23 +1,23 @@
-//! Which steps a request is answered with.
+//! Chooses the steps with which a request is answered.
 
 use serde_json::Value;
 
 use super::{conversation::Conversation, obedience, step::ScriptStep};
 
-/// Where a provider's script stands.
+/// Where a provider's script comes from.
 #[derive(Debug, Clone)]
 pub(super) enum ScriptSource {
-    /// In the prompt.
+    /// The prompt.
     Prompt,
-    /// Here; prompts are not looked at.
+    /// This script; prompts are ignored.
     Fixed(Vec<ScriptStep>),
 }
 
-/// The script that a request is to be answered with, and how far the conversation has come in it.
+/// The script for a request, and the conversation's position in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Script {
     steps: Vec<ScriptStep>,
-    /// How many tool calls of the script have been answered.
+    /// The number of the script's tool calls that have been answered.
     answered: usize,
 }
 
@@ -54,7 +54,7 @@ impl ScriptSource {
 }
 
 impl Script {
-    /// The steps of the next response: those up to the next tool call, and that call.
+    /// The steps of the next response: all steps up to and including the next tool call.
     pub(super) fn next_steps(&self) -> &[ScriptStep] {
         let mut rest = self.steps.as_slice();
         for _ in 0..self.answered {
@@ -63,8 +63,8 @@ impl Script {
         tool_call_in(rest).map_or(rest, |at| &rest[..=at])
     }
 
-    /// What tells this point of this script from every other, for counting how often it was reached.
-    pub(super) fn place(&self) -> String {
+    /// A key for this position in this script, for counting how often it was reached.
+    pub(super) fn position_key(&self) -> String {
         format!("{} {:?}", self.answered, self.steps)
     }
 }
@@ -73,7 +73,7 @@ fn tool_call_in(steps: &[ScriptStep]) -> Option<usize> {
     steps.iter().position(ScriptStep::calls_a_tool)
 }
 
-/// Reads the list after the first `SCRIPT` in `text`. What follows the list is not looked at.
+/// Reads the list after the first `SCRIPT` in `text`, and ignores everything after the list.
 fn parse(text: &str) -> Result<Vec<ScriptStep>, BadScript> {
     let start = text.find(MARK).map_or(0, |at| at + MARK.len() - 1);
     let mut lists = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Vec<Value>>();
@@ -81,7 +81,7 @@ fn parse(text: &str) -> Result<Vec<ScriptStep>, BadScript> {
     list.into_iter().map(|step| serde_json::from_value(without_true(step)).map_err(BadScript)).collect()
 }
 
-/// `{"hang": true}` is `"hang"`.
+/// Turns `{"hang": true}` into `"hang"`.
 fn without_true(step: Value) -> Value {
     match step.as_object().and_then(|fields| fields.iter().next()) {
         Some((name, Value::Bool(true))) => Value::String(name.clone()),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_script_does_not_look_at_the_prompt() {
+    fn a_fixed_script_ignores_the_prompt() {
         let conversation = Conversation { items: vec![ConversationItem::User("SCRIPT[broken".into())], tools: vec![] };
         let source = ScriptSource::Fixed(vec![say("fixed")]);
         let script = source.script(&conversation).expect("a fixed script is always good");

@@ -1,37 +1,37 @@
-//! The steps of which a script is made.
+//! The steps of a script.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing the model does. In JSON a step is `{"say": "text"}`, and one that takes nothing `"hang"` or
-/// `{"hang": true}`.
+/// One step of the model. In JSON, a step is `{"say": "text"}`; a step without a value is `"hang"` or `{"hang": true}`.
 ///
-/// A step that calls a tool ends the model's response; the steps after it are played when the agent comes back with
-/// the tool's output.
+/// A tool call ends the model's response. The steps after it are played when the agent returns the tool's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScriptStep {
-    /// An assistant message. The last one of a turn is the agent's answer.
+    /// An assistant message. The last one in a turn is the agent's answer.
     Say(String),
     /// A reasoning summary.
     Think(String),
-    /// A call of the agent's own shell tool, whatever that version names it. An agent that answers after 30 seconds
-    /// while the command still runs gets the next step then.
+    /// A call of the agent's own shell tool, whatever this version calls it. If the agent answers after 30 seconds
+    /// while the command is still running, the next step follows then.
     Shell(String),
-    /// A call of `apply_patch` with this patch text (`*** Begin Patch` …), as a shell command where that is no tool.
+    /// A call of `apply_patch` with this patch text (`*** Begin Patch` …). If the agent has no such tool, it is a
+    /// shell command.
     Patch(String),
-    /// A call of the agent's own tool that writes files, offered or not; Codex has `apply_patch` for it.
+    /// A call of the agent's own tool for writing files, whether offered or not. For Codex, this is `apply_patch`.
     Write(FileText),
     /// A call of a tool of an MCP server, by the tool's own name.
     Tool(ToolCall),
-    /// A pause, in seconds, with the response's stream open.
+    /// A pause in seconds, with the response's stream open.
     Sleep(f64),
-    /// Silence with the stream open, until the agent goes, or [`MAX_REQUEST_TIME`](super::MAX_REQUEST_TIME).
+    /// Silence with the stream open, until the agent disconnects or [`MAX_REQUEST_TIME`](super::MAX_REQUEST_TIME)
+    /// passes.
     Hang,
-    /// An HTTP error instead of an answer. Wherever it stands before the next tool call, it comes first.
+    /// An HTTP error instead of an answer. It comes first, wherever it appears before the next tool call.
     Fail(Fail),
     /// A failure inside the stream, such as `response.failed`.
     Error(StreamError),
-    /// Cuts the connection in the middle of the stream.
+    /// A cut connection in the middle of the stream.
     Drop,
     /// The token counts to report for this response.
     Usage(ScriptedUsage),
@@ -55,7 +55,7 @@ pub struct ToolCall {
     pub args: serde_json::Value,
 }
 
-/// A file and what is to be in it.
+/// A file and its intended content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileText {
@@ -65,13 +65,13 @@ pub struct FileText {
     pub text: String,
 }
 
-/// An HTTP error, in the form of the API that is spoken, such as `{"error": {"message", "type", "code"}}`.
+/// An HTTP error in the format of the API in use, such as `{"error": {"message", "type", "code"}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fail {
     /// The HTTP status.
     pub status: u16,
-    /// The message; "scripted failure" when not given.
+    /// The message; "scripted failure" by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The error's `type`, such as `usage_limit_reached`.
@@ -80,7 +80,7 @@ pub struct Fail {
     /// The error's `code`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// How many requests fail before the rest of the script is played; all of them when not given.
+    /// How many requests fail before the rest of the script is played; all of them by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
 }
@@ -99,11 +99,11 @@ pub struct StreamError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScriptedUsage {
-    /// Tokens read, those from a cache included.
+    /// Input tokens, including those from a cache.
     pub input: u64,
-    /// Tokens read from a cache.
+    /// Input tokens from a cache.
     pub cached: u64,
-    /// Tokens written.
+    /// Output tokens.
     pub output: u64,
 }
 

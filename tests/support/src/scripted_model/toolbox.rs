@@ -1,4 +1,4 @@
-//! The tools of the agents: what each calls its shell and its editor, and what they take.
+//! The agents' shell and editor tools: their names and arguments.
 
 use serde_json::{Value, json};
 
@@ -16,20 +16,20 @@ pub(super) struct ModelToolCall {
     pub(super) input: ToolInput,
 }
 
-/// What a tool is given.
+/// The input of a tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ToolInput {
     Arguments(Value),
     Text(String),
 }
 
-/// How long a command runs before Codex answers for it while it goes on. 30,000 ms is the most it takes.
+/// How long Codex waits for a command before it returns while the command keeps running. The maximum is 30,000 ms.
 const YIELD_MS: u64 = 30_000;
-/// How long older versions, which wait for the end of a command, let it run; their own default is 10 s.
+/// Time limit for a command in older versions, which wait until it ends; their default is 10 s.
 const COMMAND_TIMEOUT_MS: u64 = 600_000;
 
-/// The shell tool, under the name and with the arguments that this agent offers. A model may ask for one that it was not
-/// offered, and so does this, by the name that most agents which speak `api` give it; Codex always offers one.
+/// The shell tool, with the name and arguments that this agent offers. If none is offered, it is called anyway, as a
+/// real model may do, by the name that most agents with this `api` use. Codex always offers one.
 pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     let argv = ["bash", "-lc", command];
     let described = json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS});
@@ -53,7 +53,7 @@ pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Opt
     )
 }
 
-/// The first of `kinds` that is offered, or else the one that is called `otherwise`.
+/// The first of `kinds` that is offered, or else the one named `otherwise`.
 fn offered<const N: usize>(
     kinds: [(&str, Value); N],
     conversation: &Conversation,
@@ -64,7 +64,7 @@ fn offered<const N: usize>(
     kinds.iter().find(is_offered).or_else(other).map(|(name, arguments)| call(name, arguments.clone()))
 }
 
-/// `apply_patch` as the custom tool or the function that this version of Codex offers.
+/// `apply_patch`, as the custom tool or the function that this version of Codex offers.
 pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     match conversation.tool("apply_patch") {
         Some(tool) if tool.is_freeform => Some(ModelToolCall {
@@ -73,12 +73,12 @@ pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Optio
             input: ToolInput::Text(patch.to_owned()),
         }),
         Some(_) => Some(call("apply_patch", json!({"input": patch}))),
-        // Codex takes this form out of a shell command too, and older versions know no other.
+        // Codex also accepts this form in a shell command, and older versions accept no other.
         None => shell(&format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"), api, conversation),
     }
 }
 
-/// The tool that writes a file, offered or not.
+/// The tool for writing a file, whether offered or not.
 pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     let FileText { path, text } = file;
     let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
@@ -98,7 +98,7 @@ pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> O
     offered(kinds, conversation, Some(otherwise))
 }
 
-/// A tool of an MCP server: Codex offers them in a namespace for each server, others under long names.
+/// A tool of an MCP server. Codex offers these in one namespace per server, other agents under long names.
 pub(super) fn mcp(wanted: &ToolCall, conversation: &Conversation) -> Option<ModelToolCall> {
     let offered = conversation.mcp_tool(&wanted.name)?;
     Some(ModelToolCall { namespace: offered.namespace.clone(), ..call(&offered.name, wanted.args.clone()) })

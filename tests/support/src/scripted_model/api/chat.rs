@@ -1,4 +1,4 @@
-//! OpenAI's chat completions, as OpenCode speaks them.
+//! OpenAI's chat completions, as OpenCode uses them.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Google's generateContent, as Gemini CLI speaks it.
+//! Google's generateContent, as Gemini CLI uses it.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::scripted_model::{
     toolbox::{ModelToolCall, ToolInput},
 };
 
-/// Reads a request. What tools gave back are parts of a message in the user's name.
+/// Reads a request. Tool results are parts of a user message.
 pub(super) fn conversation(body: &Value) -> Conversation {
     let mut items = vec![];
     for content in list(body, "contents") {

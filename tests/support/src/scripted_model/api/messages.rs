@@ -1,4 +1,4 @@
-//! Anthropic's Messages API, as Claude Code speaks it.
+//! Anthropic's Messages API, as Claude Code uses it.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::scripted_model::{
     toolbox::{ModelToolCall, ToolInput},
 };
 
-/// Reads a request. A message of the user may hold words and what tools gave back.
+/// Reads a request. A user message may contain both text and tool results.
 pub(super) fn conversation(body: &Value) -> Conversation {
     let mut items = vec![];
     for message in list(body, "messages") {
@@ -40,7 +40,7 @@ impl MessagesWriter {
         MessagesWriter { info, blocks: 0, calls: false }
     }
 
-    /// One block of the message: how it begins, and the deltas that fill it.
+    /// One block of the message: its start, and the deltas that fill it.
     fn block(&mut self, begin: Value, deltas: impl IntoIterator<Item = Value>) -> String {
         let index = self.blocks;
         self.blocks += 1;

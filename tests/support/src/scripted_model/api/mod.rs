@@ -1,6 +1,7 @@
-//! The APIs that agents speak to their models.
+//! The APIs through which agents talk to their models.
 //!
-//! Each has a file that reads its requests and writes its answers; nothing else knows its words.
+//! Each API has one file that reads its requests and writes its answers. The rest of the scripted model does not
+//! depend on the API.
 
 mod chat;
 mod gemini;
@@ -18,36 +19,36 @@ use super::{
 /// An API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
-    /// OpenAI's, which Codex speaks.
+    /// OpenAI's Responses API, used by Codex.
     Responses,
-    /// OpenAI's older one, which most others speak: OpenCode here.
+    /// OpenAI's older API, used by most other agents; here by OpenCode.
     ChatCompletions,
-    /// Anthropic's, which Claude Code speaks.
+    /// Anthropic's API, used by Claude Code.
     Messages,
-    /// Google's, which Gemini CLI speaks.
+    /// Google's API, used by Gemini CLI.
     Gemini,
 }
 
-/// Writes one answer as a stream of server-sent events. Each function returns the next piece of the stream.
+/// Writes one answer as a stream of server-sent events. Each function returns the next part of the stream.
 pub(super) trait ResponseWriter: Send {
     /// The beginning.
     fn begin(&mut self) -> String;
     /// A message.
     fn say(&mut self, text: &str) -> String;
-    /// What the model thinks.
+    /// A thought of the model.
     fn think(&mut self, text: &str) -> String;
-    /// A call of a tool.
+    /// A tool call.
     fn call(&mut self, call: &ModelToolCall) -> String;
-    /// The end by a failure.
+    /// Ends the stream with an error.
     fn break_off(&mut self, error: &StreamError) -> String;
-    /// The end.
+    /// Ends the stream.
     fn end(&mut self) -> String;
 }
 
-/// What every voice knows of its answer.
+/// The data that every writer needs about its answer.
 #[derive(Debug, Clone)]
 pub(super) struct ResponseInfo {
-    /// Unique among answers; part of every id inside this one.
+    /// Unique among answers; part of every ID inside this one.
     pub(super) id: String,
     pub(super) model: String,
     pub(super) usage: ScriptedUsage,
@@ -64,7 +65,7 @@ impl Api {
         }
     }
 
-    /// What writes an answer.
+    /// The writer for an answer.
     pub(super) fn writer(self, info: ResponseInfo) -> Box<dyn ResponseWriter> {
         match self {
             Api::Responses => Box::new(responses::ResponsesWriter::new(info)),
@@ -74,7 +75,7 @@ impl Api {
         }
     }
 
-    /// Whether agents that speak it ask for things on the side, such as a title, which are no part of a script: their
+    /// Whether agents that use this API send side requests, such as for a title, which are not part of a script. Those
     /// requests offer no tools.
     pub(super) fn has_side_requests(self) -> bool {
         match self {
@@ -104,7 +105,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The text of a message: its parts, a line break between two of them.
+/// The text of a message: its parts, joined with line breaks.
 fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -113,10 +114,10 @@ fn text_of(content: &Value) -> String {
     }
 }
 
-/// One delta of a long message; agents limit the length of a line.
+/// The size of one delta of a long message; agents limit the length of a line.
 const DELTA_CHARS: usize = 16_384;
 
-/// `text` in pieces of at most [`DELTA_CHARS`]; an empty text is one empty piece.
+/// Splits `text` into chunks of at most [`DELTA_CHARS`]. An empty text becomes one empty chunk.
 fn text_chunks(text: &str) -> Vec<String> {
     if text.is_empty() {
         return vec![String::new()];

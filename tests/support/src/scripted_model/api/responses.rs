@@ -1,4 +1,4 @@
-//! OpenAI's Responses API, as Codex speaks it.
+//! OpenAI's Responses API, as Codex uses it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ fn item(item: &Value) -> ConversationItem {
     }
 }
 
-/// Tools of an MCP server stand in a group of its name.
+/// Reads the tools. Those of an MCP server are in a group with the server's name.
 fn tools(body: &Value) -> Vec<Tool> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut tools = vec![];
@@ -83,7 +83,7 @@ impl ResponsesWriter {
         format!("{prefix}_{}_{}", self.info.id, self.output.len())
     }
 
-    /// The response object, as events of the beginning and of the end carry it.
+    /// The response object in the first and the last event.
     fn response(&self, status: &str) -> Value {
         let usage = self.info.usage;
         let usage = match status {
