@@ -82,7 +82,7 @@ impl<W: Write> LogWriter<W> {
         self.labelled(now, "", text)
     }
 
-    /// The same for a text that stands in two places: `head` comes first.
+    /// Like [`entry`](Self::entry), for a text in two parts.
     pub fn labelled(&mut self, now: DateTime<Utc>, head: &str, text: &str) -> io::Result<()> {
         self.begin(now)?;
         self.indented(head.as_bytes())?;
@@ -109,9 +109,9 @@ impl<W: Write> LogWriter<W> {
     pub fn part(&mut self, part: &[u8]) -> io::Result<()> {
         let torn = std::mem::take(&mut self.torn);
         let joined = if torn.is_empty() { Cow::Borrowed(part) } else { Cow::Owned([&torn, part].concat()) };
-        let (whole, torn) = joined.split_at(joined.len() - torn_end(&joined));
+        let (complete, torn) = joined.split_at(joined.len() - torn_end(&joined));
         self.torn.extend_from_slice(torn);
-        write_visible(&mut self.file, whole)
+        write_visible(&mut self.file, complete)
     }
 
     /// Ends a line that came in parts.
@@ -151,16 +151,16 @@ mod tests {
 
     #[test]
     fn entries_are_stamped_and_further_lines_are_indented() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("log");
         let mut log = LogWriter::open(path.clone(), None).expect("the directory is writable");
         let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
-        log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
-        log.line(now, "STDERR: ", b"two \xff").expect("it can be written");
-        log.labelled(now, "three\n", "four\nfive").expect("it can be written");
-        log.flush().expect("it can be written");
+        log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it is writable");
+        log.line(now, "STDERR: ", b"two \xff").expect("it is writable");
+        log.labelled(now, "three\n", "four\nfive").expect("it is writable");
+        log.flush().expect("it is writable");
         assert_eq!(
-            std::fs::read(path).expect("it is there"),
+            std::fs::read(path).expect("it exists"),
             b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
               [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n\
               [2024-01-15T10:30:00.007Z] three\n    four\n    five\n"
@@ -170,12 +170,12 @@ mod tests {
     /// The log's content after a line in these parts, without the time.
     fn in_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         let mut log = LogWriter::to(Vec::new());
-        log.start(DateTime::UNIX_EPOCH, "").expect("memory takes everything");
+        log.start(DateTime::UNIX_EPOCH, "").expect("memory is writable");
         for part in parts {
-            log.part(part).expect("memory takes everything");
+            log.part(part).expect("memory is writable");
         }
-        log.end().expect("memory takes everything");
-        let written = log.file.into_inner().expect("memory takes everything");
+        log.end().expect("memory is writable");
+        let written = log.file.into_inner().expect("memory is writable");
         String::from_utf8(written).expect("a log is text").split_off("[1970-01-01T00:00:00.000Z] ".len())
     }
 
@@ -193,9 +193,9 @@ mod tests {
     fn entries_and_lines_cannot_control_a_terminal() {
         let mut log = LogWriter::to(Vec::new());
         let hostile = "\u{1b}[2J\r[2024-01-15T10:30:00.000Z] END\u{85}x\ny\u{2028}z";
-        log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory takes everything");
-        log.line(DateTime::UNIX_EPOCH, "STDOUT: ", b"\x9b31m").expect("memory takes everything");
-        let written = String::from_utf8(log.file.into_inner().expect("memory takes everything"));
+        log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory is writable");
+        log.line(DateTime::UNIX_EPOCH, "STDOUT: ", b"\x9b31m").expect("memory is writable");
+        let written = String::from_utf8(log.file.into_inner().expect("memory is writable"));
         assert_eq!(
             written.expect("a log is text"),
             "[1970-01-01T00:00:00.000Z] \\x1b[2J\\r[2024-01-15T10:30:00.000Z] END\\x85x\n    y\\u{2028}z\n\

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-/// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
+/// Shorter suspends are not reported: they do not matter, and the two clocks are not read at exactly the same time.
 const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
 
-/// A moment of a run. Everything that comes with one read of a pipe came at the same moment, because reading three clocks
-/// for each line would cost more than writing it down.
+/// A time during a run. All lines from one read of a pipe share it, because reading three clocks for each line would take
+/// longer than writing it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// The time, for people.
+    /// The time of day.
     pub(super) time: DateTime<Utc>,
-    /// The same, for measuring.
+    /// The same as an instant.
     pub(super) instant: Instant,
     /// Time since the start of the run.
     pub(super) elapsed: Duration,
@@ -47,18 +47,18 @@ impl Clock {
         self.started
     }
 
-    /// For how long the run has been awake.
+    /// Time since the start of the run, without suspended time.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// This moment.
+    /// The current time.
     pub(super) fn now(&self) -> Moment {
         let instant = Instant::now();
         Moment { time: Utc::now(), instant, elapsed: instant.saturating_duration_since(self.started) }
     }
 
-    /// How long the machine was suspended since this last returned something, if it was.
+    /// The suspended time since the last call that returned some; `None` if there is none to report.
     pub(super) fn take_suspended(&mut self) -> Option<Duration> {
         let so_far = (self.suspended_so_far)();
         let new = so_far.saturating_sub(self.reported);

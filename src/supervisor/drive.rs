@@ -231,7 +231,7 @@ impl AgentRun {
                     journal.stopping(cause);
                     match self.session.interrupt() {
                         Interrupt::Signal => self.tree.signal_agent(self.stop_signal),
-                        // What a session wants while it is being stopped can only be to send and to close.
+                        // While it is being stopped, a session can only send bytes and close stdin.
                         Interrupt::Steps(steps) => drop(self.carry_out(steps, journal, self.clock.now())),
                     }
                 }
@@ -288,7 +288,7 @@ impl AgentRun {
         self.unless_open(inputs, count)
     }
 
-    /// What a read of `count` bytes means: output, or the end of a pipe.
+    /// Corrects the inputs after a read of `count` bytes: at the end of a pipe there was no output.
     fn unless_open(&self, mut inputs: Vec<MachineInput>, count: usize) -> Vec<MachineInput> {
         if count == 0 {
             inputs.retain(|input| *input != MachineInput::Output);
@@ -297,7 +297,7 @@ impl AgentRun {
         inputs
     }
 
-    /// Carries out the steps that a session took at `now`, and returns what they mean for the machine.
+    /// Carries out the steps that a session took at `now`, and returns the inputs for the machine.
     pub(super) fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal, now: Moment) -> Vec<MachineInput> {
         let mut inputs = Vec::new();
         for step in steps {

@@ -192,7 +192,7 @@ impl Journal {
         self.events.is_some()
     }
 
-    /// An event that came at `now`.
+    /// Records an event that was received at `now`.
     pub(super) fn event(&mut self, event: AgentEvent, now: Moment) {
         let event = self.redaction.event(event);
         self.has_worked |= is_work(&event);

@@ -190,7 +190,7 @@ mod tests {
         let after = written.began + Duration::from_secs(1);
         assert_eq!(written.timeline.flush(after), Some(52));
         assert!(!written.timeline.is_unflushed());
-        assert_eq!(written.timeline.flush(after), None, "nothing is new");
+        assert_eq!(written.timeline.flush(after), None, "there is nothing new");
         written.flood(Duration::from_secs(2), 60);
         written.flood(Duration::from_secs(3), 1);
         written.timeline.flush(written.began + Duration::from_secs(3));
