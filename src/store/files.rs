@@ -137,7 +137,7 @@ fn open_private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Sets the mode to 0600, whatever it was or the umask made it.
+/// Sets the mode to 0600, regardless of the umask and of the previous mode.
 pub(super) fn make_private(file: &File) -> io::Result<()> {
     if file.metadata()?.mode() & 0o777 == 0o600 {
         return Ok(());

@@ -101,7 +101,7 @@ impl Index {
         limits: IndexLimits,
         catalog: Option<&Catalog>,
     ) -> Result<IndexUpdate, StoreError> {
-        // A mark made from now on is for the next writer: it may concern a record that does not exist yet.
+        // A mark made from now on is for the next writer: it may concern a record that is not visible yet.
         let (dirty, repairing) = (self.layout.index_dirty(), self.layout.index_repairing());
         if dirty.symlink_metadata().is_ok() {
             fault::point("repair index").map_err(StoreError::at("write", &repairing))?;

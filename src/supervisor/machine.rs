@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A stop continues in `Ended` with the force that it had reached. If even SIGKILL does not help for [`KILL_TIMEOUT`],
-//! the machine gives up and closes.
+//! the machine gives up and closes. `docs/design/stopping.md` has the complete diagram.
 
 use std::time::Duration;
 
