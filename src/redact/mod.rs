@@ -61,19 +61,19 @@ impl Redactor {
     }
 
     fn finding(secrets: Vec<Secret>) -> Self {
-        let mut named = BTreeMap::new();
+        let mut by_needle = BTreeMap::new();
         for (needle, replacement) in secrets.iter().flat_map(Secret::needles) {
-            named.entry(needle).or_insert(replacement);
+            by_needle.entry(needle).or_insert(replacement);
         }
-        let longest = named.keys().map(Vec::len).max();
-        let is_fast = named.keys().map(Vec::len).sum::<usize>() <= MAX_FAST_BYTES;
+        let longest = by_needle.keys().map(Vec::len).max();
+        let is_fast = by_needle.keys().map(Vec::len).sum::<usize>() <= MAX_FAST_BYTES;
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind((!is_fast).then_some(AhoCorasickKind::ContiguousNFA))
-            .build(named.keys());
+            .build(by_needle.keys());
         let needles = longest.and_then(|longest| match automaton {
             Ok(automaton) => {
-                let replacements = named.into_values().collect();
+                let replacements = by_needle.into_values().collect();
                 Some(Arc::new(Needles { automaton, replacements, longest }))
             }
             Err(error) => {

@@ -194,7 +194,7 @@ pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
 /// Rejects a directory that another user owns or that everyone may write to, because its content cannot be trusted.
 pub(super) fn check_owner(dir: &Path) -> Result<(), StoreError> {
     let refuse = |why: String| Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::PermissionDenied, why)));
-    let found = fs::metadata(dir).map_err(StoreError::at("look at", dir))?;
+    let found = fs::metadata(dir).map_err(StoreError::at("inspect", dir))?;
     let ourselves = rustix::process::geteuid().as_raw();
     if found.uid() != ourselves {
         return refuse(format!("it belongs to user {}, and this is user {ourselves}", found.uid()));

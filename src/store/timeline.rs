@@ -129,15 +129,15 @@ fn shortened(from: &File, length: u64, max: u64, to: &mut File) -> io::Result<()
     from.seek(SeekFrom::Start(0))?;
     let mut from = from.take(length);
     let tail = length.saturating_sub(max / 4);
-    let (mut place, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
+    let (mut offset, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
     loop {
         line.clear();
         let count = from.read_until(b'\n', &mut line)? as u64;
         if count == 0 {
             break;
         }
-        place += count;
-        let is_middle = place > max / 2 && place <= tail;
+        offset += count;
+        let is_middle = offset > max / 2 && offset <= tail;
         match EntryHead::read(&line) {
             // Adjacent omissions are merged.
             Some(head) if is_omission(&head) || (is_middle && !is_exempt(&head.kind)) => gap.widen(head),

@@ -107,7 +107,7 @@ impl RunEnd {
 
     /// Why another backend may do the task; `None` if none may.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
-        let (Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint)) = &self.verdict.outcome else {
+        let (Outcome::Failed(failure) | Outcome::CommandLineRefused(failure)) = &self.verdict.outcome else {
             return None;
         };
         if self.violation.is_some() || self.stopped.is_some_and(|(cause, _)| cause != StopCause::Finished) {
@@ -115,10 +115,10 @@ impl RunEnd {
         }
         match &self.not_started {
             Some(NotStarted::NoDirectory { .. }) => None,
-            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(complaint.message.clone())),
-            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(complaint.message.clone())),
+            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(failure.message.clone())),
+            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(failure.message.clone())),
             None if self.has_completed => None,
-            None => complaint.cause.map(|_| Obstacle::Unable(complaint.message.clone())),
+            None => failure.cause.map(|_| Obstacle::Unable(failure.message.clone())),
         }
     }
 
@@ -198,14 +198,14 @@ impl RunEnd {
         });
         match self.verdict.outcome {
             Outcome::Completed => {}
-            Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
+            Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
                 // If we stopped the agent, its error message is only about that. A last problem explains more.
                 match self.stopped {
                     // The message is about the exit, not about the work.
                     None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        end.agent_said = Some(cut_middle(&complaint.message, MAX_TEXT_CHARS).into());
-                        end.advice = complaint.advice.map(Untrusted::from);
+                        end.agent_said = Some(cut_middle(&failure.message, MAX_TEXT_CHARS).into());
+                        end.advice = failure.advice.map(Untrusted::from);
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
                         end.agent_said = trouble.map(Untrusted::from);

@@ -205,11 +205,11 @@ impl Task {
             Err(problem) => return RunEnd::unusable("EINVAL", problem.to_string(), None),
         };
         let first = self.attempt(&*backend, Freshness::Kept, journal, external).await;
-        let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
+        let Outcome::CommandLineRefused(failure) = &first.verdict.outcome else { return first };
         if first.stopped.is_some() || self.is_stop_requested(external) {
             return first;
         }
-        let said = format!("{}; asking the program again what it supports", complaint.message);
+        let said = format!("{}; asking the program again what it supports", failure.message);
         journal.warning("COMMAND LINE REFUSED", &said);
         self.attempt(&*backend, Freshness::Fresh, journal, external).await
     }

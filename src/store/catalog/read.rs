@@ -191,7 +191,7 @@ impl Catalog {
     /// Reads the whole database, and checks that it is not corrupt and that each row contains a record. Takes about two
     /// seconds for 100,000 tasks.
     pub(in crate::store) fn verify(&self) -> Result<(), CatalogError> {
-        let damaged = |what: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(what));
+        let damaged = |problem: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(problem));
         self.reading(|connection| {
             let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
             if found != "ok" {

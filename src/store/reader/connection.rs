@@ -25,34 +25,34 @@ impl CatalogConnection {
 
     /// Runs a query. If the catalog was replaced since it was opened, the query runs again, so it must not keep
     /// anything from a failed run.
-    pub(super) fn ask<T, E: From<CatalogError> + IsMoved>(
+    pub(super) fn query<T, E: From<CatalogError> + IsMoved>(
         &self,
-        question: impl Fn(&Catalog) -> Result<T, E>,
+        query: impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E> {
         // A panic cannot leave a broken value here: the catalog is either open or not.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = self.ask_once(&mut opened, &question);
-        match asked {
-            Err(error) if error.is_moved() => self.ask_once(&mut opened, &question),
-            asked => asked,
+        let result = self.query_once(&mut opened, &query);
+        match result {
+            Err(error) if error.is_moved() => self.query_once(&mut opened, &query),
+            result => result,
         }
     }
 
-    fn ask_once<T, E: From<CatalogError>>(
+    fn query_once<T, E: From<CatalogError>>(
         &self,
         opened: &mut Option<Catalog>,
-        question: &impl Fn(&Catalog) -> Result<T, E>,
+        query: &impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E> {
         let catalog = match opened.take() {
             Some(catalog) => catalog,
             None => Catalog::open_to_read(&self.path)?,
         };
-        let answer = question(&catalog);
+        let result = query(&catalog);
         // A catalog that returned an error is opened again next time.
-        if answer.is_ok() {
+        if result.is_ok() {
             *opened = Some(catalog);
         }
-        answer
+        result
     }
 }
 

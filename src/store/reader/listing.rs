@@ -29,7 +29,7 @@ impl Reader {
 
     /// The newest tasks that a filter selects, up to `limit`.
     pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
-        match self.catalog.ask(|catalog| self.find_in(catalog, filter, limit)) {
+        match self.catalog.query(|catalog| self.find_in(catalog, filter, limit)) {
             Ok(listing) => Ok(listing),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
@@ -43,7 +43,7 @@ impl Reader {
     /// The newest task with this session of the agent.
     pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
         let has_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);
-        let newest = self.catalog.ask(|catalog| {
+        let newest = self.catalog.query(|catalog| {
             let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
             let changed = self.changed(catalog)?;
             // Changed records take precedence over rows.

@@ -75,7 +75,7 @@ impl Reader {
 
     /// A task's record from the lists of tasks.
     fn listed(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let row = self.catalog.ask(|catalog| match catalog.get(id)? {
+        let row = self.catalog.query(|catalog| match catalog.get(id)? {
             Some(found) => Ok((Some(record_of(&found.row)?), true)),
             None => Ok((None, archive::names(&self.layout).is_subset(&catalog.sources()?.archives))),
         });
