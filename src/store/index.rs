@@ -39,8 +39,8 @@ use super::{
 };
 use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord};
 
-/// How long to wait for the lock. A holder that takes longer is probably suspended, and the writer continues without the
-/// index.
+/// How long to wait for the lock. A holder that takes longer is probably suspended, and the writer continues without
+/// the index.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Size of the write buffer, in bytes.

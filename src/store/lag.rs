@@ -1,8 +1,8 @@
 //! Finds tasks that are missing or outdated in the catalog.
 //!
-//! This version writes each change to the catalog. A change is missing there if the catalog was locked, or if it was made by
-//! version 2.0.0, which knows only the records and `tasks.json` and may share the data directory. Each such change leaves a
-//! trace:
+//! This version writes each change to the catalog. A change is missing there if the catalog was locked, or if it was
+//! made by version 2.0.0, which knows only the records and `tasks.json` and may share the data directory. Each such
+//! change leaves a trace:
 //!
 //! | change | trace |
 //! |---|---|
@@ -14,8 +14,8 @@
 //! | by the original program | its index, which is an edition of `tasks.json` or was archived as `tasks-archive-*` |
 //!
 //! A reader shows these tasks from their records. A writer stores them in the catalog, together with the edition and
-//! the names of the archives that the catalog then contains. All checks stay fast as the history grows, except comparing
-//! names, which takes about a second for 100,000 tasks.
+//! the names of the archives that the catalog then contains. All checks stay fast as the history grows, except
+//! comparing names, which takes about a second for 100,000 tasks.
 
 use std::{
     cell::OnceCell,

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 /// Shorter suspends are not reported: they do not matter, and the two clocks are not read at exactly the same time.
 const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
 
-/// A time during a run. All lines from one read of a pipe share it, because reading three clocks for each line would take
-/// longer than writing it.
+/// A time during a run. All lines from one read of a pipe share it, because reading three clocks for each line would
+/// take longer than writing it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     /// The time of day.

@@ -5,7 +5,7 @@
 //! | cannot work at all | the next one gets the task | the next one gets the task |
 //! | cannot do what the task asks, or its ceiling forbids it | the task fails | is skipped |
 //!
-//! If the last fallback is skipped, the task fails with the first backend's reason. The sandbox is never weakened.
+//! If the last fallback is skipped, the task fails with the first backend's reason. The sandbox is never widened.
 
 use super::{
     Task,

@@ -1,5 +1,5 @@
-//! Passes an agent's lines to the session, and writes them to the log: as events if the session understood them, and otherwise
-//! unchanged.
+//! Passes an agent's lines to the session, and writes them to the log: as events if the session understood them, and
+//! otherwise unchanged.
 
 use connector_api::{Line, Step};
 use tokio::io::AsyncRead;

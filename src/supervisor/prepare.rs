@@ -90,7 +90,7 @@ pub(super) async fn prepare(
     Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: recorded_variables })
 }
 
-/// The project that contains the working directory, for a task in a weaker sandbox.
+/// The project that contains the working directory, for a task in a restricted sandbox.
 async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
     let (sandbox, directory) = (spec.request.sandbox, spec.request.working_directory.clone());
     let found = CALLER_PATHS.run(PATH_DEADLINE, move || Project::of(sandbox, &directory)).await;

@@ -35,8 +35,8 @@ pub(super) struct Renderer {
 }
 
 impl Renderer {
-    /// The complete log text of an event. `now` is the time since the agent's start. Also returns the duration of a finished
-    /// command.
+    /// The complete log text of an event. `now` is the time since the agent's start. Also returns the duration of a
+    /// finished command.
     pub(super) fn words<'a>(&mut self, event: &'a AgentEvent, now: Duration) -> (Words<'a>, Option<Duration>) {
         let mut took = None;
         let words = match event {

@@ -1,7 +1,7 @@
 //! Detects an agent's sandbox in which nothing could run.
 //!
-//! In a container without user namespaces, every command and every file change of Codex fails before it starts. The agent
-//! may or may not mention that, and completes its turn either way.
+//! In a container without user namespaces, every command and every file change of Codex fails before it starts. The
+//! agent may or may not mention that, and completes its turn either way.
 
 use connector_api::{AgentEvent, CommandStatus, Line, Sandbox, Warning, sandbox_failure};
 
