@@ -1,8 +1,8 @@
-//! The ways in which programs write a secret: as it is, percent-encoded, and inside a JSON string.
+//! The encodings of a secret that are recognized: unchanged, percent-encoded, and inside a JSON string.
 //!
-//! Each encoder decides for itself which characters it escapes, and whether it writes hex digits in lower or upper case. The
-//! styles below are those of common encoders; a text that mixes them within one secret is not recognized. Most secrets are
-//! made of characters that nobody escapes, and have one form. No secret has more than `MAX_FORMS`.
+//! Encoders differ in the characters that they escape, and in the case of hex digits. The styles below are those of
+//! common encoders; a text that mixes styles within one secret is not recognized. Most secrets consist of characters
+//! that no encoder escapes, and have one form. No secret has more than `MAX_FORMS`.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 #[cfg(test)]
 pub(super) const MAX_FORMS: usize = 1 + 2 * (PERCENT.len() + JSON.len());
 
-/// A style of percent-encoding: what is escaped, and what a space becomes.
+/// A style of percent-encoding: the characters to escape, and the encoding of a space.
 struct Percent {
     escaped: &'static AsciiSet,
     space: &'static str,
@@ -41,7 +41,7 @@ const URI: AsciiSet = COMPONENT
 const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
 const PERCENT: [Percent; 8] = [
-    // Python's `quote(safe='')`, Go's `QueryEscape` and Python's `quote_plus` with `+`.
+    // Python's `quote(safe='')`; with `+`, Go's `QueryEscape` and Python's `quote_plus`.
     Percent { escaped: &UNRESERVED, space: "%20" },
     Percent { escaped: &UNRESERVED, space: "+" },
     Percent { escaped: &COMPONENT, space: "%20" },
@@ -52,13 +52,13 @@ const PERCENT: [Percent; 8] = [
     Percent { escaped: &FORM, space: "+" },
 ];
 
-/// A style of JSON: what it escapes that it need not.
+/// A style of JSON: what it escapes although JSON does not require it.
 struct Json {
-    /// `/` is `\/`.
+    /// `/` becomes `\/`.
     slash: bool,
-    /// Everything beyond visible ASCII is `\uXXXX`.
+    /// Everything except visible ASCII becomes `\uXXXX`.
     ascii: bool,
-    /// These are `\uXXXX`.
+    /// These characters become `\uXXXX`.
     markup: &'static str,
 }
 
@@ -66,7 +66,7 @@ const JSON: [Json; 7] = [
     // JavaScript, Rust.
     Json { slash: false, ascii: false, markup: "" },
     Json { slash: true, ascii: false, markup: "" },
-    // Python, U+007F included.
+    // Python, which also escapes U+007F.
     Json { slash: false, ascii: true, markup: "" },
     // PHP.
     Json { slash: true, ascii: true, markup: "" },
@@ -85,7 +85,7 @@ enum Hex {
     Upper,
 }
 
-/// Every form of `secret`, itself included.
+/// All forms of `secret`, including itself.
 pub(super) fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([secret.to_vec()]);
     let text = std::str::from_utf8(secret).ok();
@@ -98,7 +98,7 @@ pub(super) fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
 
 impl Percent {
     fn encode(&self, secret: &[u8], hex: Hex) -> String {
-        // A `%` of the secret is escaped, too, so that a part beginning with one is an escape.
+        // A `%` in the secret is escaped too, so a part that begins with `%` is an escape.
         let parts = percent_encode(secret, self.escaped).map(|part| match (part, hex) {
             ("%20", _) => Cow::Borrowed(self.space),
             (escape, Hex::Lower) if escape.starts_with('%') => Cow::Owned(escape.to_ascii_lowercase()),
@@ -135,7 +135,7 @@ impl Json {
 }
 
 impl Hex {
-    /// `unit` as `\uXXXX`.
+    /// Formats `unit` as `\uXXXX`.
     fn escape(self, unit: u16) -> String {
         match self {
             Self::Lower => format!("\\u{unit:04x}"),
@@ -151,7 +151,7 @@ mod tests {
     fn assert_forms(secret: &str, written: &[&str]) {
         let forms = forms(secret.as_bytes());
         for form in written {
-            assert!(forms.contains(form.as_bytes()), "{form} is no form of {secret:?}");
+            assert!(forms.contains(form.as_bytes()), "{form} is not a form of {secret:?}");
         }
         assert!(forms.len() <= MAX_FORMS);
     }
@@ -183,7 +183,7 @@ mod tests {
             ],
         );
         assert_forms("ä*", &["%C3%A4*", "%c3%a4*", "%C3%A4%2A"]);
-        assert!(forms(b"\xff\xfe/").contains(&b"%FF%FE%2F"[..]), "a value need not be UTF-8");
+        assert!(forms(b"\xff\xfe/").contains(&b"%FF%FE%2F"[..]), "a secret need not be UTF-8");
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! Values of secret variables, taken out of everything that is written or told.
+//! Redaction: replaces the values of secret variables in everything that is written or sent.
 //!
-//! A value is replaced by `[redacted:NAME]` wherever it is found: as it is, and in the [`forms`] in which common programs
-//! write it into URLs and JSON. What was changed in any other way (base64, shell quotes, cut in two) is not found. Which
-//! variables are secret is guessed from their names, and which values from what they look like: see [`secrets`].
+//! A value is replaced by `[redacted:NAME]` wherever it occurs: unchanged, or in one of the [`forms`] in which common
+//! programs encode it in URLs and JSON. A value that was changed in any other way (base64, shell quotes, split in two)
+//! is not found. Which variables are secret is guessed from their names and values: see [`secrets`].
 //!
-//! Redact foreign values **before** they are put among words of ours, cut, or escaped. Afterwards a secret may no longer be
-//! recognized, and a password may happen to be one of our own words, an id, or a part of the name of a file.
+//! Redact untrusted values **before** inserting them into our own text, and before cutting or escaping them.
+//! Afterwards, a secret may no longer be recognizable, and a password may happen to equal one of our own words, an ID,
+//! or a part of a file name.
 //!
-//! A value that is a part of a path which every answer has to name is no secret there: see [`Redactor::sparing`].
+//! If a value is a part of a path that every answer must contain, it is not redacted: see [`Redactor::sparing`].
 //!
-//! Not for what an agent is given: it gets its prompt and its environment as they are.
+//! An agent's input is not redacted: it receives its prompt and its environment unchanged.
 
 mod forms;
 mod secrets;
@@ -24,10 +25,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrets::Secret;
 pub(crate) use stream::StreamRedactor;
 
-/// Up to so many bytes of needles get the fastest automaton, which takes some hundred times as many.
+/// Maximum total size of needles, in bytes, for the fastest automaton. It takes some hundred times as much memory.
 const MAX_FAST_BYTES: usize = 2_000;
 
-/// Takes the values of secret variables out of texts. Without any it costs nothing.
+/// Redacts the values of secret variables in texts. Costs nothing if there are none.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     secrets: Arc<[Secret]>,
@@ -36,19 +37,19 @@ pub(crate) struct Redactor {
 
 struct Needles {
     automaton: AhoCorasick,
-    /// What stands in the place of each needle.
+    /// The replacement for each needle.
     replacements: Vec<String>,
     longest: usize,
 }
 
 impl Redactor {
-    /// Finds the values of those of `variables` that look secret.
+    /// A redactor for those of `variables` that look secret.
     pub(crate) fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self::finding(secrets::secrets(&variables.into_iter().collect::<Vec<_>>()))
     }
 
-    /// The same, but for values that are a part of one of `paths`: whoever is told the path knows them, and without them it
-    /// leads nowhere.
+    /// The same, without values that are part of one of `paths`. Anyone who sees the path knows them, and with a
+    /// redacted path nobody could find the file.
     pub(crate) fn sparing(&self, paths: &[&Path]) -> Self {
         let is_spared = |secret: &&Secret| {
             paths.iter().any(|path| memchr::memmem::find(path.as_os_str().as_bytes(), &secret.value).is_some())
@@ -60,46 +61,46 @@ impl Redactor {
     }
 
     fn finding(secrets: Vec<Secret>) -> Self {
-        let mut named = BTreeMap::new();
+        let mut by_needle = BTreeMap::new();
         for (needle, replacement) in secrets.iter().flat_map(Secret::needles) {
-            named.entry(needle).or_insert(replacement);
+            by_needle.entry(needle).or_insert(replacement);
         }
-        let longest = named.keys().map(Vec::len).max();
-        let is_fast = named.keys().map(Vec::len).sum::<usize>() <= MAX_FAST_BYTES;
+        let longest = by_needle.keys().map(Vec::len).max();
+        let is_fast = by_needle.keys().map(Vec::len).sum::<usize>() <= MAX_FAST_BYTES;
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind((!is_fast).then_some(AhoCorasickKind::ContiguousNFA))
-            .build(named.keys());
+            .build(by_needle.keys());
         let needles = longest.and_then(|longest| match automaton {
             Ok(automaton) => {
-                let replacements = named.into_values().collect();
+                let replacements = by_needle.into_values().collect();
                 Some(Arc::new(Needles { automaton, replacements, longest }))
             }
             Err(error) => {
-                tracing::error!(%error, "secrets are not redacted: there are too many");
+                tracing::error!(%error, "secrets are not redacted, because there are too many");
                 None
             }
         });
         Self { secrets: secrets.into(), needles }
     }
 
-    /// Whether there is nothing to look for.
+    /// Whether there is nothing to redact.
     pub(crate) fn is_idle(&self) -> bool {
         self.needles.is_none()
     }
 
-    /// `text` without secrets.
+    /// Redacts `text`.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.bytes(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            // A value that is not UTF-8 can end within a character.
+            // A value that is not UTF-8 can end inside a character.
             Cow::Owned(bytes) => Cow::Owned(
                 String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
             ),
         }
     }
 
-    /// `bytes` without secrets.
+    /// Redacts `bytes`.
     pub(crate) fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.needles {
             Some(needles) => needles.replaced(bytes, bytes.len()).0,
@@ -107,14 +108,14 @@ impl Redactor {
         }
     }
 
-    /// Takes the secrets out of `text`.
+    /// Redacts `text` in place.
     pub(crate) fn redact(&self, text: &mut String) {
         if let Cow::Owned(redacted) = self.text(text) {
             *text = redacted;
         }
     }
 
-    /// The beginning of something longer, without secrets, and without what may be the first part of one at its end.
+    /// Redacts the beginning of a longer text. Omits the last bytes, in which a secret may begin.
     pub(crate) fn beginning<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.needles {
             Some(needles) => needles.replaced(bytes, needles.settled(bytes.len())).0,
@@ -124,12 +125,13 @@ impl Redactor {
 }
 
 impl Needles {
-    /// Up to this byte of so many, what begins there ends among them, whichever needle it is.
+    /// Number of leading bytes, out of `length`, in which no needle begins that could end after all of them.
     fn settled(&self, length: usize) -> usize {
         length.saturating_sub(self.longest - 1)
     }
 
-    /// What `bytes` become up to `end`, or to the end of the needle that begins before it; and how many bytes that took.
+    /// Replaces the needles that begin before `end`. Returns the result and how many bytes of the input it covers:
+    /// `end`, or more if the last needle ends later.
     fn replaced<'a>(&self, bytes: &'a [u8], end: usize) -> (Cow<'a, [u8]>, usize) {
         let mut replaced = Vec::new();
         let mut done = 0;
@@ -147,7 +149,7 @@ impl Needles {
     }
 }
 
-/// How many needles there are, and never which.
+/// Shows the number of needles, but never their values.
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.needles.as_ref().map_or(0, |needles| needles.replacements.len());

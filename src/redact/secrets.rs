@@ -1,30 +1,31 @@
-//! Which variables are secret.
+//! Determines which variables are secret.
 //!
-//! Names are guessed at, in favour of secrecy: a word too much that is redacted is a nuisance, a key too much that is
-//! written is a leak. These values are not looked for:
+//! This is guessed from names, and errs on the side of secrecy: redacting a harmless word is a nuisance, but writing a
+//! key is a leak. These values are not redacted:
 //!
-//! - fewer than [`MIN_SECRET_BYTES`] bytes, a setting such as `disabled`, and the path of a file that exists;
-//! - what a variable says openly whose name ends in `USER` or `DB`, such as `POSTGRES_USER`;
-//! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **unless** they stand beside the name
-//!   of their variable, as in `POSTGRES_PASSWORD=postgres`. Everyday words are found everywhere, and an answer without
-//!   them is wrong. Four words may be a passphrase, and more than fifteen letters are no word;
-//! - values without a letter or a digit, such as `--------`, and values of one repeated character, such as `00000000`,
-//!   **unless** they stand beside the name of their variable. They are found in headings, tables and numbers.
+//! - values shorter than [`MIN_SECRET_BYTES`] bytes, settings such as `disabled`, and paths of existing files;
+//! - values of variables whose name ends in `USER` or `DB`, such as `POSTGRES_USER`, because these are public;
+//! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **except** next to the name of
+//!   their variable, as in `POSTGRES_PASSWORD=postgres`. Common words occur everywhere, and without them an answer
+//!   would be wrong. Four words may be a passphrase, and more than fifteen letters are not a word;
+//! - values without letters and digits, such as `--------`, and values of one repeated character, such as `00000000`,
+//!   **except** next to the name of their variable. They occur in headings, tables and numbers.
 //!
-//! Of a URL with a password in it, the whole URL and the password are looked for; of several lines, all of them together and
-//! each by itself.
+//! If a URL contains a password, both the URL and the password are redacted. If a value has several lines, both the
+//! whole value and each line are redacted.
 
 use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use super::forms::forms;
 
-/// The least bytes of a value that is looked for: shorter ones stand in many texts by chance.
+/// Minimum length of a redacted value, in bytes. Shorter ones occur in many texts by chance.
 const MIN_SECRET_BYTES: usize = 8;
 
-/// Words at the end of names whose values are no secret, and make the same value elsewhere none.
+/// Last words of names whose values are public. If such a value also belongs to a secret variable, it is not redacted
+/// either.
 const PUBLIC_SUFFIXES: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
 
-/// Maximum length of a lower-case word, and number of such words, in a value that is no secret by itself.
+/// Maximum length of a lower-case word, and maximum number of such words, in a value that is not secret by itself.
 const MAX_WORD_BYTES: usize = 15;
 const MAX_WORDS: usize = 3;
 
@@ -32,7 +33,7 @@ const MAX_WORDS: usize = 3;
 const NAME_SEPARATORS: [&str; 11] =
     ["=", "=\"", "='", "=\\\"", ": ", ": \"", ": '", "\":\"", "\": \"", "\\\":\\\"", "\\\": \\\""];
 
-/// Words that make a name secret where they stand alone between separators.
+/// Words that make a name secret if they are complete words in it.
 const SECRET_WORDS: [&str; 24] = [
     "KEY",
     "KEYS",
@@ -60,7 +61,7 @@ const SECRET_WORDS: [&str; 24] = [
     "CREDENTIALS",
 ];
 
-/// Words that make a name secret also at the end of a longer one, as in `GITHUBTOKEN`.
+/// Words that make a name secret even at the end of a longer word, as in `GITHUBTOKEN`.
 const SECRET_SUFFIXES: [&str; 11] = [
     "TOKEN",
     "SECRET",
@@ -75,11 +76,11 @@ const SECRET_SUFFIXES: [&str; 11] = [
     "PRIVATEKEY",
 ];
 
-/// Last words of names that tell where a secret is, and not what it is.
+/// Last words of names that describe where a secret is, rather than the secret.
 const LOCATION_WORDS: [&str; 13] =
     ["FILE", "FILES", "PATH", "PATHS", "SOCK", "SOCKET", "DIR", "DIRECTORY", "HOME", "URL", "URI", "ENDPOINT", "HOST"];
 
-/// Values that are settings, whatever their variable is called.
+/// Values that are settings, regardless of the variable's name.
 const COMMON_VALUES: [&str; 14] = [
     "disabled",
     "enabled",
@@ -97,7 +98,7 @@ const COMMON_VALUES: [&str; 14] = [
     "unlimited",
 ];
 
-/// A value to look for.
+/// A value to redact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Secret {
     variable: String,
@@ -106,11 +107,11 @@ pub(super) struct Secret {
     context: MatchContext,
 }
 
-/// Where a value is secret.
+/// Where a value is redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MatchContext {
     Anywhere,
-    /// Beside the name of its variable.
+    /// Only next to the name of its variable.
     NextToName,
 }
 
@@ -139,13 +140,13 @@ pub(super) fn secrets(variables: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> V
         (name, value)
     });
     let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= MIN_SECRET_BYTES).collect();
-    let open: BTreeSet<_> =
+    let public: BTreeSet<_> =
         variables.iter().filter(|(name, _)| is_public_name(name)).map(|(_, value)| *value).collect();
     let secrets = variables.iter().flat_map(|(name, value)| secrets_of(name, value));
-    secrets.filter(|secret| !open.contains(&*secret.value)).collect()
+    secrets.filter(|secret| !public.contains(&*secret.value)).collect()
 }
 
-/// Everything that gives away this variable; nothing if it is not secret.
+/// All values that would reveal this variable; empty if it is not secret.
 fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
     let password = password_in(value);
     if !(is_secret(name, value) || password.is_some()) {
@@ -157,7 +158,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
     }
     let mut parts: Vec<_> = password.into_iter().collect();
     if value.contains(&b'\n') {
-        // An agent prints a key line by line. Every key has the same frame.
+        // Agents may print a key line by line. The lines around it are the same for all keys.
         let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
     }
@@ -171,19 +172,19 @@ fn words(name: &str) -> Vec<String> {
     name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether the value of this variable is told to everyone.
+/// Whether the value of this variable is public.
 fn is_public_name(name: &str) -> bool {
     words(name).last().is_some_and(|last| PUBLIC_SUFFIXES.contains(&last.as_str()))
 }
 
-/// Whether the value stands in many texts that do not give it away.
+/// Whether the value occurs in many texts that do not reveal it.
 fn is_common(value: &[u8]) -> bool {
     let is_punctuation = value.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric());
     let is_repeated = value.windows(2).all(|two| two[0] == two[1]);
     is_punctuation || is_repeated || is_few_words(value)
 }
 
-/// Whether the value is a few lower-case words that stand in many texts.
+/// Whether the value consists of a few lower-case words, which occur in many texts.
 fn is_few_words(value: &[u8]) -> bool {
     let words = value.split(|byte| b"-_./: ".contains(byte)).filter(|word| !word.is_empty());
     let is_word = |word: &[u8]| word.len() <= MAX_WORD_BYTES && word.iter().all(u8::is_ascii_lowercase);
@@ -194,14 +195,14 @@ fn is_secret(name: &str, value: &[u8]) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_secret_word =
-        |word: &&str| SECRET_WORDS.contains(word) || SECRET_SUFFIXES.iter().any(|ending| word.ends_with(ending));
-    // Not `PWD`, and not `OLDPWD`: those are directories.
+        |word: &&str| SECRET_WORDS.contains(word) || SECRET_SUFFIXES.iter().any(|suffix| word.ends_with(suffix));
+    // `PWD` and `OLDPWD` are directories.
     let has_password = words.len() > 1 && words.last() == Some(&"PWD");
     if is_public_name(name) || !(words.iter().any(is_secret_word) || has_password) {
         return false;
     }
-    let is_place = words.last().is_some_and(|last| LOCATION_WORDS.contains(last)) && !words.contains(&"WEBHOOK");
-    let is_harmless = is_common_value(value) || is_file(value) || is_place && is_location(value);
+    let names_location = words.last().is_some_and(|last| LOCATION_WORDS.contains(last)) && !words.contains(&"WEBHOOK");
+    let is_harmless = is_common_value(value) || is_file(value) || names_location && is_location(value);
     !is_harmless
 }
 
@@ -211,17 +212,17 @@ fn is_location(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'/' | b'~' | b'.')) || is_address || value.contains(&b'/') || value.contains(&b':')
 }
 
-/// Whether the value is a word that is no secret.
+/// Whether the value is a common setting.
 fn is_common_value(value: &[u8]) -> bool {
     COMMON_VALUES.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Whether the value names a file that is there.
+/// Whether the value is the path of an existing file.
 fn is_file(value: &[u8]) -> bool {
     value.first() == Some(&b'/') && Path::new(OsStr::from_bytes(value)).exists()
 }
 
-/// The password in a URL such as `https://user:password@host`, if it is one.
+/// The password in a URL such as `https://user:password@host`, if it contains one.
 fn password_in(value: &[u8]) -> Option<&[u8]> {
     let text = std::str::from_utf8(value).ok()?;
     let (_, after) = text.split_once("://")?;
@@ -231,7 +232,7 @@ fn password_in(value: &[u8]) -> Option<&[u8]> {
     (!password.is_empty()).then_some(password.as_bytes())
 }
 
-/// A name that can be shown anywhere: that of a variable may hold any character.
+/// Makes a variable's name safe to show, because it may contain any character.
 fn shown(name: &str) -> String {
     name.chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '?' })
@@ -245,7 +246,7 @@ mod tests {
 
     fn found(variables: &[(&str, &str)]) -> Vec<(String, MatchContext)> {
         let secrets = secrets(variables).into_iter();
-        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.context)).collect()
+        secrets.map(|secret| (String::from_utf8(secret.value).expect("valid UTF-8"), secret.context)).collect()
     }
 
     fn is_found(name: &str, value: &str) -> bool {
@@ -345,9 +346,9 @@ mod tests {
 
     #[test]
     fn user_and_database_names_are_not_secret() {
-        for open in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
-            let variables = [(open, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
-            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), MatchContext::Anywhere)], "{open}");
+        for public in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
+            let variables = [(public, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
+            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), MatchContext::Anywhere)], "{public}");
         }
         assert!(is_found("USER_TOKEN", "Jsmith1990") && is_found("DB_PASSWORD", "Jsmith1990"));
     }

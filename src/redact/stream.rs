@@ -1,4 +1,4 @@
-//! Secrets in a line that comes in parts, which may be cut within one.
+//! Redacts a line that arrives in parts, which may split a secret.
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use super::Redactor;
 #[derive(Debug)]
 pub(crate) struct StreamRedactor {
     redactor: Redactor,
-    /// The end of the last part, in which a secret may have begun: less than the longest one.
+    /// The end of the previous part, in which a secret may have begun. Shorter than the longest secret.
     held: Vec<u8>,
 }
 
 impl StreamRedactor {
-    /// A stream without any part yet.
+    /// A stream before its first part.
     pub(crate) fn new(redactor: Redactor) -> Self {
         Self { redactor, held: Vec::new() }
     }
 
-    /// As much as is certain after this part.
+    /// Adds a part, and returns the redacted text so far, without a possible beginning of a secret.
     pub(crate) fn part<'a>(&mut self, part: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(needles) = &self.redactor.needles else { return Cow::Borrowed(part) };
         self.held.extend_from_slice(part);
@@ -28,7 +28,7 @@ impl StreamRedactor {
         Cow::Owned(certain)
     }
 
-    /// The rest of the line.
+    /// Returns the rest of the line.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
         self.redactor.bytes(&held).into_owned()

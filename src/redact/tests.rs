@@ -4,13 +4,13 @@ fn redactor(variables: &[(&str, &str)]) -> Redactor {
     Redactor::of(variables.iter().map(|(name, value)| (name.into(), value.into())))
 }
 
-/// Numbers that look random, and are the same each time.
+/// Deterministic pseudo-random numbers.
 struct Rng(u64);
 
 impl Rng {
-    fn below(&mut self, most: usize) -> usize {
+    fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits fit") % most
+        usize::try_from(self.0 >> 33).expect("31 bits fit") % bound
     }
 }
 
@@ -51,35 +51,35 @@ fn no_secret_passes_at_any_position_or_split() {
     let variables: Vec<_> = secrets.iter().enumerate().map(|(at, value)| (format!("S{at}_KEY"), *value)).collect();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let redactor = redactor(&variables);
-    let mut dice = Rng(7);
+    let mut rng = Rng(7);
     for _ in 0..3_000 {
         let mut text = String::new();
-        for _ in 0..dice.below(12) {
-            match dice.below(3) {
-                0 => text.push_str(secrets[dice.below(secrets.len())]),
-                1 => text.push_str(&"Ab"[..dice.below(3)]),
-                _ => text.push_str(["ä", "\"", "aaa", "bAba", "xyz "][dice.below(5)]),
+        for _ in 0..rng.below(12) {
+            match rng.below(3) {
+                0 => text.push_str(secrets[rng.below(secrets.len())]),
+                1 => text.push_str(&"Ab"[..rng.below(3)]),
+                _ => text.push_str(["ä", "\"", "aaa", "bAba", "xyz "][rng.below(5)]),
             }
         }
-        let whole = redactor.text(&text).into_owned();
+        let expected = redactor.text(&text).into_owned();
         let mut stream = StreamRedactor::new(redactor.clone());
         let (mut streamed, mut rest) = (Vec::new(), text.as_bytes());
         while !rest.is_empty() {
-            let (part, after) = rest.split_at(1 + dice.below(rest.len()));
+            let (part, after) = rest.split_at(1 + rng.below(rest.len()));
             streamed.extend_from_slice(&stream.part(part));
             rest = after;
         }
         streamed.extend(stream.end());
-        assert_eq!(String::from_utf8_lossy(&streamed), whole, "of {text}");
-        assert!(secrets.iter().all(|secret| !whole.contains(secret)), "{text} became {whole}");
+        assert_eq!(String::from_utf8_lossy(&streamed), expected, "of {text}");
+        assert!(secrets.iter().all(|secret| !expected.contains(secret)), "{text} became {expected}");
         if secrets.iter().all(|secret| !text.contains(secret)) {
-            assert_eq!(whole, text);
+            assert_eq!(expected, text);
         }
     }
 }
 
 #[test]
-fn a_secret_is_found_in_each_form_and_several_of_them_in_one_pass() {
+fn several_secrets_in_different_forms_are_found_in_one_pass() {
     let redactor = redactor(&[("A_KEY", "s3cr'et+/=value/x y"), ("B_TOKEN", "a<b>ü\u{7f}/9")]);
     let text = "?a=s3cr'et%2B%2F%3Dvalue%2Fx%20y&b=s3cr%27et%2b%2f%3dvalue%2fx+y \
                 {\"t\":\"a\\u003cb\\u003eü\u{7f}/9\",\"u\":\"a<b>\\u00fc\\u007f\\/9\"}";

@@ -1,4 +1,4 @@
-//! What the original program left: whole old indexes, and entries in its way of writing.
+//! Data left by the original Node program: archived indexes, and entries in its format.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::task::{EndStatus, FailureReason, TaskEnd, TaskId, TaskRecord};
 
-/// A task that only an archived index knows.
+/// A task that is only in an archived index.
 pub(super) fn archived(layout: &Layout, id: &TaskId) -> Option<TaskRecord> {
     archives(layout).find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?)).map(closed)
 }
 
-/// Every task that archived indexes know.
+/// All tasks in archived indexes.
 pub(super) fn all_archived(layout: &Layout) -> impl Iterator<Item = TaskRecord> {
     names(layout).into_iter().flat_map(|name| of(layout, &name).collect::<Vec<_>>())
 }
@@ -33,7 +33,7 @@ pub(super) fn names(layout: &Layout) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every task in the archived index of this name.
+/// All tasks in the archived index with this name.
 pub(super) fn of(layout: &Layout, name: &str) -> impl Iterator<Item = TaskRecord> + use<> {
     read(layout, name).into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed))
 }
@@ -42,13 +42,13 @@ fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawVal
     names(layout).into_iter().map(|name| read(layout, &name))
 }
 
-/// The entries of an archived index; none of one that cannot be read.
+/// The entries of an archived index; empty if it cannot be read.
 fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
     let content = files::read(&layout.data.join(name), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
     serde_json::from_slice(&content).unwrap_or_default()
 }
 
-/// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.
+/// Closes a record from an archive. The original program is gone, so tasks that it left as `running` were interrupted.
 fn closed(mut record: TaskRecord) -> TaskRecord {
     record.end.get_or_insert_with(|| TaskEnd {
         failure_reason: Some(FailureReason::ServerRestarted.to_string().into()),
@@ -57,8 +57,8 @@ fn closed(mut record: TaskRecord) -> TaskRecord {
     record
 }
 
-/// Reads an entry, whoever wrote it. What a record cannot do without is its status and when it began; any other field
-/// that cannot be read is left out. Its id is the name that it stands under. `None`: this is no record.
+/// Reads an entry in the current or the original format. A record requires only a status and a start time; any other
+/// field that cannot be read is omitted. The ID is the entry's key. Returns `None` if this is not a record.
 pub(super) fn understand(id: &str, raw: &RawValue) -> Option<TaskRecord> {
     let id = TaskId::parse(id).ok()?;
     if let Ok(record) = serde_json::from_str::<TaskRecord>(raw.get()) {
@@ -81,7 +81,7 @@ pub(super) fn understand(id: &str, raw: &RawValue) -> Option<TaskRecord> {
     Some(record)
 }
 
-/// Milliseconds since 1970, where a moment is meant, in the form that we read.
+/// Converts milliseconds since 1970 in a time field to the current format.
 fn moment(key: &str, value: Value) -> Value {
     let millis = value.as_i64().filter(|_| key.ends_with("At"));
     match millis.and_then(DateTime::<Utc>::from_timestamp_millis) {
@@ -95,16 +95,16 @@ mod tests {
     use super::*;
 
     fn raw(value: Value) -> Box<RawValue> {
-        serde_json::value::to_raw_value(&value).expect("a value is JSON")
+        serde_json::value::to_raw_value(&value).expect("a JSON value can be serialized")
     }
 
     #[test]
     fn readable_fields_of_a_strange_entry_are_kept() {
         let entry = raw(serde_json::json!({
-            "status": "completed", "startedAt": 1_705_314_600_000_i64, "sandbox": "none of ours", "pid": "12",
+            "status": "completed", "startedAt": 1_705_314_600_000_i64, "sandbox": "unknown", "pid": "12",
             "task": "fix it", "exitCode": 0
         }));
-        let record = understand("0123abcd", &entry).expect("status and start are there");
+        let record = understand("0123abcd", &entry).expect("status and start are present");
         assert_eq!(
             (record.start.task.raw(), record.end.map(|end| (end.status, end.exit_code))),
             ("fix it", Some((EndStatus::Completed, Some(0))))
@@ -118,7 +118,7 @@ mod tests {
         let mut entry =
             serde_json::json!({"id": "89abcdef", "status": "completed", "startedAt": "2024-01-15T10:30:00Z"});
         for _ in 0..2 {
-            let record = understand("0123abcd", &raw(entry.clone())).expect("status and start are there");
+            let record = understand("0123abcd", &raw(entry.clone())).expect("status and start are present");
             assert_eq!(record.id.as_str(), "0123abcd");
             entry["pid"] = "strange".into();
         }

@@ -1,4 +1,4 @@
-//! Replacing files so that no reader and no power cut finds half of one.
+//! Replacing files atomically: neither a reader nor a power cut sees a partial file.
 
 use std::{
     fs::{self, File},
@@ -14,23 +14,23 @@ use super::{
     files::{self, make_private},
 };
 
-/// Whether a write waits until it would survive a power cut.
+/// How much of a write must survive a power cut before the call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It waits.
+    /// The content and the name.
     Durable,
-    /// It waits for the content and not for the name: after a power cut there is this file or the one before, whole.
+    /// The content, but not the name: after a power cut the file is either the new or the old one, complete.
     Whole,
-    /// It does not: the content is of this second, or can be made again.
+    /// Nothing: the content is short-lived or can be recreated.
     Volatile,
 }
 
-/// Puts `content` (0600) in the place of `path` in one step.
+/// Replaces the file at `path` atomically with `content` (mode 0600).
 pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
     replace_by(path, durability, |file| file.write_all(content))
 }
 
-/// Puts what `content` writes (0600) in the place of `path` in one step.
+/// Replaces the file at `path` atomically with the output of `content` (mode 0600).
 pub(super) fn replace_by(
     path: &Path,
     durability: Durability,
@@ -49,8 +49,8 @@ pub(super) fn replace_by(
     write().map_err(StoreError::at("write", path))
 }
 
-/// Makes a file with this `content` (0600) that survives a power cut, in one step. Fails with
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when there is one, which stays as it is.
+/// Creates a file with this `content` (mode 0600) atomically and durably. Fails with
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the file exists, and leaves that file unchanged.
 pub(super) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let file = written(dir, Durability::Durable, |file| file.write_all(content))?;
@@ -59,7 +59,7 @@ pub(super) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
     files::sync_names(dir)
 }
 
-/// A temporary file in `dir` with what `content` writes.
+/// Creates a temporary file in `dir` and fills it with `content`.
 fn written(
     dir: &Path,
     durability: Durability,
@@ -77,7 +77,7 @@ fn written(
     Ok(file)
 }
 
-/// Removes the temporary files of writers that were killed, in directories of ours.
+/// Removes temporary files older than one hour, left by writers that were killed. `dir` must be one of our directories.
 pub(super) fn remove_leftovers(dir: &Path) {
     let is_leftover = |file: &fs::DirEntry| {
         let old = file
@@ -91,7 +91,7 @@ pub(super) fn remove_leftovers(dir: &Path) {
     }
 }
 
-/// How the name of a file begins that is about to take another's place.
+/// Prefix of temporary files.
 const TEMPORARY_PREFIX: &str = ".new-";
 
 #[cfg(test)]
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn a_replaced_file_is_private_and_leaves_no_temporary_file() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("record.json");
         replace(&path, b"one", Durability::Durable).expect("the directory is writable");
         replace(&path, b"two", Durability::Volatile).expect("the directory is writable");
         assert_eq!(fs::read(&path).expect("it was just written"), b"two");
-        assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 1);
+        assert_eq!(fs::metadata(&path).expect("it exists").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).expect("it exists").count(), 1);
     }
 
     #[test]

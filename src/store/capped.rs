@@ -1,8 +1,13 @@
-//! A file that grows at its end, and not without limit.
+//! An append-only file with a size limit.
 //!
-//! When it has reached its limit, what lies between its first half and its last quarter is taken out, and a line says how
-//! much that was. The first half stays where it is, so that at most a quarter of the limit is copied for each quarter that
-//! is written.
+//! When the file reaches its limit, the bytes between its first half and its last quarter are removed, and a line
+//! reports how many were removed. The first half stays in place, so at most a quarter of the limit is copied for each
+//! quarter that is written:
+//!
+//! ```text
+//! |        first half        |   removed   | last quarter |
+//! |        first half        | line | last quarter |  room |
+//! ```
 
 use std::{
     fs::File,
@@ -12,13 +17,13 @@ use std::{
 
 use super::fault;
 
-/// As much as is copied at once.
+/// Size of the copy buffer, in bytes.
 const COPY_BLOCK_BYTES: usize = 1 << 20;
 
-/// As far as the end of a line is looked for. A longer line is cut anywhere.
+/// How far to search for the end of a line. A longer line is cut anywhere.
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
-/// Writes at the end of a file that nobody else writes to.
+/// Appends to a file that has no other writer.
 #[derive(Debug)]
 pub struct CappedFile {
     file: File,
@@ -26,16 +31,16 @@ pub struct CappedFile {
     cap: Option<Cap>,
 }
 
-/// How large the file may grow, and what was taken out of it so far.
+/// The size limit, and the gap that it caused so far.
 #[derive(Debug)]
 struct Cap {
     max: u64,
-    /// The line that stands for so many bytes. It has always the same length.
+    /// Formats the line that reports the number of removed bytes. Its length must not depend on the number.
     line: fn(u64) -> String,
     gap: Option<RemovedBytes>,
 }
 
-/// Where something was taken out.
+/// The gap in the middle of the file.
 #[derive(Debug, Clone, Copy)]
 struct RemovedBytes {
     at: u64,
@@ -43,13 +48,13 @@ struct RemovedBytes {
 }
 
 impl CappedFile {
-    /// Goes on at the end of `file`, which may grow to `max` bytes, or without limit.
+    /// Appends to `file`, which may grow to `max` bytes, or without limit if `max` is `None`.
     pub(super) fn new(file: File, max: Option<u64>, line: fn(u64) -> String) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self { file, length, cap: max.map(|max| Cap { max, line, gap: None }) })
     }
 
-    /// Takes the middle out.
+    /// Removes the middle of the file.
     fn shrink(&mut self) -> io::Result<()> {
         let Some(cap) = &mut self.cap else { return Ok(()) };
         let known = |cap: &Cap| (cap.line)(0).len() as u64;
@@ -67,7 +72,7 @@ impl CappedFile {
         let gap = RemovedBytes { at, left_out: left_out + (tail - after) };
         let line = (cap.line)(gap.left_out);
         let begin = at + line.len() as u64;
-        // Once there is a line, what comes after it moves towards it and never over what is still to be read.
+        // The gap already contains a line, so the tail only moves towards the start and never overwrites unread bytes.
         let (mut from, mut to) = (tail, begin);
         if begin > tail {
             return Ok(());
@@ -96,7 +101,7 @@ impl Write for CappedFile {
         fault::point("append")?;
         let mut bytes = bytes;
         if let Some(max) = self.cap.as_ref().map(|cap| cap.max) {
-            // What comes at once may be more than there is room for.
+            // A single write may be larger than the space that shrinking frees.
             bytes = &bytes[..bytes.len().min(usize::try_from(max / 4).unwrap_or(usize::MAX))];
             if self.length + bytes.len() as u64 > max {
                 self.shrink()?;
@@ -112,9 +117,9 @@ impl Write for CappedFile {
     }
 }
 
-/// The end of the line in which `offset` is, or `offset` itself, if the line does not end soon.
+/// The end of the line that contains `offset`, or `offset` itself if that line is too long.
 fn line_end(file: &File, offset: u64, length: u64) -> io::Result<u64> {
-    let reach = usize::try_from(MAX_LINE_BYTES.min(length - offset)).expect("the reach is small");
+    let reach = usize::try_from(MAX_LINE_BYTES.min(length - offset)).expect("at most MAX_LINE_BYTES");
     let mut bytes = vec![0; reach];
     let count = file.read_at(&mut bytes, offset)?;
     let end = memchr::memchr(b'\n', &bytes[..count]);
@@ -131,23 +136,23 @@ mod tests {
         format!("<{left_out:>20}>\n")
     }
 
-    /// What a file with this limit holds after `count` numbered lines of 100 bytes, and the most that it ever held.
+    /// The lines of a file with this limit after `count` numbered lines of 100 bytes, and the file's maximum size.
     fn written(max: u64, count: usize) -> (Vec<String>, u64) {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("log");
         let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");
-        let mut capped = CappedFile::new(file, Some(max), line).expect("it is there");
+        let mut capped = CappedFile::new(file, Some(max), line).expect("its metadata is readable");
         let mut longest = 0;
         for number in 0..count {
             capped.write_all(format!("{number:099}\n").as_bytes()).expect("it is writable");
-            longest = longest.max(std::fs::metadata(&path).expect("it is there").len());
+            longest = longest.max(std::fs::metadata(&path).expect("it exists").len());
         }
         let content = std::fs::read_to_string(&path).expect("it is text");
         (content.lines().map(str::to_owned).collect(), longest)
     }
 
     #[test]
-    fn below_its_limit_nothing_is_left_out() {
+    fn a_file_below_its_limit_is_complete() {
         let (lines, _) = written(10_000, 100);
         assert_eq!(lines.len(), 100);
         assert!(lines.iter().all(|line| line.len() == 99));
@@ -158,8 +163,8 @@ mod tests {
         for count in [101, 150, 1_000, 5_003] {
             let (lines, longest) = written(10_000, count);
             assert!(longest <= 10_000, "{longest} bytes after {count} lines");
-            let gap = lines.iter().position(|line| line.starts_with('<')).expect("something is left out");
-            let number = |line: &String| line.parse::<usize>().expect("a whole line");
+            let gap = lines.iter().position(|line| line.starts_with('<')).expect("the middle was removed");
+            let number = |line: &String| line.parse::<usize>().expect("a complete line");
             let (head, tail) = (&lines[..gap], &lines[gap + 1..]);
             assert!(head.len() >= 50 && head.iter().map(number).eq(0..head.len()), "after {count} lines");
             assert!(tail.len() >= 24 && tail.iter().map(number).eq(count - tail.len()..count), "after {count} lines");
@@ -170,10 +175,10 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_cut_at_any_byte() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("log");
         let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");
-        let mut capped = CappedFile::new(file, Some(300_000), line).expect("it is there");
+        let mut capped = CappedFile::new(file, Some(300_000), line).expect("its metadata is readable");
         for _ in 0..1_000 {
             capped.write_all(&[b'x'; 1_000]).expect("it is writable");
         }

@@ -1,4 +1,4 @@
-//! Tasks that `tasks.json` has and the catalog lacks, because a version that does not know the catalog ran them.
+//! Tasks that are in `tasks.json` but not in the catalog, because a version without a catalog ran them.
 
 use std::collections::BTreeMap;
 
@@ -29,17 +29,17 @@ impl From<CatalogError> for IndexesError {
     }
 }
 
-/// Tasks of an edition of `tasks.json` that the catalog lacks, or has as running although they have ended.
+/// Tasks of one edition of `tasks.json` that the catalog lacks, or still shows as running although they have ended.
 #[derive(Debug, Default)]
 pub(super) struct IndexDelta {
-    /// The tasks, as their entries have them.
+    /// The tasks, as read from their entries.
     pub(super) records: BTreeMap<TaskId, TaskRecord>,
-    /// Whether more tasks may have fallen out of the file since the catalog last knew all of it.
+    /// Whether more tasks may have been dropped from the file since the catalog last matched it.
     pub(super) may_lack: bool,
 }
 
 impl IndexDelta {
-    /// The tasks in these entries that the catalog lacks, if this is an edition that it does not know.
+    /// Compares the entries with the catalog. Empty if the catalog already knows this edition.
     pub(super) fn of(
         entries: &IndexEntries<'_>,
         edition: &str,
@@ -54,15 +54,15 @@ impl IndexDelta {
             .filter_map(|(id, raw)| {
                 let has_ended = match serde_json::from_str::<IndexEntryHead>(raw.get()) {
                     Ok(head) => head.status.is_none_or(TaskStatus::is_final),
-                    // The original program wrote some fields in other ways.
+                    // The original program wrote some fields differently.
                     Err(_) => archive::understand(id, raw)?.is_final(),
                 };
                 Some((TaskId::parse(id).ok()?, has_ended))
             })
             .collect();
         let behind = catalog.behind(heads.iter().map(|(id, has_ended)| (id, *has_ended)))?;
-        // The newest of the ended tasks that were in the file when the catalog knew all of it are still there, unless at least
-        // as many others ended since.
+        // When the catalog last matched the file, the newest ended tasks were in both. At least one of them is still in
+        // the file, unless newer ends have replaced them all.
         let has_known = heads.iter().any(|(id, has_ended)| *has_ended && !behind.contains(id));
         let understand = |id: &TaskId| archive::understand(id.as_str(), entries.get(id.as_str())?);
         let records = behind.iter().filter_map(understand).map(|record| (record.id.clone(), record)).collect();

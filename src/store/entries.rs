@@ -1,4 +1,4 @@
-//! The content of `tasks.json`: an entry for each task, most of them as they lie in the file.
+//! The content of `tasks.json`: one entry per task.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::task::{RECORD_FORMAT, TaskId, TaskStatus};
 
-/// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
+/// Entries by ID. Most of them borrow from the file's content, so adding one task does not copy a long history.
 pub(super) type IndexEntries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
 /// The fields of an entry that the index itself needs.
@@ -23,10 +23,10 @@ pub(super) struct IndexEntryHead {
     pub(super) started_at: Option<DateTime<Utc>>,
 }
 
-/// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
+/// Parses the index. Returns `None` if it is damaged or contains an entry from a later version.
 pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
     let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
-    // Our own entries begin with their format: one look, where the whole history would have to be read.
+    // Our own entries start with their format number, so most entries need no parsing.
     let ours = format!("{{\"format\":{RECORD_FORMAT},");
     let is_later = |raw: &RawValue| {
         !raw.get().starts_with(&ours)
@@ -38,7 +38,7 @@ pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
     Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
 }
 
-/// Keeps the newest `max` of the tasks that have ended, and every other. Returns those that fell out.
+/// Keeps all running tasks and the newest `max` ended ones. Returns the tasks that were dropped.
 pub(super) fn bound(entries: &mut IndexEntries<'_>, max: usize) -> Vec<TaskId> {
     if entries.len() <= max {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! A record as it stands in a list of tasks, with its long texts cut.
+//! The shortened copy of a record in a list of tasks.
 
 use serde_json::value::RawValue;
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::task::{TaskRecord, Untrusted, cut_middle};
 
-/// The characters of a text that an entry keeps if it is not written for a task with limits of its own.
+/// Maximum length of a text in an entry, in characters, unless the task specifies other limits.
 pub(super) const MAX_TEXT_CHARS: usize = 2_000;
 
-/// The entry of a record in `tasks.json`, its texts cut to `text` characters.
+/// The entry for a record in `tasks.json`, with texts cut to `text` characters.
 pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
     let cut = |long: &Untrusted| Untrusted::from(cut_middle(long.raw(), text));
@@ -25,8 +25,8 @@ pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")
 }
 
-/// The row of a record in the catalog. The texts of a task of the original program are not cut: for an archived one
-/// there is no other place to read them from in time.
+/// The row for a record in the catalog. Texts of the original program's tasks are not cut, because reading an archived
+/// one from its archive would take too long.
 pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositories) -> Row {
     let is_original = record.format == 0 || record.from_original;
     let directory = &record.progress.working_directory;
@@ -47,7 +47,7 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
     }
 }
 
-/// The record in a row of the catalog. Fails with [`CatalogError::Damaged`] if there is none.
+/// Parses the record in a catalog row. Fails with [`CatalogError::Damaged`] if it is unreadable.
 pub(super) fn record_of(row: &Row) -> Result<TaskRecord, CatalogError> {
     let raw = serde_json::from_str::<&RawValue>(&row.record).ok();
     let record = raw.and_then(|raw| archive::understand(row.id.as_str(), raw));

@@ -1,4 +1,4 @@
-//! Why something in the data directory could not be done.
+//! Errors of operations on the data directory.
 
 use std::{io, path::PathBuf};
 
@@ -6,23 +6,23 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
 pub struct StoreError {
-    /// The operation, as in "write".
+    /// The operation as a verb, such as "write".
     pub doing: &'static str,
-    /// With which file or directory.
+    /// The file or directory.
     pub path: PathBuf,
-    /// Why it failed.
+    /// The cause.
     pub source: io::Error,
 }
 
 impl StoreError {
-    /// Names the path and what was to be done with it: `.map_err(StoreError::at("read", path))`.
+    /// Adds the operation and the path to an I/O error: `.map_err(StoreError::at("read", path))`.
     pub(super) fn at(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self { doing, path, source }
     }
 }
 
-/// `read` or `None` when there is no such file.
+/// Converts a "not found" error to `None`.
 pub(super) fn if_exists<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),

@@ -1,10 +1,15 @@
-//! Faults on purpose: how tests find out what a power cut, a kill or a full disk does between any two writes.
+//! Fault injection: tests use it to simulate a power cut, a kill or a full disk between any two writes.
 //!
-//! Every operation of the store passes a [`point`]. In a build for tests the variable `CONNECTOR_FAULT` says what happens
-//! at which of them: `ROLE:WHAT@WHERE`, where ROLE is `supervise`, or `serve` for every other role; WHAT is `kill`, or the
-//! name of an error of the operating system; and WHERE is the number of a point that was passed, `NUMBER-` for that one
-//! and all that follow, or the name of a point for every one that is called so. The file
-//! `CONNECTOR_FAULT_POINTS` gets a line `ROLE:NAME` for each point passed. In a release build none of this is there.
+//! Every operation of the store passes a named [`point`]. In test builds, the variable `CONNECTOR_FAULT` has the form
+//! `ROLE:WHAT@WHERE`:
+//!
+//! - ROLE: `supervise`, or `serve` for every other role.
+//! - WHAT: `kill`, or the name of an operating system error, such as `ENOSPC`.
+//! - WHERE: the number of a point, counted from 1 in the order in which they are passed; `NUMBER-` for that point and
+//!   all later ones; or a name, for all points with that name.
+//!
+//! For each point, a line `ROLE:NAME` is appended to the file named by `CONNECTOR_FAULT_POINTS`. Release builds contain
+//! none of this.
 
 use std::io;
 
@@ -53,19 +58,19 @@ mod faulty {
     static FAULT: OnceLock<Option<(FaultKind, FaultPoint)>> = OnceLock::new();
 
     pub(super) fn point(name: &'static str) -> io::Result<()> {
-        if let Some(told) = REPORT_TO.get_or_init(|| env::var_os("CONNECTOR_FAULT_POINTS").map(PathBuf::from)) {
-            tell(told, name)?;
+        if let Some(report) = REPORT_TO.get_or_init(|| env::var_os("CONNECTOR_FAULT_POINTS").map(PathBuf::from)) {
+            append_to(report, name)?;
         }
-        let Some((what, place)) = FAULT.get_or_init(|| parse(&env::var("CONNECTOR_FAULT").ok()?)) else {
+        let Some((kind, target)) = FAULT.get_or_init(|| parse(&env::var("CONNECTOR_FAULT").ok()?)) else {
             return Ok(());
         };
         let number = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_here = match place {
+        let is_here = match target {
             FaultPoint::At(at) => number == *at,
             FaultPoint::From(from) => number >= *from,
             FaultPoint::Named(wanted) => name == wanted,
         };
-        match what {
+        match kind {
             _ if !is_here => Ok(()),
             FaultKind::Fail(errno) => Err((*errno).into()),
             FaultKind::Kill => {
@@ -75,23 +80,23 @@ mod faulty {
         }
     }
 
-    fn tell(to: &Path, name: &str) -> io::Result<()> {
+    fn append_to(report: &Path, name: &str) -> io::Result<()> {
         let role = if is_supervisor() { "supervise" } else { "serve" };
-        OpenOptions::new().create(true).append(true).open(to)?.write_all(format!("{role}:{name}\n").as_bytes())
+        OpenOptions::new().create(true).append(true).open(report)?.write_all(format!("{role}:{name}\n").as_bytes())
     }
 
     fn is_supervisor() -> bool {
         env::args_os().nth(1).is_some_and(|verb| verb == "supervise")
     }
 
-    /// `None`: it is not for this process.
+    /// Returns `None` if the fault is for another role or cannot be parsed.
     fn parse(fault: &str) -> Option<(FaultKind, FaultPoint)> {
         let (role, fault) = fault.split_once(':')?;
         if is_supervisor() != (role == "supervise") {
             return None;
         }
-        let (what, place) = fault.split_once('@')?;
-        let what = match what {
+        let (kind, target) = fault.split_once('@')?;
+        let kind = match kind {
             "kill" => FaultKind::Kill,
             "ENOSPC" => FaultKind::Fail(Errno::NOSPC),
             "EFBIG" => FaultKind::Fail(Errno::FBIG),
@@ -102,11 +107,11 @@ mod faulty {
             "ENOLCK" => FaultKind::Fail(Errno::NOLCK),
             _ => return None,
         };
-        let place = match (place.parse(), place.strip_suffix('-').map(str::parse)) {
+        let target = match (target.parse(), target.strip_suffix('-').map(str::parse)) {
             (Ok(number), _) => FaultPoint::At(number),
             (_, Some(Ok(number))) => FaultPoint::From(number),
-            _ => FaultPoint::Named(place.to_owned()),
+            _ => FaultPoint::Named(target.to_owned()),
         };
-        Some((what, place))
+        Some((kind, target))
     }
 }

@@ -1,7 +1,7 @@
-//! Opening files of ours, and only those.
+//! Opening files of the data directory safely.
 //!
-//! Whoever can plant a name in one of our directories gains nothing by it: links are not followed, pipes and devices are
-//! not waited for, and what we make is ours alone (0600, directories 0700) whatever the umask says.
+//! Planting a name in one of our directories gains an attacker nothing: symbolic links are not followed, opening a pipe
+//! or a device does not block, and files that we create are private (0600, directories 0700) regardless of the umask.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
@@ -16,30 +16,30 @@ use rustix::fs::OFlags;
 
 use super::{StoreError, aside::set_aside, fault, if_exists};
 
-/// What every open of ours adds: no link as the last part of the path, no waiting for the other end of a pipe.
+/// Flags of every open: fail if the last part of the path is a symbolic link, and do not block on a pipe.
 fn open_flags() -> i32 {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    i32::try_from(flags.bits()).expect("flags of open are small numbers")
+    i32::try_from(flags.bits()).expect("open flags fit into 32 bits")
 }
 
-/// Opens a file to read it. Fails with [`ErrorKind::InvalidData`] for anything but a file.
+/// Opens a file for reading. Fails with [`ErrorKind::InvalidData`] if it is not a regular file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     require_regular(OpenOptions::new().read(true).custom_flags(open_flags()).open(path)?)
 }
 
-/// The size limit of a small file, such as those in a run directory, in bytes.
+/// Size limit of small files, such as those in a run directory, in bytes.
 pub(super) const MAX_SMALL_FILE_BYTES: u64 = 1 << 20;
 
-/// The size limit of a record, and of a file with an entry for each task, in bytes.
+/// Size limit of records and of files with an entry for each task, in bytes.
 pub(super) const MAX_LARGE_FILE_BYTES: u64 = 256 << 20;
 
-/// The whole content of a file. Fails with [`ErrorKind::FileTooLarge`] for one that has more than `limit` bytes, before any
-/// of it is in memory.
+/// Reads a whole file. If it has more than `limit` bytes, fails with [`ErrorKind::FileTooLarge`] before reading any of
+/// it.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_all(open(path)?, limit)
 }
 
-/// The same for a file that is open.
+/// Like [`read`], for an open file.
 pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(limit))));
     if file.metadata()?.len() > limit {
@@ -47,7 +47,7 @@ pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
     }
     let mut content = Vec::new();
     file.take(limit + 1).read_to_end(&mut content)?;
-    // It may have grown in the meantime.
+    // The file may have grown after the check.
     if content.len() as u64 > limit { too_large() } else { Ok(content) }
 }
 
@@ -58,23 +58,23 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Opens a file to read it and to write anywhere in it, and makes it when it is not there. What it holds stays.
+/// Opens a file for reading and writing. Creates it if it does not exist, and keeps existing content.
 pub(super) fn read_and_write(path: &Path) -> io::Result<File> {
     open_private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
 }
 
-/// Opens a file to append to it, and makes it when it is not there.
+/// Opens a file for appending, and creates it if it does not exist.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open_private(path, OpenOptions::new().create(true).append(true))
 }
 
-/// Opens a file to write anywhere in it, and makes it when it is not there. What it holds stays.
+/// Opens a file for writing. Creates it if it does not exist, and keeps existing content.
 pub(super) fn write(path: &Path) -> io::Result<File> {
     open_private(path, OpenOptions::new().create(true).truncate(false).write(true))
 }
 
-/// The same for a file with a name that everyone knows and that holds nothing: what is there and is no file is moved out
-/// of the way.
+/// Like [`write`], for an empty file with a well-known name, such as a lock or a marker. Anything else found under that
+/// name is set aside.
 pub(super) fn mark(path: &Path) -> Result<File, StoreError> {
     let made = match write(path) {
         Err(error) if is_foreign(&error) => {
@@ -86,7 +86,7 @@ pub(super) fn mark(path: &Path) -> Result<File, StoreError> {
     made.map_err(StoreError::at("open", path))
 }
 
-/// Removes such a file.
+/// Removes a file that [`mark`] created.
 pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
     match remove(path) {
         Err(error) if is_foreign(&error) => set_aside(path).map(drop),
@@ -94,20 +94,19 @@ pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     fault::point("remove")?;
     if_exists(fs::remove_file(path)).map(drop)
 }
 
-/// Removes an empty directory, if it is there.
+/// Removes an empty directory if it exists.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     fault::point("rmdir")?;
     if_exists(fs::remove_dir(path)).map(drop)
 }
 
-/// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
-/// the same.
+/// Makes the names in `dir` durable. Some file systems cannot sync a directory; that is not an error.
 pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
     fault::point("sync names")?;
     match File::open(dir)?.sync_all() {
@@ -116,7 +115,8 @@ pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Locks such a file for as long as the value lives. `None`: another process holds it, and did not let go in time.
+/// Locks a file, which is created like in [`mark`], until the returned value is dropped. Returns `None` if another
+/// process still holds the lock after `max_wait`.
 pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<File>, StoreError> {
     let file = mark(path)?;
     let deadline = Instant::now() + max_wait;
@@ -137,7 +137,7 @@ fn open_private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Takes from everyone else what a file of ours allows them, and gives us what the umask took.
+/// Sets the mode to 0600, regardless of the umask and of the previous mode.
 pub(super) fn make_private(file: &File) -> io::Result<()> {
     if file.metadata()?.mode() & 0o777 == 0o600 {
         return Ok(());
@@ -154,8 +154,8 @@ fn require_regular(file: File) -> io::Result<File> {
     }
 }
 
-/// Whether an error says that something is there that is not a file of ours, that we may not read, or that is too large:
-/// such a thing is set aside. Of all others it is not known what they are about.
+/// Whether an error means that the path holds something that is not our file, that we may not read, or that is too
+/// large. Such a thing is set aside. Other errors say nothing about the file itself.
 pub(super) fn is_foreign(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
@@ -166,7 +166,7 @@ pub(super) fn is_foreign(error: &io::Error) -> bool {
         )
 }
 
-/// Makes a directory that only its owner can enter, and those above it. One that is there stays as it is.
+/// Creates a directory and its parents, accessible only to the owner. An existing directory is not changed.
 pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
@@ -180,7 +180,7 @@ pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes a directory that was not there, for its owner alone.
+/// Creates a directory, accessible only to the owner. Fails if it exists.
 pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
     fault::point("mkdir")?;
     DirBuilder::new().mode(0o700).create(dir)?;
@@ -191,10 +191,10 @@ pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 
-/// Refuses a directory that is another user's, or that everyone may write to: what is in it could be anyone's.
+/// Rejects a directory that another user owns or that everyone may write to, because its content cannot be trusted.
 pub(super) fn check_owner(dir: &Path) -> Result<(), StoreError> {
     let refuse = |why: String| Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::PermissionDenied, why)));
-    let found = fs::metadata(dir).map_err(StoreError::at("look at", dir))?;
+    let found = fs::metadata(dir).map_err(StoreError::at("inspect", dir))?;
     let ourselves = rustix::process::geteuid().as_raw();
     if found.uid() != ourselves {
         return refuse(format!("it belongs to user {}, and this is user {ourselves}", found.uid()));
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     fn dir() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a temporary directory can be made")
+        tempfile::tempdir().expect("a temporary directory can be created")
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
             assert!(append(path).is_err_and(|error| is_foreign(&error)), "{} was opened", path.display());
         }
         mark(&link).expect("the link is moved out of the way");
-        assert_eq!(fs::read_to_string(&target).expect("it is there"), "precious");
+        assert_eq!(fs::read_to_string(&target).expect("it exists"), "precious");
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         let path = dir.path().join("file");
         fs::write(&path, vec![b'x'; 1 << 20]).expect("it is writable");
         assert_eq!(read(&path, MAX_SMALL_FILE_BYTES).expect("it is small enough").len(), 1 << 20);
-        // A sparse file: far more than the machine may have memory for.
+        // A sparse file, much larger than the machine's memory.
         File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
         for (limit, words) in [(4 << 10, "4 KiB"), (MAX_SMALL_FILE_BYTES, "1 MiB"), (MAX_LARGE_FILE_BYTES, "256 MiB")] {
             let error = read(&path, limit).expect_err("it is too large");
@@ -248,22 +248,22 @@ mod tests {
     #[test]
     fn a_directory_that_everyone_may_write_to_is_refused() {
         let dir = dir();
-        check_owner(dir.path()).expect("it is ours");
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("it is ours");
-        let refusal = check_owner(dir.path()).expect_err("it is everyone's").to_string();
+        check_owner(dir.path()).expect("we own it");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("we own it");
+        let refusal = check_owner(dir.path()).expect_err("everyone may write to it").to_string();
         assert!(refusal.contains(&format!("chmod 700 {}", dir.path().display())), "{refusal}");
     }
 
     #[test]
     fn a_directory_of_another_user_is_refused() {
         let given_away = dir();
-        // Only root may give files away, and everyone else has the directories of root.
+        // Only root can give files away; for everyone else, a directory of root serves as the example.
         let is_root = rustix::process::geteuid().is_root();
         if is_root {
             std::os::unix::fs::chown(given_away.path(), Some(12_345), None).expect("root may give files away");
         }
         let other = if is_root { given_away.path() } else { Path::new("/etc") };
-        let refusal = check_owner(other).expect_err("it is another's").to_string();
+        let refusal = check_owner(other).expect_err("another user owns it").to_string();
         assert!(refusal.contains("it belongs to user"), "{refusal}");
     }
 }

@@ -1,13 +1,14 @@
-//! `tasks.json`: the newest tasks in one file, for programs of others and for version 2.0.0, which list from it.
+//! `tasks.json`: the newest tasks in one file, for other programs and for version 2.0.0, which lists tasks from it.
 //!
-//! The file is never the truth: each entry is a record with its long texts cut, and the whole can be rebuilt. It is
-//! replaced under a lock that is held for one read and one write, and that nobody waits for longer than two seconds.
+//! Each entry is a copy of a record with its long texts cut, so the file can be rebuilt. It is replaced under a lock,
+//! which is held for one read and one write. Nobody waits for the lock longer than two seconds.
 //!
-//! Reading it changes nothing. A reader that finds it damaged reports that; the next writer, or an
+//! Reading changes nothing. A reader that finds the file damaged reports that; the next writer, or an
 //! [`Upkeep`](super::Upkeep), sets the damaged file aside.
 //!
-//! The catalog has every task and is what this version lists from. A version that does not know the catalog only writes
-//! this file, so each *edition* of it (one replaced file) that the catalog does not know is compared with the catalog.
+//! This version lists tasks from the catalog, which has all of them. A version without a catalog writes only this file.
+//! Each replacement of the file is a new *edition*, and an edition that the catalog does not know is compared with the
+//! catalog.
 
 use std::{
     borrow::Cow,
@@ -38,23 +39,24 @@ use super::{
 };
 use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord};
 
-/// How long to wait for the lock. A holder that takes longer is probably suspended; the writer then continues without the
-/// index.
+/// How long to wait for the lock. A holder that takes longer is probably suspended, and the writer continues without
+/// the index.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Size of the write buffer, in bytes.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
-/// The news for the catalog after `tasks.json` was replaced.
+/// Information for the catalog after a change of `tasks.json`.
 #[derive(Debug, Default)]
 pub(super) struct IndexUpdate {
-    /// The edition that was written; none if the file stayed as it was.
+    /// The edition that was written; `None` if the file was not changed.
     pub(super) edition: Option<String>,
-    /// The tasks of the edition before that the catalog lacked.
+    /// The tasks of the previous edition that the catalog lacks.
     pub(super) delta: IndexDelta,
-    /// The archive that was made of an index of the original program, if the catalog has or gets all of its tasks by `delta`.
+    /// The name of the archive, if an index of the original program was archived and all of its tasks are in the
+    /// catalog or in `delta`.
     pub(super) archive: Option<String>,
-    /// The tasks that fell out. Whoever cannot reach the catalog now has to mark them.
+    /// The tasks that were dropped. If the catalog cannot be written now, they must be marked.
     pub(super) dropped: Vec<TaskId>,
 }
 
@@ -70,10 +72,9 @@ impl Index {
         Self { layout, notices }
     }
 
-    /// Puts a record into the index, in the place of an older one of the same task. `catalog` is asked which entries it
-    /// lacks.
+    /// Adds a record to the index, or replaces the task's older entry. The entries are compared with `catalog`.
     ///
-    /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer repairs it.
+    /// If the lock is not free in time, the index is marked as incomplete, and the next writer repairs it.
     pub(super) fn upsert(
         &self,
         record: &TaskRecord,
@@ -83,27 +84,27 @@ impl Index {
         let Some(_lock) = self.lock(LOCK_TIMEOUT)? else {
             self.mark_dirty()?;
             self.notices.add(
-                "tasks.json is locked by a process that does not let go; for other programs it is out of date for now",
+                "tasks.json is locked by another process that does not release it; until it does, other programs see an outdated file",
             );
             return Ok(IndexUpdate::default());
         };
         self.put(record, limits, catalog).inspect_err(|_| {
-            // The next writer repairs what this one could not, unless not even a mark can be written.
+            // The next writer repairs the index, unless not even a mark can be written.
             let _ = self.mark_dirty();
         })
     }
 
-    /// Does it, under the lock. What the index lacks is taken from the records, and nothing that it has is dropped.
+    /// The same, under the lock. Missing entries are read from the records.
     fn put(
         &self,
         record: &TaskRecord,
         limits: IndexLimits,
         catalog: Option<&Catalog>,
     ) -> Result<IndexUpdate, StoreError> {
-        // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
+        // A mark made from now on is for the next writer: it may concern a record that is not visible yet.
         let (dirty, repairing) = (self.layout.index_dirty(), self.layout.index_repairing());
         if dirty.symlink_metadata().is_ok() {
-            fault::point("mend").map_err(StoreError::at("write", &repairing))?;
+            fault::point("repair index").map_err(StoreError::at("write", &repairing))?;
             files::mark(&repairing)?;
             files::unmark(&dirty)?;
         }
@@ -120,29 +121,29 @@ impl Index {
             entries.extend(self.rebuilt(limits.text)?);
         }
         let delta = catalog.and_then(|catalog| IndexDelta::of(&entries, &before, lacks, catalog).ok());
-        // A running task may have ended while its entry waited for the lock, and another may have told so already.
+        // The task may have ended while this record waited for the lock, and its end may be in the index already.
         let ended = if record.is_final() { None } else { records::own(&self.layout, &record.id)? };
         let record = ended.as_ref().filter(|ended| ended.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
         let dropped = bound(&mut entries, limits.entries);
-        // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
-        // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
+        // This write need not be durable. The task's run directory is removed later, so if a power cut undoes the
+        // write, the directory is still there, and the next server indexes the task again. A torn index is rebuilt.
         self.write(&entries)?;
         files::unmark(&repairing)?;
         let archive = archive.filter(|_| delta.is_some());
         Ok(IndexUpdate { edition: Some(self.edition()?), delta: delta.unwrap_or_default(), archive, dropped })
     }
 
-    /// Names the file that there is now: each replacement has another edition, and no file at all is one too.
+    /// Identifies the current file. Each replacement is a new edition, and so is a missing file.
     pub(super) fn edition(&self) -> Result<String, StoreError> {
         let path = self.layout.index();
-        let found = if_exists(path.symlink_metadata()).map_err(StoreError::at("look at", path))?;
+        let found = if_exists(path.symlink_metadata()).map_err(StoreError::at("inspect", path))?;
         Ok(found.map_or_else(String::new, |found| {
             format!("{}-{}-{}.{:09}", found.ino(), found.len(), found.mtime(), found.mtime_nsec())
         }))
     }
 
-    /// The edition that there is now, and the tasks in it that the catalog lacks.
+    /// The current edition, and its tasks that the catalog lacks.
     pub(super) fn delta(&self, catalog: &Catalog) -> Result<(String, IndexDelta), IndexesError> {
         let edition = self.edition()?;
         if catalog.sources()?.edition.as_ref() == Some(&edition) {
@@ -167,11 +168,11 @@ impl Index {
         })
     }
 
-    /// Takes tasks out of the index whose records are gone. `None`: the lock cannot be had in time, and they stay.
+    /// Removes tasks whose records are gone. Returns `None`, and removes nothing, if the lock is not free in time.
     pub(super) fn remove(&self, ids: &[TaskId], catalog: Option<&Catalog>) -> Result<Option<IndexUpdate>, StoreError> {
         let Some(_lock) = self.lock(LOCK_TIMEOUT)? else { return Ok(None) };
         let before = self.edition()?;
-        // A damaged index is rebuilt from the records, and so without them.
+        // A damaged index is rebuilt from the records, so these tasks will not be in it.
         let content = self.read()?.unwrap_or_default();
         let Some(mut entries) = parse(&content) else { return Ok(Some(IndexUpdate::default())) };
         let count = ids.iter().filter(|id| entries.remove(id.as_str()).is_some()).count();
@@ -194,12 +195,12 @@ impl Index {
         files::mark(&self.layout.index_dirty()).map(drop)
     }
 
-    /// Whether the records have something that the index lacks, as a writer noted that could not write it.
+    /// Whether a writer failed to add something to the index.
     pub(super) fn is_dirty(&self) -> bool {
         self.layout.index_dirty().exists() || self.layout.index_repairing().exists()
     }
 
-    /// All tasks that the records have, or that the index has and the records lack: what can be listed without the catalog.
+    /// All tasks with a record or an entry: the listing without the catalog.
     pub(super) fn list(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
         let content = self.read()?;
         let known = content.as_deref().map(parse);
@@ -212,14 +213,14 @@ impl Index {
         Ok(records.map(|record| (record.id.clone(), record)).collect())
     }
 
-    /// The entries as they are, for a rebuild of the catalog; none of a damaged file.
+    /// All entries, for rebuilding the catalog; empty if the file is damaged.
     pub(super) fn entries(&self) -> Result<Vec<TaskRecord>, StoreError> {
         let content = self.read()?.unwrap_or_default();
         let entries = parse(&content).unwrap_or_default();
         Ok(entries.iter().filter_map(|(id, raw)| archive::understand(id, raw)).collect())
     }
 
-    /// What the index knows of one task.
+    /// The index entry of one task.
     pub(super) fn entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let Some(content) = self.read()? else { return Ok(None) };
         match parse(&content) {
@@ -231,19 +232,19 @@ impl Index {
         }
     }
 
-    /// Whether the index has an entry of this id, or says the id anywhere else, which is all the same to a new task.
+    /// Whether the ID appears anywhere in the index, as a key or elsewhere. In either case a new task must not use it.
     pub(super) fn mentions(&self, id: &TaskId) -> Result<bool, StoreError> {
         let content = self.read()?.unwrap_or_default();
         Ok(memchr::memmem::find(&content, format!("\"{id}\"").as_bytes()).is_some())
     }
 
-    /// The file as it is; `None` when there is none.
+    /// The file's content; `None` if it does not exist.
     fn read(&self) -> Result<Option<Vec<u8>>, StoreError> {
         records::read_raw(&self.layout.index())
     }
 
-    /// Sets a damaged index aside, unless another process holds its lock and is about to. Only under the lock is it certain
-    /// that this, and not a good one, is set aside.
+    /// Sets a damaged index aside, unless another process holds the lock. Without the lock, this could set aside a good
+    /// file that has just replaced the damaged one.
     pub(super) fn repair(&self) {
         let set_aside = || {
             let Some(_lock) = self.lock(Duration::ZERO)? else { return Ok(()) };
@@ -252,24 +253,24 @@ impl Index {
                 Some(_) | None => Ok(()),
             }
         };
-        // Readers manage without it: they have the records.
+        // Readers can use the records instead.
         if let Err(error) = set_aside() {
-            self.notices.add(format!("tasks.json is damaged, and cannot be set aside: {error}"));
+            self.notices.add(format!("tasks.json is damaged and cannot be set aside: {error}"));
         }
     }
 
-    /// Does it, under the lock.
+    /// The same, under the lock.
     fn set_aside(&self) -> Result<(), StoreError> {
         let aside = set_aside(&self.layout.index())?;
         let notice = format!(
-            "tasks.json was damaged, too large, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
+            "tasks.json was damaged, too large, or from a later version. It was rebuilt from the task records; the old file is kept as {}",
             aside.display()
         );
         self.notices.add_repaired(&Damage::Index, notice);
         Ok(())
     }
 
-    /// The entries as the records have them.
+    /// Entries made from the records.
     fn rebuilt(&self, text: usize) -> Result<IndexEntries<'static>, StoreError> {
         let mut entries = IndexEntries::new();
         for id in records::all(&self.layout)? {
@@ -280,10 +281,9 @@ impl Index {
         Ok(entries)
     }
 
-    /// Keeps an index of the original program whole, before it is replaced for the first time. Returns the name of
-    /// the archive.
+    /// Archives an index of the original program before it is first replaced. Returns the name of the archive.
     fn archive_the_original(&self, entries: &mut IndexEntries<'_>) -> Result<Option<String>, StoreError> {
-        // Our own entries begin with their format: one look, where the whole history would have to be read.
+        // Our own entries start with their format number, so most entries need no parsing.
         let ours = format!("{{\"format\":{RECORD_FORMAT},");
         let original = |raw: &RawValue| {
             !raw.get().starts_with(&ours)

@@ -1,7 +1,7 @@
-//! Writing the lists of tasks: the catalog, which this version lists from, and `tasks.json` for everyone else.
+//! Writing both lists of tasks: the catalog, from which this version lists tasks, and `tasks.json`, for other programs.
 //!
-//! Neither is the truth, so no failure here is one of a task. A change that cannot be written to the catalog is marked in
-//! `index.pending`. A catalog that cannot be used is set aside and rebuilt by the writer that finds it.
+//! Both can be rebuilt from the records, so a failure here never fails a task. A change that cannot be written to the
+//! catalog is noted in `index.pending`. A writer that finds the catalog unusable sets it aside and rebuilds it.
 
 use std::{collections::BTreeSet, iter, sync::Arc};
 
@@ -43,17 +43,16 @@ impl Indexes {
         &self.newest
     }
 
-    /// Whether a task has, or had, this ID, as far as the lists know. A catalog that cannot be read knows nothing.
+    /// Whether either list contains this ID. A catalog that cannot be read counts as empty.
     pub(super) fn mention(&self, id: &TaskId) -> Result<bool, StoreError> {
         let catalog = Catalog::open_to_read(&self.layout.catalog());
         let stored = catalog.and_then(|catalog| catalog.get(id)).ok().flatten();
         Ok(stored.is_some() || self.newest.mentions(id)?)
     }
 
-    /// Puts a record into both lists, in the place of an older one of the same task.
+    /// Adds a record to both lists, or replaces the task's older entry.
     ///
-    /// Fails only if the record is not in the catalog and that could not be marked either, or if `tasks.json` cannot be
-    /// written and not even that can be marked.
+    /// Fails only if a list cannot be written and marking the task as missing from it fails too.
     pub(super) fn upsert(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         let catalog = self.open();
         let written = self.newest.upsert(record, limits, catalog.as_ref().ok());
@@ -68,12 +67,13 @@ impl Indexes {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Takes tasks out of both lists, whose files are gone. `false`: one of them is locked, and has to be tried again.
+    /// Removes tasks whose files are gone from both lists. Returns `false` if a list could not be changed now; the
+    /// caller should try again later.
     pub(super) fn remove(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
         let catalog = self.open();
         let Some(written) = self.newest.remove(ids, catalog.as_ref().ok())? else { return Ok(false) };
         let removed = match catalog {
-            // A rebuild does not find what has no files.
+            // A rebuild skips tasks without files.
             Err(error) if error.needs_rebuild() => return Ok(true),
             Err(error) => Err(error),
             Ok(mut catalog) => catalog.remove(ids).and_then(|()| self.learn(Ok(catalog), None, written)),
@@ -81,21 +81,21 @@ impl Indexes {
         match removed {
             Ok(()) => Ok(true),
             Err(error) => {
-                tracing::warn!(%error, "tasks stay in index.sqlite for now");
+                tracing::warn!(%error, "removed tasks stay in index.sqlite for now");
                 Ok(false)
             }
         }
     }
 
-    /// Brings the catalog up to this moment, as far as it can be: makes it if it cannot be used, and stores what was changed by
-    /// others. The names of all records are compared if that was not done within the last hour.
+    /// Brings the catalog up to date: creates it if it cannot be used, and stores changes by other programs. The names
+    /// of all records are compared if that was not done within the last hour.
     pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
             Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
                 let catalog = self.rebuild(Check::Full)?;
                 self.caught_up(catalog, now)
             }
-            // Another process replaced it just now.
+            // Another process has just replaced it.
             Err(IndexesError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
             caught_up => caught_up,
         }
@@ -118,7 +118,7 @@ impl Indexes {
         Ok(catalog)
     }
 
-    /// Sets the catalog aside if something in it cannot be read, and makes a new one.
+    /// Sets the catalog aside if any part of it is unreadable, and creates a new one.
     pub(super) fn repair(&self) -> Result<(), CatalogError> {
         self.rebuild(Check::Full).map(drop)
     }
@@ -134,7 +134,7 @@ impl Indexes {
         }
     }
 
-    /// Stores a record, and what `tasks.json` had beyond the catalog.
+    /// Stores a record, and the tasks of `tasks.json` that the catalog lacks.
     fn learn(
         &self,
         catalog: Result<Catalog, CatalogError>,
@@ -155,7 +155,7 @@ impl Indexes {
             attempt(catalog, lag.map_err(of_catalog)?)
         });
         match first {
-            // A new catalog knows everything else.
+            // A rebuilt catalog contains everything else.
             Err(error) if error.needs_rebuild() => {
                 let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full };
                 attempt(self.rebuild(check)?, Lag::default())
@@ -174,7 +174,7 @@ impl Indexes {
         catalog.store(&rows, &lag.sources, is_current)
     }
 
-    /// A row, in the repository that is known already: by the end of a task its directory may be gone.
+    /// The row of a record. It keeps a known repository, because the directory may be gone when the task ends.
     fn row_of(&self, catalog: &Catalog, record: &TaskRecord, text: usize, repositories: &mut Repositories) -> Row {
         let known = catalog.get(&record.id).ok().flatten().map(|known| known.row);
         let directory = &record.progress.working_directory;
@@ -194,12 +194,12 @@ impl Indexes {
         catalog.catch_up(&self.layout.catalog_pending(), find).map(drop)
     }
 
-    /// Makes the catalog from everything that knows tasks: the records first, then entries and archives of tasks that have
-    /// none.
+    /// Builds the catalog from all sources: from the records first, then from index entries and archives of tasks
+    /// without a record.
     fn rebuild(&self, check: Check) -> Result<Catalog, CatalogError> {
         let (path, lock) = (self.layout.catalog(), self.layout.catalog_lock());
         let was_there = lock.symlink_metadata().is_ok();
-        // These are known afterwards, unless they are replaced meanwhile.
+        // The new catalog will contain these sources, unless they are replaced in the meantime.
         let archives = archive::names(&self.layout);
         let sources = CatalogSources { edition: self.newest.edition().ok(), archives, swept_at: None };
         let mut repositories = Repositories::default();
@@ -216,21 +216,21 @@ impl Indexes {
         }
         match &rebuilt.aside {
             Some(aside) => self.notices.add(format!(
-                "index.sqlite was damaged, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
+                "index.sqlite was damaged or from a later version. It was rebuilt from the task records; the old file is kept as {}",
                 aside.display()
             )),
-            // The lock stays, so it tells a catalog that was removed from the first one.
+            // The lock file is never removed, so it shows that there was a catalog before.
             None if rebuilt.is_new && was_there && count > 0 => {
-                self.notices.add("index.sqlite was missing; it was rebuilt from the records of the tasks");
+                self.notices.add("index.sqlite was missing; it was rebuilt from the task records");
             }
             None => {}
         }
         Ok(rebuilt.catalog)
     }
 
-    /// Marks tasks that could not be written to the catalog, for the next writer.
+    /// Marks tasks that could not be written to the catalog, so that the next writer adds them.
     fn defer<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
-        self.notices.add(format!("{error}; until it can be written, changes are read from the records of the tasks"));
+        self.notices.add(format!("{error}; until it can be written, changes are read from the task records"));
         let ids: BTreeSet<_> = ids.collect();
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
     }
@@ -240,7 +240,7 @@ impl Indexes {
     }
 }
 
-/// Failures of other files are not ones of the catalog, and pass.
+/// Errors of other files are not the catalog's, and are passed on as such.
 fn of_catalog(error: IndexesError) -> CatalogError {
     match error {
         IndexesError::Catalog(error) => error,

@@ -1,4 +1,4 @@
-//! The lists of tasks: shared with version 2.0.0, damaged, locked, and made anew.
+//! Tests of both lists: shared with version 2.0.0, damaged, locked, and rebuilt.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -27,7 +27,7 @@ fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
     record.id
 }
 
-/// Does what a supervisor of version 2.0.0 does with a record: it knows no catalog, and a longer `tasks.json`.
+/// Writes a record like a supervisor of version 2.0.0, which has no catalog and a longer `tasks.json`.
 fn run_by_2_0_0(upkeep: &Upkeep, record: &TaskRecord, entries: usize) {
     write(upkeep, record);
     let limits = IndexLimits { entries, text: 20 };
@@ -42,12 +42,12 @@ fn listed(upkeep: &Upkeep) -> Vec<TaskId> {
 
 /// The tasks in the catalog itself.
 fn stored(upkeep: &Upkeep) -> usize {
-    let catalog = Catalog::open_to_read(&upkeep.layout().catalog()).expect("it is there");
+    let catalog = Catalog::open_to_read(&upkeep.layout().catalog()).expect("it exists");
     catalog.newest(&Filter::default(), usize::MAX, &BTreeSet::new()).expect("it is readable").tasks.len()
 }
 
 fn set_aside_in(files: &Path) -> Vec<String> {
-    let names = fs::read_dir(files).expect("it is there").flatten();
+    let names = fs::read_dir(files).expect("it exists").flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.contains("-damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")).collect()
 }
@@ -75,7 +75,7 @@ fn tasks_are_found_by_backend_repository_and_time() {
     let here = record(1, TaskStatus::Completed)
         .with(json!({"backend": "codex", "workingDirectory": project.join("src"), "sessionId": "s"}));
     let there = record(2, TaskStatus::Completed).with(json!({"backend": "claude", "workingDirectory": dir.path()}));
-    // It runs, so that it is not read from the catalog.
+    // It is running, so it is not read from the catalog.
     let running = record(3, TaskStatus::Running).with(json!({"backend": "codex", "workingDirectory": project}));
     let task = claimed(&upkeep, &running.id);
     task.write_record(&running).and_then(|()| task.index(&running, LIMITS)).expect("it is writable");
@@ -100,34 +100,34 @@ fn tasks_are_found_by_backend_repository_and_time() {
     assert_eq!((newest("s"), newest("t")), (Some(here.id), None));
 }
 
-/// A kind of damage, and what does it to a catalog.
+/// A kind of damage, and a function that causes it.
 type CorruptedCatalog = (&'static str, fn(&Path));
 
 #[test]
 fn an_unusable_catalog_hides_no_task_and_is_reported_and_rebuilt() {
     let cases: [CorruptedCatalog; 5] = [
-        ("removed", |path| fs::remove_file(path).expect("it is there")),
+        ("removed", |path| fs::remove_file(path).expect("it exists")),
         ("truncated", |path| {
-            fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it is there");
+            fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it exists");
         }),
         ("other text", |path| fs::write(path, "tasks and tasks ".repeat(500)).expect("it is writable")),
         ("later", |path| {
-            let other = rusqlite::Connection::open(path).expect("it is there");
+            let other = rusqlite::Connection::open(path).expect("it exists");
             other.execute_batch("PRAGMA user_version = 99").expect("it is writable");
         }),
         ("link", |path| {
             fs::remove_file(path).and_then(|()| symlink("/etc/passwd", path)).expect("it is writable");
         }),
     ];
-    for (name, spoil) in cases {
+    for (name, damage) in cases {
         for by_writer in [false, true] {
             let (_dir, upkeep) = upkeep();
             let mut ids: Vec<_> = (0..30).map(|second| ended(&upkeep, second)).collect();
-            spoil(&upkeep.layout().catalog());
+            damage(&upkeep.layout().catalog());
             assert_eq!(listed(&upkeep).len(), 30, "{name}");
             let reported = upkeep.notices().take();
             assert!(reported.iter().any(|notice| notice.contains("index.sqlite")), "{name}: {reported:?}");
-            // A writer that does not come across the damage leaves it to the repair that the reader asked for.
+            // A writer that does not notice the damage leaves it to the repair that the reader requested.
             if by_writer {
                 ids.push(ended(&upkeep, 30));
             }
@@ -147,7 +147,7 @@ fn damage_found_by_a_query_is_repaired_and_the_query_answered() {
     let (_dir, upkeep) = upkeep();
     let ids: Vec<_> = (0..30).map(|second| ended(&upkeep, second)).collect();
     let path = upkeep.layout().catalog();
-    let other = rusqlite::Connection::open(&path).expect("it is there");
+    let other = rusqlite::Connection::open(&path).expect("it exists");
     other.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); UPDATE tasks SET record = 'torn'").expect("it is writable");
     drop(other);
     assert_eq!(listed(&upkeep).len(), ids.len());
@@ -163,8 +163,8 @@ fn damage_found_by_a_query_is_repaired_and_the_query_answered() {
 fn a_catalog_locked_by_a_suspended_process_delays_no_task_and_catches_up() {
     let (_dir, upkeep) = upkeep();
     let first = ended(&upkeep, 0);
-    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
-    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("nobody else holds it");
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("the lock is free");
     let running = record(1, TaskStatus::Running);
     let task = claimed(&upkeep, &running.id);
     task.write_record(&running).and_then(|()| task.index(&running, LIMITS)).expect("a task can begin");
@@ -191,9 +191,9 @@ fn a_catalog_locked_by_a_suspended_process_delays_no_task_and_catches_up() {
 fn a_task_that_is_neither_in_the_catalog_nor_in_the_index_is_found_by_its_mark() {
     let (_dir, upkeep) = upkeep();
     let newest: Vec<_> = (100..103).map(|second| ended(&upkeep, second)).collect();
-    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
-    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("nobody else holds it");
-    // It began before all tasks that the index has room for.
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("the lock is free");
+    // It began before all tasks in the index, which is full.
     let marked = ended(&upkeep, 1);
     assert_eq!(upkeep.indexes().newest().entry(&marked).expect("it is readable"), None);
     assert_eq!(listed(&upkeep).len(), newest.len() + 1);
@@ -207,7 +207,7 @@ fn a_replaced_edition_is_not_remembered() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     let indexes = upkeep.indexes();
-    let mut catalog = Catalog::open_to_write(&upkeep.layout().catalog()).expect("it is there");
+    let mut catalog = Catalog::open_to_write(&upkeep.layout().catalog()).expect("it exists");
     let known = catalog.sources().expect("it is readable").edition;
     assert_eq!(known, indexes.newest().edition().ok());
     let sources = CatalogSources { edition: Some("an earlier one".to_owned()), ..CatalogSources::default() };
@@ -219,9 +219,9 @@ fn a_replaced_edition_is_not_remembered() {
 fn a_suspended_rebuild_delays_no_task() {
     let (_dir, upkeep) = upkeep();
     let first = ended(&upkeep, 0);
-    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
-    lock.lock().expect("nobody holds it");
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it exists");
+    lock.lock().expect("the lock is free");
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
     let second = ended(&upkeep, 1);
     assert_eq!(listed(&upkeep), [second.clone(), first.clone()]);
     drop(lock);
@@ -234,11 +234,11 @@ fn a_suspended_rebuild_delays_no_task() {
 fn a_catalog_under_construction_is_not_damage() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
-    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
-    lock.lock().expect("nobody holds it");
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
+    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it exists");
+    lock.lock().expect("the lock is free");
     assert_eq!(listed(&upkeep), std::slice::from_ref(&id));
-    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "another process makes it");
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "another process is building it");
     drop(lock);
     assert_eq!(listed(&upkeep), [id]);
     assert!(upkeep.notices().take()[0].contains("index.sqlite does not exist"));
@@ -253,10 +253,10 @@ fn records_are_listed_where_sqlite_cannot_create_its_files() {
     let before = set_aside_in(upkeep.reader().data_dir());
     assert_eq!(listed(&upkeep), ids);
     let notices = upkeep.notices().take();
-    assert!(notices.iter().any(|notice| notice.contains("the records of the tasks are listed instead")), "{notices:?}");
+    assert!(notices.iter().any(|notice| notice.contains("the task records are listed instead")), "{notices:?}");
     let third = ended(&upkeep, 2);
-    assert_eq!(set_aside_in(upkeep.reader().data_dir()), before, "it may be fine");
-    fs::remove_file(&shared).expect("it is there");
+    assert_eq!(set_aside_in(upkeep.reader().data_dir()), before, "the file itself may be fine");
+    fs::remove_file(&shared).expect("it exists");
     assert_eq!(listed(&upkeep), [third, ids[0].clone(), ids[1].clone()]);
 }
 
@@ -274,9 +274,9 @@ fn tasks_of_version_2_0_0_are_seen_at_once_and_stay_after_leaving_the_index() {
         run_by_2_0_0_holding(&upkeep, &task, &done);
         task.close().expect("it is writable");
         let failed = upkeep.reader().list(Some(TaskStatus::Failed), 9).expect("it is readable");
-        assert_eq!(failed.total, all.len() - 3, "when it has ended");
+        assert_eq!(failed.total, all.len() - 3, "after it ended");
     }
-    // This version keeps three entries in the index.
+    // This version limits the index to three entries.
     all.push(ended(&upkeep, 8));
     all.reverse();
     assert_eq!((listed(&upkeep), stored(&upkeep)), (all.clone(), all.len()));
@@ -293,7 +293,7 @@ fn run_by_2_0_0_holding(upkeep: &Upkeep, task: &crate::store::OpenTask, record: 
 fn tasks_that_version_2_0_0_dropped_from_the_index_are_found_by_their_record() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
-    // Its index has room for two, and nobody of this version looks meanwhile.
+    // Version 2.0.0's index has room for two entries, and this version does not run in the meantime.
     for second in 1..=6 {
         run_by_2_0_0(&upkeep, &record(second, TaskStatus::Completed), 2);
     }
@@ -326,7 +326,7 @@ fn an_unreferenced_record_is_found_within_an_hour() {
     assert_eq!((stored(&upkeep), listed(&upkeep).len()), (2, 2));
 }
 
-/// The index of the original program, with so many tasks.
+/// An index of the original program with this number of tasks.
 fn original(tasks: usize) -> String {
     let entry = |number: usize| {
         let id = format!("{number:08x}");
@@ -345,15 +345,16 @@ fn tasks_of_the_original_program_are_listed_completely_from_the_start() {
     ended(&upkeep, 0);
     assert_eq!((listed(&upkeep).len(), stored(&upkeep)), (21, 21));
     let oldest = TaskId::parse("00000000").expect("an ID");
-    let whole = |upkeep: &Upkeep| upkeep.reader().record(&oldest).expect("it is readable").expect("it is known");
-    assert_eq!(whole(&upkeep).start.task.raw().len(), 5_000);
-    // Only the archive knows it now, and the catalog has read that already.
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    let complete =
+        |upkeep: &Upkeep| upkeep.reader().record(&oldest).expect("it is readable").expect("the task is listed");
+    assert_eq!(complete(&upkeep).start.task.raw().len(), 5_000);
+    // Now only the archive has it, and the catalog has already read the archive.
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
     assert_eq!(listed(&upkeep).len(), 21);
     upkeep.catch_up(now());
     assert_eq!((listed(&upkeep).len(), stored(&upkeep)), (21, 21));
-    assert_eq!(whole(&upkeep).start.task.raw().len(), 5_000);
-    assert!(matches!(upkeep.claim(&oldest), Ok(crate::store::Claim::InUse)), "an ID is given away twice");
+    assert_eq!(complete(&upkeep).start.task.raw().len(), 5_000);
+    assert!(matches!(upkeep.claim(&oldest), Ok(crate::store::Claim::InUse)), "an ID was used twice");
 }
 
 #[test]

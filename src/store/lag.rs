@@ -1,20 +1,21 @@
-//! Tasks that the catalog may lack, or of which it does not have the newest record.
+//! Finds tasks that are missing or outdated in the catalog.
 //!
-//! This version writes each change to the catalog. A change is missing there while the catalog is locked, or when it was
-//! made by version 2.0.0, which knows only the records and `tasks.json` and may share the data directory. It is then found
-//! in one of these places, of which none grows with the history:
+//! This version writes each change to the catalog. A change is missing there if the catalog was locked, or if it was
+//! made by version 2.0.0, which knows only the records and `tasks.json` and may share the data directory. Each such
+//! change leaves a trace:
 //!
-//! | change | where it is found |
+//! | change | trace |
 //! |---|---|
-//! | of a task that runs or that nobody has closed yet | its run directory; its row says that it runs |
+//! | to a task that is running or not finalized | its run directory, and its row, which says that it is running |
 //! | that could not be written to the catalog | `index.pending` |
-//! | by 2.0.0 | `tasks.json` has another *edition* than the one that the catalog knows; its entries are compared |
-//! | by 2.0.0, which has dropped the entry again | no ended task of `tasks.json` is known: the *names* of all records are compared |
-//! | by 2.0.0, which could not lock `tasks.json` | `tasks.dirty` is there: the names of all records are compared |
-//! | by the original program | its index, which is an edition of `tasks.json` or has become a `tasks-archive-*` |
+//! | by 2.0.0 | `tasks.json` has another *edition* than the catalog knows; its entries are compared |
+//! | by 2.0.0, which has since dropped the entry | the catalog knows no ended task of `tasks.json`; the *names* of all records are compared |
+//! | by 2.0.0, which could not lock `tasks.json` | `tasks.dirty` exists; the names of all records are compared |
+//! | by the original program | its index, which is an edition of `tasks.json` or was archived as `tasks-archive-*` |
 //!
-//! A reader shows these tasks from their records. A writer stores them, with the edition and the names of the archives
-//! that the catalog then knows. Only comparing names grows with the history: it takes about a second for 100,000 tasks.
+//! A reader shows these tasks from their records. A writer stores them in the catalog, together with the edition and
+//! the names of the archives that the catalog then contains. All checks stay fast as the history grows, except
+//! comparing names, which takes about a second for 100,000 tasks.
 
 use std::{
     cell::OnceCell,
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::task::{TaskId, TaskRecord};
 
-/// How many records are compared in one question to the catalog.
+/// How many records are compared per query.
 const RECORDS_PER_QUERY: usize = 1_000;
 
 /// Changes that the catalog lacks.
@@ -43,7 +44,7 @@ const RECORDS_PER_QUERY: usize = 1_000;
 pub(super) struct Lag {
     /// The newest records of tasks, some of which the catalog may have.
     pub(super) records: BTreeMap<TaskId, TaskRecord>,
-    /// The sources that it knows completely once it has these records.
+    /// The sources that the catalog fully contains once these records are stored.
     pub(super) sources: CatalogSources,
 }
 
@@ -57,9 +58,9 @@ pub(super) struct LagFinder<'a> {
 }
 
 impl LagFinder<'_> {
-    /// All of them. `sweeps`: compare the names of all records in any case.
+    /// Finds all changes. `sweeps`: always compare the names of all records.
     pub(super) fn find_all(&self, sweeps: bool) -> Result<Lag, IndexesError> {
-        // The marks first: a task that is caught up on in the meantime is then in the catalog.
+        // Read the marks first: a task whose mark disappears after this is in the catalog.
         let mut ids = marked(&self.layout.catalog_pending())?;
         let open: Vec<_> = self.open_tasks()?;
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
@@ -70,8 +71,8 @@ impl LagFinder<'_> {
         Ok(lag)
     }
 
-    /// Those that are known beyond the catalog after `tasks.json` was looked at: its news, tasks that it may have dropped,
-    /// and archives. `archive` has nothing that `tasks.json` did not have.
+    /// Finds the changes in `tasks.json` and in archives, and tasks that `tasks.json` may have dropped. `archive` is
+    /// already covered by `delta`.
     pub(super) fn find_beyond_index(
         &self,
         edition: String,
@@ -94,7 +95,7 @@ impl LagFinder<'_> {
     /// Reads the records of tasks.
     fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), IndexesError> {
         let entries: OnceCell<BTreeMap<TaskId, TaskRecord>> = OnceCell::new();
-        // Tasks of the original program, and those with a damaged record, are known from their entries alone.
+        // Tasks of the original program, and tasks with a damaged record, exist only as index entries.
         let entry = |id: &TaskId| {
             let read =
                 || self.index.entries().unwrap_or_default().into_iter().map(|record| (record.id.clone(), record));
@@ -107,8 +108,10 @@ impl LagFinder<'_> {
                         lag.records.insert(id, record);
                     }
                 }
-                // The others are listed all the same, and this one as the index knows it.
-                Err(error) => self.notices.add(format!("task {id} is listed as the index knows it: {error}")),
+                // One unreadable task must not hide the others; it is listed from the index.
+                Err(error) => self
+                    .notices
+                    .add(format!("task {id} is listed from tasks.json, because its record cannot be read: {error}")),
             }
         }
         Ok(())
@@ -122,7 +125,7 @@ impl LagFinder<'_> {
         Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
     }
 
-    /// The tasks that have a record and no row.
+    /// The tasks with a record but without a row.
     fn unknown_records(&self) -> Result<BTreeSet<TaskId>, IndexesError> {
         let mut unknown = BTreeSet::new();
         let mut some = Vec::new();
@@ -137,7 +140,7 @@ impl LagFinder<'_> {
         Ok(unknown)
     }
 
-    /// Reads the archives that the catalog does not know.
+    /// Reads the archives that are not in the catalog yet.
     fn read_archives(&self, lag: &mut Lag) -> Result<(), IndexesError> {
         let names = archive::names(self.layout);
         if names.is_empty() {

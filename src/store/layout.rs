@@ -1,4 +1,4 @@
-//! The names of all files.
+//! The names of all files in the data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -23,17 +23,17 @@ impl Layout {
         self.data.join("tasks.json")
     }
 
-    /// Locked while the index is written. A file of its own, because the index itself is replaced.
+    /// Locked while the index is written. A separate file, because the index itself is replaced.
     pub(super) fn index_lock(&self) -> PathBuf {
         self.data.join("tasks.lock")
     }
 
-    /// There while the index lacks something that the records have.
+    /// Exists while records are missing from the index.
     pub(super) fn index_dirty(&self) -> PathBuf {
         self.data.join("tasks.dirty")
     }
 
-    /// There while a writer makes up for what the index lacks.
+    /// Exists while a writer adds the missing records to the index.
     pub(super) fn index_repairing(&self) -> PathBuf {
         self.data.join("tasks.mending")
     }
@@ -70,7 +70,7 @@ impl Layout {
         self.data.join("told.json")
     }
 
-    /// Which ends of tasks `notify` has told to which session.
+    /// The ends of tasks that `notify` has reported to each session.
     pub(super) fn notified(&self) -> PathBuf {
         self.data.join("notified.json")
     }
@@ -96,7 +96,7 @@ impl Layout {
         self.run(id).join("policy.json")
     }
 
-    /// Says where the task's log, result and record are.
+    /// Contains the directory of the task's log, result and record.
     pub(super) fn log_dir_of(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("log-dir")
     }
@@ -105,12 +105,12 @@ impl Layout {
         self.run(id).join("cgroup")
     }
 
-    /// There while the task waits for its turn.
+    /// Exists while the task waits in the queue.
     pub(super) fn ticket(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("ticket")
     }
 
-    /// A file for each task that may run at the same time, locked by one that does.
+    /// A file for each task that may run at the same time; a running task locks one of them.
     pub(super) fn slots(&self) -> PathBuf {
         self.data.join("places")
     }
@@ -119,7 +119,7 @@ impl Layout {
         self.run(id).join("cancel")
     }
 
-    /// There when the task's time limit has passed and its supervisor did not end it.
+    /// Exists if the task's time limit has passed and its supervisor did not end it.
     pub(super) fn overdue(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("overdue")
     }
@@ -128,7 +128,7 @@ impl Layout {
         self.run(id).join("live.json")
     }
 
-    /// There while the task is removed.
+    /// Exists while the task is being removed.
     pub(super) fn removing(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("removing")
     }
@@ -158,16 +158,16 @@ impl Layout {
     }
 }
 
-/// How the name of an archived index of the original program begins.
+/// Prefix of archived indexes of the original program.
 pub(super) const ARCHIVE_PREFIX: &str = "tasks-archive-";
 
-/// How the name of a timeline ends.
+/// Suffix of a timeline's name.
 pub(super) const TIMELINE_SUFFIX: &str = ".timeline.jsonl";
 
-/// How the name of a record ends.
+/// Suffix of a record's name.
 pub(super) const RECORD_SUFFIX: &str = ".debug.json";
 
-/// `moment` as part of a file name, to the millisecond, so that two never meet.
+/// Formats a time for a file name, with milliseconds to keep names distinct.
 pub(super) fn stamp(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%dT%H%M%S%.3fZ").to_string()
 }

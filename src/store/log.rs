@@ -1,8 +1,8 @@
-//! The log of one task: `logs/<id>.log`, and the raw events beside it.
+//! The log of one task, `logs/<id>.log`, and its raw events.
 //!
-//! Every entry begins with a time. An entry of several lines goes on in lines that begin with four spaces, so that
-//! nothing an agent prints can pass for an entry of ours. What would drive a terminal that the log is shown on, and what
-//! is not UTF-8, is written as an escape, such as `\x1b`; nothing is left out. Raw events stay as they came.
+//! Each entry begins with a time. Further lines of an entry are indented by four spaces, so that an agent's output
+//! cannot imitate one of our entries. Characters that could control the reader's terminal, and bytes that are not
+//! UTF-8, are written as escapes such as `\x1b`; nothing is omitted. Raw events are written unchanged.
 
 use std::{
     borrow::Cow,
@@ -15,25 +15,25 @@ use chrono::{DateTime, Utc};
 use super::{capped::CappedFile, error::StoreError, files};
 use crate::visible::{torn_end, write_visible};
 
-/// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
+/// Size of the write buffer, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// How an entry begins.
+/// The time at the beginning of an entry.
 const STAMP: &str = "[%Y-%m-%dT%H:%M:%S%.3fZ] ";
 
-/// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 256 KiB have come together.
+/// Appends entries. They reach the file on [`flush`](LogWriter::flush), or when the buffer is full.
 #[derive(Debug)]
 pub struct LogWriter<W: Write = CappedFile> {
     file: BufWriter<W>,
-    /// The beginning of a character at the end of the last part of a line.
+    /// An incomplete character at the end of the last part of a line.
     torn: Vec<u8>,
-    /// The time that `stamp` was made of, in milliseconds.
+    /// The time that `stamp` shows, in milliseconds.
     stamped: i64,
     stamp: String,
 }
 
 impl LogWriter {
-    /// Opens a log, to append to it, until it has so many bytes. A longer one loses its middle.
+    /// Opens a log for appending. If it grows beyond `max` bytes, it loses its middle.
     pub(super) fn open(path: PathBuf, max: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| {
             let now = Utc::now().format(STAMP);
@@ -48,7 +48,7 @@ impl LogWriter {
 pub struct EventsWriter(BufWriter<CappedFile>);
 
 impl EventsWriter {
-    /// Opens a file of raw events, to append to it, until it has so many bytes.
+    /// Opens a file of raw events for appending. If it grows beyond `max` bytes, it loses its middle.
     pub(super) fn open(path: PathBuf, max: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| format!("{{\"type\":\"codex-connector.left_out\",\"bytes\":{left_out:>20}}}\n");
         let file = capped(path, max, line)?;
@@ -82,7 +82,7 @@ impl<W: Write> LogWriter<W> {
         self.labelled(now, "", text)
     }
 
-    /// The same for a text that stands in two places: `head` comes first.
+    /// Like [`entry`](Self::entry), for a text in two parts.
     pub fn labelled(&mut self, now: DateTime<Utc>, head: &str, text: &str) -> io::Result<()> {
         self.begin(now)?;
         self.indented(head.as_bytes())?;
@@ -90,7 +90,7 @@ impl<W: Write> LogWriter<W> {
         self.file.write_all(b"\n")
     }
 
-    /// Appends one line of the agent's as it came, after `label`.
+    /// Appends a line of the agent after `label`.
     pub fn line(&mut self, now: DateTime<Utc>, label: &str, line: &[u8]) -> io::Result<()> {
         self.begin(now)?;
         self.file.write_all(label.as_bytes())?;
@@ -98,19 +98,20 @@ impl<W: Write> LogWriter<W> {
         self.file.write_all(b"\n")
     }
 
-    /// Begins a line that comes in parts, each given to [`part`](Self::part), and ends with [`end`](Self::end).
+    /// Begins a line that arrives in parts. Each is passed to [`part`](Self::part), and [`end`](Self::end) ends the
+    /// line.
     pub fn start(&mut self, now: DateTime<Utc>, label: &str) -> io::Result<()> {
         self.begin(now)?;
         self.file.write_all(label.as_bytes())
     }
 
-    /// Appends a part of a line, which may begin and end within a character.
+    /// Appends a part of a line. It may begin and end inside a character.
     pub fn part(&mut self, part: &[u8]) -> io::Result<()> {
         let torn = std::mem::take(&mut self.torn);
         let joined = if torn.is_empty() { Cow::Borrowed(part) } else { Cow::Owned([&torn, part].concat()) };
-        let (whole, torn) = joined.split_at(joined.len() - torn_end(&joined));
+        let (complete, torn) = joined.split_at(joined.len() - torn_end(&joined));
         self.torn.extend_from_slice(torn);
-        write_visible(&mut self.file, whole)
+        write_visible(&mut self.file, complete)
     }
 
     /// Ends a line that came in parts.
@@ -120,7 +121,7 @@ impl<W: Write> LogWriter<W> {
         self.file.write_all(b"\n")
     }
 
-    /// Hands everything to the operating system.
+    /// Writes buffered entries to the file.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
@@ -150,31 +151,31 @@ mod tests {
 
     #[test]
     fn entries_are_stamped_and_further_lines_are_indented() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let path = dir.path().join("log");
         let mut log = LogWriter::open(path.clone(), None).expect("the directory is writable");
         let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
-        log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
-        log.line(now, "STDERR: ", b"two \xff").expect("it can be written");
-        log.labelled(now, "three\n", "four\nfive").expect("it can be written");
-        log.flush().expect("it can be written");
+        log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it is writable");
+        log.line(now, "STDERR: ", b"two \xff").expect("it is writable");
+        log.labelled(now, "three\n", "four\nfive").expect("it is writable");
+        log.flush().expect("it is writable");
         assert_eq!(
-            std::fs::read(path).expect("it is there"),
+            std::fs::read(path).expect("it exists"),
             b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
               [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n\
               [2024-01-15T10:30:00.007Z] three\n    four\n    five\n"
         );
     }
 
-    /// What is written of one line that comes in these parts, without its time.
+    /// The log's content after a line in these parts, without the time.
     fn in_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         let mut log = LogWriter::to(Vec::new());
-        log.start(DateTime::UNIX_EPOCH, "").expect("memory takes everything");
+        log.start(DateTime::UNIX_EPOCH, "").expect("memory is writable");
         for part in parts {
-            log.part(part).expect("memory takes everything");
+            log.part(part).expect("memory is writable");
         }
-        log.end().expect("memory takes everything");
-        let written = log.file.into_inner().expect("memory takes everything");
+        log.end().expect("memory is writable");
+        let written = log.file.into_inner().expect("memory is writable");
         String::from_utf8(written).expect("a log is text").split_off("[1970-01-01T00:00:00.000Z] ".len())
     }
 
@@ -192,9 +193,9 @@ mod tests {
     fn entries_and_lines_cannot_control_a_terminal() {
         let mut log = LogWriter::to(Vec::new());
         let hostile = "\u{1b}[2J\r[2024-01-15T10:30:00.000Z] END\u{85}x\ny\u{2028}z";
-        log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory takes everything");
-        log.line(DateTime::UNIX_EPOCH, "STDOUT: ", b"\x9b31m").expect("memory takes everything");
-        let written = String::from_utf8(log.file.into_inner().expect("memory takes everything"));
+        log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory is writable");
+        log.line(DateTime::UNIX_EPOCH, "STDOUT: ", b"\x9b31m").expect("memory is writable");
+        let written = String::from_utf8(log.file.into_inner().expect("memory is writable"));
         assert_eq!(
             written.expect("a log is text"),
             "[1970-01-01T00:00:00.000Z] \\x1b[2J\\r[2024-01-15T10:30:00.000Z] END\\x85x\n    y\\u{2028}z\n\

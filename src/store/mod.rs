@@ -1,27 +1,27 @@
 //! The data directory: the only code that knows the names of its files.
 //!
-//! Everything that one process of codex-connector tells another about a task passes through here. Records and the index
-//! are replaced atomically, so that a reader sees an old file or a new one and never half of one.
+//! Processes of codex-connector exchange everything they know about a task through these files. Records and the index
+//! are replaced atomically, so readers see either the old file or the new one, never a partial one.
 //!
-//! Types decide who may write:
+//! The types decide who may write:
 //!
-//! | type | may | is for |
+//! | type | may | used by |
 //! |---|---|---|
-//! | [`Reader`] | read. It creates nothing, not even the data directory, and repairs nothing | everyone |
-//! | [`OpenTask`] | write the files of one task. It holds the task's lease, and ends with it | the task's supervisor, and whoever finalizes the task when its supervisor is gone |
-//! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors that begin |
+//! | [`Reader`] | read; it creates nothing, not even the data directory, and repairs nothing | everyone |
+//! | [`OpenTask`] | write the files of one task; it holds the task's lease until it is dropped | the task's supervisor, or the process that finalizes the task after its supervisor died |
+//! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors at startup |
 //!
-//! Some files belong to no task or may be written by anyone. Each of them has a small type of its own: [`Requests`] that a
-//! task be stopped, the [`ProbeCache`], the [`HttpToken`], and [`NotifiedEnds`]. All of them are made of an [`Upkeep`],
-//! because that is how it is known that the directory exists and is ours.
+//! Some files belong to no task, or any process may write them. Each has its own small type: [`Requests`] to stop a
+//! task, the [`ProbeCache`], the [`HttpToken`], and [`NotifiedEnds`]. All of them are created from an [`Upkeep`], which
+//! proves that the directory exists and belongs to us.
 //!
-//! | file | is the truth about | written by |
+//! | file | holds | written by |
 //! |---|---|---|
-//! | `logs/<id>.debug.json`, the record | one task | [`OpenTask`] |
-//! | `logs/<id>.timeline.jsonl`, the timeline | what happened, for programs; the log has it all | [`OpenTask`] |
-//! | `tasks.json`, the index | nothing: it can be rebuilt from the records | whoever holds its lock, at most 2 s |
-//! | `run/<id>/live.json`, the live view | this second | [`OpenTask`] |
-//! | `run/<id>/cancel` | a request to stop the task | anyone, by [`Requests`] |
+//! | `logs/<id>.debug.json`, the record | the truth about one task | [`OpenTask`] |
+//! | `logs/<id>.timeline.jsonl`, the timeline | what happened, for programs; bounded, whereas the log is complete | [`OpenTask`] |
+//! | `tasks.json`, the index | copies of records, from which it can be rebuilt | the process that holds its lock, for at most 2 s |
+//! | `run/<id>/live.json`, the live view | the task's current activity | [`OpenTask`] |
+//! | `run/<id>/cancel` | a request to stop the task | anyone, through [`Requests`] |
 
 mod archive;
 mod aside;

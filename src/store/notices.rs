@@ -1,7 +1,7 @@
 //! Notices: problems in the data directory that the next answer to a user mentions.
 //!
-//! A reader repairs nothing. It reports the damage that it finds, and shows what it can. An [`Upkeep`](super::Upkeep) that
-//! shares its notices repairs the damage, and its notice says where the damaged file is kept.
+//! A reader repairs nothing. It reports damage, and shows the data that it can read. An [`Upkeep`](super::Upkeep) that
+//! shares its notices repairs the damage, and adds a notice with the name under which the damaged file was kept.
 
 use std::{
     collections::BTreeSet,
@@ -24,19 +24,19 @@ pub struct Notices(Arc<Mutex<Pending>>);
 struct Pending {
     notices: Vec<Message>,
     damage: BTreeSet<Damage>,
-    /// How many sentences there was no room for.
+    /// Number of notices that were dropped because the list was full.
     left_out: u64,
 }
 
-/// Maximum number of sentences, and of damaged files, that wait for the next answer.
+/// Maximum number of notices, and of damaged files, that wait for the next answer.
 const MAX_NOTICES: usize = 100;
 
-/// A damaged file that a reader found, and that is still in its place as far as is known.
+/// A damaged file that a reader found, and that has not been set aside yet as far as we know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Damage {
     /// `tasks.json`.
     Index,
-    /// The catalog, with what is the matter with it.
+    /// The catalog, with a description of the problem.
     Catalog(String),
     /// The record of this task.
     Record(TaskId),
@@ -71,7 +71,8 @@ impl Notices {
         self.add(notices::ignored_file(path, error));
     }
 
-    /// Adds a notice, once, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String` counts as text from outside.
+    /// Adds a notice, unless it is already waiting, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String`
+    /// counts as untrusted text.
     pub(super) fn add(&self, notice: impl Into<Message>) {
         let notice = notice.into();
         let mut pending = self.pending();
@@ -85,28 +86,28 @@ impl Notices {
         }
     }
 
-    /// Adds the notice that damage was repaired, which takes the place of the damage.
+    /// Replaces reported damage by the notice that it was repaired.
     pub(super) fn add_repaired(&self, damage: &Damage, notice: impl Into<Message>) {
         self.pending().damage.remove(damage);
         self.add(notice);
     }
 
-    /// Reports damage, for whoever repairs it.
+    /// Reports damage, to be repaired later.
     pub(super) fn report(&self, damage: Damage) {
         tracing::debug!(?damage, "data directory");
         let mut pending = self.pending();
-        // The next reader finds the rest again.
+        // Later readers will report the rest again.
         if pending.damage.len() < MAX_NOTICES {
             pending.damage.insert(damage);
         }
     }
 
-    /// The damage that was reported since the last call of this or of [`take`](Self::take).
+    /// Damage reported since the last call of this or of [`take`](Self::take).
     pub(super) fn take_damage(&self) -> BTreeSet<Damage> {
         mem::take(&mut self.pending().damage)
     }
 
-    /// The list is whole between any two statements, so that a panic elsewhere changes nothing.
+    /// A panic in another thread cannot leave the list inconsistent, so a poisoned lock is safe to use.
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

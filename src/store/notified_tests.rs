@@ -1,4 +1,4 @@
-//! Ends that become visible late, out of order, or with strange times; and files of other versions.
+//! Ends that become visible late, out of order, or with odd times; and files of other versions.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + second)
 }
 
-/// A task that began and ended then, by whatever clock.
+/// A task that began and ended at these times, which need not be plausible.
 fn record(began: i64, ended: i64) -> TaskRecord {
     serde_json::from_value(json!({
         "format": 1, "id": TaskId::random(), "status": "completed", "startedAt": at(began), "completedAt": at(ended)
@@ -46,7 +46,7 @@ fn notify(upkeep: &Upkeep, key: &str) -> Vec<TaskId> {
 fn each_session_is_notified_once_of_each_end_after_its_first_call() {
     let (_dir, upkeep) = upkeep();
     end(&upkeep, 1, 2);
-    assert_eq!(notify(&upkeep, "a"), [], "it ended before the session began");
+    assert_eq!(notify(&upkeep, "a"), [], "it ended before the session's first call");
     let (second, third) = (end(&upkeep, 3, 4), end(&upkeep, 3, 5));
     assert_eq!(notify(&upkeep, "b"), []);
     let fourth = end(&upkeep, 3, 6);
@@ -60,7 +60,8 @@ fn an_end_that_becomes_visible_late_is_reported_regardless_of_its_time() {
     notify(&upkeep, "a");
     end(&upkeep, 10, 20);
     assert_eq!(notify(&upkeep, "a").len(), 1);
-    // Its time was taken before the other's, and its record was written after that was told. Clocks are set back, too.
+    // These tasks became visible after the previous one was reported, but their times may be earlier: clocks can be set
+    // back.
     for time in [15, 20, -1_000_000, 1_000_000, 21] {
         let late = end(&upkeep, time - 5, time);
         assert_eq!(notify(&upkeep, "a"), [late], "at {time}");
@@ -83,11 +84,11 @@ fn an_end_is_reported_even_if_the_index_is_full() {
     let ended = running.with(json!({"status": "completed", "completedAt": at(200)}));
     put(&ended);
     task.close().expect("it is writable");
-    assert_eq!(upkeep.indexes().newest().entry(&ended.id).expect("it is readable"), None, "the index has dropped it");
+    assert_eq!(upkeep.indexes().newest().entry(&ended.id).expect("it is readable"), None, "the index dropped it");
     for key in ["a", "b"] {
-        let told = notify(&upkeep, key);
-        assert!(told.contains(&ended.id), "{key}");
-        assert_eq!(told.len(), 1 + newer.len(), "{key}");
+        let notified = notify(&upkeep, key);
+        assert!(notified.contains(&ended.id), "{key}");
+        assert_eq!(notified.len(), 1 + newer.len(), "{key}");
         assert_eq!(notify(&upkeep, key), []);
     }
 }
@@ -99,12 +100,12 @@ fn a_rebuilt_index_causes_no_new_reports() {
         end(&upkeep, second, second);
     }
     notify(&upkeep, "a");
-    fs::remove_file(upkeep.layout().index()).expect("it is there");
+    fs::remove_file(upkeep.layout().index()).expect("it exists");
     assert_eq!(upkeep.reader().list(None, usize::MAX).expect("it is readable").total, 150);
     assert_eq!(notify(&upkeep, "a"), []);
     upkeep.indexes().newest().mark_dirty().expect("it is writable");
     assert_eq!(notify(&upkeep, "a"), []);
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
     assert_eq!(notify(&upkeep, "a"), []);
 }
 
@@ -113,23 +114,22 @@ fn each_session_keeps_its_position_when_the_catalog_is_rebuilt() {
     let (_dir, upkeep) = upkeep();
     notify(&upkeep, "a");
     notify(&upkeep, "b");
-    // They become visible in this order, which is not the order of their times.
+    // These tasks become visible in another order than that of their times.
     let first = end(&upkeep, 0, 30);
     let second = end(&upkeep, 0, 20);
     assert_eq!(notify(&upkeep, "a"), [first.clone(), second.clone()]);
     let third = end(&upkeep, 0, 10);
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
-    // Nobody has seen this one, and the catalog numbers it between the others.
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
+    // No process has indexed this one, and the catalog numbers it between the others.
     let unseen = record(0, 25);
     write(&upkeep, &unseen);
     notify(&upkeep, "new");
-    let generation =
-        || NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it is there").generation;
+    let generation = || NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it exists").generation;
     let rebuilt = generation();
     let fourth = end(&upkeep, 0, 40);
     assert_eq!(notify(&upkeep, "new"), std::slice::from_ref(&fourth));
     assert_eq!(notify(&upkeep, "a"), [third.clone(), unseen.id.clone(), fourth.clone()]);
-    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    fs::remove_file(upkeep.layout().catalog()).expect("it exists");
     assert_eq!(notify(&upkeep, "a"), []);
     assert_ne!(generation(), rebuilt);
     assert_eq!(notify(&upkeep, "b"), [third, second, unseen.id, first, fourth]);
@@ -140,8 +140,8 @@ fn each_session_keeps_its_position_when_the_catalog_is_rebuilt() {
 fn an_end_missing_from_the_catalog_is_reported_once_it_is_stored() {
     let (_dir, upkeep) = upkeep();
     notify(&upkeep, "a");
-    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
-    let held = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("nobody holds it");
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    let held = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("the lock is free");
     let id = end(&upkeep, 1, 2);
     assert_eq!(notify(&upkeep, "a"), [], "it has no number yet");
     drop(held);
@@ -162,7 +162,7 @@ fn calls_that_find_nothing_new_write_nothing() {
     let (_dir, upkeep) = upkeep();
     end(&upkeep, 1, 2);
     notify(&upkeep, "a");
-    let facts = || fs::metadata(upkeep.layout().notified()).and_then(|file| file.modified()).expect("it is there");
+    let facts = || fs::metadata(upkeep.layout().notified()).and_then(|file| file.modified()).expect("it exists");
     let before = facts();
     for _ in 0..3 {
         assert_eq!(notify(&upkeep, "a"), []);
@@ -181,8 +181,8 @@ fn only_recently_active_sessions_are_remembered() {
     }
     let id = end(&upkeep, 1, 2);
     assert_eq!((notify(&upkeep, "silent"), notify(&upkeep, "asking")), (vec![], vec![id]));
-    let told = NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it is there");
-    assert_eq!(told.sessions.len(), MAX_SESSIONS);
+    let state = NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it exists");
+    assert_eq!(state.sessions.len(), MAX_SESSIONS);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_session_of_the_previous_version_is_notified_of_later_ends() {
     assert_eq!(
         notify(&upkeep, "future"),
         std::slice::from_ref(&later),
-        "a time in the future holds back nothing from now on"
+        "a time in the future does not suppress later ends"
     );
     assert_eq!(notify(&upkeep, "a"), [later]);
     assert_eq!(notify(&upkeep, "new"), []);
@@ -226,14 +226,14 @@ fn a_second_call_waits_until_the_first_is_done() {
     let first = notified.new_ends("a", at(0)).expect("the files are ours");
     assert_eq!(first.records.iter().map(|record| &record.id).collect::<Vec<_>>(), [&id]);
     std::thread::scope(|scope| {
-        let (answer, answered) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         scope.spawn(move || {
-            let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is ours");
-            answer.send(notify(&upkeep, "a"))
+            let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("we own it");
+            sender.send(notify(&upkeep, "a"))
         });
-        // Without the lock it takes a few milliseconds.
-        assert!(answered.recv_timeout(Duration::from_millis(300)).is_err(), "it waits");
+        // Without the lock this would take a few milliseconds.
+        assert!(receiver.recv_timeout(Duration::from_millis(300)).is_err(), "it waits");
         first.confirm().expect("it is writable");
-        assert_eq!(answered.recv_timeout(Duration::from_secs(30)), Ok(vec![]));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(30)), Ok(vec![]));
     });
 }

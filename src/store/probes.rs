@@ -1,6 +1,6 @@
-//! What installed programs answered when they were asked what they can do: `probes.json`.
+//! `probes.json`: what installed programs answered when they were asked what they can do.
 //!
-//! Kept are the answers, not what was made of them, so that a newer version of ours reads them anew.
+//! The cache holds the raw answers, so a newer version of codex-connector interprets them again.
 
 use std::{
     collections::BTreeMap,
@@ -20,21 +20,21 @@ use super::{
     upkeep::Upkeep,
 };
 
-/// Which file was asked. A program that is replaced by another has another key, except behind a version manager whose
-/// shim stays the same.
+/// Identifies the program file that was asked. Replacing a program changes its key, except if a version manager's shim
+/// stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProbeKey {
     path: PathBuf,
     size: u64,
     modified_seconds: i64,
-    /// npm gives every file of a package the same time, so that an update is only seen here.
+    /// npm gives every file in a package the same modification time, so only this field reveals an update.
     changed_seconds: i64,
     inode: u64,
 }
 
 impl ProbeKey {
-    /// The key of the program at `path`, behind its symbolic links; `None` when it cannot be looked at.
+    /// The key of the program at `path`, with symbolic links resolved; `None` if it cannot be inspected.
     pub fn of(path: &Path) -> Option<Self> {
         let path = fs::canonicalize(path).ok()?;
         let file = fs::metadata(&path).ok()?;
@@ -55,11 +55,11 @@ struct Probed {
     answers: Vec<ProbeAnswer>,
 }
 
-/// Maximum number of programs. A version manager has another file for each version, and their answers are never looked for
-/// again.
+/// Maximum number of cached programs. A version manager has a separate file for each version, and entries of old
+/// versions are never used again.
 const MAX_PROGRAMS: usize = 100;
 
-/// The kept answers of installed programs.
+/// The cached answers of installed programs.
 #[derive(Debug, Clone)]
 pub struct ProbeCache {
     layout: Arc<Layout>,
@@ -71,13 +71,13 @@ impl ProbeCache {
         Self { layout: Arc::clone(upkeep.layout()) }
     }
 
-    /// The kept answers of this program to exactly these questions.
+    /// The cached answers of this program to exactly these questions.
     pub fn answers(&self, key: &ProbeKey, questions: &[Vec<String>]) -> Option<Vec<ProbeAnswer>> {
         let probed = self.read().remove(&name(key, questions))?;
         (probed.key == *key && probed.answers.iter().map(|answer| &answer.args).eq(questions)).then_some(probed.answers)
     }
 
-    /// Keeps the answers of this program in the place of older ones. Failing to is no failure: it is asked again then.
+    /// Caches the answers of this program, and replaces older ones. If that fails, the program is simply asked again.
     pub fn keep(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
         let mut probes = self.read();
         if probes.len() >= MAX_PROGRAMS {
@@ -97,12 +97,12 @@ impl ProbeCache {
     fn write(&self, probes: &BTreeMap<String, Probed>) {
         let content = serde_json::to_vec(probes).expect("probes have only string keys");
         if let Err(error) = replace(&self.layout.probes(), &content, Durability::Volatile) {
-            tracing::warn!(%error, "the answers of a program are not kept");
+            tracing::warn!(%error, "cannot cache a program's answers");
         }
     }
 }
 
-/// One program may be asked by backends of two kinds.
+/// The cache key. Two backends may ask the same program different questions.
 fn name(key: &ProbeKey, questions: &[Vec<String>]) -> String {
     let questions: Vec<String> = questions.iter().map(|args| args.join(" ")).collect();
     format!("{} [{}]", key.path.display(), questions.join(", "))

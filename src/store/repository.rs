@@ -1,4 +1,4 @@
-//! The repository that a directory belongs to, as listings are filtered by it.
+//! Finds the repository that contains a directory, for filtering lists of tasks.
 
 use std::{
     collections::HashMap,
@@ -10,13 +10,13 @@ use std::{
 
 use crate::directory::is_repository;
 
-/// How long a directory may take to answer. One on a dead mount never does.
+/// How long to wait for a directory. A dead mount never answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Directories that do not answer before no more are asked.
+/// Number of directories that may time out before no further ones are inspected.
 const MAX_UNANSWERED: usize = 3;
 
-/// Finds repositories, and remembers them.
+/// Finds and caches repositories.
 #[derive(Debug, Default)]
 pub(super) struct Repositories {
     known: HashMap<PathBuf, String>,
@@ -29,26 +29,26 @@ impl Repositories {
         if let Some(known) = self.known.get(directory) {
             return known.clone();
         }
-        let found = if self.silent < MAX_UNANSWERED { self.look(directory) } else { None };
+        let found = if self.silent < MAX_UNANSWERED { self.search(directory) } else { None };
         let repository = found.as_deref().unwrap_or(directory).to_string_lossy().into_owned();
         self.known.insert(directory.to_owned(), repository.clone());
         repository
     }
 
-    /// Remembers the repository of a directory that need not be asked.
+    /// Caches a known repository, so that the directory is not inspected.
     pub(super) fn learn(&mut self, directory: &Path, repository: String) {
         self.known.insert(directory.to_owned(), repository);
     }
 
-    fn look(&mut self, directory: &Path) -> Option<PathBuf> {
+    fn search(&mut self, directory: &Path) -> Option<PathBuf> {
         let (answer, answered) = mpsc::channel();
         let directory = directory.to_owned();
-        // A thread of its own, because nothing can end a look at a dead mount.
-        let looking = thread::Builder::new().spawn(move || {
+        // Runs in a separate thread, because an access to a dead mount cannot be interrupted.
+        let search = thread::Builder::new().spawn(move || {
             let top = directory.ancestors().find(|level| is_repository(level)).map(Path::to_owned);
             let _ = answer.send(top);
         });
-        looking.ok()?;
+        search.ok()?;
         answered.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| {
             self.silent += 1;
             None
@@ -64,14 +64,14 @@ mod tests {
 
     #[test]
     fn a_directory_belongs_to_the_repository_around_it_or_to_itself() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let (top, below) = (dir.path().join("project"), dir.path().join("project/src/deep"));
         fs::create_dir_all(&below).and_then(|()| fs::create_dir(top.join(".git"))).expect("it is writable");
         fs::write(top.join(".git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
         let mut repositories = Repositories::default();
         assert_eq!(repositories.of(&below), top.to_string_lossy());
         fs::remove_dir_all(&top).expect("it is writable");
-        assert_eq!(repositories.of(&below), top.to_string_lossy(), "it is remembered");
+        assert_eq!(repositories.of(&below), top.to_string_lossy(), "the answer is cached");
         assert_eq!(repositories.of(dir.path()), dir.path().to_string_lossy());
         assert_eq!(repositories.of(Path::new("")), "");
     }

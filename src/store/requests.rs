@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{error::StoreError, error::if_exists, files, layout::Layout, upkeep::Upkeep};
 use crate::task::TaskId;
 
-/// Leaves requests. A task without a run directory has ended, so a request to it is dropped.
+/// Writes requests. A task without a run directory has ended, so a request for it is dropped.
 #[derive(Debug, Clone)]
 pub struct Requests {
     layout: Arc<Layout>,
@@ -17,7 +17,7 @@ impl Requests {
         Self { layout: Arc::clone(upkeep.layout()) }
     }
 
-    /// Asks the task's supervisor to stop it, durably.
+    /// Durably requests that the task's supervisor stop it.
     pub fn cancel(&self, id: &TaskId) -> Result<(), StoreError> {
         let path = self.layout.cancel(id);
         if_exists(files::write(&path).and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;

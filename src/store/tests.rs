@@ -1,4 +1,4 @@
-//! The store as a whole.
+//! Tests of the store as a whole.
 
 use std::{fs, path::Path};
 
@@ -10,34 +10,34 @@ use crate::task::{IndexLimits, TaskId, TaskRecord, TaskStatus};
 
 pub(super) const LIMITS: IndexLimits = IndexLimits { entries: 3, text: 20 };
 
-/// A new data directory, which is removed with the guard.
+/// A new data directory, removed when the guard is dropped.
 pub(super) fn upkeep() -> (tempfile::TempDir, Upkeep) {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
     (dir, upkeep)
 }
 
-/// A reader of such a directory.
+/// A reader of a new data directory.
 pub(super) fn reader() -> (tempfile::TempDir, Reader) {
     let (dir, upkeep) = upkeep();
     (dir, upkeep.reader().clone())
 }
 
-/// A task that begins under a new id.
+/// A new task with this ID.
 pub(super) fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-    let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new ID is free") };
     task
 }
 
-/// Writes the record of a task that nobody has open.
+/// Writes the record of a task that no process has open.
 pub(super) fn write(upkeep: &Upkeep, record: &TaskRecord) {
-    let task = upkeep.take_over(&record.id).expect("it can be tried").expect("nobody has it");
+    let task = upkeep.take_over(&record.id).expect("the lease can be tried").expect("no process holds the lease");
     task.write_record(record).and_then(|()| task.close()).expect("it is writable");
 }
 
-/// Puts such a record into the index.
+/// Adds a record to both lists.
 pub(super) fn index(upkeep: &Upkeep, record: &TaskRecord) {
-    upkeep.indexes().upsert(record, LIMITS).expect("the index is written, or skipped");
+    upkeep.indexes().upsert(record, LIMITS).expect("both lists are written or marked");
 }
 
 pub(super) fn record(second: i64, status: TaskStatus) -> TaskRecord {
@@ -50,7 +50,7 @@ pub(super) fn record(second: i64, status: TaskStatus) -> TaskRecord {
 }
 
 fn index_on_disk(upkeep: &Upkeep) -> Value {
-    let content = fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("the index is there");
+    let content = fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("the index exists");
     serde_json::from_slice(&content).expect("the index is JSON")
 }
 
@@ -90,7 +90,7 @@ fn a_damaged_index_is_kept_and_rebuilt_from_the_records() {
         index(&upkeep, &record(1, TaskStatus::Completed));
         assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2, "{damage:?}");
 
-        let aside = fs::read_dir(upkeep.reader().data_dir()).expect("it is there").flatten().find_map(|file| {
+        let aside = fs::read_dir(upkeep.reader().data_dir()).expect("it exists").flatten().find_map(|file| {
             file.file_name().to_string_lossy().starts_with("tasks-damaged-").then(|| fs::read_to_string(file.path()))
         });
         assert_eq!(aside.expect("it was set aside").expect("it is readable"), damage);
@@ -104,7 +104,7 @@ fn a_damaged_record_is_kept_and_replaced_from_the_index() {
     let known = record(0, TaskStatus::Completed);
     index(&upkeep, &known);
     fs::write(upkeep.reader().record_path(&known.id), "{\"format\": 1, \"id\"").expect("it is writable");
-    let read = upkeep.reader().record(&known.id).expect("it is readable").expect("the index knows it");
+    let read = upkeep.reader().record(&known.id).expect("it is readable").expect("the index has it");
     assert_eq!(read.id, known.id);
     upkeep.repair();
     assert!(!upkeep.reader().record_path(&known.id).exists());
@@ -124,7 +124,10 @@ fn repairing_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
     fs::write(upkeep.reader().record_path(&id), "{").expect("it is writable");
     assert_eq!(upkeep.reader().record(&id).expect("it is readable"), None);
     upkeep.repair();
-    assert!(upkeep.reader().is_cancel_requested(&id), "what is needed to finalize it is gone");
+    assert!(
+        upkeep.reader().is_cancel_requested(&id),
+        "the cancel request is gone, but it is needed to finalize the task"
+    );
 }
 
 #[test]
@@ -133,10 +136,10 @@ fn the_last_words_of_a_supervisor_are_read_from_the_end_of_its_log() {
     let id = TaskId::random();
     let task = claimed(&upkeep, &id);
     let mut log = task.open_supervisor_log().expect("it is writable");
-    // Nearly all of it is a hole: reading it whole would need more memory than there is.
+    // A sparse file: reading all of it would need more memory than the machine has.
     log.set_len(1 << 40).expect("it is writable");
     std::io::Write::write_all(&mut log, "\nthe fault: ä".as_bytes()).expect("it is writable");
-    let words = upkeep.reader().last_words(&id).expect("there are some");
+    let words = upkeep.reader().last_words(&id).expect("the log ends with text");
     assert!(words.ends_with("\nthe fault: ä") && words.chars().count() <= 2_001, "{} characters", words.len());
 }
 
@@ -148,7 +151,7 @@ fn an_unreadable_task_hides_no_other() {
         write(&upkeep, record);
         index(&upkeep, record);
     }
-    // A damaged record that cannot be set aside, because its lease cannot be made.
+    // The damaged record cannot be set aside, because its lease cannot be created.
     fs::write(upkeep.reader().record_path(&bad.id), "{\"format\": 1").expect("it is writable");
     fs::write(upkeep.reader().data_dir().join("run").join(bad.id.as_str()), "in the way").expect("it is writable");
     let listed = upkeep.reader().list(None, 10).expect("it is readable");
@@ -169,14 +172,14 @@ fn an_index_of_the_original_is_archived_completely_and_its_tasks_stay_listed() {
     }
 
     let archives: Vec<_> = fs::read_dir(upkeep.reader().data_dir())
-        .expect("it is there")
+        .expect("it exists")
         .flatten()
         .filter(|file| file.file_name().to_string_lossy().starts_with("tasks-archive-"))
         .collect();
     assert_eq!(archives.len(), 1, "the original is archived once");
     assert_eq!(fs::read_to_string(archives[0].path()).expect("it is readable"), original);
     assert_eq!(upkeep.reader().list(None, 100).expect("it is readable").total, 12);
-    let oldest = TaskId::parse("00000000").expect("a valid id");
+    let oldest = TaskId::parse("00000000").expect("a valid ID");
     assert_eq!(
         upkeep.reader().record(&oldest).expect("it is readable").map(|old| old.start.task),
         Some("old 0".into())
@@ -187,7 +190,7 @@ fn an_index_of_the_original_is_archived_completely_and_its_tasks_stay_listed() {
 fn a_writer_gives_up_on_a_locked_index_and_the_next_one_repairs_it() {
     let (_dir, upkeep) = upkeep();
     let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
-    lock.lock().expect("nobody else holds it");
+    lock.lock().expect("the lock is free");
     let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
     write(&upkeep, &skipped);
     index(&upkeep, &skipped);
@@ -195,7 +198,7 @@ fn a_writer_gives_up_on_a_locked_index_and_the_next_one_repairs_it() {
     drop(lock);
 
     index(&upkeep, &next);
-    assert!(index_on_disk(&upkeep).get(skipped.id.as_str()).is_some(), "the next writer did not mend the index");
+    assert!(index_on_disk(&upkeep).get(skipped.id.as_str()).is_some(), "the next writer did not repair the index");
 }
 
 #[test]
@@ -212,14 +215,14 @@ fn only_the_two_ends_of_a_long_result_are_read() {
     let id = TaskId::random();
     let task = claimed(&upkeep, &id);
     task.write_result(&format!("head{}tail", "é".repeat(1_000))).expect("it is writable");
-    let read = upkeep.reader().result(&id, 101).expect("it is readable").expect("it is there");
+    let read = upkeep.reader().result(&id, 101).expect("it is readable").expect("it exists");
     assert!(
         read.head.raw().starts_with("head") && read.tail.raw().ends_with("tail") && read.left_out > 1_800,
         "{read:?}"
     );
 }
 
-/// An index as the original program wrote it, of so many tasks.
+/// An index in the original program's format with this number of tasks.
 fn original_index(tasks: usize) -> String {
     let entries = (0..tasks).map(|n| {
         let id = format!("{n:08x}");
@@ -237,7 +240,7 @@ fn an_original_index_survives_a_first_write_that_had_to_be_skipped() {
     let (_dir, upkeep) = upkeep();
     fs::write(upkeep.reader().data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
     let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
-    lock.lock().expect("nobody else holds it");
+    lock.lock().expect("the lock is free");
     let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
     write(&upkeep, &skipped);
     index(&upkeep, &skipped);
@@ -253,15 +256,15 @@ fn running_tasks_of_the_original_are_interrupted_even_if_the_index_is_full() {
     for second in 0..3 {
         index(&upkeep, &record(second, TaskStatus::Completed));
     }
-    let id = TaskId::parse("00000000").expect("a valid id");
-    let mut running = upkeep.reader().record(&id).expect("it is readable").expect("the index holds all that run");
+    let id = TaskId::parse("00000000").expect("a valid ID");
+    let mut running = upkeep.reader().record(&id).expect("it is readable").expect("the index has all running tasks");
     assert_eq!(running.status(), TaskStatus::Running);
 
     running.end = Some(crate::task::TaskEnd::bare(crate::task::EndStatus::Interrupted));
     index(&upkeep, &running);
 
-    assert!(index_on_disk(&upkeep).get(id.as_str()).is_none(), "there is room for it");
-    let closed = upkeep.reader().record(&id).expect("it is readable").expect("the archive knows it");
+    assert!(index_on_disk(&upkeep).get(id.as_str()).is_none(), "the full index did not drop the ended task");
+    let closed = upkeep.reader().record(&id).expect("it is readable").expect("the catalog has it");
     assert_eq!(closed.status(), TaskStatus::Interrupted);
 }
 
@@ -283,7 +286,7 @@ fn many_readers_of_a_damaged_index_all_get_an_answer() {
                 })
                 .collect();
             for reader in readers {
-                let listed = reader.join().expect("a reader does not panic").expect("each reader is answered");
+                let listed = reader.join().expect("a reader does not panic").expect("every reader gets an answer");
                 assert_eq!(listed.total, 1);
             }
         });
@@ -295,7 +298,7 @@ fn long_command_lines_are_cut_in_the_index_too() {
     let (_dir, upkeep) = upkeep();
     let long = record(0, TaskStatus::Completed).with(json!({"command": "x".repeat(100_000)}));
     index(&upkeep, &long);
-    assert!(fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("it is there").len() < 2_000);
+    assert!(fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("it exists").len() < 2_000);
 }
 
 #[test]
@@ -307,12 +310,12 @@ fn a_record_of_a_later_version_is_kept_under_another_name() {
     assert_eq!(upkeep.reader().record(&id).expect("it is readable"), None);
     upkeep.repair();
     assert_eq!(set_aside_in(upkeep.reader().log_dir()), [later.into_bytes()]);
-    assert!(upkeep.notices().take()[0].contains("of a later version"));
+    assert!(upkeep.notices().take()[0].contains("from a later version"));
 }
 
-/// What was set aside in `dir`.
+/// The contents of the files set aside in `dir`.
 fn set_aside_in(dir: &Path) -> Vec<Vec<u8>> {
-    let files = fs::read_dir(dir).expect("it is there").flatten();
+    let files = fs::read_dir(dir).expect("it exists").flatten();
     let aside = files.filter(|file| file.file_name().to_string_lossy().contains("-damaged-"));
     aside.map(|file| fs::read(file.path()).unwrap_or_default()).collect()
 }
@@ -357,7 +360,7 @@ fn anything_but_a_regular_file_is_moved_away() {
         }
         write(&upkeep, &other);
         index(&upkeep, &other);
-        fs::remove_file(upkeep.reader().data_dir().join("tasks.json")).expect("it is there");
+        fs::remove_file(upkeep.reader().data_dir().join("tasks.json")).expect("it exists");
         plant(&upkeep.reader().data_dir().join("tasks.json"));
         assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records.len(), 2);
         upkeep.repair();
@@ -372,12 +375,12 @@ fn a_reader_shows_tasks_missing_from_the_index() {
     let (indexed, skipped) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Failed));
     index(&upkeep, &indexed);
     let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
-    lock.lock().expect("nobody else holds it");
+    lock.lock().expect("the lock is free");
     for record in [&indexed, &skipped] {
         write(&upkeep, record);
     }
     index(&upkeep, &skipped);
-    assert!(upkeep.notices().take()[0].contains("out of date"));
+    assert!(upkeep.notices().take()[0].contains("outdated"));
     assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2);
     assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "the catalog has everything");
 }

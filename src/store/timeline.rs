@@ -1,16 +1,16 @@
 //! Writing the timeline of one task: `logs/<id>.timeline.jsonl`.
 //!
-//! Entries are collected in memory and written together, each a whole line. A failed write is tried again at the same place,
-//! so that the file never holds half a line for longer than that. When the file has reached its limit, its middle is
-//! removed: see [`shortened`].
+//! Entries are collected in memory and written together as complete lines. A failed write is retried at the same
+//! offset, so a partial line does not stay in the file. When the file reaches its limit, its middle is removed: see
+//! [`shortened`].
 //!
 //! Failures and their effects:
 //!
-//! | | |
+//! | failure | effect |
 //! |---|---|
-//! | the disk is full | entries wait in memory, up to [`MAX_WAITING_BYTES`] bytes; further ones are [not taken](TimelineWriter::has_room) |
-//! | the writer dies while it writes | the torn last line is ended by the next writer, and readers skip it |
-//! | a power cut | the file was not synced, so that its end may be damaged; readers skip what they cannot read |
+//! | the disk is full | entries wait in memory, up to [`MAX_WAITING_BYTES`] bytes; further ones are [not accepted](TimelineWriter::has_room) |
+//! | the writer dies during a write | the next writer terminates the torn last line, and readers skip it |
+//! | a power cut | the file is not synced, so its end may be damaged; readers skip unreadable lines |
 
 use std::{
     fs::File,
@@ -28,13 +28,13 @@ use super::{
 };
 use crate::task::{EntryHead, TimelineEntry, TimelineEvent, is_exempt};
 
-/// The most bytes of a timeline.
+/// Maximum size of a timeline, in bytes.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
 
-/// The most bytes of entries that wait to be written.
+/// Maximum total size of entries that wait to be written, in bytes.
 const MAX_WAITING_BYTES: usize = 256 << 10;
 
-/// How much of the end of an existing timeline is read for its last number. Longer than any line.
+/// How many bytes to read from the end of an existing timeline to find its last number. Longer than any line.
 const MAX_LINE_BYTES: u64 = 256 << 10;
 
 /// Appends entries to a timeline.
@@ -42,7 +42,7 @@ const MAX_LINE_BYTES: u64 = 256 << 10;
 pub struct TimelineWriter {
     path: PathBuf,
     file: File,
-    /// The end of the last line that was written whole.
+    /// The end of the last complete line.
     length: u64,
     max: u64,
     /// The number of the newest entry.
@@ -53,7 +53,7 @@ pub struct TimelineWriter {
 }
 
 impl TimelineWriter {
-    /// Opens a timeline, to append to it, and creates it if there is none.
+    /// Opens a timeline for appending, and creates it if it does not exist.
     pub(super) fn open(path: PathBuf, max: u64) -> Result<Self, StoreError> {
         let opened = files::read_and_write(&path).and_then(|file| {
             let length = file.metadata()?.len();
@@ -66,7 +66,7 @@ impl TimelineWriter {
         Ok(Self { path, file, length, max, seq: end.seq, waiting, has_ended: end.has_ended })
     }
 
-    /// Adds an entry of this time. It is in the file after the next [`flush`](Self::flush).
+    /// Adds an entry with this time. The next [`flush`](Self::flush) writes it.
     pub fn append(&mut self, at: DateTime<Utc>, event: TimelineEvent) {
         self.seq += 1;
         self.has_ended = matches!(event, TimelineEvent::Ended { .. });
@@ -74,7 +74,7 @@ impl TimelineWriter {
         self.waiting.extend_from_slice(&entry.to_line());
     }
 
-    /// Whether further entries may wait. An entry that is exempt from limits can be added in any case.
+    /// Whether more entries may be added. Entries that are exempt from limits may be added in any case.
     pub fn has_room(&self) -> bool {
         self.waiting.len() < MAX_WAITING_BYTES
     }
@@ -94,7 +94,7 @@ impl TimelineWriter {
         self.has_ended
     }
 
-    /// Writes the entries that wait. After a failure they are still waiting.
+    /// Writes the waiting entries. If that fails, they are kept.
     pub fn flush(&mut self) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -109,7 +109,7 @@ impl TimelineWriter {
         Ok(())
     }
 
-    /// Replaces the file by one without its middle. Readers see the old file or the new one, and never half of either.
+    /// Replaces the file with a copy without its middle. Readers see the old file or the new one, never a partial one.
     fn shorten(&mut self) -> io::Result<()> {
         let (from, length, max) = (&self.file, self.length, self.max);
         replace_by(&self.path, Durability::Volatile, |to| shortened(from, length, max, to))
@@ -120,26 +120,26 @@ impl TimelineWriter {
     }
 }
 
-/// Writes the timeline `from` without its middle: the first half of `max` bytes and the last quarter stay. Of the entries in
-/// between, those that are exempt from limits stay, and one entry in the place of all others between two of them says how
-/// many there were.
+/// Copies the timeline without its middle: keeps the first half of `max` bytes and the last quarter. Of the entries in
+/// between, those that are exempt from limits are kept; each run of other entries is replaced by one entry that counts
+/// them.
 fn shortened(from: &File, length: u64, max: u64, to: &mut File) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     let mut from = BufReader::new(from);
     from.seek(SeekFrom::Start(0))?;
     let mut from = from.take(length);
     let tail = length.saturating_sub(max / 4);
-    let (mut place, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
+    let (mut offset, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
     loop {
         line.clear();
         let count = from.read_until(b'\n', &mut line)? as u64;
         if count == 0 {
             break;
         }
-        place += count;
-        let is_middle = place > max / 2 && place <= tail;
+        offset += count;
+        let is_middle = offset > max / 2 && offset <= tail;
         match EntryHead::read(&line) {
-            // Omissions next to each other become one.
+            // Adjacent omissions are merged.
             Some(head) if is_omission(&head) || (is_middle && !is_exempt(&head.kind)) => gap.widen(head),
             None if is_middle => {}
             Some(_) | None => {
@@ -152,7 +152,7 @@ fn shortened(from: &File, length: u64, max: u64, to: &mut File) -> io::Result<()
     to.flush()
 }
 
-/// Entries that are left out, one after the other.
+/// A run of omitted entries.
 #[derive(Debug, Default)]
 struct OmittedEntries {
     count: u64,
@@ -161,12 +161,12 @@ struct OmittedEntries {
 
 impl OmittedEntries {
     fn widen(&mut self, head: EntryHead) {
-        // An omission stands for the entries that it counts.
+        // An existing omission already counts entries.
         self.count += if is_omission(&head) { head.count.unwrap_or(1) } else { 1 };
         self.last = Some(head);
     }
 
-    /// Writes the entry in their place. It has the number of the last of them, so that numbers still increase.
+    /// Writes the entry that replaces them. It has the number of the last one, so numbers keep increasing.
     fn close(&mut self, to: &mut impl Write) -> io::Result<()> {
         let Some(EntryHead { seq, at, .. }) = self.last.take() else { return Ok(()) };
         let event = TimelineEvent::Omitted { count: std::mem::take(&mut self.count) };
@@ -191,7 +191,7 @@ impl TimelineEnd {
         let start = length.saturating_sub(MAX_LINE_BYTES);
         let mut end = Self::from(file, start, length)?;
         if end.seq == 0 && start > 0 {
-            // It ends with something that is not an entry.
+            // The end contains no valid entry, so read all of it.
             end = Self::from(file, 0, length)?;
         }
         Ok(end)
@@ -212,7 +212,7 @@ impl TimelineEnd {
     }
 }
 
-/// Opens the timeline of a task that has one, to append to it.
+/// Opens an existing timeline for appending; `None` if the task has none.
 pub(super) fn open_existing(path: &Path) -> Result<Option<TimelineWriter>, StoreError> {
     if path.symlink_metadata().is_err() {
         return Ok(None);

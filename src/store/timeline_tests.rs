@@ -1,15 +1,15 @@
-//! Numbers, the limit on the size, and what an earlier writer left.
+//! Tests of numbering, the size limit, and files left by an earlier writer.
 
 use std::{fs, time::Duration};
 
 use super::*;
 use crate::task::TaskStatus;
 
-/// The most bytes of the timelines of these tests.
+/// Maximum size of the timelines in these tests, in bytes.
 const MAX_BYTES: u64 = 10_000;
 
 fn dir() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let path = dir.path().join("1a2b3c4d.timeline.jsonl");
     (dir, path)
 }
@@ -32,11 +32,11 @@ fn write(writer: &mut TimelineWriter, event: TimelineEvent) {
 }
 
 fn entries(path: &Path) -> Vec<TimelineEntry> {
-    let content = fs::read(path).expect("it is there");
+    let content = fs::read(path).expect("it exists");
     content.split(|byte| *byte == b'\n').filter_map(TimelineEntry::read).collect()
 }
 
-/// The number of entries that a timeline shows or counts.
+/// The number of entries that a timeline contains or counts as omitted.
 fn accounted_for(entries: &[TimelineEntry]) -> u64 {
     let of = |entry: &TimelineEntry| if let TimelineEvent::Omitted { count } = entry.event { count } else { 1 };
     entries.iter().map(of).sum()
@@ -69,9 +69,9 @@ fn numbering_continues_after_an_earlier_writer() {
 fn a_torn_last_line_is_terminated_before_the_next_entry() {
     let (_dir, path) = dir();
     write(&mut open(&path), message("one"));
-    let whole = fs::read(&path).expect("it is there");
-    for torn in [&whole[..7], &whole[..whole.len() - 1], b"\0\0\0\0", b"{\"v\":1,\"seq\":99"] {
-        fs::write(&path, [&whole[..], torn].concat()).expect("it is writable");
+    let complete = fs::read(&path).expect("it exists");
+    for torn in [&complete[..7], &complete[..complete.len() - 1], b"\0\0\0\0", b"{\"v\":1,\"seq\":99"] {
+        fs::write(&path, [&complete[..], torn].concat()).expect("it is writable");
         write(&mut open(&path), message("two"));
         let read = entries(&path);
         assert_eq!(read.last().map(|entry| (entry.seq, &entry.event)), Some((2, &message("two"))), "{torn:?}");
@@ -85,7 +85,7 @@ fn a_long_timeline_loses_its_middle_and_counts_the_omitted_entries() {
         let (mut writer, mut longest) = (open(&path), 0);
         for number in 1..=count {
             write(&mut writer, message(&format!("number {number:040}")));
-            longest = longest.max(fs::metadata(&path).expect("it is there").len());
+            longest = longest.max(fs::metadata(&path).expect("it exists").len());
         }
         assert!(longest <= MAX_BYTES, "{longest} bytes");
         let left = entries(&path);
@@ -93,7 +93,7 @@ fn a_long_timeline_loses_its_middle_and_counts_the_omitted_entries() {
         assert!(left.is_sorted_by_key(|entry| entry.seq) && left.last().map(|last| last.seq) == Some(count));
         let gaps = left.iter().filter(|entry| matches!(entry.event, TimelineEvent::Omitted { .. })).count();
         let is_early = |entry: &&TimelineEntry| entry.seq <= 40;
-        assert_eq!((gaps, left.iter().filter(is_early).count()), (1, 40), "the first half stays");
+        assert_eq!((gaps, left.iter().filter(is_early).count()), (1, 40), "the first half is kept");
         assert_eq!(open(&path).newest(), count);
     }
 }
@@ -115,7 +115,7 @@ fn exempt_entries_are_never_removed() {
     let exempt: Vec<_> = left.iter().filter(is_exempt).map(|entry| entry.seq).collect();
     assert_eq!(exempt, [250, 750, 1_250, 1_750]);
     assert!(left.is_sorted_by_key(|entry| entry.seq));
-    assert_eq!(accounted_for(&left), 1_996 + 40, "an omission in the middle stands for what it counts");
+    assert_eq!(accounted_for(&left), 1_996 + 40, "an omission in the middle counts the entries that it replaced");
 }
 
 #[test]
@@ -127,11 +127,11 @@ fn a_timeline_that_cannot_be_shortened_waits_and_loses_nothing() {
     }
     let before = entries(&path);
     let away = dir.path().with_extension("away");
-    fs::rename(dir.path(), &away).expect("it is ours");
+    fs::rename(dir.path(), &away).expect("we own it");
     (0..20).for_each(|_| writer.append(now(), message(&"y".repeat(50))));
-    writer.flush().expect_err("there is no directory for the new file");
+    writer.flush().expect_err("the directory does not exist");
     assert_eq!(entries(&away.join("1a2b3c4d.timeline.jsonl")), before);
-    fs::rename(&away, dir.path()).expect("it is ours");
+    fs::rename(&away, dir.path()).expect("we own it");
     writer.flush().expect("it is writable again");
     assert_eq!(accounted_for(&entries(&path)), before.len() as u64 + 20);
 }
@@ -153,9 +153,9 @@ fn only_a_task_with_a_timeline_gets_its_end() {
     let (_dir, upkeep) = crate::store::tests::upkeep();
     let record = crate::store::tests::record(0, TaskStatus::Completed);
     let task = crate::store::tests::claimed(&upkeep, &record.id);
-    task.end_timeline(&record).expect("there is nothing to do");
+    task.end_timeline(&record).expect("there is no timeline to end");
     let path = upkeep.layout().timeline(&record.id);
-    assert!(!path.exists(), "an older version ran it");
+    assert!(!path.exists(), "an older version ran it without a timeline");
     let mut timeline = task.open_timeline().expect("it is writable");
     write(&mut timeline, TimelineEvent::Silence { lasting: Duration::from_secs(1) });
     task.end_timeline(&record).expect("it is writable");

@@ -1,4 +1,4 @@
-//! The secret that HTTP clients have to know.
+//! `http-token`: the bearer token for HTTP clients.
 
 use std::{
     io::{self, ErrorKind},
@@ -21,15 +21,15 @@ use super::{
 /// Upper bound on the file's length, in bytes.
 const MAX_TOKEN_BYTES: u64 = 4_096;
 
-const REMEDY: &str = "remove it, and a new one is made";
+const REMEDY: &str = "remove it, and a new one will be created";
 
-/// How long another server may take to make one.
+/// How long to wait for another server that is creating the token.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Minimum length of a token, in bytes. A shorter one could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The file of the token.
+/// The file with the token.
 #[derive(Debug)]
 pub struct HttpToken {
     layout: Arc<Layout>,
@@ -41,20 +41,20 @@ impl HttpToken {
         Self { layout: Arc::clone(upkeep.layout()) }
     }
 
-    /// Where the token is.
+    /// The path of the token file.
     pub fn path(&self) -> PathBuf {
         self.layout.http_token()
     }
 
-    /// The token, which is made when there is none: `http-token`, readable by its owner alone.
+    /// Returns the token. Creates it if it does not exist, readable only by its owner.
     ///
-    /// Servers that start at the same time agree on one. An empty file counts as none: earlier versions left one behind
-    /// when they were ended at the wrong moment. Fails when the file cannot be read or made, when others can read it,
-    /// or when it does not contain one word of 16 to 4,096 characters.
+    /// Servers that start at the same time agree on one token. An empty file counts as missing, because earlier
+    /// versions left one behind if they were killed at the wrong moment. Fails if the file cannot be read or created,
+    /// if other users can read it, or if it does not contain one word of 16 to 4,096 characters.
     pub fn read_or_make(&self) -> Result<String, StoreError> {
         let path = self.layout.http_token();
         if is_empty(&path) {
-            // One at a time, or one would remove what another has just made.
+            // Only one process at a time, or one could remove the token that another has just created.
             let lock = self.layout.index_lock();
             let busy = || StoreError::at("lock", &lock)(ErrorKind::TimedOut.into());
             let _held = files::lock(&lock, LOCK_TIMEOUT)?.ok_or_else(busy)?;
@@ -72,7 +72,7 @@ impl HttpToken {
     }
 }
 
-/// Whether there is a file of ours without anything in it.
+/// Whether our file exists but is empty.
 fn is_empty(path: &Path) -> bool {
     path.symlink_metadata()
         .is_ok_and(|file| file.is_file() && file.len() == 0 && file.uid() == rustix::process::geteuid().as_raw())
@@ -80,7 +80,7 @@ fn is_empty(path: &Path) -> bool {
 
 fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
-    // Opened once: another file could take its place between the checks and the read.
+    // Opened only once: the file could be replaced between the checks and the read.
     let open = files::open(path)?;
     let file = open.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn a_token_is_created_once_and_readable_only_by_its_owner() {
         let (_dir, file) = token();
-        let token = file.read_or_make().expect("it is made");
-        assert_eq!((token.len(), file.read_or_make().expect("it is there")), (64, token));
-        let mode = fs::metadata(file.path()).expect("it is there").permissions().mode();
+        let token = file.read_or_make().expect("it can be created");
+        assert_eq!((token.len(), file.read_or_make().expect("it exists")), (64, token));
+        let mode = fs::metadata(file.path()).expect("it exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let together = std::sync::Barrier::new(4);
         let make = || {
             together.wait();
-            file.read_or_make().expect("it is made")
+            file.read_or_make().expect("it can be created")
         };
         for _ in 0..100 {
             // Left behind by a server of an earlier version that was stopped at the wrong moment.
@@ -138,9 +138,9 @@ mod tests {
                 makers.into_iter().map(|maker| maker.join().expect("it does not panic")).collect()
             });
             assert!(tokens.iter().all(|token| token.len() == 64 && *token == tokens[0]), "{tokens:?}");
-            fs::remove_file(file.path()).expect("it is ours");
+            fs::remove_file(file.path()).expect("we own it");
         }
-        assert_eq!(fs::read_dir(&file.layout.data).expect("it is there").flatten().filter(is_temporary).count(), 0);
+        assert_eq!(fs::read_dir(&file.layout.data).expect("it exists").flatten().filter(is_temporary).count(), 0);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         let _held = super::files::lock(&file.layout.index_lock(), super::LOCK_TIMEOUT).expect("it can be locked");
         let refusal = file.read_or_make().expect_err("the other server may be making one").to_string();
         assert!(refusal.contains("timed out"), "{refusal}");
-        assert_eq!(fs::read(file.path()).expect("it is there"), b"");
+        assert_eq!(fs::read(file.path()).expect("it exists"), b"");
     }
 
     fn is_temporary(file: &fs::DirEntry) -> bool {
@@ -163,14 +163,14 @@ mod tests {
         let path = file.path();
         for (content, mode) in [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("two words of it all", 0o600)] {
             fs::write(&path, content).expect("it is writable");
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("we own it");
             let refusal = file.read_or_make().expect_err(content).to_string();
             assert!(refusal.contains("remove it"), "{refusal}");
         }
         fs::File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
         let refusal = file.read_or_make().expect_err("it is too large").to_string();
         assert!(refusal.contains("remove it"), "{refusal}");
-        fs::remove_file(&path).expect("it is ours");
+        fs::remove_file(&path).expect("we own it");
         let elsewhere = file.layout.data.join("elsewhere");
         fs::write(&elsewhere, "a-word-of-twenty-char").expect("it is writable");
         symlink(&elsewhere, &path).expect("it is writable");

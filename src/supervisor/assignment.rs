@@ -7,10 +7,10 @@ use crate::task::TaskId;
 /// The arguments of a supervisor. Everything else is in the spec.
 #[derive(Debug, Clone)]
 pub struct Assignment {
-    /// The task's id, which is also in the spec.
+    /// The task's ID. The spec contains it too.
     pub id: TaskId,
     /// The data directory.
     pub data_dir: PathBuf,
-    /// Where logs, results and records go.
+    /// The directory for logs, results and records.
     pub log_dir: PathBuf,
 }

@@ -1,23 +1,23 @@
-//! The time that limits are measured in, and how long the machine was suspended.
+//! Measures the time for limits, and how long the machine was suspended.
 //!
-//! An [`Instant`] stands still while the machine is suspended (Linux `CLOCK_MONOTONIC`, macOS `CLOCK_UPTIME_RAW`). Time
-//! limits, heartbeats and silence are measured with it, and so they count only the time in which an agent could work. What
-//! was missed is the difference to Linux's `CLOCK_BOOTTIME`, which keeps running. Elsewhere nobody can be asked.
+//! An [`Instant`] does not advance while the machine is suspended (Linux `CLOCK_MONOTONIC`, macOS `CLOCK_UPTIME_RAW`).
+//! Time limits, heartbeats and silence use it, so they count only time in which an agent could work. On Linux, the
+//! suspended time is the difference to `CLOCK_BOOTTIME`, which keeps advancing. On other systems it is unknown.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-/// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
+/// Shorter suspends are not reported: they do not matter, and the two clocks are not read at exactly the same time.
 const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
 
-/// A moment of a run. Everything that comes with one read of a pipe came at the same moment, because reading three clocks
-/// for each line would cost more than writing it down.
+/// A time during a run. All lines from one read of a pipe share it, because reading three clocks for each line would
+/// take longer than writing it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// The time, for people.
+    /// The time of day.
     pub(super) time: DateTime<Utc>,
-    /// The same, for measuring.
+    /// The same as an instant.
     pub(super) instant: Instant,
     /// Time since the start of the run.
     pub(super) elapsed: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Moment {
 pub(super) struct Clock {
     started: Instant,
     suspended_so_far: Box<dyn Fn() -> Duration + Send>,
-    /// The part of it that was reported already, or that was before the run.
+    /// The suspended time that was already reported, or that precedes the run.
     reported: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Clock {
         Self::with(suspended_since_boot)
     }
 
-    /// The same, with another measure of how long the machine was suspended.
+    /// The same with another source for the suspended time since boot.
     pub(super) fn with(suspended_so_far: impl Fn() -> Duration + Send + 'static) -> Self {
         Self { started: Instant::now(), reported: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
     }
@@ -47,18 +47,18 @@ impl Clock {
         self.started
     }
 
-    /// For how long the run has been awake.
+    /// Time since the start of the run, without suspended time.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// This moment.
+    /// The current time.
     pub(super) fn now(&self) -> Moment {
         let instant = Instant::now();
         Moment { time: Utc::now(), instant, elapsed: instant.saturating_duration_since(self.started) }
     }
 
-    /// How long the machine was suspended since this last returned something, if it was.
+    /// The suspended time since the last call that returned some; `None` if there is none to report.
     pub(super) fn take_suspended(&mut self) -> Option<Duration> {
         let so_far = (self.suspended_so_far)();
         let new = so_far.saturating_sub(self.reported);
@@ -73,7 +73,7 @@ impl Clock {
 fn suspended_since_boot() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let read = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
-    // In this order a suspend between the two makes the difference too small for now, and never negative.
+    // In this order, a suspend between the two reads makes the difference too small, but never negative.
     let boot = read(ClockId::Boottime);
     boot.saturating_sub(read(ClockId::Monotonic))
 }
@@ -97,7 +97,7 @@ mod tests {
         let seconds = Arc::new(AtomicU64::new(500));
         let source = Arc::clone(&seconds);
         let mut clock = Clock::with(move || Duration::from_secs(source.load(Ordering::Relaxed)));
-        assert_eq!(clock.take_suspended(), None, "what was before the run is none of its business");
+        assert_eq!(clock.take_suspended(), None, "suspends before the run are ignored");
         seconds.store(3_500, Ordering::Relaxed);
         assert_eq!(clock.take_suspended(), Some(Duration::from_secs(3_000)));
         assert_eq!(clock.take_suspended(), None);

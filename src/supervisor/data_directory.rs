@@ -1,8 +1,8 @@
-//! The files of the data directory that belong to no task and matter to one.
+//! The shared files of the data directory that a task needs.
 
 use crate::store::{ProbeCache, Reader};
 
-/// Other files of the data directory that matter to the task.
+/// Access to shared files of the data directory.
 pub(super) struct DataDirectory {
     pub(super) reader: Reader,
     pub(super) probes: ProbeCache,

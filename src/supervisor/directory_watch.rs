@@ -1,20 +1,20 @@
-//! The working directory while an agent is in it.
+//! Watches the working directory while an agent is in it.
 //!
-//! The agent starts in the directory that was checked, but many agents ask for its path and look that path up again: Codex
-//! does for each command and for its sandbox, and an agent that gets its directory in an argument or a message knows
-//! nothing but the path. Where `ceiling.roots` limits the directories, neither the directory nor its path may lead out of
-//! the roots from before the agent starts until it has ended:
+//! The agent starts in the directory that was checked. But many agents look up the directory's path again: Codex does
+//! so for each command and for its sandbox, and an agent that receives its directory as an argument or in a message has
+//! only the path. If `ceiling.roots` limits the directories, neither the directory nor its path may lead out of the
+//! roots while the agent is running:
 //!
-//! | the path leads to | e.g. | the agent |
+//! | the path leads to | example | the agent |
 //! |---|---|---|
-//! | the same directory, which never moved | | works on |
-//! | the same directory, which was moved and moved back | a race: what was there in between is unknown | is killed |
+//! | the same directory, which never moved | | continues |
+//! | the same directory, moved and moved back | a race: in between, the path may have led anywhere | is killed |
 //! | something outside the roots | a symbolic link in its place | is killed |
-//! | nothing, or another directory in the roots | `git checkout` of a branch without it, `git worktree move` | works on |
+//! | nothing, or another directory in the roots | `git worktree move`, `git checkout` of a branch without it | continues |
 //!
-//! On Linux the kernel reports each move; elsewhere, and for what the kernel does not report (a mount), the path is looked
-//! up ten times a second, and more often once something has moved. An agent can have done something in the moment between
-//! the move and its end, which is some milliseconds on Linux.
+//! On Linux the kernel reports each move. On other systems, and for changes that the kernel does not report (such as a
+//! mount), the path is looked up ten times a second, and more often once it no longer leads to the directory. The agent
+//! can still act between a move and its own end, which on Linux is a matter of milliseconds.
 
 use std::{
     io,
@@ -31,16 +31,16 @@ use crate::directory::Directory;
 #[cfg(target_os = "linux")]
 use crate::directory::RenameWatch;
 
-/// How often the path is looked up while nothing has moved.
+/// How often the path is looked up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often it is looked up while it leads to nothing, or to another directory.
+/// The same, while the path leads to nothing or to another directory.
 const FAST_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long the look at the end of a run may take.
+/// How long the check at the end of a run may take.
 const FINAL_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A directory that may not lead out of the roots.
+/// Watches that a directory does not lead out of the roots.
 pub(super) struct DirectoryWatch {
     target: Arc<WatchedDirectory>,
     lost: oneshot::Receiver<()>,
@@ -48,16 +48,16 @@ pub(super) struct DirectoryWatch {
 }
 
 impl DirectoryWatch {
-    /// Watches from now on. `roots` are those of the ceiling. Fails if the system has no thread left for it.
+    /// Starts watching. `roots` are those of the ceiling. Fails if the system cannot start another thread.
     pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> io::Result<Self> {
         let (sender, lost) = oneshot::channel();
         let target = Arc::new(WatchedDirectory::new(directory, roots));
         let watched = Arc::clone(&target);
-        // A thread of its own: to look a path up can take as long as a dead mount likes.
+        // A separate thread, because looking up a path on a dead mount can block.
         thread::Builder::new().name("directory".into()).spawn(move || {
             while !sender.is_closed() {
-                let Some(pause) = watched.look() else {
-                    // Nobody listens once the agent has ended.
+                let Some(pause) = watched.check() else {
+                    // The receiver is gone if the agent has ended.
                     let _ = sender.send(());
                     return;
                 };
@@ -67,50 +67,51 @@ impl DirectoryWatch {
         Ok(Self { target, lost, is_lost: false })
     }
 
-    /// Returns once, when the agent may not work on. Can be dropped while it waits.
+    /// Returns once, when the agent must be killed. Can be dropped while it waits.
     pub(super) async fn lost(&mut self) {
         if self.is_lost {
             std::future::pending::<()>().await;
         }
-        // The watching thread only drops its end without a word if it panicked: then nothing watches any more.
+        // The watching thread drops its sender without sending only if it panicked. Then nothing is watching any more.
         let _ = (&mut self.lost).await;
         self.is_lost = true;
     }
 
-    /// The violation, if the directory ever led out of the roots, or may have, for the record. A task with one has failed.
+    /// The violation for the record, if the directory led out of the roots, or may have. A task with a violation has
+    /// failed.
     pub(super) async fn violation(&self) -> Option<Warning> {
         let directory = self.target.directory.real_path().display();
-        // Also what happened just before the agent ended counts.
+        // A move just before the agent's end also counts.
         let end = if self.is_lost { FinalCheck::Outside } else { self.final_check().await };
         let (message, advice) = match end {
             FinalCheck::Inside => return None,
             FinalCheck::Outside => (
                 format!(
-                    "the working directory {directory} was moved or replaced while the agent worked, and `ceiling.roots` \
-                     limits where agents work; it may have worked elsewhere for a moment"
+                    "the working directory {directory} was moved or replaced while the agent was running, and \
+                     `ceiling.roots` limits where agents may work; it may have worked outside for a moment"
                 ),
-                "see what moved it and what the agent changed; then start the task again",
+                "find out what moved it and what the agent changed; then start the task again",
             ),
             FinalCheck::Unknown => (
                 format!(
-                    "the working directory {directory} could not be checked when the agent ended, and `ceiling.roots` limits \
-                     where agents work; the agent may have moved it"
+                    "the working directory {directory} could not be checked when the agent ended, and `ceiling.roots` \
+                     limits where agents may work; the agent may have moved it"
                 ),
-                "check that the directory can be reached, and what the agent changed; then start the task again",
+                "check that the directory can be accessed, and what the agent changed; then start the task again",
             ),
         };
         Some(Warning { message, advice: Some(advice.to_owned()) })
     }
 
-    /// One last look, which a dead mount cannot hold up for long.
+    /// A last check, with a timeout in case of a dead mount.
     async fn final_check(&self) -> FinalCheck {
         let (sender, answer) = oneshot::channel();
         let target = Arc::clone(&self.target);
-        let look = move || {
-            let is_inside = target.look().is_some();
+        let check = move || {
+            let is_inside = target.check().is_some();
             let _ = sender.send(if is_inside { FinalCheck::Inside } else { FinalCheck::Outside });
         };
-        match thread::Builder::new().spawn(look) {
+        match thread::Builder::new().spawn(check) {
             Ok(_) => {
                 timeout(FINAL_CHECK_TIMEOUT, answer).await.ok().and_then(Result::ok).unwrap_or(FinalCheck::Unknown)
             }
@@ -119,13 +120,13 @@ impl DirectoryWatch {
     }
 }
 
-/// Where the directory and its path lead when the agent has ended.
+/// The result of the check at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FinalCheck {
     Inside,
-    /// It leads out of the roots, or did at some time.
+    /// The directory or its path leads out of the roots, or did so before.
     Outside,
-    /// There was no answer in time.
+    /// The check did not finish in time.
     Unknown,
 }
 
@@ -135,7 +136,8 @@ struct WatchedDirectory {
     roots: Vec<PathBuf>,
     #[cfg(target_os = "linux")]
     watch_renames: Option<RenameWatch>,
-    /// Whether it was ever seen to lead out of the roots. Who looks holds the lock, so that no move is taken twice.
+    /// Whether the directory was ever found to lead out of the roots. A check holds this lock, so that it sees all
+    /// moves.
     is_lost: Mutex<bool>,
 }
 
@@ -143,11 +145,11 @@ impl WatchedDirectory {
     fn new(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
         #[cfg(target_os = "linux")]
         let watch_renames = directory.watch_renames().inspect_err(|error| {
-            tracing::warn!(%error, "the kernel reports no moves of the working directory; its path is looked up instead");
+            tracing::warn!(%error, "the kernel cannot report moves of the working directory; polling its path instead");
         });
         Self {
             directory,
-            // A root that cannot be found admits nothing, as in the ceiling.
+            // A root that does not exist admits nothing, as in the ceiling.
             roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
             #[cfg(target_os = "linux")]
             watch_renames: watch_renames.ok(),
@@ -155,16 +157,16 @@ impl WatchedDirectory {
         }
     }
 
-    /// How long to wait before the next look; nothing if it leads, or may have led, out of the roots.
-    fn look(&self) -> Option<Duration> {
+    /// How long to wait before the next check; `None` if the directory leads out of the roots, or may have.
+    fn check(&self) -> Option<Duration> {
         let mut is_lost = self.is_lost.lock().unwrap_or_else(PoisonError::into_inner);
         let has_moved = self.take_renames();
         let path = self.directory.real_path();
-        let is_home = self.directory.is_at(path);
+        let is_unchanged = self.directory.is_at(path);
         let leads_out = path.canonicalize().is_ok_and(|real| !self.is_inside(&real));
         let is_out = self.directory.current_path().is_some_and(|now| !self.is_inside(&now));
-        *is_lost |= leads_out || is_out || (is_home && has_moved);
-        match (*is_lost, is_home) {
+        *is_lost |= leads_out || is_out || (is_unchanged && has_moved);
+        match (*is_lost, is_unchanged) {
             (true, _) => None,
             (false, true) => Some(POLL_INTERVAL),
             (false, false) => Some(FAST_POLL_INTERVAL),
@@ -185,7 +187,7 @@ impl WatchedDirectory {
         false
     }
 
-    /// Waits until something has moved, for at most `max_wait`.
+    /// Waits until something moves, but at most for `max_wait`.
     fn wait(&self, max_wait: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(watch_renames) = &self.watch_renames {
@@ -213,10 +215,10 @@ mod tests {
 
     impl Roots {
         fn new() -> Self {
-            let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            let dir = tempfile::tempdir().expect("a temporary directory can be created");
             let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
-            for made in [&root.join("above/working"), &outside] {
-                fs::create_dir_all(made).expect("it is writable");
+            for new in [&root.join("above/working"), &outside] {
+                fs::create_dir_all(new).expect("it is writable");
             }
             Self { _dir: dir, root, outside }
         }
@@ -226,7 +228,7 @@ mod tests {
         }
 
         fn watch(&self) -> DirectoryWatch {
-            let directory = Directory::open(&self.working()).expect("it is there");
+            let directory = Directory::open(&self.working()).expect("it exists");
             DirectoryWatch::watch(Arc::new(directory), std::slice::from_ref(&self.root))
                 .expect("a thread can be started")
         }
@@ -237,15 +239,15 @@ mod tests {
         type DirectoryChange = fn(&Roots);
         let changes: [(&str, DirectoryChange); 4] = [
             ("replaced by a link", |roots| {
-                fs::rename(roots.working(), roots.root.join("x")).expect("it is ours");
+                fs::rename(roots.working(), roots.root.join("x")).expect("we own it");
                 symlink(&roots.outside, roots.working()).expect("it is writable");
             }),
             ("below a link", |roots| {
                 fs::create_dir(roots.outside.join("working")).expect("it is writable");
-                fs::rename(roots.root.join("above"), roots.root.join("x")).expect("it is ours");
+                fs::rename(roots.root.join("above"), roots.root.join("x")).expect("we own it");
                 symlink(&roots.outside, roots.root.join("above")).expect("it is writable");
             }),
-            ("moved out", |roots| fs::rename(roots.working(), roots.outside.join("x")).expect("it is ours")),
+            ("moved out", |roots| fs::rename(roots.working(), roots.outside.join("x")).expect("we own it")),
             ("removed, and a link in its place", |roots| {
                 fs::remove_dir(roots.working()).expect("it is empty");
                 symlink(&roots.outside, roots.working()).expect("it is writable");
@@ -254,16 +256,16 @@ mod tests {
         for (name, change) in changes {
             let roots = Roots::new();
             let mut watch = roots.watch();
-            assert!(timeout(POLL_INTERVAL * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
+            assert!(timeout(POLL_INTERVAL * 2, watch.lost()).await.is_err(), "{name}: nothing has changed yet");
             change(&roots);
             timeout(TEST_TIMEOUT, watch.lost()).await.expect(name);
             assert!(timeout(POLL_INTERVAL, watch.lost()).await.is_err(), "{name}: it is reported once");
-            let violation = watch.violation().await.expect("it stays known");
+            let violation = watch.violation().await.expect("the violation is remembered");
             assert!(violation.message.contains("`ceiling.roots`"), "{name}: {violation:?}");
         }
     }
 
-    /// As in a race: the path leads to the directory again before anyone has looked.
+    /// Like in a race: the path leads to the directory again before the next check.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_move_that_is_undone_at_once_is_noticed_at_every_level() {
@@ -271,21 +273,21 @@ mod tests {
             let roots = Roots::new();
             let mut watch = roots.watch();
             let (here, there) = (roots.root.join(moved), roots.root.join("elsewhere"));
-            fs::rename(&here, &there).expect("it is ours");
-            fs::rename(&there, &here).expect("it is ours");
+            fs::rename(&here, &there).expect("we own it");
+            fs::rename(&there, &here).expect("we own it");
             timeout(TEST_TIMEOUT, watch.lost()).await.expect(moved);
         }
     }
 
-    #[expect(clippy::await_holding_lock, reason = "the lock stands for a look that does not return")]
+    #[expect(clippy::await_holding_lock, reason = "the lock simulates a check that does not return")]
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_cannot_be_checked_at_the_end_is_a_violation() {
         let roots = Roots::new();
         let watch = roots.watch();
-        // As if a look at a dead mount did not return.
-        let stuck = watch.target.is_lost.lock().expect("no look panics");
-        let violation = watch.violation().await.expect("nothing is known");
-        drop(stuck);
+        // Simulates a check that is blocked by a dead mount.
+        let blocked = watch.target.is_lost.lock().expect("no check panics");
+        let violation = watch.violation().await.expect("the check times out");
+        drop(blocked);
         assert!(violation.message.contains("could not be checked"), "{violation:?}");
     }
 
@@ -294,11 +296,11 @@ mod tests {
         type DirectoryChange = fn(&Roots);
         let changes: [(&str, DirectoryChange); 3] = [
             ("removed", |roots| fs::remove_dir(roots.working()).expect("it is empty")),
-            ("removed and made anew", |roots| {
+            ("removed and created again", |roots| {
                 fs::remove_dir(roots.working()).expect("it is empty");
                 fs::create_dir(roots.working()).expect("it is writable");
             }),
-            ("renamed", |roots| fs::rename(roots.working(), roots.root.join("x")).expect("it is ours")),
+            ("renamed", |roots| fs::rename(roots.working(), roots.root.join("x")).expect("we own it")),
         ];
         for (name, change) in changes {
             let roots = Roots::new();

@@ -1,4 +1,4 @@
-//! The loop around the machine: it waits, carries messages, and decides nothing.
+//! The loop around the machine: waits for events, passes them on, and carries out effects. It makes no decisions.
 
 use std::{
     io,
@@ -33,7 +33,7 @@ use crate::{
     task::{TaskRecord, TaskSpec},
 };
 
-/// How often a request to cancel is looked for. A server that leaves one also wakes its supervisor.
+/// How often to check for a cancel request. A server that writes one also wakes the supervisor.
 pub(super) const CANCEL_POLL: Duration = Duration::from_secs(1);
 
 /// One run of an agent.
@@ -42,7 +42,7 @@ pub(super) struct AgentRun {
     stdin: StdinWriter,
     stdout: Option<LineReader<ChildStdout>>,
     stderr: Option<LineReader<ChildStderr>>,
-    /// The last line of stdout while it has no line end.
+    /// Tracks the last line of stdout while it has no line break.
     unterminated: UnterminatedLine,
     pub(super) session: Box<dyn AgentSession>,
     machine: Machine,
@@ -50,34 +50,34 @@ pub(super) struct AgentRun {
     sandbox: Sandbox,
     pub(super) watch: SandboxWatch,
     tree: ProcessTreeGuard,
-    polite: Signal,
+    stop_signal: Signal,
     pub(super) clock: Clock,
     exit: Option<Exit>,
     /// When the session's own deadline passes.
     overdue_at: Option<Instant>,
-    /// Whether the directory is still at its path, where that matters.
+    /// Checks that the directory stays inside the roots, if there are roots.
     directory: Option<DirectoryWatch>,
     /// The beginning of the last line that the session did not understand.
     pub(super) last_raw: Vec<u8>,
-    /// The processes that nothing could end.
+    /// Processes that even SIGKILL did not end.
     given_up: Vec<Member>,
 }
 
-/// What ended a wait.
+/// The reason why a wait ended.
 enum Wakeup {
     Stdout(io::Result<usize>),
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
     External(MachineInput),
-    /// The agent's directory, or its path, leads out of the roots.
+    /// The agent's directory or its path leads out of the roots.
     Displaced,
-    /// Someone left something in the task's files.
+    /// A signal to check the task's files for requests.
     Nudge,
     Time,
 }
 
 impl AgentRun {
-    /// A run of an agent that was started just now.
+    /// A run of an agent that was just started.
     pub(super) fn new(agent: RunningAgent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
         Self {
             tree: ProcessTreeGuard::new(agent.tree),
@@ -90,7 +90,7 @@ impl AgentRun {
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
             watch: SandboxWatch::default(),
-            polite: match launch.stop_signal {
+            stop_signal: match launch.stop_signal {
                 StopSignal::Interrupt => Signal::INT,
                 StopSignal::Terminate => Signal::TERM,
             },
@@ -103,13 +103,13 @@ impl AgentRun {
         }
     }
 
-    /// Kills the agent when its directory, or the directory's path, leads out of `ceiling.roots`.
+    /// Kills the agent if its directory, or the directory's path, leads out of `ceiling.roots`.
     pub(super) fn with_directory_watch(mut self, directory: DirectoryWatch) -> Self {
         self.directory = Some(directory);
         self
     }
 
-    /// Follows the agent to the end of its whole tree.
+    /// Runs until the agent and its whole process tree have ended.
     pub(super) async fn drive(
         mut self,
         journal: &mut Journal,
@@ -157,7 +157,7 @@ impl AgentRun {
                 Wakeup::Stdout(read) => self.read_stdout(read, journal),
                 Wakeup::Stderr(read) => self.read_stderr(read, journal),
                 Wakeup::Exit(exit) => {
-                    // A child that cannot be waited for has been: nothing more is known of it.
+                    // If waiting for the child fails, it was reaped elsewhere, and its exit status is unknown.
                     self.exit = Some(exit.unwrap_or(Exit::Signal(0)));
                     self.overdue_at = None;
                     vec![MachineInput::Exited]
@@ -174,7 +174,7 @@ impl AgentRun {
                 Wakeup::Time => vec![],
             };
         }
-        // A pipe that someone still holds has no end, but there may be a last line in it without one.
+        // A pipe that another process holds open never ends, but may contain an unterminated last line.
         if let Some(stdout) = &mut self.stdout {
             stdout.end();
         }
@@ -194,8 +194,8 @@ impl AgentRun {
         RunEnd { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }
 
-    /// Whether what the session waits for did not come in time. An agent that has completed its turn and only has to exit
-    /// has until its limits: to reach one of them then is no failure.
+    /// Whether the session's deadline has passed. If the agent has completed its turn and only has to exit, its limits
+    /// count as that deadline, because reaching a limit then is not a failure.
     fn is_overdue(&self, now: Instant) -> bool {
         self.overdue_at.is_some_and(|overdue_at| {
             now >= overdue_at
@@ -214,7 +214,7 @@ impl AgentRun {
         }
     }
 
-    /// Gives one input to the machine and carries out what it says.
+    /// Passes an input to the machine and carries out the effects.
     fn step(&mut self, input: MachineInput, journal: &mut Journal, task: &OpenTask, record: &mut TaskRecord) {
         let elapsed = self.clock.elapsed();
         for effect in self.machine.step(elapsed, input) {
@@ -223,15 +223,15 @@ impl AgentRun {
                     journal.heartbeat(number, elapsed);
                     journal.count_into(record);
                     if let Err(error) = task.update_record(record) {
-                        tracing::warn!(%error, "the record is not up to date");
+                        tracing::warn!(%error, "the record is outdated");
                     }
                 }
                 MachineEffect::StallWarning { silent } => journal.stall_warning(silent),
                 MachineEffect::Interrupt(cause) => {
                     journal.stopping(cause);
                     match self.session.interrupt() {
-                        Interrupt::Signal => self.tree.signal_agent(self.polite),
-                        // What a session wants while it is being stopped can only be to send and to close.
+                        Interrupt::Signal => self.tree.signal_agent(self.stop_signal),
+                        // While it is being stopped, a session can only send bytes and close stdin.
                         Interrupt::Steps(steps) => drop(self.carry_out(steps, journal, self.clock.now())),
                     }
                 }
@@ -288,7 +288,7 @@ impl AgentRun {
         self.unless_open(inputs, count)
     }
 
-    /// What a read of `count` bytes means: output, or the end of a pipe.
+    /// Corrects the inputs after a read of `count` bytes: at the end of a pipe there was no output.
     fn unless_open(&self, mut inputs: Vec<MachineInput>, count: usize) -> Vec<MachineInput> {
         if count == 0 {
             inputs.retain(|input| *input != MachineInput::Output);
@@ -297,7 +297,7 @@ impl AgentRun {
         inputs
     }
 
-    /// Carries out the steps that a session took at `now`, and returns what they mean for the machine.
+    /// Carries out the steps that a session took at `now`, and returns the inputs for the machine.
     pub(super) fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal, now: Moment) -> Vec<MachineInput> {
         let mut inputs = Vec::new();
         for step in steps {
@@ -309,12 +309,15 @@ impl AgentRun {
                 Step::Send(bytes) => {
                     if self.stdin.send(bytes) == Err(StdinStalled) {
                         self.stdin.close();
-                        journal.warning("WARNING", "the agent does not read what it asked for; it is being stopped");
+                        journal.warning(
+                            "WARNING",
+                            "the agent does not read the answers to its requests; it is being stopped",
+                        );
                         inputs.push(MachineInput::SessionFinished);
                     }
                 }
                 Step::CloseStdin => self.stdin.close(),
-                // Lines that are read after the exit begin no wait for it.
+                // The agent may have exited while lines were still being read; then there is nothing to wait for.
                 Step::Deadline(after) => {
                     self.overdue_at = after.filter(|_| self.exit.is_none()).map(|after| Instant::now() + after);
                 }
@@ -325,7 +328,7 @@ impl AgentRun {
     }
 }
 
-/// Waits until the directory leads out of the roots; for ever if there are none.
+/// Waits until the directory leads out of the roots; forever if there are none.
 async fn displaced(directory: &mut Option<DirectoryWatch>) {
     match directory {
         Some(directory) => directory.lost().await,
@@ -333,7 +336,7 @@ async fn displaced(directory: &mut Option<DirectoryWatch>) {
     }
 }
 
-/// Waits for bytes of an open pipe; for ever when it is closed.
+/// Reads from an open pipe; waits forever if it is closed.
 async fn fill<R: AsyncRead + Unpin>(reader: &mut Option<LineReader<R>>) -> io::Result<usize> {
     match reader {
         Some(reader) => reader.fill().await,

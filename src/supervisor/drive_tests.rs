@@ -1,4 +1,4 @@
-//! The loop around the machine, with a session that talks with its program, as those of the kind `acp` do.
+//! Tests of the loop around the machine, with a session that talks to its program, like those of the kind `acp`.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ use crate::{
         StopCause, TaskId, TaskRecord, TaskSpec,
     },
 };
-/// Says hello to `cat`, which says it back, and then does `then`.
+/// Sends "hello" to `cat`, which echoes it, and then performs the steps in `then`.
 struct Dialogue {
     then: Vec<Step>,
     overdue: Vec<Step>,
@@ -109,39 +109,39 @@ fn spec() -> TaskSpec {
     }
 }
 
-/// A tree is everything below this process: one test at a time.
+/// A process tree is everything below this process, so only one test runs at a time.
 static TREE_LOCK: Mutex<()> = Mutex::const_new(());
 
-/// Drives `cat` with a session that answers its first line with `then`.
+/// Drives `cat` with a session that responds to its first line with `then`.
 async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     drive_with_spec(spec(), then, interrupt).await
 }
 
-/// The same, under this spec, whose server may be gone already.
+/// The same with this spec. If the spec says to stop when the server exits, the server is already gone.
 async fn drive_with_spec(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     drive_with_clock(Clock::start(), spec, then, interrupt).await
 }
 
-/// The same, by this clock.
+/// The same with this clock.
 async fn drive_with_clock(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
-    let _alone = TREE_LOCK.lock().await;
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let _guard = TREE_LOCK.lock().await;
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-    let Ok(Claim::Claimed(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(&spec.id) else { panic!("a new ID is free") };
     let command = AgentCommand {
         program: "/bin/cat".into(),
         args: vec![],
-        directory: Arc::new(Directory::open(Path::new("/")).expect("there is a root directory")),
+        directory: Arc::new(Directory::open(Path::new("/")).expect("the root directory exists")),
         environment: BTreeMap::new(),
         stdin: StdinKind::Pipe,
         group: None,
     };
     let launch = Launch { args: vec![], prompt: PromptDelivery::Session, stop_signal: StopSignal::Interrupt };
     let (lifeline, gone) = oneshot::channel();
-    // Before the agent, as a supervisor does: a signal that this process was told to ignore is no longer ignored, and what
-    // it starts begins with none ignored.
+    // Created before the agent, as in a supervisor: if this process ignores a signal, it no longer does now, and the
+    // agent does not inherit that.
     let mut external = ExternalEvents::watch(gone);
-    let agent = RunningAgent::spawn(&command).expect("`cat` is everywhere");
+    let agent = RunningAgent::spawn(&command).expect("`cat` is installed");
     let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], received: vec![], interrupt });
     let mut journal = Journal::open(&task, &spec, HintWriter::none(), Redactor::default());
     let lifeline = match spec.policy.on_server_exit {
@@ -157,7 +157,7 @@ async fn drive_with_clock(clock: Clock, spec: TaskSpec, then: Vec<Step>, interru
     let end = run.drive(&mut journal, &mut external, &task, &mut record).await;
     drop(lifeline);
     journal.flush();
-    let log = std::fs::read_to_string(upkeep.reader().log_path(&spec.id)).expect("there is a log");
+    let log = std::fs::read_to_string(upkeep.reader().log_path(&spec.id)).expect("the log exists");
     (end, log)
 }
 
@@ -227,9 +227,9 @@ async fn a_deadline_can_be_cancelled() {
 
 #[tokio::test]
 async fn suspended_time_is_reported_and_counts_towards_no_limit() {
-    let looks = AtomicU64::new(0);
-    // Before the run, before its first look, and from then on a night later: as when the lid is closed meanwhile.
-    let clock = Clock::with(move || match looks.fetch_add(1, Ordering::Relaxed) {
+    let reads = AtomicU64::new(0);
+    // The clock is read before the run and at its start. From the third time on, eight hours of sleep have passed.
+    let clock = Clock::with(move || match reads.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => Duration::ZERO,
         _ => Duration::from_secs(8 * 60 * 60),
     });

@@ -1,4 +1,4 @@
-//! What a task's end is called: the agent's verdict, combined with why we stopped it.
+//! Determines a task's end from the agent's verdict and the reason why we stopped it.
 
 use std::time::Duration;
 
@@ -7,29 +7,30 @@ use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
 
-/// As much of an answer, or of an agent's complaint, as its record holds.
+/// Maximum length of an answer or an error message in the record, in characters.
 const MAX_TEXT_CHARS: usize = 40_000;
 
-/// Maximum number of warnings in a record, and of characters in each of their texts.
+/// Maximum number of warnings in a record, and maximum length of each of their texts, in characters.
 const MAX_WARNINGS: usize = 10;
 const MAX_WARNING_CHARS: usize = 1_000;
 
 /// How a task ended.
 #[derive(Debug)]
 pub(super) struct RunEnd {
-    /// How the agent's process ended; `None` when there was none, or when nothing could end it.
+    /// How the agent's process ended; `None` if there was none, or if even SIGKILL did not end it.
     pub(super) exit: Option<Exit>,
-    /// What the session made of it.
+    /// The session's verdict.
     pub(super) verdict: Verdict,
     /// Warnings from the session and from the supervisor.
     pub(super) warnings: Vec<Warning>,
     /// Whether the agent reported that it completed its turn.
     pub(super) has_completed: bool,
-    /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
+    /// Why we stopped it, and how long it had run by then; `None` if it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
-    /// How its working directory broke a rule of the ceiling, if it did. Whatever the agent says, the task has failed then.
+    /// A violation of the ceiling by the working directory. A task with a violation has failed, whatever the agent
+    /// reports.
     pub(super) violation: Option<Warning>,
-    /// Why the agent was never started, if it was not.
+    /// Why the agent was never started; `None` if it was.
     pub(super) not_started: Option<NotStarted>,
 }
 
@@ -38,22 +39,22 @@ pub(super) struct RunEnd {
 pub(super) enum NotStarted {
     /// Its program cannot be used.
     Unusable {
-        /// The operating system's name for why, such as `ENOENT`, or the closest one.
+        /// The errno name, such as `ENOENT`, or the closest one.
         errno: String,
     },
-    /// It cannot do exactly what is asked: enforce the sandbox, resume the session, or take the prompt.
+    /// It cannot do exactly what the task asks: enforce the sandbox, resume the session, or take the prompt.
     Refused,
-    /// More is asked for than its ceiling allows.
+    /// The task asks for more than the ceiling allows.
     Forbidden,
-    /// The working directory is gone, or may not be entered any more. No other agent could work there.
+    /// The working directory no longer exists or can no longer be entered. No other agent could work there either.
     NoDirectory {
-        /// The operating system's name for why.
+        /// The errno name.
         errno: String,
     },
 }
 
 impl NotStarted {
-    /// The operating system's name for the reason, which is part of the documented failure reason.
+    /// The errno name for the documented failure reason.
     fn errno(&self) -> &str {
         match self {
             Self::Unusable { errno } | Self::NoDirectory { errno } => errno,
@@ -63,17 +64,17 @@ impl NotStarted {
     }
 }
 
-/// Why a backend did not do the task, where another one may.
+/// Why a backend did not do the task, if another one may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Obstacle {
-    /// It cannot work at all at the moment.
+    /// It cannot work at all now.
     Unable(String),
-    /// It can work, but cannot do what is asked here.
+    /// It can work, but cannot do what this task asks.
     Unsuitable(String),
 }
 
 impl RunEnd {
-    /// The end of a task whose agent has a program that cannot be used.
+    /// The end of a task whose agent's program cannot be used.
     pub(super) fn unusable(errno: &str, said: String, advice: Option<String>) -> Self {
         Self::not_started(NotStarted::Unusable { errno: errno.to_owned() }, said, advice)
     }
@@ -83,13 +84,13 @@ impl RunEnd {
         Self { not_started: Some(why), ..Self::failed(None, said, advice) }
     }
 
-    /// The end of a task that was called off after `ran`, before there was an agent.
+    /// The end of a task that was stopped after `ran`, before the agent started.
     pub(super) fn stop_requested(cause: StopCause, ran: Duration) -> Self {
-        let end = Self::failed(None, "the task was called off before the agent started".to_owned(), None);
+        let end = Self::failed(None, "the task was stopped before the agent started".to_owned(), None);
         Self { stopped: Some((cause, ran)), ..end }
     }
 
-    /// The end of a task whose agent ended before it could be given any work.
+    /// The end of a task whose agent ended before it received any work.
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(AgentFailure { message: said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
@@ -104,9 +105,9 @@ impl RunEnd {
         }
     }
 
-    /// Why another backend may do the task, if that is so.
+    /// Why another backend may do the task; `None` if none may.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
-        let (Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint)) = &self.verdict.outcome else {
+        let (Outcome::Failed(failure) | Outcome::CommandLineRefused(failure)) = &self.verdict.outcome else {
             return None;
         };
         if self.violation.is_some() || self.stopped.is_some_and(|(cause, _)| cause != StopCause::Finished) {
@@ -114,10 +115,10 @@ impl RunEnd {
         }
         match &self.not_started {
             Some(NotStarted::NoDirectory { .. }) => None,
-            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(complaint.message.clone())),
-            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(complaint.message.clone())),
+            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(failure.message.clone())),
+            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(failure.message.clone())),
             None if self.has_completed => None,
-            None => complaint.cause.map(|_| Obstacle::Unable(complaint.message.clone())),
+            None => failure.cause.map(|_| Obstacle::Unable(failure.message.clone())),
         }
     }
 
@@ -135,21 +136,22 @@ impl RunEnd {
                 (EndStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
             Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
-            // The violation says the rest.
+            // The warning about the violation explains the rest.
             Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.exit_reason())),
             Some((StopCause::Finished, _)) | None if self.violation.is_some() => {
                 (EndStatus::Failed, Some(self.exit_reason()))
             }
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
                 Outcome::Completed => (EndStatus::Completed, None),
-                // That we ended the program afterwards is not why.
+                // The failure is the reason, not our stopping the program afterwards.
                 Outcome::Failed(_) | Outcome::CommandLineRefused(_) => {
                     (EndStatus::Failed, Some(FailureReason::AgentFailed))
                 }
             },
             None => match (&self.verdict.outcome, self.exit) {
                 (Outcome::Completed, Some(Exit::Code(_)) | None) => (EndStatus::Completed, None),
-                // What it left behind may have gone on to speak, and was being stopped meanwhile.
+                // If the agent was killed by a signal, its processes may have written the rest of the output. Such a
+                // verdict does not count.
                 (Outcome::Completed, Some(Exit::Signal(_)))
                 | (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(_) | None) => {
                     (EndStatus::Failed, Some(self.exit_reason()))
@@ -174,8 +176,8 @@ impl RunEnd {
         self.has_completed && failed && exited && self.stopped.is_none() && self.not_started.is_none()
     }
 
-    /// Puts the end down in the record of a task that ran for `ran`. `trouble` is what the agent was last trying to get
-    /// over.
+    /// Writes the end to the record of a task that ran for `ran`. `trouble` is the problem that the agent last tried to
+    /// recover from.
     pub(super) fn write_into(
         self,
         record: &mut TaskRecord,
@@ -196,14 +198,14 @@ impl RunEnd {
         });
         match self.verdict.outcome {
             Outcome::Completed => {}
-            Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
-                // An agent that we stopped has nothing to say about it but what it was trying to get over.
+            Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+                // If we stopped the agent, its error message is only about that. A last problem explains more.
                 match self.stopped {
-                    // The complaint is about the exit, not about the work.
+                    // The message is about the exit, not about the work.
                     None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        end.agent_said = Some(cut_middle(&complaint.message, MAX_TEXT_CHARS).into());
-                        end.advice = complaint.advice.map(Untrusted::from);
+                        end.agent_said = Some(cut_middle(&failure.message, MAX_TEXT_CHARS).into());
+                        end.advice = failure.advice.map(Untrusted::from);
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
                         end.agent_said = trouble.map(Untrusted::from);
@@ -217,7 +219,7 @@ impl RunEnd {
         let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MAX_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MAX_TEXT_CHARS).into());
-        // A resumed session is known from the start, also if its agent never ran.
+        // The record of a resumed task already contains the session, so keep that if the agent reported none.
         if let Some(session) = self.verdict.session_id {
             record.progress.session_id = Some(session.into());
         }

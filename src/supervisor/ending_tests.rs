@@ -1,4 +1,4 @@
-//! The status and reason of each end, and the fields of its record.
+//! Tests of the status and reason of each end, and of the fields in its record.
 
 use connector_api::Cause;
 
@@ -11,20 +11,20 @@ fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (EndStatus, 
     (status, reason.map(|reason| reason.to_string()))
 }
 
-/// A successful end; each test changes what it is about.
+/// A successful end. Each test changes only the fields that matter to it.
 fn clean() -> RunEnd {
     let verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
     RunEnd { exit: Some(Exit::Code(0)), verdict, ..RunEnd::failed(None, String::new(), None) }
 }
 
-/// The end in the record of a task that ended so.
+/// The end that is written to the record.
 fn recorded(end: RunEnd) -> TaskEnd {
     let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
     }))
     .expect("the documented fields are enough");
     end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
-    record.end.expect("it has ended")
+    record.end.expect("the end was written")
 }
 
 fn failed() -> Outcome {
@@ -32,7 +32,7 @@ fn failed() -> Outcome {
 }
 
 #[test]
-fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
+fn a_resumed_task_keeps_its_session_if_its_agent_reports_none() {
     let ends = [
         clean(),
         RunEnd::unusable("ENOENT", "no program".into(), None),
@@ -57,7 +57,7 @@ fn the_verdict_decides_when_the_agent_ended_by_itself() {
     assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
     assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
     let killed = (Failed, Some("Killed by SIGKILL".into()));
-    assert_eq!(end(Outcome::Completed, Exit::Signal(9), None), killed, "whatever was said after it");
+    assert_eq!(end(Outcome::Completed, Exit::Signal(9), None), killed, "the verdict does not count");
     assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
     let reported = (Failed, Some("Agent reported a failure".into()));
     assert_eq!(end(failed(), Exit::Signal(2), Some(StopCause::Finished)), reported);
@@ -101,16 +101,16 @@ fn caused(cause: Option<Cause>) -> RunEnd {
 
 #[test]
 fn only_an_unusable_backend_triggers_a_fallback() {
-    let never = |why| RunEnd::not_started(why, "no".into(), None);
+    let not_started = |why| RunEnd::not_started(why, "no".into(), None);
     let (unable, unsuitable) = (Obstacle::Unable("no".into()), Obstacle::Unsuitable("no".into()));
     for cause in [Cause::NotLoggedIn, Cause::OutOfQuota, Cause::Capacity] {
         assert_eq!(caused(Some(cause)).obstacle(), Some(unable.clone()));
     }
-    assert_eq!(never(NotStarted::Unusable { errno: "ENOENT".into() }).obstacle(), Some(unable));
-    assert_eq!(never(NotStarted::Refused).obstacle(), Some(unsuitable.clone()));
-    assert_eq!(never(NotStarted::Forbidden).obstacle(), Some(unsuitable));
-    assert_eq!(never(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
-    assert_eq!(caused(None).obstacle(), None, "it failed in some other way");
+    assert_eq!(not_started(NotStarted::Unusable { errno: "ENOENT".into() }).obstacle(), Some(unable));
+    assert_eq!(not_started(NotStarted::Refused).obstacle(), Some(unsuitable.clone()));
+    assert_eq!(not_started(NotStarted::Forbidden).obstacle(), Some(unsuitable));
+    assert_eq!(not_started(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
+    assert_eq!(caused(None).obstacle(), None, "the cause is unknown");
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn a_stopped_task_triggers_no_fallback() {
     for cause in stops {
         let stopped = Some((cause, limit));
         assert_eq!(RunEnd { stopped, ..caused(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
-        let never = RunEnd::unusable("ENOENT", "no".into(), None);
-        assert_eq!(RunEnd { stopped, ..never }.obstacle(), None, "{cause:?}");
+        let unusable = RunEnd::unusable("ENOENT", "no".into(), None);
+        assert_eq!(RunEnd { stopped, ..unusable }.obstacle(), None, "{cause:?}");
     }
 }
 
@@ -200,7 +200,7 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
             let warnings = vec![Warning { message: "another".into(), advice: None }; MAX_WARNINGS];
             let violation = Some(violation.clone());
             let end = RunEnd { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
-            assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
+            assert_eq!(end.obstacle(), None, "{reason}: another backend could not work there either");
             let record = recorded(end);
             assert_eq!(
                 (record.status, record.failure_reason.as_ref().map(Untrusted::raw)),

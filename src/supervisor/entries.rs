@@ -1,4 +1,4 @@
-//! Timeline entries made of what an agent says, with their texts cut to size.
+//! Converts an agent's events to timeline entries, with their texts cut to size.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::task::{
     ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource, excerpt, first_line, fit_items,
 };
 
-/// The entry for an event, from which secrets were removed. `took` is the duration of a command that has finished. `None`:
-/// the event is only in the log.
+/// The entry for a redacted event; `None` if the event belongs only in the log. `took` is the duration of a finished
+/// command.
 pub(super) fn entry_of(event: &AgentEvent, took: Option<Duration>) -> Option<TimelineEvent> {
     let warning = |source, text: &str| TimelineEvent::Warning { source, text: excerpt(text) };
     Some(match event {
@@ -37,7 +37,7 @@ pub(super) fn entry_of(event: &AgentEvent, took: Option<Duration>) -> Option<Tim
     })
 }
 
-/// The end of a command, as a timeline has it.
+/// The outcome of a command, as stored in the timeline.
 pub(super) fn outcome_of(status: CommandStatus) -> CommandOutcome {
     match status {
         CommandStatus::Completed => CommandOutcome::Completed,
@@ -46,7 +46,7 @@ pub(super) fn outcome_of(status: CommandStatus) -> CommandOutcome {
     }
 }
 
-/// The word for a change of a file.
+/// The word for a file change.
 pub(super) fn change_word(kind: &FileChangeKind) -> &str {
     match kind {
         FileChangeKind::Added => "added",
@@ -93,7 +93,7 @@ mod tests {
             AgentEvent::TodoList { items: vec![TodoItem { text: long(), completed: false }; 1_000] },
         ];
         for event in events {
-            let mut entry = entry_of(&event, None).expect("it is in the timeline");
+            let mut entry = entry_of(&event, None).expect("the timeline contains this event");
             let length: usize = entry.untrusted_texts().map(|text| text.len()).sum();
             assert!(length > 100 && length <= 2 * (MAX_TEXT_BYTES + 50), "{length} bytes of {}", entry.kind());
         }
@@ -105,14 +105,14 @@ mod tests {
         let Some(TimelineEvent::FilesChanged { files, omitted, applied: true }) =
             entry_of(&AgentEvent::FilesChanged { changes, applied: true }, None)
         else {
-            panic!("it is in the timeline");
+            panic!("the timeline contains this event");
         };
         assert_eq!((files.len() as u64 + omitted, files[0].change.as_str()), (10, "added"));
         let items = (0..500).map(|number| TodoItem { text: format!("item {number}"), completed: number < 450 });
         let Some(TimelineEvent::Plan { done: 450, total: 500, items }) =
             entry_of(&AgentEvent::TodoList { items: items.collect() }, None)
         else {
-            panic!("it is in the timeline");
+            panic!("the timeline contains this event");
         };
         assert!(items.len() < 450 && items.iter().all(|item| item.done));
     }

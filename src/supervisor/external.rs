@@ -1,4 +1,4 @@
-//! What reaches a supervisor from other processes than its agent, besides a request to cancel.
+//! Events from other processes: the server's exit, and signals.
 
 use futures_util::future::select_all;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 use super::machine::MachineInput;
 use crate::process::NUDGE;
 
-/// The lifeline to the server, and the signals that tell a process to go.
+/// The lifeline to the server, signals that request termination, and the nudge.
 pub(super) struct ExternalEvents {
     lifeline: Option<oneshot::Receiver<()>>,
     termination_signals: Vec<Signal>,
@@ -18,7 +18,7 @@ pub(super) struct ExternalEvents {
 }
 
 impl ExternalEvents {
-    /// Watches from now on. A signal that the operating system does not let us watch keeps its usual effect.
+    /// Starts watching. A signal that cannot be watched keeps its default effect.
     pub(super) fn watch(lifeline: oneshot::Receiver<()>) -> Self {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let termination_signals = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
@@ -26,13 +26,13 @@ impl ExternalEvents {
         Self { lifeline: Some(lifeline), termination_signals, nudged, received: vec![] }
     }
 
-    /// Everything that happened so far: it also counts for an agent that is started later.
+    /// All events so far. They also apply to an agent that is started later.
     pub(super) fn received(&self) -> &[MachineInput] {
         &self.received
     }
 
-    /// Waits for the next thing to happen. Can be dropped while it waits. `None`: something may have been left in the
-    /// task's files.
+    /// Waits for the next event. Can be dropped while it waits. Returns `None` on a nudge: the task's files may contain
+    /// a new request.
     pub(super) async fn next(&mut self) -> Option<MachineInput> {
         let lifeline = async {
             match &mut self.lifeline {

@@ -1,27 +1,27 @@
-//! Failures that come again and again, told in a bounded number of words.
+//! Logging of repeated failures, with a bounded number of lines.
 
 use std::fmt::Display;
 
-/// Tells the first, the tenth, the hundredth of the failures of one kind, so that a log that reports a full disk does not
-/// fill it.
+/// Logs the first, tenth, hundredth and so on of a kind of failure, so that reports about a full disk do not fill it
+/// further.
 #[derive(Debug)]
 pub(super) struct Failures {
-    what: &'static str,
+    consequence: &'static str,
     count: u64,
 }
 
 impl Failures {
-    /// None yet. `what` is what a failure means for the user.
-    pub(super) fn of(what: &'static str) -> Self {
-        Self { what, count: 0 }
+    /// A counter at zero. `consequence` is what a failure means for the user.
+    pub(super) fn of(consequence: &'static str) -> Self {
+        Self { consequence, count: 0 }
     }
 
-    /// Counts a failure and logs it if it is time. Returns whether it was logged.
+    /// Counts a failure, and logs it if it is due. Returns whether it was logged.
     pub(super) fn count(&mut self, error: &impl Display) -> bool {
         self.count += 1;
         let is_reported = 10_u64.pow(self.count.ilog10()) == self.count;
         if is_reported {
-            tracing::error!(%error, failures = self.count, "{}", self.what);
+            tracing::error!(%error, failures = self.count, "{}", self.consequence);
         }
         is_reported
     }

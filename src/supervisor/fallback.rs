@@ -1,11 +1,11 @@
-//! Which backend gets the task, and which one gets it next.
+//! Runs a task with its backend, or with a fallback.
 //!
-//! | | the first backend | one that stands in |
+//! | | the first backend | a fallback |
 //! |---|---|---|
 //! | cannot work at all | the next one gets the task | the next one gets the task |
-//! | cannot do what is asked, or is limited by its ceiling | the task fails | is passed over |
+//! | cannot do what the task asks, or its ceiling forbids it | the task fails | is skipped |
 //!
-//! A task whose last stand-in was passed over fails for the reason of the first backend. The sandbox is never weakened.
+//! If the last fallback is skipped, the task fails with the first backend's reason. The sandbox is never widened.
 
 use super::{
     Task,
@@ -18,7 +18,7 @@ use crate::{
     task::{Fallback, FrozenBackend, Untrusted, first_line},
 };
 
-/// The backend that the task was submitted to, after it turned out to be unable to work.
+/// The task's original backend, after it turned out to be unable to work.
 struct FirstBackend {
     end: RunEnd,
     backend: FrozenBackend,
@@ -26,7 +26,7 @@ struct FirstBackend {
 }
 
 impl Task {
-    /// Runs the task to its end, with another backend where one cannot work at all.
+    /// Runs the task until it ends. If a backend cannot work at all, the next one gets the task.
     pub(super) async fn run(
         &mut self,
         registry: &Registry,
@@ -61,20 +61,20 @@ impl Task {
     /// Gives the task to the next backend.
     fn fall_back(&mut self, why: &str, journal: &mut Journal) {
         let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
-        let why = self.set_aside(why);
+        let why = self.record_obstacle(why);
         journal.fallback(&why, Some(&backend.name));
         self.record.progress.backend = Some(backend.name.clone());
         self.record.progress.model = None;
         self.record.progress.attempt += 1;
-        // A model name means nothing to another agent.
+        // The model name is not valid for another agent.
         self.spec.request.model = None;
         self.spec.backend = backend;
         self.spec.ceiling = ceiling;
     }
 
-    /// The end of a task that no other backend can do either: that of the first.
+    /// The end of a task that no fallback can do either: the first backend's.
     fn fail_as(&mut self, first: FirstBackend, why: &str, journal: &mut Journal) -> RunEnd {
-        let why = self.set_aside(why);
+        let why = self.record_obstacle(why);
         journal.fallback(&why, None);
         self.record.progress.backend = Some(first.backend.name.clone());
         self.record.progress.model = first.model;
@@ -82,8 +82,8 @@ impl Task {
         first.end
     }
 
-    /// Records why the present backend does not do the task, and returns it in one line.
-    fn set_aside(&mut self, why: &str) -> String {
+    /// Records why the current backend does not do the task, and returns the reason in one line.
+    fn record_obstacle(&mut self, why: &str) -> String {
         let why = first_line(why);
         let why = format!("{}: {}", self.spec.backend.name, self.redactor.text(&why));
         self.record.progress.fell_back.push(why.as_str().into());

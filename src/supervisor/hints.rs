@@ -1,7 +1,7 @@
-//! The supervisor's stdout: whether there is a task, and hints that wake those who follow it.
+//! The supervisor's stdout: its readiness line, and hints that wake the followers of its task.
 //!
-//! Nothing depends on a hint: it is dropped when nobody reads, and whoever follows the task looks at its files anyway a
-//! little later.
+//! Nothing depends on a hint. If nobody reads, it is dropped, because followers check the task's files a little later
+//! anyway.
 
 use std::io;
 
@@ -12,33 +12,34 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Readiness {
-    /// There is a task; its record is on disk.
+    /// The task exists; its record is on disk.
     Ready,
-    /// The id belongs to another task. Nothing was changed.
+    /// The ID belongs to another task. Nothing was changed.
     InUse,
-    /// There is no task, for this reason.
+    /// The task could not begin, for this reason.
     Refused(String),
 }
 
-/// A further line.
+/// A line after the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Hint {
     /// The timeline has entries up to the one with this number.
     Timeline(u64),
-    /// The books are closed.
+    /// The task has ended, and its record is final.
     Ended,
 }
 
-/// Writes readiness and hints, never waiting for a reader.
+/// Writes readiness and hints without ever waiting for a reader.
 #[derive(Debug)]
 pub(super) struct HintWriter {
-    /// `None`: nobody is told.
+    /// `None` discards all lines.
     stdout: Option<io::Stdout>,
 }
 
 impl HintWriter {
-    /// Takes stdout. Where it is a pipe, writing to it no longer waits: only we have this end of it.
+    /// Takes stdout. If it is a pipe, makes it non-blocking, which affects no other process, because only we have this
+    /// end.
     pub(super) fn open() -> Self {
         let stdout = io::stdout();
         let is_pipe = rustix::fs::fstat(&stdout)
@@ -49,7 +50,7 @@ impl HintWriter {
         Self { stdout: Some(stdout) }
     }
 
-    /// Hints for nobody: stdout belongs to the tests.
+    /// Discards all hints, because stdout belongs to the test.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self { stdout: None }
@@ -67,7 +68,7 @@ impl HintWriter {
         self.line(hint);
     }
 
-    /// One write of less than a pipe takes at once (4 KiB), so that a line is written whole or not at all.
+    /// Writes a line with one call. It is shorter than 4 KiB, which a pipe takes either completely or not at all.
     fn line(&self, line: &impl Serialize) {
         let Some(stdout) = &self.stdout else { return };
         let mut line = serde_json::to_vec(line).expect("hints are strings and numbers");

@@ -1,6 +1,6 @@
-//! The outputs of a run, for people and other processes: log, raw events, timeline, live view, hints.
+//! The outputs of a run for people and other processes: log, raw events, timeline, live view, and hints.
 //!
-//! The log is complete. The timeline and the live view are bounded, and a hint only says that the timeline has grown.
+//! The log is complete. The timeline and the live view are bounded. A hint only says that the timeline has grown.
 
 use std::{
     borrow::Cow,
@@ -29,10 +29,10 @@ use crate::{
     task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, excerpt, first_line, span},
 };
 
-/// A line is in the log after this long.
+/// How long a line may stay in memory before it is written to the log.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
-/// Writes down everything that happens to one task.
+/// Records everything that happens in one task.
 pub(super) struct Journal {
     log: Option<LogWriter>,
     events: Option<EventsWriter>,
@@ -47,13 +47,13 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
+    /// Opens the files. If one cannot be opened, the task runs without it, and the supervisor's own log reports that.
     pub(super) fn open(files: &OpenTask, spec: &TaskSpec, hints: HintWriter, redactor: Redactor) -> Self {
-        let complain = |error| tracing::error!(%error, "a task goes on without this file");
-        let most = spec.policy.log_bytes;
-        let events = spec.policy.keep_events.then(|| files.open_events(most).map_err(complain).ok()).flatten();
+        let complain = |error| tracing::error!(%error, "the task continues without this file");
+        let max_bytes = spec.policy.log_bytes;
+        let events = spec.policy.keep_events.then(|| files.open_events(max_bytes).map_err(complain).ok()).flatten();
         Self {
-            log: files.open_log(most).map_err(complain).ok(),
+            log: files.open_log(max_bytes).map_err(complain).ok(),
             events,
             timeline: TimelineRecorder::new(files.open_timeline()),
             live: Live::begin(files.live_view()),
@@ -66,7 +66,7 @@ impl Journal {
         }
     }
 
-    /// The beginning of the log.
+    /// Writes the header of the log.
     pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
         let command =
             record.and_then(|record| record.progress.command.as_ref()).map_or("(not started)", Untrusted::raw);
@@ -86,7 +86,7 @@ impl Journal {
         self.clean_entry(&header);
     }
 
-    /// Writes an entry of our own.
+    /// Writes one of our own log entries.
     pub(super) fn entry(&mut self, text: &str) {
         let text = self.redaction.text(text).into_owned();
         self.clean_entry(&text);
@@ -96,26 +96,26 @@ impl Journal {
         self.write(|log| log.entry(Utc::now(), text));
     }
 
-    /// Writes an entry of our own, which also warns people who do not read the log.
+    /// Writes one of our own log entries, and adds a warning to the timeline.
     pub(super) fn warning(&mut self, label: &str, text: &str) {
         self.entry(&format!("{label}: {text}"));
         let text = excerpt(&self.redaction.text(text));
         self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
     }
 
-    /// The task waits for its turn behind `ahead` others; at most `most` run at a time.
-    pub(super) fn queued(&mut self, ahead: usize, most: usize) {
-        let phase = format!("queued: {ahead} ahead (limits.max_running = {most})");
+    /// Records that the task waits behind `ahead` others, because at most `max` may run at the same time.
+    pub(super) fn queued(&mut self, ahead: usize, max: usize) {
+        let phase = format!("queued: {ahead} ahead (limits.max_running = {max})");
         if self.live.phase(&phase) {
-            self.entry(&format!("QUEUED: {ahead} ahead, and at most {most} run at a time (limits.max_running)"));
+            self.entry(&format!("QUEUED: {ahead} ahead, and at most {max} run at a time (limits.max_running)"));
             self.live.line(phase);
             let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-            self.timeline.add(TimelineEvent::Queued { ahead: count(ahead), max_running: count(most) });
+            self.timeline.add(TimelineEvent::Queued { ahead: count(ahead), max_running: count(max) });
         }
         self.flush();
     }
 
-    /// The task's turn has come, after it waited, if it did.
+    /// Records that the task may run now, if it waited.
     pub(super) fn begins(&mut self) {
         if self.live.clear_line() {
             self.entry("QUEUED: it is this task's turn");
@@ -123,7 +123,7 @@ impl Journal {
         }
     }
 
-    /// The agent runs.
+    /// Records that the agent is running.
     pub(super) fn working(&mut self, record: &TaskRecord) {
         self.live.working();
         let progress = &record.progress;
@@ -136,26 +136,26 @@ impl Journal {
         }
     }
 
-    /// Bytes came, at `now`; none at the end of the stream, which is nothing that the agent did.
+    /// Counts bytes received at `now`. The end of a stream, with a count of 0, is not an activity of the agent.
     pub(super) fn received(&mut self, stream: OutputStream, count: usize, now: DateTime<Utc>) {
         if count > 0 {
             self.live.received(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
         }
     }
 
-    /// A piece of a line without secrets.
-    pub(super) fn clean<'a>(&mut self, stream: OutputStream, piece: &LineChunk<'a>) -> RedactedChunk<'a> {
-        self.redaction.clean(stream, piece)
+    /// Redacts a chunk of a line.
+    pub(super) fn clean<'a>(&mut self, stream: OutputStream, chunk: &LineChunk<'a>) -> RedactedChunk<'a> {
+        self.redaction.clean(stream, chunk)
     }
 
-    /// The first bytes of a line that was too long to hold, without secrets.
+    /// Redacts the first bytes of a line that was too long to keep.
     pub(super) fn clean_head<'a>(&self, head: &'a [u8]) -> Cow<'a, [u8]> {
         self.redaction.head(head)
     }
 
-    /// A piece of a line as it came, but for secrets.
-    pub(super) fn raw(&mut self, stream: OutputStream, piece: &RedactedChunk<'_>, now: DateTime<Utc>) {
-        self.write(|log| match piece {
+    /// Writes a redacted chunk of a line to the log.
+    pub(super) fn raw(&mut self, stream: OutputStream, chunk: &RedactedChunk<'_>, now: DateTime<Utc>) {
+        self.write(|log| match chunk {
             RedactedChunk::Line(line) => log.line(now, stream.label(), line),
             RedactedChunk::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
             RedactedChunk::LongPart(part) => log.part(part),
@@ -163,12 +163,12 @@ impl Journal {
         });
     }
 
-    /// A line that is shown to people who look at the task, besides being in the log.
+    /// Shows a line of output to people who look at the task. The log already contains it.
     pub(super) fn seen(&mut self, line: &[u8]) {
         let line = first_line(&String::from_utf8_lossy(&line[..line.len().min(1024)]));
         if !line.is_empty() {
             self.timeline.output(&line);
-            // Told as what it is: elsewhere it would stand by itself, and could be taken for words of ours.
+            // The label shows that this is output; without it, the line could be mistaken for our own words.
             self.live.line(format!("output: {line}"));
         }
     }
@@ -192,7 +192,7 @@ impl Journal {
         self.events.is_some()
     }
 
-    /// An event that came at `now`.
+    /// Records an event that was received at `now`.
     pub(super) fn event(&mut self, event: AgentEvent, now: Moment) {
         let event = self.redaction.event(event);
         self.has_worked |= is_work(&event);
@@ -209,29 +209,29 @@ impl Journal {
         self.live.event(event, took);
     }
 
-    /// Whether the agent has said or done anything of its own.
+    /// Whether the agent has done any work.
     pub(super) fn has_worked(&self) -> bool {
         self.has_worked
     }
 
-    /// A heartbeat, in the documented form.
+    /// Writes a heartbeat in the documented form.
     pub(super) fn heartbeat(&mut self, number: u64, elapsed: Duration) {
         let line = self.live.heartbeat(number, elapsed);
         self.write(|log| log.entry(Utc::now(), &line));
     }
 
-    /// A warning, in the documented form.
+    /// Writes a warning about silence in the documented form.
     pub(super) fn stall_warning(&mut self, silent: Duration) {
         self.entry(&format!("WARNING: No activity for {}", span(silent)));
         self.timeline.add(TimelineEvent::Silence { lasting: silent });
     }
 
-    /// The machine was suspended for so long.
+    /// Records that the machine was suspended.
     pub(super) fn suspended(&mut self, time: Duration) {
         self.warning("SUSPENDED", &format!("the machine slept for {}, which counts towards no limit", span(time)));
     }
 
-    /// The present backend cannot work, for this reason. The task goes to another, if there is one.
+    /// Records why the current backend cannot work, and which one gets the task, if any.
     pub(super) fn fallback(&mut self, reason: &str, to: Option<&BackendName>) {
         match to {
             Some(to) => self.entry(&format!("FALLBACK: {reason}; the task goes to {to}")),
@@ -241,7 +241,7 @@ impl Journal {
         self.timeline.add(TimelineEvent::Fallback { reason, to: to.cloned() });
     }
 
-    /// The agent is being stopped.
+    /// Records that the agent is being stopped.
     pub(super) fn stopping(&mut self, cause: StopCause) {
         let why = match cause {
             StopCause::Cancelled => "cancelled by user".to_owned(),
@@ -256,33 +256,33 @@ impl Journal {
         self.timeline.add(TimelineEvent::Stopping { cause: why });
     }
 
-    /// Processes that outlive the agent, and what is done about them.
-    pub(super) fn survivors(&mut self, survivors: &[Member], fate: &str) {
+    /// Records processes that outlive the agent, and what is done about them.
+    pub(super) fn survivors(&mut self, survivors: &[Member], action: &str) {
         let names: Vec<_> = survivors.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
-        self.warning("LEFT BEHIND", &format!("{fate} {}", names.join(", ")));
+        self.warning("LEFT BEHIND", &format!("{action} {}", names.join(", ")));
     }
 
-    /// The books cannot be closed yet, for this reason.
+    /// Records why the task cannot be finalized yet.
     pub(super) fn stuck(&mut self, error: &StoreError) {
-        let phase = format!("ended, but its books cannot be closed: {error}");
+        let phase = format!("ended, but the end cannot be written: {error}");
         if self.live.phase(&phase) {
             self.entry(&format!("ERROR: {error}"));
         }
         self.flush();
     }
 
-    /// The end of the log.
+    /// Writes the summary at the end of the log.
     pub(super) fn summary(&mut self, record: &TaskRecord) {
         self.entry(&summary(record));
         self.flush();
     }
 
-    /// Brings the record up to this moment.
+    /// Copies the current counters into the record.
     pub(super) fn count_into(&self, record: &mut TaskRecord) {
         self.live.count_into(record);
     }
 
-    /// What the agent is trying to get over.
+    /// The problem that the agent is trying to recover from.
     pub(super) fn trouble(&self) -> Option<String> {
         self.live.trouble()
     }
@@ -292,7 +292,7 @@ impl Journal {
         self.unflushed || self.timeline.is_unflushed() || self.live.is_changed()
     }
 
-    /// Hands everything to the operating system, gives a hint of what is new, and replaces the live view when it is time.
+    /// Writes everything to the files, sends a hint if the timeline has grown, and replaces the live view if it is due.
     pub(super) fn flush(&mut self) {
         self.unflushed = false;
         self.write(LogWriter::flush);
@@ -309,7 +309,7 @@ impl Journal {
         self.live.flush();
     }
 
-    /// The task has ended by its record: the end of the timeline.
+    /// Adds the task's end to the timeline, as stored in its record.
     pub(super) fn ended(&mut self, record: &TaskRecord) {
         for warning in record.end.iter().flat_map(|end| &end.warnings) {
             let text = excerpt(&warning.message);
@@ -321,7 +321,7 @@ impl Journal {
         self.flush();
     }
 
-    /// The books are closed.
+    /// Sends the hint that the task has ended.
     pub(super) fn closed(&self) {
         self.hints.hint(&Hint::Ended);
     }
@@ -335,7 +335,7 @@ impl Journal {
     }
 }
 
-/// Whether an event is the agent's own doing. That it began, and what went wrong, is not.
+/// Whether an event is work. Starting, and failing, is not.
 fn is_work(event: &AgentEvent) -> bool {
     match event {
         AgentEvent::Message { .. }

@@ -1,4 +1,4 @@
-//! The supervisor's stdin: one line of spec, then nothing until its end, which means that the server is gone.
+//! The supervisor's stdin: one line with the spec, and then nothing until its end, which means that the server is gone.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
@@ -7,22 +7,24 @@ use tokio::sync::oneshot;
 use super::threads;
 use crate::task::{TaskId, TaskSpec};
 
-/// A spec holds a prompt, which Codex limits to 1 Mi characters; this leaves room for every way to write them.
+/// Maximum length of a spec, in bytes. It contains a prompt, which Codex limits to 1 Mi characters, in any JSON
+/// encoding.
 const MAX_SPEC_BYTES: u64 = 64 << 20;
 
-/// Reads the spec, and returns with it a receiver that is told of the end of stdin.
+/// Reads the spec. Also returns a receiver that is notified when stdin ends.
 ///
-/// Fails with a message when the first line is no spec, or there is no room for another thread.
+/// Fails with a message if the first line is not a spec, or if no thread can be started.
 pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), String> {
     let mut stdin = BufReader::new(std::io::stdin());
     let mut line = Vec::new();
     let read = (&mut stdin).take(MAX_SPEC_BYTES).read_until(b'\n', &mut line);
     read.map_err(|error| format!("cannot read the spec of task {id} from stdin: {error}"))?;
     let spec = serde_json::from_slice(&line).map_err(|error| {
-        format!("the first line of stdin is no spec of task {id}: {error}; a supervisor is started by the server")
+        format!("the first line of stdin is not a spec of task {id}: {error}; supervisors are started by the server")
     })?;
     let (gone, lifeline) = oneshot::channel();
-    // A thread, because stdin may be a file or a terminal, for which the runtime cannot wait. It ends with the process.
+    // A thread, because stdin may be a file or a terminal, for which the runtime cannot wait. It runs until the process
+    // exits.
     threads::begin(move || {
         let mut rest = [0; 512];
         loop {

@@ -1,4 +1,5 @@
-//! The lines of an agent: each goes to the session, and into the log as events or as it came.
+//! Passes an agent's lines to the session, and writes them to the log: as events if the session understood them, and
+//! otherwise unchanged.
 
 use connector_api::{Line, Step};
 use tokio::io::AsyncRead;
@@ -10,7 +11,7 @@ use super::{
 use crate::process::{LineChunk, LineReader};
 
 impl AgentRun {
-    /// Gives every piece of what was read to the session and to the journal.
+    /// Passes every chunk that was read to the session and to the journal.
     pub(super) fn received<R: AsyncRead + Unpin>(
         &mut self,
         stream: OutputStream,
@@ -36,22 +37,22 @@ impl AgentRun {
         inputs
     }
 
-    /// A line of stdout that was understood stands in the log in words; every other one as it came.
+    /// Handles a line of stdout. If the session understood it, the log gets its events instead of the line.
     fn stdout_line(&mut self, line: &[u8], journal: &mut Journal, now: Moment) -> Vec<Step> {
         let steps = self.session.stdout(Line::Whole(line));
-        // Events are redacted by themselves: a line of which nothing else is written is not looked through as well.
+        // Events are redacted separately, so redact the line only if the line itself is written.
         if steps.is_empty() || journal.keeps_raw() {
-            let clean = journal.clean(OutputStream::Stdout, &LineChunk::Line(line));
-            journal.keep_raw(&clean);
+            let redacted = journal.clean(OutputStream::Stdout, &LineChunk::Line(line));
+            journal.keep_raw(&redacted);
             if steps.is_empty() {
-                journal.raw(OutputStream::Stdout, &clean, now.time);
-                self.remember_raw(&clean);
+                journal.raw(OutputStream::Stdout, &redacted, now.time);
+                self.remember_raw(&redacted);
             }
         }
         steps
     }
 
-    /// A line of stderr, or a piece of a line that is too long to hold.
+    /// Handles a line of stderr, or a chunk of a line that is too long to keep.
     fn raw_chunk(
         &mut self,
         stream: OutputStream,
@@ -59,11 +60,11 @@ impl AgentRun {
         journal: &mut Journal,
         now: Moment,
     ) -> Vec<Step> {
-        let clean = journal.clean(stream, chunk);
+        let redacted = journal.clean(stream, chunk);
         if stream == OutputStream::Stdout {
-            journal.keep_raw(&clean);
+            journal.keep_raw(&redacted);
         }
-        let steps = match (chunk, &clean) {
+        let steps = match (chunk, &redacted) {
             (LineChunk::LongEnd { head, length }, _) => {
                 let head = journal.clean_head(head);
                 let line = Line::TooLong { head: &head, length: *length };
@@ -78,8 +79,8 @@ impl AgentRun {
             }
             (_, RedactedChunk::LongStart(_) | RedactedChunk::LongPart(_) | RedactedChunk::LongEnd(_)) => vec![],
         };
-        journal.raw(stream, &clean, now.time);
-        self.remember_raw(&clean);
+        journal.raw(stream, &redacted, now.time);
+        self.remember_raw(&redacted);
         steps
     }
 

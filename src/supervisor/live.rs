@@ -1,4 +1,4 @@
-//! The live view of a running task: what it is doing this second.
+//! The live view of a running task: its current activity.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,18 @@ use crate::{
 /// Time between two live views.
 const LIVE_VIEW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most characters of what the agent tries to recover from.
+/// Maximum length of the problem that the agent tries to recover from, in characters.
 const MAX_TROUBLE_CHARS: usize = 2_000;
 
-/// The live view, and when it is written.
+/// Collects changes to the live view and writes it.
 #[derive(Debug)]
 pub(super) struct Live {
     view: LiveView,
-    /// The agent's newest step, with the duration of a command that has finished. It becomes words once they are written.
+    /// The agent's latest step, with the duration of a finished command. It is converted to text when the view is
+    /// written.
     newest: Option<(AgentEvent, Option<Duration>)>,
     writer: LiveWriter,
-    /// By a clock that nobody sets: one that is set back must not freeze the view.
+    /// When the view was last written. A monotonic time, so setting the clock back cannot freeze the view.
     written: Option<Instant>,
     last_activity: Instant,
     is_changed: bool,
@@ -32,7 +33,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// A view of a task that begins.
+    /// The view of a task that begins.
     pub(super) fn begin(writer: LiveWriter) -> Self {
         let view = LiveView {
             format: RECORD_FORMAT,
@@ -52,11 +53,11 @@ impl Live {
             written: None,
             last_activity: Instant::now(),
             is_changed: true,
-            stale: Failures::of("the live view is not up to date"),
+            stale: Failures::of("the live view is outdated"),
         }
     }
 
-    /// The task is in this phase now. Returns whether that is new.
+    /// Sets the phase. Returns whether it changed.
     pub(super) fn phase(&mut self, phase: &str) -> bool {
         let is_new = self.view.phase != phase;
         if is_new {
@@ -66,20 +67,20 @@ impl Live {
         is_new
     }
 
-    /// Something else than the agent did this, in one line.
+    /// Shows a line about something that the agent did not do.
     pub(super) fn line(&mut self, line: String) {
         self.newest = None;
         self.view.last_event = Some(line.into());
         self.is_changed = true;
     }
 
-    /// Forgets the last line. Returns whether there was one.
+    /// Removes the last line. Returns whether there was one.
     pub(super) fn clear_line(&mut self) -> bool {
         self.newest = None;
         self.view.last_event.take().is_some()
     }
 
-    /// The agent was started just now.
+    /// The agent was just started.
     pub(super) fn working(&mut self) {
         self.phase("working");
         self.view.last_activity_at = Utc::now();
@@ -87,7 +88,7 @@ impl Live {
         self.is_changed = true;
     }
 
-    /// Bytes came at `now`.
+    /// Counts bytes received at `now`.
     pub(super) fn received(&mut self, stream: OutputStream, count: u64, now: DateTime<Utc>) {
         let (bytes, kind) = match stream {
             OutputStream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
@@ -100,7 +101,7 @@ impl Live {
         self.is_changed = true;
     }
 
-    /// The agent did this.
+    /// Shows a step of the agent.
     pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
         self.view.trouble = match &event {
             AgentEvent::TransientError { message } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
@@ -118,13 +119,13 @@ impl Live {
         };
         self.is_changed = true;
         match event {
-            // They have no headline, and stand in the way of none.
+            // These have no headline, so keep showing the previous step.
             AgentEvent::SessionStarted { .. } | AgentEvent::Usage(_) | AgentEvent::Other { .. } => {}
             event => self.newest = Some((event, took)),
         }
     }
 
-    /// A heartbeat. Returns its line for the log, in the documented form.
+    /// Counts a heartbeat. Returns its documented log line.
     pub(super) fn heartbeat(&mut self, number: u64, elapsed: Duration) -> String {
         self.view.heartbeat_count = number;
         self.is_changed = true;
@@ -138,7 +139,7 @@ impl Live {
         )
     }
 
-    /// Brings the record up to this moment.
+    /// Copies the view's counters into the record.
     pub(super) fn count_into(&self, record: &mut TaskRecord) {
         self.view.overlay(record);
     }

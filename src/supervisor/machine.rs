@@ -1,49 +1,61 @@
-//! The policy of one run as a pure state machine: no I/O, no clock.
+//! The policy of one run as a pure state machine, without I/O and without a clock.
 //!
-//! Time is how long ago the agent was started. [`Machine::step`] takes what happened and says what to do;
-//! [`Machine::wake_at`] says when it wants to be asked again although nothing happened.
+//! Times are durations since the agent's start. [`Machine::step`] takes an input and returns the effects to carry out,
+//! in order. [`Machine::wake_at`] returns when it must be called with a tick if there is no other input before.
+//!
+//! ```text
+//!             limit, cancel, server gone, work done
+//!   Running ─────────────────────────────────────────▶ Stopping: Interrupted ─▶ Terminated ─▶ Killed
+//!      │                                                     │ exited              after each grace period
+//!      │ exited                                              ▼
+//!      └───────────▶ Ended: Settling ─▶ Terminated ─▶ Killed ─▶ Draining ─▶ Closed
+//!                    (only while survivors are left)            (open pipes)
+//! ```
+//!
+//! A stop continues in `Ended` with the force that it had reached. If even SIGKILL does not help for [`KILL_TIMEOUT`],
+//! the machine gives up and closes. `docs/design/stopping.md` has the complete diagram.
 
 use std::time::Duration;
 
 use crate::task::{OnAgentExit, OnServerExit, Policy, StopCause};
 
-/// How long pipes may stay open once every process that is known is gone.
+/// How long pipes may stay open after all known processes are gone.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long processes that the agent left behind have to go by themselves: Codex is still ending its own commands.
+/// How long survivors may take to exit by themselves. Codex, for example, is still ending its own commands.
 const SETTLE_TIME: Duration = Duration::from_millis(100);
-/// The same for an agent that was stopped: what it ends by itself ends with it, and the rest is not wanted either.
+/// The same for an agent that was stopped. It has ended its own commands already, and other survivors are unwanted.
 const STOPPED_SETTLE_TIME: Duration = Duration::from_millis(20);
-/// How often survivors are looked for.
+/// How often survivors are counted.
 const SURVIVOR_POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long SIGKILL is repeated before the books are closed over a process that not even it can end.
+/// How long SIGKILL is repeated before the run is closed although a process still exists.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MachineInput {
     /// The agent wrote something.
     Output,
-    /// The session says that the work is done.
+    /// The session reported that the work is done.
     SessionFinished,
-    /// The agent may not do anything any more.
+    /// The agent must be killed at once.
     Forbidden,
-    /// Someone wants the task stopped.
+    /// A client requested that the task be stopped.
     Cancel,
     /// The server that submitted the task is gone.
     ServerGone,
-    /// This supervisor was told to go.
+    /// This supervisor received a termination signal.
     TerminationRequested,
     /// The agent's own process has ended.
     Exited,
     /// All its pipes are closed.
     PipesClosed,
-    /// So many processes of the tree are alive, after the agent itself has ended.
+    /// The number of processes in the tree that are alive after the agent itself has exited.
     Survivors(usize),
-    /// Nothing, but time has passed.
+    /// Time has passed.
     Tick,
 }
 
-/// What to do.
+/// An action for the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MachineEffect {
     /// Write a heartbeat.
@@ -51,28 +63,28 @@ pub(super) enum MachineEffect {
         /// Its number, from 1.
         number: u64,
     },
-    /// Warn that the agent has been silent for so long.
+    /// Warn about a silent agent.
     StallWarning {
-        /// For how long.
+        /// How long it has been silent.
         silent: Duration,
     },
-    /// Ask the agent to stop, in its own way.
+    /// Ask the agent to stop in its own way.
     Interrupt(StopCause),
-    /// SIGTERM to the whole tree.
+    /// Send SIGTERM to the whole tree.
     Terminate,
-    /// SIGKILL to the whole tree.
+    /// Send SIGKILL to the whole tree.
     Kill,
-    /// The survivors are left alone: say so.
+    /// Report that the survivors are left running.
     LeaveBehind,
-    /// Processes that not even SIGKILL ended are given up: say so.
+    /// Report that even SIGKILL did not end some processes.
     GiveUp,
-    /// Count the survivors and answer with [`MachineInput::Survivors`].
+    /// Count the survivors and pass the number as [`MachineInput::Survivors`].
     CountSurvivors,
-    /// Close the books.
+    /// Finalize the task.
     Close,
 }
 
-/// The policy of one run.
+/// The policy of one run and its state.
 #[derive(Debug)]
 pub(super) struct Machine {
     policy: Policy,
@@ -91,7 +103,7 @@ enum MachineState {
         phase: StopPhase,
         until: Duration,
     },
-    /// The agent's own process has ended; what it left is looked at.
+    /// The agent's own process has ended; survivors are being handled.
     Ended {
         cleanup: Cleanup,
         check_at: Duration,
@@ -99,7 +111,7 @@ enum MachineState {
     Closed,
 }
 
-/// How hard the tree is being stopped.
+/// The strongest signal sent to the tree so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StopPhase {
     Interrupted,
@@ -107,18 +119,18 @@ enum StopPhase {
     Killed { first: Duration },
 }
 
-/// What is being done about survivors.
+/// The treatment of survivors. Each duration is the time when the phase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cleanup {
-    /// They may go by themselves until then.
+    /// They may exit by themselves.
     Settling(Duration),
     Terminated(Duration),
     Killed(Duration),
-    /// None is left, or they are left alone; open pipes are drained until then.
+    /// None is left, or they are left running. Output is still read from open pipes.
     Draining(Duration),
 }
 
-/// Whether this means that the task is not to go on, agent or no agent.
+/// Why the task must stop, if this input means that, whether or not its agent is running.
 pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<StopCause> {
     match (input, policy.on_server_exit) {
         (MachineInput::Cancel, _) => Some(StopCause::Cancelled),
@@ -140,7 +152,7 @@ pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<Sto
 }
 
 impl Machine {
-    /// The policy of an agent that was started just now.
+    /// The policy of an agent that was just started.
     pub(super) fn new(policy: Policy) -> Self {
         let next_heartbeat = policy.heartbeat;
         Self {
@@ -154,12 +166,12 @@ impl Machine {
         }
     }
 
-    /// Why the agent was stopped, and when that began; `None` when it ended, or runs, by itself.
+    /// Why and when we began to stop the agent; `None` if it is running, or ended by itself.
     pub(super) fn stopped(&self) -> Option<(StopCause, Duration)> {
         self.stopped
     }
 
-    /// When to call [`step`](Self::step) with [`MachineInput::Tick`] at the latest; `None` when everything is closed.
+    /// When to call [`step`](Self::step) with [`MachineInput::Tick`] at the latest; `None` once the run is closed.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         match self.state {
             MachineState::Running => {
@@ -172,7 +184,7 @@ impl Machine {
         }
     }
 
-    /// Takes what happened at `now`, and says what to do, in order.
+    /// Handles an input at `now`, and returns the effects to carry out, in order.
     pub(super) fn step(&mut self, now: Duration, input: MachineInput) -> Vec<MachineEffect> {
         if input == MachineInput::Output {
             self.last_output = now;
@@ -207,7 +219,7 @@ impl Machine {
         }
     }
 
-    /// Which limit of an agent that still runs is reached.
+    /// The limit that a running agent has reached, if any.
     pub(super) fn limit_reached(&self, now: Duration) -> Option<StopCause> {
         let silent = now.saturating_sub(self.last_output);
         let timeout = self.policy.timeout.filter(|limit| now >= *limit).map(|limit| StopCause::TimedOut { limit });
@@ -239,7 +251,8 @@ impl Machine {
             MachineInput::Exited => return self.end_stopped(now, phase, until),
             MachineInput::Forbidden if !matches!(phase, StopPhase::Killed { .. }) => return self.kill(now),
             MachineInput::Tick if now >= until => {}
-            // Asked in its own protocol, it has stopped its work; the program itself was not asked to go.
+            // The agent stopped its work through its own protocol. Its program was not asked to exit, so terminate it
+            // now.
             MachineInput::SessionFinished if phase == StopPhase::Interrupted && self.is_stopped_early() => {}
             MachineInput::Tick => return self.heartbeat(now),
             MachineInput::Output
@@ -268,26 +281,26 @@ impl Machine {
         vec![effect]
     }
 
-    /// Whether the work was not done when the agent was asked to stop.
+    /// Whether the agent was asked to stop before its work was done.
     fn is_stopped_early(&self) -> bool {
         !matches!(self.stopped, None | Some((StopCause::Finished, _)))
     }
 
     fn end(&mut self, now: Duration) -> Vec<MachineEffect> {
-        self.clear(now, Cleanup::Settling(now + SETTLE_TIME))
+        self.clean_up(now, Cleanup::Settling(now + SETTLE_TIME))
     }
 
-    /// The agent's end after it was stopped with this force: what it left has had as much of it.
+    /// The agent ended after it was stopped with this force. Its survivors have received the same signals.
     fn end_stopped(&mut self, now: Duration, phase: StopPhase, until: Duration) -> Vec<MachineEffect> {
         let cleanup = match phase {
             StopPhase::Interrupted => Cleanup::Settling(now + STOPPED_SETTLE_TIME),
             StopPhase::Terminated => Cleanup::Terminated(until),
             StopPhase::Killed { .. } => Cleanup::Killed(now + KILL_TIMEOUT),
         };
-        self.clear(now, cleanup)
+        self.clean_up(now, cleanup)
     }
 
-    fn clear(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
+    fn clean_up(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
         self.state = MachineState::Ended { cleanup, check_at: now };
         vec![MachineEffect::CountSurvivors]
     }
@@ -351,7 +364,7 @@ impl Machine {
             return vec![];
         }
         self.heartbeats += 1;
-        // After the machine slept, one heartbeat stands for all that were missed.
+        // After the machine slept, one heartbeat replaces all missed ones.
         self.next_heartbeat = (self.next_heartbeat + self.policy.heartbeat).max(now + self.policy.heartbeat / 2);
         let silent = now.saturating_sub(self.last_output);
         let warning = (silent >= self.policy.stall_warning).then_some(MachineEffect::StallWarning { silent });

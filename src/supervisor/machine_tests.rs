@@ -1,4 +1,4 @@
-//! The policy as a table: what happens, and what is done about it.
+//! Tests of the policy as tables of inputs and effects.
 
 use super::{Machine, MachineEffect::*, MachineInput};
 use crate::task::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy, StopCause};
@@ -28,7 +28,7 @@ fn policy() -> Policy {
     }
 }
 
-/// Feeds inputs at their times and collects what is done at each.
+/// Passes inputs at their times, and collects the effects of each.
 fn run(policy: Policy, inputs: &[(Duration, MachineInput)]) -> Vec<Vec<super::MachineEffect>> {
     let mut machine = Machine::new(policy);
     inputs.iter().map(|(now, input)| machine.step(*now, *input)).collect()
@@ -61,7 +61,7 @@ fn output_silences_the_warning() {
 }
 
 #[test]
-fn missed_heartbeats_are_not_made_up_for() {
+fn missed_heartbeats_are_not_repeated() {
     let done = run(
         policy(),
         &[(s(3_000), MachineInput::Tick), (s(3_001), MachineInput::Tick), (s(3_030), MachineInput::Tick)],
@@ -114,9 +114,9 @@ fn the_time_limit_and_silence_stop_the_agent() {
 #[test]
 fn a_server_exit_stops_the_agent_only_if_configured() {
     assert_eq!(run(policy(), &[(s(1), MachineInput::ServerGone)])[0], [Interrupt(StopCause::ServerGone)]);
-    let stays = Policy { on_server_exit: OnServerExit::Continue, ..policy() };
-    assert_eq!(run(stays.clone(), &[(s(1), MachineInput::ServerGone)])[0], []);
-    assert_eq!(run(stays, &[(s(1), MachineInput::TerminationRequested)])[0], [Interrupt(StopCause::ServerGone)]);
+    let continues = Policy { on_server_exit: OnServerExit::Continue, ..policy() };
+    assert_eq!(run(continues.clone(), &[(s(1), MachineInput::ServerGone)])[0], []);
+    assert_eq!(run(continues, &[(s(1), MachineInput::TerminationRequested)])[0], [Interrupt(StopCause::ServerGone)]);
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn the_run_is_closed_despite_a_process_that_cannot_be_killed() {
 
 #[test]
 fn survivors_that_cannot_be_killed_are_given_up() {
-    let lives = |at| (at, MachineInput::Survivors(1));
-    let inputs = [(s(1), MachineInput::Exited), lives(s(2)), lives(s(4)), lives(s(9)), lives(s(10))];
+    let alive = |at| (at, MachineInput::Survivors(1));
+    let inputs = [(s(1), MachineInput::Exited), alive(s(2)), alive(s(4)), alive(s(9)), alive(s(10))];
     assert_eq!(run(policy(), &inputs)[1..], [vec![Terminate], vec![Kill], vec![GiveUp, Close], vec![]]);
 }
 
@@ -237,19 +237,19 @@ fn the_first_stop_cause_wins() {
 }
 
 #[test]
-fn an_agent_stopped_by_its_own_protocol_is_not_waited_for() {
+fn an_agent_stopped_by_its_own_protocol_is_terminated_without_a_grace_period() {
     let done = run(
         policy(),
         &[(s(1), MachineInput::Cancel), (ms(1100), MachineInput::SessionFinished), (ms(1200), MachineInput::Exited)],
     );
     assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Terminate], vec![CountSurvivors]]);
-    // One whose work is done gets its whole grace, however often it says so.
+    // An agent whose work is done gets the full grace period, even if it reports that twice.
     let done = run(policy(), &[(s(1), MachineInput::SessionFinished), (ms(1100), MachineInput::SessionFinished)]);
     assert_eq!(done, [vec![Interrupt(StopCause::Finished)], vec![]]);
 }
 
 #[test]
-fn a_forbidden_agent_is_killed_at_once() {
+fn a_forbidden_agent_is_killed_immediately() {
     let mut machine = Machine::new(policy());
     assert_eq!(machine.step(s(1), MachineInput::Forbidden), [Kill]);
     assert_eq!(machine.stopped(), Some((StopCause::Displaced, s(1))));

@@ -1,19 +1,19 @@
-//! One task from its spec to its end, in a process of its own.
+//! Runs one task from its spec to its end, in a separate process.
 //!
 //! The supervisor owns everything about its agent: the pipes, the log, the heartbeat, the deadline, and the end. It
-//! reads no configuration; the spec on its stdin holds all there is to know. Its parts:
+//! reads no configuration, because the spec on its stdin contains everything. Its parts:
 //!
-//! - `machine` decides, without I/O: what to do when, in [`crate::task::Policy`]'s terms;
-//! - `drive` is the loop that carries messages between the agent, the machine and the journal;
-//! - `clock` measures how long the agent could work, and `failures` keeps the supervisor's own log short;
-//! - `journal` writes what people and other processes see: log, timeline, live view, hints;
-//! - `entries` makes entries of the timeline from events, and `timeline` writes them as far as `rate` admits them;
-//! - `queue` waits for the task's turn;
-//! - `sandbox` notices that nothing could run in the agent's sandbox;
-//! - `redaction` takes secrets out of what they write;
-//! - `directory_watch` watches the working directory where `ceiling.roots` limits it;
-//! - `prepare` makes a command line of a spec, `ending` a status of an end;
-//! - `fallback` chooses the backend that gets the task next.
+//! - `machine` decides what to do when, without I/O, according to [`crate::task::Policy`];
+//! - `drive` is the loop that connects the agent, the machine and the journal;
+//! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
+//! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
+//! - `entries` converts events to timeline entries, `rate` limits their number, and `timeline` writes them;
+//! - `queue` waits for a slot if the number of running tasks is limited;
+//! - `sandbox` detects that nothing could run in the agent's sandbox;
+//! - `redaction` removes secrets from the output of all of these;
+//! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
+//! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
+//! - `fallback` chooses the next backend.
 
 mod assignment;
 mod clock;
@@ -78,17 +78,17 @@ use crate::{
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
 };
 
-/// How long a supervisor tries to close its books when it cannot write, and how often.
+/// How long, and how often, a supervisor tries to write the end of its task if writing fails.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 const CLOSE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
+/// Runs one task until it ends. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
-/// Tells on stdout whether there is a task ([`Readiness`]), and gives hints afterwards ([`Hint`]). Fails with a message
-/// for people when there is no task; once there is one, every end is an end of the task.
+/// Reports on stdout whether the task exists ([`Readiness`]), and then writes hints ([`Hint`]). Fails with a message
+/// for people if the task could not begin. After that, every failure is an end of the task.
 pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
     heed_file_limit();
-    std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
+    std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "the supervisor panicked")));
     let hints = HintWriter::open();
     threads::begin_blocking().inspect_err(|problem| hints.refuse(problem))?;
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
@@ -106,14 +106,14 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     Ok(())
 }
 
-/// Waits for work that was begun, if there is any. That it panicked is in the log by then.
+/// Waits for background work, if there is any. If it panicked, that was already logged.
 async fn join(work: Option<JoinHandle<()>>) {
     if let Some(work) = work {
         let _ = work.await;
     }
 }
 
-/// Waits until this time limit is up; for ever, if there is none.
+/// Waits until the time limit; forever if there is none.
 async fn time_out(limit: Option<Duration>) -> StopCause {
     match limit {
         Some(limit) => {
@@ -124,33 +124,33 @@ async fn time_out(limit: Option<Duration>) -> StopCause {
     }
 }
 
-/// A task that exists: its record says `running`, and its lease is ours.
+/// A task that exists: its record says `running`, and we hold its lease.
 struct Task {
     spec: TaskSpec,
-    /// The task's own files, and with them its lease.
+    /// The task's files. Holds the lease.
     files: OpenTask,
     data: DataDirectory,
     record: TaskRecord,
     redactor: Redactor,
     started: Instant,
-    /// The entry of the running task on its way into the index.
+    /// The update of the index for the running task.
     indexing: Option<JoinHandle<()>>,
-    /// Where everything that the agent starts is kept together, if that is possible here.
+    /// The cgroup for the agent's processes, if one could be created.
     group: Option<Cgroup>,
-    /// The agent on its way there.
+    /// The move of the agent into its cgroup.
     gathering: Option<JoinHandle<()>>,
-    /// What the tokens are counted over that the agent reports.
+    /// The scope of the agent's token counts.
     usage_scope: UsageScope,
-    /// The right to run, where not all tasks may at the same time.
+    /// The right to run, if the number of running tasks is limited.
     slot: Option<RunSlot>,
 }
 
 impl Task {
-    /// Claims the id and puts down the first record. `None`: the id is in use.
+    /// Claims the ID and writes the first record. Returns `None` if the ID is in use.
     fn begin(assignment: Assignment, spec: TaskSpec, redactor: Redactor) -> Result<Option<Self>, String> {
         if spec.format != SPEC_FORMAT || spec.id != assignment.id {
             return Err(format!(
-                "the spec is of task {} in format {}, and this supervisor is for task {} in format {SPEC_FORMAT}",
+                "the spec is for task {} in format {}, but this supervisor is for task {} in format {SPEC_FORMAT}",
                 spec.id, spec.format, assignment.id
             ));
         }
@@ -192,7 +192,8 @@ impl Task {
         }))
     }
 
-    /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
+    /// Runs the agent until it ends. Runs it again if it rejected the command line that its cached probe answers
+    /// promised.
     async fn run_backend(
         &mut self,
         registry: &Registry,
@@ -204,11 +205,11 @@ impl Task {
             Err(problem) => return RunEnd::unusable("EINVAL", problem.to_string(), None),
         };
         let first = self.attempt(&*backend, Freshness::Kept, journal, external).await;
-        let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
+        let Outcome::CommandLineRefused(failure) = &first.verdict.outcome else { return first };
         if first.stopped.is_some() || self.is_stop_requested(external) {
             return first;
         }
-        let said = format!("{}; asking the program again what it takes", complaint.message);
+        let said = format!("{}; asking the program again what it supports", failure.message);
         journal.warning("COMMAND LINE REFUSED", &said);
         self.attempt(&*backend, Freshness::Fresh, journal, external).await
     }
@@ -220,7 +221,7 @@ impl Task {
         journal: &mut Journal,
         external: &mut ExternalEvents,
     ) -> RunEnd {
-        // It reaps every orphan but its own agent, and so it would take the exit status of the next one.
+        // This work reaps all orphans except its own agent, so it could take the next agent's exit status.
         join(self.gathering.take()).await;
         let begun = Instant::now();
         let prepared = tokio::select! {
@@ -246,7 +247,7 @@ impl Task {
         ProcessTree::adopt_orphans();
         self.make_cgroup();
         command.group.clone_from(&self.group);
-        // From before the agent starts: its directory may not lead out of the roots from now on.
+        // Starts before the agent: from now on, its directory must not lead out of the roots.
         let roots = &self.spec.ceiling.roots;
         let watch = (!roots.is_empty()).then(|| DirectoryWatch::watch(Arc::clone(&command.directory), roots));
         let watch = match watch.transpose() {
@@ -265,20 +266,20 @@ impl Task {
             run = run.with_directory_watch(watch);
         }
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.move_into_cgroup()));
-        // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
+        // The agent already has its prompt and is working. Its output waits in the pipes.
         if let Err(error) = self.files.update_record(&self.record) {
-            tracing::error!(%error, "the record is not up to date");
+            tracing::error!(%error, "the record is outdated");
         }
         self.begin_indexing().await;
         run.drive(journal, external, &self.files, &mut self.record).await
     }
 
-    /// Whether something that already happened ends the task.
+    /// Whether an event that already happened ends the task.
     fn is_stop_requested(&self, external: &ExternalEvents) -> bool {
         external.received().iter().any(|input| stop_requested(&self.spec.policy, *input).is_some())
     }
 
-    /// Waits until the task is not to go on, while there is no agent yet.
+    /// Waits until the task is stopped, while it has no agent yet.
     async fn stop_requested(&self, external: &mut ExternalEvents) -> StopCause {
         loop {
             let input = tokio::select! {
@@ -291,13 +292,13 @@ impl Task {
         }
     }
 
-    /// Why the task is not to go on, by what was heard just now or by a request to cancel.
+    /// Why the task must stop, because of this event or a cancel request.
     fn asked_to_stop(&self, received: Option<MachineInput>) -> Option<StopCause> {
         let cancel = self.files.is_cancel_requested().then_some(MachineInput::Cancel);
         received.into_iter().chain(cancel).find_map(|input| stop_requested(&self.spec.policy, input))
     }
 
-    /// Makes the agent's cgroup, and puts down where it is before anything can be in it.
+    /// Creates the agent's cgroup. Stores its path before any process can be in it.
     fn make_cgroup(&mut self) {
         if self.group.is_some() || self.spec.policy.cgroup == CgroupUse::Off {
             return;
@@ -312,10 +313,10 @@ impl Task {
         }
     }
 
-    /// Closes the books, in this order: result, log, record, timeline, lease, index, run directory.
+    /// Writes the end of the task, in this order: result, log, record, timeline, lease, index, run directory.
     ///
-    /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
-    /// written keeps its run directory, and with it the supervisor's own log.
+    /// Retries for a while if writing fails, because a full disk may be freed. If the record cannot be written, the
+    /// task keeps its run directory, which contains the supervisor's own log.
     async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
@@ -339,17 +340,17 @@ impl Task {
         }
         journal.summary(&self.record);
         while let Err(error) = self.files.write_record(&self.record) {
-            tracing::error!(%error, "the record is not up to date");
+            tracing::error!(%error, "the record could not be written");
             journal.stuck(&error);
             if Instant::now() > deadline {
                 return;
             }
             sleep(CLOSE_RETRY_INTERVAL).await;
         }
-        // After the record, so that the timeline never says more than the record does.
+        // After the record, so that the timeline never contains more than the record.
         journal.ended(&self.record);
-        // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
-        // not waited for: with a long history it takes longer than all the rest.
+        // The task has now ended for every reader. Nobody waits for the rest, which may take longer with a long
+        // history; any process that finds the run directory can do it too.
         let released = self.files.release();
         drop(self.slot);
         journal.closed();
@@ -359,18 +360,18 @@ impl Task {
             group.remove();
         }
         if let Err(error) = released.clean_up(&self.record, self.spec.index) {
-            tracing::error!(%error, "the run directory stays");
+            tracing::error!(%error, "the run directory could not be removed");
         }
     }
 
-    /// Puts the running task into the index, beside the work: with a long history that takes its time.
+    /// Adds the running task to the index in the background, because that takes time with a long history.
     async fn begin_indexing(&mut self) {
-        // One after the other: an older record must not come after a newer one.
+        // One update after the other: an older record must not overwrite a newer one.
         join(self.indexing.take()).await;
         let index = self.files.indexing(self.record.clone(), self.spec.index);
         self.indexing = Some(spawn_blocking(move || {
             if let Err(error) = index() {
-                tracing::error!(%error, "the index is not up to date");
+                tracing::error!(%error, "the index is outdated");
             }
         }));
     }

@@ -1,4 +1,4 @@
-//! From a spec to a command line.
+//! Building an agent's command line from a spec.
 
 use std::{
     collections::BTreeMap,
@@ -31,27 +31,27 @@ use crate::{
     task::{AboveCeiling, ChosenBy, TaskId, TaskRequest, TaskSpec, span},
 };
 
-/// Everything that is known before an agent starts.
+/// Everything that is determined before an agent starts.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// What the agent is asked, in the directory that it works in.
+    /// The request, with the real path of the working directory.
     pub(super) request: AgentRequest,
     pub(super) command: AgentCommand,
     pub(super) launch: Launch,
     pub(super) version: String,
     /// The scope of the agent's token counts.
     pub(super) usage_scope: UsageScope,
-    /// Names of variables, and whether they are set. Never a value.
+    /// Names of variables, and whether they are set. Never contains values.
     pub(super) environment: BTreeMap<String, String>,
 }
 
-/// Variables that matter to agents so often that a record tells when they are not set.
+/// Variables that matter to agents so often that the record mentions them even if they are not set.
 const RECORDED_VARIABLES: [&str; 8] =
     ["HOME", "PATH", "SHELL", "CODEX_HOME", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE"];
 
 /// Finds the program, asks it what it can do, and builds its command line.
 ///
-/// Fails with the end that the task has then.
+/// On failure, returns the task's end.
 pub(super) async fn prepare(
     backend: &dyn AgentBackend,
     spec: &TaskSpec,
@@ -63,12 +63,13 @@ pub(super) async fn prepare(
     let found = wait_until_installed(backend, &data.probes, freshness, project.as_ref(), journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let Admitted { directory, to_close } = admit(backend, spec, &data.reader).await?;
-    // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
+    // The agent finds this path for its directory, so the request has to contain the same one.
     let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
     let launch = backend.launch(&request, &installed).map_err(|refusal| {
         Box::new(RunEnd::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
     })?;
-    let close = |launch, area| backend.close_area(area, launch).expect("an area that cannot be closed is refused");
+    let close =
+        |launch, area| backend.close_area(area, launch).expect("an area that cannot be closed was rejected before");
     let launch = to_close.into_iter().fold(launch, close);
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
     let (mut environment, left_out) = environment(backend.environment(), ours.iter().cloned(), project.as_ref());
@@ -89,7 +90,7 @@ pub(super) async fn prepare(
     Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: recorded_variables })
 }
 
-/// The project of a task in a weaker sandbox.
+/// The project that contains the working directory, for a task in a restricted sandbox.
 async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
     let (sandbox, directory) = (spec.request.sandbox, spec.request.working_directory.clone());
     let found = CALLER_PATHS.run(PATH_DEADLINE, move || Project::of(sandbox, &directory)).await;
@@ -98,11 +99,11 @@ async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
     })
 }
 
-/// How long a program that is being replaced is waited for, and how often it is looked for.
+/// How long to wait for a program that is being replaced, and how often to look for it.
 const UPDATE_TIMEOUT: Duration = Duration::from_secs(30);
 const UPDATE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
+/// Finds the program. If an update is replacing it, waits. The wait can be dropped at any time.
 async fn wait_until_installed(
     backend: &dyn AgentBackend,
     probes: &ProbeCache,
@@ -128,22 +129,23 @@ async fn wait_until_installed(
     }
 }
 
-/// What a task may work in.
+/// The directory that a task may work in.
 struct Admitted {
     directory: Arc<Directory>,
-    /// The areas that the agent's sandbox leaves open, and that have to be closed.
+    /// The areas that the agent's sandbox leaves open and that must be closed.
     to_close: Vec<OpenArea>,
 }
 
-/// A task that may not start where it is asked to.
+/// Why a task may not start in its directory.
 enum NotAdmitted {
     Directory(DirectoryProblem),
     AboveCeiling(AboveCeiling),
     Exposed(Exposed),
 }
 
-/// The directory of the task, open, if the ceiling admits it and the agent cannot change our files from it. It was admitted
-/// at submit; since then its path may have come to lead elsewhere. The agent starts in what is opened here.
+/// Opens the task's directory if the ceiling admits it and the agent cannot change our files from there. The ceiling
+/// was checked at submit, but the path may lead elsewhere by now. The agent starts in the directory that is opened
+/// here.
 async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> Result<Admitted, Box<RunEnd>> {
     let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
     let exposure = Exposure::of(backend, request.sandbox, reader, &spec.trusted_files);
@@ -164,7 +166,7 @@ async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> 
     })
 }
 
-/// The end of a task whose directory cannot be worked in any more. It was there at submit.
+/// The end of a task whose directory can no longer be used. It existed at submit.
 fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
     let why = match problem {
         DirectoryProblem::NotFound => "no longer exists".to_owned(),
@@ -177,17 +179,17 @@ fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd
     RunEnd::not_started(NotStarted::NoDirectory { errno: problem.errno().to_owned() }, said, Some(advice))
 }
 
-/// The end of a task whose agent the operating system did not start.
+/// The end of a task whose agent the operating system could not start.
 pub(super) fn not_spawned(error: &SpawnError, backend: &dyn AgentBackend) -> RunEnd {
     let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
     RunEnd::unusable(&error.errno(), error.to_string(), Some(advice))
 }
 
-/// The end of a task that may only run where its directory is watched.
+/// The end of a task that requires a directory watch, which could not be started.
 pub(super) fn not_watched(error: &io::Error) -> RunEnd {
     let said = format!("the working directory cannot be watched, as `ceiling.roots` requires: {error}");
     let advice =
-        "see whether a limit on processes (`ulimit -u`, or the container's) is reached, and start the task again";
+        "check whether a limit on processes (`ulimit -u`, or the container's) is reached, and start the task again";
     RunEnd::unusable(&errno_of(error), said, Some(advice.to_owned()))
 }
 
@@ -206,7 +208,8 @@ fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<RunEnd> {
     })
 }
 
-/// The marker for an agent of this task, which may itself run on behalf of another.
+/// The value of the marker variable. If this supervisor itself runs inside a task, the value contains that task's ID
+/// too.
 fn marker(id: &TaskId) -> OsString {
     let mut ids = env::var_os(TASK_MARKER).filter(|ids| !ids.is_empty()).unwrap_or_default();
     if !ids.is_empty() {
@@ -216,7 +219,7 @@ fn marker(id: &TaskId) -> OsString {
     ids
 }
 
-/// What a record tells of the agent's environment.
+/// The environment variables for the record, without values.
 fn recorded_variables(
     ours: &[(OsString, OsString)],
     theirs: &BTreeMap<OsString, OsString>,
@@ -228,7 +231,7 @@ fn recorded_variables(
     unset.chain(removed).chain(set).collect()
 }
 
-/// The command line as one would type it.
+/// The command line, quoted for a shell.
 pub(super) fn quoted(command: &AgentCommand) -> String {
     let program = command.program.to_string_lossy();
     let words = std::iter::once(&*program).chain(command.args.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! Waiting for the task's turn, where not all tasks may run at the same time.
+//! Waiting in the queue, if the number of running tasks is limited.
 
 use std::{
     collections::BTreeSet,
@@ -14,16 +14,17 @@ use crate::{
     task::{StopCause, TaskId},
 };
 
-/// How often it is asked whose turn it is.
+/// How often the queue is checked.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long one that is ahead may leave a free place alone. It may be stopped.
+/// How long a task ahead may leave a free slot unused before it is skipped. Its supervisor may be suspended.
 const SKIP_AFTER: Duration = Duration::from_secs(2);
 
 impl Task {
-    /// Returns when the task may run; or why it is not to, if that is told before.
+    /// Waits until the task may run. Fails with the reason if it is stopped first.
     ///
-    /// A data directory in which nobody can be asked is no reason not to run: the limit is there to spare the machine.
+    /// If the queue's files cannot be used, the task runs anyway, because the limit only protects the machine from
+    /// overload.
     pub(super) async fn wait_for_slot(
         &mut self,
         journal: &mut Journal,

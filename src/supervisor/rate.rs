@@ -1,28 +1,28 @@
-//! How many entries of a timeline may be written in a second.
+//! Limits the rate of timeline entries.
 
 use std::time::{Duration, Instant};
 
-/// The most entries in a second, besides those that are exempt.
+/// Maximum number of entries per second, not counting those that are exempt.
 pub(super) const MAX_PER_SECOND: u32 = 50;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Admits [`MAX_PER_SECOND`] entries in each second and counts the others. Reads no clock.
+/// Admits [`MAX_PER_SECOND`] entries per second and counts the others. Does not read a clock.
 #[derive(Debug)]
 pub(super) struct Rate {
-    /// When the present second began.
+    /// When the current second began.
     began: Option<Instant>,
     admitted: u32,
     omitted: u64,
 }
 
 impl Rate {
-    /// Nothing was written yet.
+    /// The state before the first entry.
     pub(super) fn new() -> Self {
         Self { began: None, admitted: 0, omitted: 0 }
     }
 
-    /// Whether one more entry may be written at `now`. Otherwise it is counted.
+    /// Whether an entry may be written at `now`. If not, it is counted as omitted.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         if self.is_over(now) {
             (self.began, self.admitted) = (Some(now), 0);
@@ -36,22 +36,22 @@ impl Rate {
         is_admitted
     }
 
-    /// Counts an entry that could not be written for another reason.
+    /// Counts an entry that was omitted for another reason.
     pub(super) fn omit(&mut self) {
         self.omitted += 1;
     }
 
-    /// Whether entries were omitted that [`take_omitted`](Self::take_omitted) did not return yet.
+    /// Whether there are omitted entries that [`take_omitted`](Self::take_omitted) has not returned yet.
     pub(super) fn has_omitted(&self) -> bool {
         self.omitted > 0
     }
 
-    /// The number of entries that were omitted, once their second is over.
+    /// The number of omitted entries, if their second is over.
     pub(super) fn take_omitted(&mut self, now: Instant) -> Option<u64> {
         if self.is_over(now) { self.take_all_omitted() } else { None }
     }
 
-    /// The same before their second is over, because nothing will follow.
+    /// The number of omitted entries, even if their second is not over. For use when no more entries follow.
     pub(super) fn take_all_omitted(&mut self) -> Option<u64> {
         Some(std::mem::take(&mut self.omitted)).filter(|omitted| *omitted > 0)
     }

@@ -1,8 +1,8 @@
-//! Everything that a supervisor writes or tells, without secrets.
+//! Redacts everything that a supervisor writes or sends.
 //!
-//! Texts are redacted before they are cut, indented or escaped: afterwards a secret may no longer be recognized. The
-//! session of a backend reads stdout as it came, because a protocol may use a word that is also somebody's secret; what
-//! comes out of it is redacted then.
+//! Texts are redacted before they are cut, indented or escaped, because a secret may not be recognizable afterwards. A
+//! session reads stdout unredacted, because a word of its protocol may happen to equal a secret. The session's events
+//! are redacted instead.
 
 use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
@@ -16,7 +16,7 @@ use crate::{
     task::{TaskRecord, TaskSpec},
 };
 
-/// What to look for: secrets of our own environment, and those that the agent is given besides.
+/// A redactor for the secrets in our own environment, and for those in the agents' configured environments.
 pub(super) fn redactor(spec: &TaskSpec, assignment: &Assignment, registry: &Registry) -> Redactor {
     if !spec.policy.redact {
         return Redactor::default();
@@ -30,17 +30,17 @@ pub(super) fn redactor(spec: &TaskSpec, assignment: &Assignment, registry: &Regi
     Redactor::of(env::vars_os().chain(given)).sparing(&paths.map(PathBuf::as_path))
 }
 
-/// A [`LineChunk`] of a line, without secrets.
+/// A [`LineChunk`], redacted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RedactedChunk<'a> {
     Line(Cow<'a, [u8]>),
     LongStart(Cow<'a, [u8]>),
     LongPart(Cow<'a, [u8]>),
-    /// With the last part of the line.
+    /// The last part of the line.
     LongEnd(Vec<u8>),
 }
 
-/// What comes from one agent, on both streams.
+/// Redacts the output of one agent, on both streams.
 #[derive(Debug)]
 pub(super) struct Redaction {
     redactor: Redactor,
@@ -49,19 +49,19 @@ pub(super) struct Redaction {
 }
 
 impl Redaction {
-    /// Streams of which nothing has come yet.
+    /// Both streams before their first chunk.
     pub(super) fn new(redactor: Redactor) -> Self {
         let stream = || redact::StreamRedactor::new(redactor.clone());
         Self { stdout: stream(), stderr: stream(), redactor }
     }
 
-    /// The next piece of this stream.
-    pub(super) fn clean<'a>(&mut self, stream: OutputStream, piece: &LineChunk<'a>) -> RedactedChunk<'a> {
+    /// Redacts the next chunk of this stream.
+    pub(super) fn clean<'a>(&mut self, stream: OutputStream, chunk: &LineChunk<'a>) -> RedactedChunk<'a> {
         let parts = match stream {
             OutputStream::Stdout => &mut self.stdout,
             OutputStream::Stderr => &mut self.stderr,
         };
-        match piece {
+        match chunk {
             LineChunk::Line(line) => RedactedChunk::Line(self.redactor.bytes(line)),
             LineChunk::LongStart(part) => RedactedChunk::LongStart(parts.part(part)),
             LineChunk::LongPart(part) => RedactedChunk::LongPart(parts.part(part)),
@@ -69,17 +69,17 @@ impl Redaction {
         }
     }
 
-    /// A text of our own, which may name foreign things.
+    /// Redacts one of our own texts, which may contain untrusted parts.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.redactor.text(text)
     }
 
-    /// The first bytes of a line that was too long to hold.
+    /// Redacts the first bytes of a line that was too long to keep.
     pub(super) fn head<'a>(&self, head: &'a [u8]) -> Cow<'a, [u8]> {
         self.redactor.beginning(head)
     }
 
-    /// An event. What only pairs a command's start with its end is left alone.
+    /// Redacts an event, except the ID that connects a command's start and end.
     pub(super) fn event(&self, mut event: AgentEvent) -> AgentEvent {
         if self.redactor.is_idle() {
             return event;
@@ -104,15 +104,15 @@ impl Redaction {
     }
 }
 
-/// Takes the secrets out of what a session made of a run.
+/// Redacts a session's verdict.
 pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
     let said = match &mut verdict.outcome {
         Outcome::Completed => None,
-        Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => Some(complaint),
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => Some(failure),
     };
-    if let Some(complaint) = said {
-        redactor.redact(&mut complaint.message);
-        complaint.advice.iter_mut().for_each(|advice| redactor.redact(advice));
+    if let Some(failure) = said {
+        redactor.redact(&mut failure.message);
+        failure.advice.iter_mut().for_each(|advice| redactor.redact(advice));
     }
     verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));
 }
@@ -123,8 +123,7 @@ pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
     texts.for_each(|text| redactor.redact(text));
 }
 
-/// Takes the secrets out of a record. The names of our own files, and of the working directory, stay: they have to lead
-/// there.
+/// Redacts a record, except the paths of our own files and of the working directory, which must remain usable.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
     record.untrusted_texts().for_each(|text| redactor.redact(text));
 }

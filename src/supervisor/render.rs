@@ -1,4 +1,4 @@
-//! The events of an agent, in words for the log.
+//! Formats an agent's events for the log.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -7,12 +7,12 @@ use connector_api::{AgentEvent, CommandStatus, FileChange, TodoItem, UnfinishedI
 use super::entries::{change_word, outcome_of};
 use crate::task::{TaskRecord, outcome, span};
 
-/// The words for an event. The long text that many events have is not copied.
+/// The log text of an event, in two parts, so that a long text in the event is not copied.
 #[derive(Debug)]
 pub(super) struct Words<'a> {
-    /// The beginning, or all of it.
+    /// The first part, or the whole text.
     pub(super) head: Cow<'a, str>,
-    /// The rest.
+    /// The second part.
     pub(super) text: &'a str,
 }
 
@@ -28,15 +28,15 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
+/// Formats events. Remembers when each command began, because agents do not report how long it took.
 #[derive(Debug, Default)]
 pub(super) struct Renderer {
     commands: UnfinishedItems<Duration>,
 }
 
 impl Renderer {
-    /// The words for an event that came at `now`, counted from the start of the agent: everything the event carries. Also
-    /// how long a command took that has finished.
+    /// The complete log text of an event. `now` is the time since the agent's start. Also returns the duration of a
+    /// finished command.
     pub(super) fn words<'a>(&mut self, event: &'a AgentEvent, now: Duration) -> (Words<'a>, Option<Duration>) {
         let mut took = None;
         let words = match event {
@@ -77,7 +77,7 @@ fn tokens(usage: &Usage) -> String {
     )
 }
 
-/// The end of a log.
+/// The last entry of a log.
 pub(super) fn summary(record: &TaskRecord) -> String {
     let Some(end) = &record.end else { return format!("END: {}", record.status()) };
     let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());

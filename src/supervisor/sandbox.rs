@@ -1,7 +1,7 @@
-//! Detects that nothing could run in the agent's sandbox.
+//! Detects an agent's sandbox in which nothing could run.
 //!
-//! In a container without user namespaces, every command of Codex fails before it starts, and so does every file change.
-//! The agent may or may not mention it, and completes its turn either way.
+//! In a container without user namespaces, every command and every file change of Codex fails before it starts. The
+//! agent may or may not mention that, and completes its turn either way.
 
 use connector_api::{AgentEvent, CommandStatus, Line, Sandbox, Warning, sandbox_failure};
 
@@ -27,7 +27,7 @@ impl SandboxWatch {
                 self.failure = self.failure.take().or(failure);
             }
             AgentEvent::CommandFinished { status: CommandStatus::Completed, .. } => self.has_run = true,
-            // It was not allowed to run.
+            // A declined command says nothing about the sandbox.
             AgentEvent::CommandFinished { status: CommandStatus::Declined, .. } => {}
             AgentEvent::FilesChanged { applied: true, .. } => self.has_changed = true,
             AgentEvent::FilesChanged { applied: false, .. } => self.refused_changes += 1,
@@ -52,7 +52,7 @@ impl SandboxWatch {
         }
     }
 
-    /// A warning if nothing that the agent tried could run in its `sandbox`.
+    /// Returns a warning if nothing that the agent tried could run in its `sandbox`.
     pub(super) fn warning(&self, sandbox: Sandbox) -> Option<Warning> {
         if sandbox == Sandbox::DangerFullAccess || self.has_run {
             return None;
@@ -76,7 +76,7 @@ mod tests {
         AgentEvent::CommandFinished { id: "1".into(), command: "x".into(), status, exit_code, output: output.into() }
     }
 
-    fn told(events: &[AgentEvent], stderr: &[&str], sandbox: Sandbox) -> Option<String> {
+    fn warn(events: &[AgentEvent], stderr: &[&str], sandbox: Sandbox) -> Option<String> {
         let mut watch = SandboxWatch::default();
         events.iter().for_each(|event| watch.observe(event));
         stderr.iter().for_each(|line| watch.observe_stderr(Line::Whole(line.as_bytes())));
@@ -86,37 +86,37 @@ mod tests {
     const BWRAP: &str = "bwrap: setting up uid map: Permission denied\n";
 
     #[test]
-    fn a_sandbox_that_cannot_start_is_reported_unless_there_is_none() {
+    fn a_sandbox_that_cannot_start_is_reported() {
         let failed = [command(CommandStatus::Failed, BWRAP), command(CommandStatus::Failed, BWRAP)];
         for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
-            for message in [told(&failed, &[], sandbox), told(&[], &[BWRAP], sandbox)] {
+            for message in [warn(&failed, &[], sandbox), warn(&[], &[BWRAP], sandbox)] {
                 let message = message.unwrap_or_default();
                 assert!(message.starts_with("no command could run: ") && message.contains("uid map"), "{message}");
             }
         }
-        assert_eq!(told(&failed, &[], Sandbox::DangerFullAccess), None, "there is no sandbox");
+        assert_eq!(warn(&failed, &[], Sandbox::DangerFullAccess), None, "there is no sandbox");
     }
 
     #[test]
-    fn there_is_no_warning_if_any_command_ran() {
+    fn a_command_that_ran_prevents_the_warning() {
         let failed = command(CommandStatus::Failed, BWRAP);
         for ran in [command(CommandStatus::Completed, ""), command(CommandStatus::Failed, "make: *** [all] Error 2")] {
-            assert_eq!(told(&[failed.clone(), ran], &[], Sandbox::WorkspaceWrite), None);
+            assert_eq!(warn(&[failed.clone(), ran], &[], Sandbox::WorkspaceWrite), None);
         }
-        assert_eq!(told(&[command(CommandStatus::Declined, "")], &[], Sandbox::ReadOnly), None);
-        assert_eq!(told(&[], &["WARNING: proceeding, even though we could not update PATH"], Sandbox::ReadOnly), None);
+        assert_eq!(warn(&[command(CommandStatus::Declined, "")], &[], Sandbox::ReadOnly), None);
+        assert_eq!(warn(&[], &["WARNING: proceeding, even though we could not update PATH"], Sandbox::ReadOnly), None);
     }
 
     #[test]
     fn file_changes_that_all_failed_are_reported_where_changes_are_allowed() {
         let change = |applied| AgentEvent::FilesChanged { changes: vec![], applied };
         let refused = [change(false), change(false)];
-        let message = told(&refused, &[], Sandbox::WorkspaceWrite).unwrap_or_default();
+        let message = warn(&refused, &[], Sandbox::WorkspaceWrite).unwrap_or_default();
         assert!(message.contains("none of the agent's file changes") && message.contains("2 failed"), "{message}");
-        assert_eq!(told(&refused, &[], Sandbox::ReadOnly), None, "they are expected to fail");
-        assert_eq!(told(&[change(false), change(true)], &[], Sandbox::WorkspaceWrite), None);
-        assert_eq!(told(&[change(false), command(CommandStatus::Completed, "")], &[], Sandbox::WorkspaceWrite), None);
+        assert_eq!(warn(&refused, &[], Sandbox::ReadOnly), None, "they are expected to fail");
+        assert_eq!(warn(&[change(false), change(true)], &[], Sandbox::WorkspaceWrite), None);
+        assert_eq!(warn(&[change(false), command(CommandStatus::Completed, "")], &[], Sandbox::WorkspaceWrite), None);
         let with_words = [change(false), command(CommandStatus::Failed, BWRAP)];
-        assert!(told(&with_words, &[], Sandbox::WorkspaceWrite).is_some_and(|message| message.contains("bwrap")));
+        assert!(warn(&with_words, &[], Sandbox::WorkspaceWrite).is_some_and(|message| message.contains("bwrap")));
     }
 }

@@ -8,13 +8,13 @@ use std::sync::{
 use connector_api::PromptDelivery;
 use tokio::{io::AsyncWriteExt, process::ChildStdin, sync::mpsc, task::JoinHandle};
 
-/// Upper bound on the bytes that wait to be written. One message may be longer.
+/// Maximum total size of messages that wait to be written, in bytes. A single message may be longer.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Approximate memory overhead of a queued message, in bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
-/// The agent asks, and does not read the answers: no more of them are kept.
+/// The agent does not read its stdin, and too many messages are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StdinStalled;
 
@@ -28,14 +28,14 @@ pub(super) struct StdinWriter {
 }
 
 impl StdinWriter {
-    /// Writes the prompt where it is delivered on stdin, and closes stdin unless the session wants it.
+    /// Writes the prompt if it is delivered on stdin, and closes stdin unless the session uses it.
     ///
-    /// Most prompts fit into the pipe: such a prompt, and its end, are there for the agent when this returns.
+    /// Most prompts fit into the pipe's buffer. They are written completely, and stdin is closed, before this returns.
     pub(super) fn begin(stdin: Option<ChildStdin>, delivery: PromptDelivery, prompt: &str) -> Self {
         let mut prompt = prompt.as_bytes();
         let stdin = match (stdin, delivery) {
             (Some(stdin), PromptDelivery::Stdin) => {
-                // A child's stdin does not block here; an agent that has closed it is found out about below.
+                // A child's stdin is non-blocking. If the agent has closed it, the writer task notices that below.
                 prompt = &prompt[rustix::io::write(&stdin, prompt).unwrap_or(0)..];
                 (!prompt.is_empty()).then_some(stdin)
             }
@@ -53,7 +53,7 @@ impl StdinWriter {
         let mut writer = Self { to_write, writing, waiting };
         match delivery {
             PromptDelivery::Stdin => {
-                // Nothing waits yet.
+                // Cannot fail, because nothing is waiting yet.
                 let _ = writer.send(prompt.to_vec());
                 writer.close();
             }
@@ -63,9 +63,9 @@ impl StdinWriter {
         writer
     }
 
-    /// Writes these bytes after all others.
+    /// Queues bytes to be written after all others.
     ///
-    /// Fails when too many wait already: an agent that is stuck, or that means harm, would fill our memory.
+    /// Fails if too many bytes are waiting. Otherwise, a stuck or malicious agent could fill our memory.
     pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), StdinStalled> {
         let Some(to_write) = &self.to_write else { return Ok(()) };
         let length = bytes.len() + MESSAGE_OVERHEAD_BYTES;
@@ -74,7 +74,7 @@ impl StdinWriter {
             return Err(StdinStalled);
         }
         self.waiting.fetch_add(length, Ordering::Relaxed);
-        // The other end is gone when the agent closed its stdin: it does not want to know.
+        // If the agent has closed its stdin, the bytes are dropped.
         if to_write.send(bytes).is_err() {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
         }

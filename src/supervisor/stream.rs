@@ -1,6 +1,6 @@
 //! The two streams that an agent writes to.
 
-/// Where a line of the agent came from.
+/// The stream that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputStream {
     Stdout,
@@ -8,7 +8,7 @@ pub(super) enum OutputStream {
 }
 
 impl OutputStream {
-    /// How a raw line of the stream begins in the log.
+    /// The label of the stream's raw lines in the log.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Stdout => "STDOUT: ",

@@ -1,5 +1,5 @@
-//! The threads of a supervisor exist before its task does: what its agent starts can fill the user's process limit, and a task
-//! whose supervisor could not look at files any more would have no end.
+//! Starts the supervisor's threads before its task exists. Later, the agent's processes could reach the user's process
+//! limit, and a supervisor that cannot start a thread to access files could not end its task.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,18 +9,18 @@ use std::{
 use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 
-/// Starts the thread that the runtime keeps for work that may block. Called inside a runtime that keeps its threads.
+/// Starts the runtime's thread for blocking work. The runtime must be configured to keep its threads.
 pub(super) fn begin_blocking() -> Result<(), String> {
-    // tokio panics when it cannot have one.
+    // tokio panics if it cannot start a thread.
     let begun = catch_unwind(AssertUnwindSafe(|| drop(spawn_blocking(|| ()))));
     begun.map_err(|_| thread_error(Errno::AGAIN))
 }
 
-/// Runs `work` on a thread of its own, which ends with the process.
+/// Runs `work` on a new thread, which is never joined.
 pub(super) fn begin(work: impl FnOnce() + Send + 'static) -> Result<(), String> {
     thread::Builder::new().spawn(work).map(drop).map_err(thread_error)
 }
 
 fn thread_error(error: impl std::fmt::Display) -> String {
-    format!("it cannot start a thread: {error}")
+    format!("cannot start a thread: {error}")
 }

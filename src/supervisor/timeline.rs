@@ -1,10 +1,11 @@
-//! The task's timeline, as its supervisor writes it.
+//! Writes the task's timeline.
 //!
-//! An agent can do more than anyone wants to read. At most [`MAX_PER_SECOND`](super::rate::MAX_PER_SECOND) entries are
-//! written in a second; one entry then says how many were omitted. The stations of the task's life are always written. An
-//! entry that is omitted is never built, so that an agent that floods its timeline costs little more than one that does not.
+//! An agent can produce more events than anyone wants to read. At most [`MAX_PER_SECOND`](super::rate::MAX_PER_SECOND)
+//! entries are written per second, followed by one entry that counts the omitted ones. Entries about the task's
+//! lifecycle are always written. Omitted entries are never built, so a flood of events costs little more than a
+//! trickle.
 //!
-//! The timeline is worth less than the task: if it cannot be written, the task continues without it.
+//! The task is more important than its timeline: if the timeline cannot be written, the task continues without it.
 
 use std::time::{Duration, Instant};
 
@@ -24,27 +25,26 @@ const OUTPUT_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct TimelineRecorder {
     writer: Option<TimelineWriter>,
     rate: Rate,
-    /// The newest line of output that is not written yet.
+    /// The newest line of output that has not been written yet.
     output: Option<String>,
     output_written: Option<Instant>,
-    /// The newest entry that was reported as written.
+    /// The number of the newest entry that was returned as written.
     reported: u64,
-    /// Whether the last write failed. It is tried again when there is something else to write, and not before.
+    /// Whether the last write failed. The next write is tried when there is something new to write.
     is_stuck: bool,
     gaps: Failures,
 }
 
 impl TimelineRecorder {
-    /// Continues without a timeline if it could not be opened.
+    /// If the timeline could not be opened, continues without it.
     pub(super) fn new(opened: Result<TimelineWriter, StoreError>) -> Self {
-        let writer = opened.inspect_err(|error| tracing::error!(%error, "a task goes on without a timeline")).ok();
+        let writer = opened.inspect_err(|error| tracing::error!(%error, "the task continues without a timeline")).ok();
         let reported = writer.as_ref().map_or(0, TimelineWriter::newest);
         let gaps = Failures::of("the timeline has a gap");
         Self { writer, rate: Rate::new(), output: None, output_written: None, reported, is_stuck: false, gaps }
     }
 
-    /// Adds an entry, unless there are too many. `entry` is called only if it is to be written, and may find that there is
-    /// nothing to write.
+    /// Adds an entry if the limits admit it. Only then calls `entry`, which may still return nothing.
     pub(super) fn offer(&mut self, now: Instant, entry: impl FnOnce() -> Option<TimelineEvent>) {
         if self.writer.is_none() {
             return;
@@ -60,7 +60,7 @@ impl TimelineRecorder {
         }
     }
 
-    /// Adds an entry, which is subject to limits unless it is exempt.
+    /// Adds an entry. Unless it is exempt, limits apply.
     pub(super) fn add(&mut self, event: TimelineEvent) {
         if event.is_exempt() {
             self.append(event);
@@ -69,7 +69,7 @@ impl TimelineRecorder {
         }
     }
 
-    /// The newest line of output that is not an event. Of many lines, one in a second is written.
+    /// Sets the newest line of output that is not an event. At most one line per second is written.
     pub(super) fn output(&mut self, line: &str) {
         if self.writer.is_some() {
             self.output = Some(line.to_owned());
@@ -87,13 +87,13 @@ impl TimelineRecorder {
         self.append(event);
     }
 
-    /// Whether [`flush`](Self::flush) has anything to do, now or when a second is over.
+    /// Whether [`flush`](Self::flush) has anything to do, now or when the current second is over.
     pub(super) fn is_unflushed(&self) -> bool {
         let is_waiting = self.writer.as_ref().is_some_and(TimelineWriter::is_waiting);
         !self.is_stuck && (is_waiting || self.output.is_some() || self.rate.has_omitted())
     }
 
-    /// Writes what waits. Returns the number of the newest entry, if it was not returned before.
+    /// Writes the waiting entries. Returns the number of the newest entry, if it is new since the last call.
     pub(super) fn flush(&mut self, now: Instant) -> Option<u64> {
         let is_due = self.output_written.is_none_or(|written| now.duration_since(written) >= OUTPUT_INTERVAL);
         if is_due && let Some(text) = self.output.take() {
@@ -149,10 +149,10 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            let dir = tempfile::tempdir().expect("a temporary directory can be created");
             let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
             let id = TaskId::random();
-            let Ok(Claim::Claimed(task)) = upkeep.claim(&id) else { panic!("a new id is free") };
+            let Ok(Claim::Claimed(task)) = upkeep.claim(&id) else { panic!("a new ID is free") };
             let timeline = TimelineRecorder::new(task.open_timeline());
             Self { _dir: dir, upkeep, id, timeline, began: Instant::now() }
         }
@@ -166,7 +166,7 @@ mod tests {
         fn entries(&self) -> Vec<TimelineEvent> {
             let mut reader = self.upkeep.reader().timeline(&self.id, 0);
             let mut events = Vec::new();
-            while let Some(read) = reader.read().expect("it can be read") {
+            while let Some(read) = reader.read().expect("it is readable") {
                 events.extend(read.entries.into_iter().map(|TimelineEntry { event, .. }| event));
                 if !read.has_more {
                     break;
@@ -186,11 +186,11 @@ mod tests {
         written.flood(Duration::ZERO, 1_000);
         written.timeline.add(stopping());
         assert_eq!(written.timeline.flush(written.began), Some(51));
-        assert!(written.timeline.is_unflushed(), "the omission is still to be written");
+        assert!(written.timeline.is_unflushed(), "the omission has not been written yet");
         let after = written.began + Duration::from_secs(1);
         assert_eq!(written.timeline.flush(after), Some(52));
         assert!(!written.timeline.is_unflushed());
-        assert_eq!(written.timeline.flush(after), None, "nothing is new");
+        assert_eq!(written.timeline.flush(after), None, "there is nothing new");
         written.flood(Duration::from_secs(2), 60);
         written.flood(Duration::from_secs(3), 1);
         written.timeline.flush(written.began + Duration::from_secs(3));

@@ -1,20 +1,20 @@
-//! The agent's processes, and what becomes of them when their supervisor fails.
+//! Kills the agent's processes if their supervisor panics.
 
 use crate::process::ProcessTree;
 
-/// A tree that is killed when its supervisor fails: nobody else knows it as well.
+/// Kills the process tree when dropped, unless it is disarmed.
 pub(super) struct ProcessTreeGuard {
     tree: ProcessTree,
     is_watched: bool,
 }
 
 impl ProcessTreeGuard {
-    /// Watches over `tree`.
+    /// Guards `tree`.
     pub(super) fn new(tree: ProcessTree) -> Self {
         Self { tree, is_watched: true }
     }
 
-    /// Everything that could be stopped has been; the rest is left running on purpose.
+    /// Disarms the guard: everything was stopped, or is left running on purpose.
     pub(super) fn disarm(&mut self) {
         self.is_watched = false;
     }

@@ -1,40 +1,41 @@
-//! The last line of an agent's stdout while it has no line end.
+//! Handles an agent's last line of stdout while it has no line break.
 //!
-//! An agent that writes its final event without a line end and then does not exit would run until its time limit: the event
-//! would only be read at the end of the stream. So a complete JSON object that waits for its line end for [`LINE_END_TIMEOUT`] is
-//! read as a line. Any other text may be the beginning of a longer line, and waits.
+//! An agent may write its final event without a line break and then not exit. The event would be read only at the end
+//! of the stream, so the task would run until its time limit. Therefore a complete JSON object that has waited
+//! [`LINE_END_TIMEOUT`] for its line break is read as a line. Any other text may be the beginning of a longer line, and
+//! keeps waiting.
 
 use std::time::{Duration, Instant};
 
 use connector_api::{JsonLine, without_colours};
 
-/// How long a complete object may wait for its line end.
+/// How long a complete object waits for its line break.
 const LINE_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When to look whether the last line is complete.
+/// Tracks when to check whether the last line is complete.
 #[derive(Debug, Default)]
 pub(super) struct UnterminatedLine {
     check_at: Option<Instant>,
 }
 
 impl UnterminatedLine {
-    /// Output came at `now`. `is_waiting`: its last line has no end.
+    /// Records output at `now`. `is_waiting`: the last line has no line break yet.
     pub(super) fn output_received(&mut self, is_waiting: bool, now: Instant) {
         self.check_at = is_waiting.then(|| now + LINE_END_TIMEOUT);
     }
 
-    /// When to ask [`take_due`](Self::take_due).
+    /// When to call [`take_due`](Self::take_due).
     pub(super) fn check_at(&self) -> Option<Instant> {
         self.check_at
     }
 
-    /// Whether the line has waited for long enough. True at most once for each output.
+    /// Whether the line has waited long enough. Returns true at most once per output.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
         self.check_at.take_if(|check_at| now >= *check_at).is_some()
     }
 }
 
-/// Whether `line` is a JSON object, or several, from beginning to end, escape sequences aside.
+/// Whether `line` consists only of complete JSON objects, ignoring escape sequences.
 pub(super) fn is_complete(line: &[u8]) -> bool {
     let text = |bytes| without_colours(&String::from_utf8_lossy(bytes));
     if !text(line).trim_start().starts_with('{') {
@@ -61,12 +62,12 @@ mod tests {
     #[test]
     fn each_output_restarts_the_wait_and_is_checked_once() {
         let (mut line, start) = (UnterminatedLine::default(), Instant::now());
-        assert!(!line.take_due(start + LINE_END_TIMEOUT), "nothing has come");
+        assert!(!line.take_due(start + LINE_END_TIMEOUT), "there was no output");
         line.output_received(true, start);
         line.output_received(true, start + LINE_END_TIMEOUT / 2);
-        assert!(!line.take_due(start + LINE_END_TIMEOUT), "it came later");
+        assert!(!line.take_due(start + LINE_END_TIMEOUT), "the second output restarted the wait");
         assert!(line.take_due(start + 2 * LINE_END_TIMEOUT));
-        assert!(!line.take_due(start + 3 * LINE_END_TIMEOUT), "nothing has come since");
+        assert!(!line.take_due(start + 3 * LINE_END_TIMEOUT), "there was no output since");
         line.output_received(true, start);
         line.output_received(false, start);
         assert_eq!(line.check_at(), None, "the line has ended");

@@ -161,11 +161,11 @@ fn a_client_that_does_not_read_answers_has_to_wait() {
 fn a_data_directory_without_file_locks_is_reported_at_startup_and_by_check() {
     let world = World::with_fake_agent().variable("CONNECTOR_FAULT", "serve:ENOLCK@lock");
     let said = world.server().call("codex_tasks", json!({}), |_| {});
-    assert!(said.is_error && said.text.contains("has no file locks"), "{}", said.text);
+    assert!(said.is_error && said.text.contains("does not support file locks"), "{}", said.text);
     assert!(said.text.contains("next: set `data_dir` to a directory on a local disk"), "{}", said.text);
     let checked = world.command(&["check"]).output().expect("the program runs");
     let report = String::from_utf8_lossy(&checked.stdout);
-    assert!(!checked.status.success() && report.contains("has no file locks"), "{report}");
+    assert!(!checked.status.success() && report.contains("does not support file locks"), "{report}");
 }
 
 /// A server that is process 1, as in a container; `None` if that is not possible. Usually only root can start one.

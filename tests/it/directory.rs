@@ -86,7 +86,7 @@ fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
                 let directory_field = field(&answer.text, "Working directory").expect("the answer names the directory");
                 assert!([&sub, &link].contains(&&PathBuf::from(directory_field)), "{directory_field}");
             } else {
-                started += usize::from(answer.text.contains("was moved or replaced while the agent worked"));
+                started += usize::from(answer.text.contains("was moved or replaced while the agent was running"));
                 // In a warning, backticks are escaped.
                 assert!(answer.text.contains("ceiling.roots"), "{}", answer.text);
             }

@@ -1,4 +1,4 @@
-//! Moving a catalog that cannot be used out of the way.
+//! Setting an unusable catalog aside.
 
 use std::{
     io,
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::store::{aside, fault};
 
-/// Renames the database and SQLite's files beside it, and returns the new name of the database; `None` if there is no
+/// Renames the database and SQLite's companion files, and returns the new path of the database; `None` if there is no
 /// database. Nothing is deleted. A crash between the renames leaves a log without its database, which a
-/// [rebuild](super::rebuild::rebuild) clears away.
+/// [rebuild](super::rebuild::rebuild) sets aside too.
 pub(in crate::store) fn set_aside(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
     let aside = renamed(path)?;
     for ending in COMPANION_SUFFIXES {
@@ -43,7 +43,7 @@ fn renamed(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
     }
 }
 
-/// Another process may have renamed or removed it.
+/// Another process may have renamed or removed the file.
 fn ignore_missing(renamed: io::Result<()>) -> Result<(), CatalogError> {
     match renamed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),

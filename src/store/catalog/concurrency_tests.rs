@@ -1,4 +1,4 @@
-//! Several connections and processes on one catalog.
+//! Tests with several connections and processes on one catalog.
 
 use std::{
     collections::BTreeSet,
@@ -22,11 +22,11 @@ use super::{
     pending::{mark, marked},
     rebuild::{Check, rebuild},
     row::{Filter, Row, Seq},
-    tests::{World, assert_counts_are_true, id, numbers, row},
+    tests::{World, assert_counts_are_correct, id, numbers, row},
 };
 use crate::task::{TaskId, TaskStatus};
 
-/// Tells a child process which directory to write in, and with which numbers.
+/// Variables that give a child process its directory and its first number.
 const WHERE: &str = "CATALOG_TEST_DIRECTORY";
 const FROM: &str = "CATALOG_TEST_FROM";
 
@@ -35,31 +35,31 @@ const EACH: u32 = 40;
 fn write_some(path: &Path, from: u32) -> Vec<Seq> {
     let mut seqs = Vec::new();
     for number in from..from + EACH {
-        // Each is opened and closed, as by a supervisor.
-        let mut catalog = Catalog::open_to_write(path).expect("it is there");
-        assert_eq!(catalog.upsert(&row(number, TaskStatus::Running)).expect("no lock is held for long"), None);
+        // Open and close the catalog for each write, like a supervisor.
+        let mut catalog = Catalog::open_to_write(path).expect("it exists");
+        assert_eq!(catalog.upsert(&row(number, TaskStatus::Running)).expect("locks are held only briefly"), None);
         drop(catalog);
-        let mut catalog = Catalog::open_to_write(path).expect("it is there");
-        seqs.extend(catalog.upsert(&row(number, TaskStatus::Completed)).expect("no lock is held for long"));
+        let mut catalog = Catalog::open_to_write(path).expect("it exists");
+        seqs.extend(catalog.upsert(&row(number, TaskStatus::Completed)).expect("locks are held only briefly"));
     }
     seqs
 }
 
 #[test]
-#[ignore = "a part of the test below, run by it in processes of their own"]
+#[ignore = "the test below runs it in child processes"]
 fn child() {
     let Some(dir) = std::env::var_os(WHERE) else { return };
-    let from = std::env::var(FROM).expect("the test below sets it").parse().expect("it is a number");
+    let from = std::env::var(FROM).expect("the test below sets it").parse().expect("a number");
     write_some(&Path::new(&dir).join("index.sqlite"), from);
 }
 
 fn start(world: &World, from: u32) -> Child {
-    Command::new(std::env::current_exe().expect("this is a program"))
+    Command::new(std::env::current_exe().expect("the test's own path is known"))
         .args(["--exact", "store::catalog::concurrency_tests::child", "--ignored", "--quiet"])
         .env(WHERE, world.dir.path())
         .env(FROM, from.to_string())
         .spawn()
-        .expect("this program can be run")
+        .expect("the test can be run again")
 }
 
 #[test]
@@ -80,13 +80,13 @@ fn processes_and_threads_write_at_the_same_time() {
         threads.into_iter().flat_map(|thread| thread.join().expect("it does not panic")).collect()
     });
     for mut child in children {
-        assert!(child.wait().expect("it is ours").success());
+        assert!(child.wait().expect("our child can be waited for").success());
     }
     assert_eq!(server.last_seq().expect("it is readable"), i64::from(6 * EACH));
-    assert_eq!(seqs.iter().collect::<BTreeSet<_>>().len(), 3 * EACH as usize, "each number is given once");
+    assert_eq!(seqs.iter().collect::<BTreeSet<_>>().len(), 3 * EACH as usize, "every sequence number is unique");
     let ended = server.ended_since(0, usize::MAX).expect("it is readable");
     assert_eq!(ended.len(), 6 * EACH as usize);
-    assert_counts_are_true(&server);
+    assert_counts_are_correct(&server);
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_lock_that_is_not_released_stops_writers_for_two_seconds_and_readers_not_at_
     let world = World::new();
     let mut catalog = world.catalog();
     catalog.upsert(&row(1, TaskStatus::Completed)).expect("it is writable");
-    let mut other = Connection::open(world.path()).expect("it is there");
-    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("nobody else holds it");
+    let mut other = Connection::open(world.path()).expect("it exists");
+    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("the lock is free");
 
     let began = Instant::now();
     let error = catalog.upsert(&row(2, TaskStatus::Completed)).expect_err("the lock is held");
@@ -117,18 +117,19 @@ fn a_catalog_that_is_removed_or_replaced_while_open_is_noticed_and_the_new_one_i
     let world = World::new();
     let mut old = world.catalog();
     old.upsert(&row(1, TaskStatus::Completed)).expect("it is writable");
-    fs::remove_file(world.path()).expect("it is there");
+    fs::remove_file(world.path()).expect("it exists");
     assert!(matches!(old.newest(&Filter::default(), 1, &std::collections::BTreeSet::new()), Err(CatalogError::Moved)));
 
     let mut new = world.rebuild([row(3, TaskStatus::Completed)]).catalog;
     new.upsert(&row(4, TaskStatus::Completed)).expect("it is writable");
     let error = old.upsert(&row(2, TaskStatus::Completed)).expect_err("its file is gone");
     assert!(matches!(error, CatalogError::Moved), "{error:?}");
-    // At its end SQLite may remove the files beside its database, which have the names of the new one's.
+    // On close, SQLite may remove the companion files of its database, which have the same names as those of the new
+    // one.
     drop(old);
-    let again = Catalog::open_to_write(&world.path()).expect("it is there");
+    let again = Catalog::open_to_write(&world.path()).expect("it exists");
     assert_eq!(numbers(&again, &Filter::default(), 9), [4, 3]);
-    assert_counts_are_true(&again);
+    assert_counts_are_correct(&again);
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn a_write_to_a_catalog_that_is_set_aside_before_its_end_is_reported() {
 }
 
 #[test]
-fn one_of_several_rebuilds_makes_the_catalog_and_the_others_open_it() {
+fn one_of_several_rebuilds_creates_the_catalog_and_the_others_open_it() {
     let world = World::new();
     fs::write(world.path(), "damaged").expect("it is writable");
     let (path, lock, barrier) = (world.path(), world.lock(), Barrier::new(4));
@@ -167,7 +168,7 @@ fn no_mark_is_lost_while_the_catalog_catches_up() {
     let is_marked = AtomicBool::new(false);
     thread::scope(|scope| {
         let catching = scope.spawn(|| {
-            let mut catalog = Catalog::open_to_write(&path).expect("it is there");
+            let mut catalog = Catalog::open_to_write(&path).expect("it exists");
             let mut find = |id: &TaskId| Some(Row { id: TaskId::clone(id), ..row(0, TaskStatus::Completed) });
             while !is_marked.load(Ordering::SeqCst) {
                 catalog.catch_up(&pending, &mut find).expect("it is writable");
@@ -186,6 +187,6 @@ fn no_mark_is_lost_while_the_catalog_catches_up() {
         assert!(marked.iter().all(Result::is_ok), "{marked:?}");
         catching.join().expect("it does not panic");
     });
-    let catalog = Catalog::open_to_read(&path).expect("it is there");
+    let catalog = Catalog::open_to_read(&path).expect("it exists");
     assert_eq!(catalog.counts(&Filter::default()).expect("it is readable").completed, 900);
 }

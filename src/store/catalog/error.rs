@@ -1,4 +1,4 @@
-//! Failures of the catalog, by what the caller can do about them.
+//! Errors of the catalog, grouped by what the caller can do about them.
 
 use std::{io, path::Path};
 
@@ -6,28 +6,28 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::{store::error::StoreError, task::TaskId};
 
-/// An operation on the catalog failed.
+/// An error of an operation on the catalog.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::store) enum CatalogError {
-    /// There is no catalog.
+    /// The catalog does not exist.
     #[error("index.sqlite does not exist")]
     Missing,
     /// The file is not a catalog, or is corrupt.
     #[error("index.sqlite is damaged")]
     Damaged(#[source] rusqlite::Error),
-    /// A later version of this program made it.
+    /// The catalog was created by a later version of this program.
     #[error("index.sqlite has format {0}, which is from a later version")]
     Newer(i32),
-    /// The name leads to a link, a directory, or a file of another user.
+    /// The path holds a link, a directory, or a file of another user.
     #[error("index.sqlite is {0}")]
     Foreign(&'static str),
     /// Another process held the lock longer than [`LOCK_TIMEOUT`](super::open::LOCK_TIMEOUT).
     #[error("index.sqlite is locked by another process")]
     Locked,
-    /// It was replaced, renamed or removed while it was open; nothing that was written is certain to be kept.
+    /// The file was replaced, renamed or removed while it was open. Anything written may be lost.
     #[error("index.sqlite was replaced while it was open")]
     Moved,
-    /// It can be read but not written.
+    /// The file can be read but not written.
     #[error("index.sqlite is read-only")]
     ReadOnly(#[source] CatalogErrorSource),
     /// The disk is full.
@@ -38,35 +38,35 @@ pub(in crate::store) enum CatalogError {
     Io(#[source] CatalogErrorSource),
 }
 
-/// The failure beneath a [`CatalogError`].
+/// The cause of a [`CatalogError`].
 #[derive(Debug, thiserror::Error)]
 pub(in crate::store) enum CatalogErrorSource {
-    /// SQLite reported it.
+    /// Reported by SQLite.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
-    /// The operating system reported it.
+    /// Reported by the operating system.
     #[error(transparent)]
     System(io::Error),
 }
 
 impl CatalogError {
-    /// The error of a row that does not hold what is written in rows.
+    /// The error for a row with an unreadable record.
     pub(in crate::store) fn unreadable(id: &TaskId) -> Self {
         Self::Damaged(rusqlite::Error::InvalidColumnName(id.to_string()))
     }
 
-    /// The error that a file beside the catalog could not be read, which says nothing about the catalog.
+    /// The error for another file that could not be read. It says nothing about the catalog itself.
     pub(in crate::store) fn of_other_file(error: StoreError) -> Self {
         Self::Io(CatalogErrorSource::System(error.source))
     }
 
-    /// The same as an error of the store.
+    /// Converts this to an error of the store.
     pub(in crate::store) fn about(self, path: &Path) -> StoreError {
         StoreError::at("use", path)(io::Error::other(self))
     }
 
-    /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog. After any other failure the catalog is
-    /// unavailable for now, and may be fine.
+    /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog. Any other error only means that the
+    /// catalog is unavailable now.
     pub(in crate::store) fn needs_rebuild(&self) -> bool {
         match self {
             Self::Missing | Self::Damaged(_) | Self::Newer(_) | Self::Foreign(_) => true,
@@ -78,7 +78,7 @@ impl CatalogError {
 impl From<rusqlite::Error> for CatalogError {
     fn from(error: rusqlite::Error) -> Self {
         let rusqlite::Error::SqliteFailure(ffi::Error { code, extended_code }, _) = &error else {
-            // A missing row, or a value of another type: the file is not as we write it.
+            // A row is missing or has a value of the wrong type: we did not write this file.
             return Self::Damaged(error);
         };
         match code {
@@ -86,7 +86,8 @@ impl From<rusqlite::Error> for CatalogError {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Locked,
             ErrorCode::ReadOnly => Self::ReadOnly(CatalogErrorSource::Sqlite(error)),
             ErrorCode::DiskFull => Self::Full(CatalogErrorSource::Sqlite(error)),
-            // Tables that do not exist, and constraints that only a damaged file violates, are damage as well.
+            // A missing table also counts as damage, and so does a violated constraint, which only a damaged file can
+            // cause.
             ErrorCode::DatabaseCorrupt
             | ErrorCode::NotADatabase
             | ErrorCode::ConstraintViolation

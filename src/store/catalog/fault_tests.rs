@@ -1,5 +1,5 @@
-//! A kill or an error of the operating system at each point leaves a catalog that can be used, or one that is detectably
-//! unusable, and a second try that completes.
+//! Tests with a kill or an I/O error at each fault point. Each of them must leave a usable or a detectably unusable
+//! catalog, and the next writer must complete the work.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -10,19 +10,19 @@ use super::{
     pending::{mark, marked},
     rebuild::{Check, rebuild},
     row::{Filter, Row},
-    tests::{World, assert_counts_are_true, id, numbers, row},
+    tests::{World, assert_counts_are_correct, id, numbers, row},
 };
 use crate::task::TaskStatus;
 
-/// Tells the child process which directory to work in.
+/// The variable that gives the child process its directory.
 const WHERE: &str = "CATALOG_FAULT_DIRECTORY";
 
-/// The rows of the records: none of 3, which is removed.
+/// The rows of the existing records. Task 3 has none, because it is removed.
 fn records() -> [Row; 3] {
     [row(1, TaskStatus::Completed), row(2, TaskStatus::Failed), row(4, TaskStatus::Completed)]
 }
 
-/// Does everything that the catalog offers, on the first error not the rest, and marks what it could not store.
+/// Uses every operation of the catalog, up to the first error, and marks the tasks that could not be stored.
 fn work(dir: &Path) -> Result<(), CatalogError> {
     let (path, lock, pending) = (dir.join("index.sqlite"), dir.join("index.lock"), dir.join("index.pending"));
     let mark = |number| mark(&pending, &id(number)).map_err(|error| CatalogError::from(error.source));
@@ -41,24 +41,24 @@ fn work(dir: &Path) -> Result<(), CatalogError> {
 }
 
 #[test]
-#[ignore = "a part of the test below, run by it in processes of their own"]
+#[ignore = "the test below runs it in child processes"]
 fn child() {
     let Some(dir) = env::var_os(WHERE) else { return };
     let _ = work(Path::new(&dir));
 }
 
-/// Runs the child with this fault, and returns the points that it passed.
+/// Runs the child with this fault, and returns the fault points that it passed.
 fn run(world: &World, fault: &str) -> Vec<String> {
     let points = world.dir.path().join("points");
-    Command::new(env::current_exe().expect("this is a program"))
+    Command::new(env::current_exe().expect("the test's own path is known"))
         .args(["--exact", "store::catalog::fault_tests::child", "--ignored", "--quiet"])
         .env(WHERE, world.dir.path())
         .env("CONNECTOR_FAULT", fault)
         .env("CONNECTOR_FAULT_POINTS", &points)
         .output()
-        .expect("this program can be run");
+        .expect("the test can be run again");
     let passed = fs::read_to_string(&points).expect("at least one point is passed");
-    fs::remove_file(points).expect("it is there");
+    fs::remove_file(points).expect("it exists");
     passed.lines().map(str::to_owned).collect()
 }
 
@@ -77,20 +77,20 @@ fn a_fault_at_any_point_loses_nothing() {
             run(&world, &fault);
             let during = match Catalog::open_to_read(&world.path()) {
                 Ok(catalog) => {
-                    assert_counts_are_true(&catalog);
+                    assert_counts_are_correct(&catalog);
                     numbers(&catalog, &Filter::default(), 9)
                 }
                 Err(CatalogError::Missing) => Vec::new(),
                 Err(error) => panic!("{fault} at {}: {error:?}", points[number - 1]),
             };
-            // The next writer finds a catalog or makes one, and stores the marked tasks.
+            // The next writer finds a catalog or creates one, and stores the marked tasks.
             let rebuilt =
-                rebuild(&world.path(), &world.lock(), Check::Opens, records()).expect("there is no fault now");
+                rebuild(&world.path(), &world.lock(), Check::Opens, records()).expect("no fault is injected now");
             let mut catalog = rebuilt.catalog;
             catalog
                 .catch_up(&world.pending(), |id| records().into_iter().find(|row| row.id == *id))
-                .expect("there is no fault now");
-            assert_counts_are_true(&catalog);
+                .expect("no fault is injected now");
+            assert_counts_are_correct(&catalog);
             assert_eq!(marked(&world.pending()).expect("it is readable"), [].into(), "{fault}");
             let after = numbers(&catalog, &Filter::default(), 9);
             let is_kept = during.iter().all(|number| after.contains(number));

@@ -1,9 +1,9 @@
-//! `index.sqlite`: every task, for listings, counts, retention and `notify`.
+//! `index.sqlite`: all tasks, for listings, counts, retention and `notify`.
 //!
-//! The records stay the truth. The catalog is derived from them: if it is missing, damaged or from a later version, it is
-//! set aside and [rebuilt](rebuild), so no write to it has to survive a power cut. An error is therefore never fatal. A
-//! reader falls back to the records. A writer [marks](pending::mark) the task as pending and continues, and the next
-//! writer [catches up](Catalog::catch_up).
+//! The catalog is derived from the records: if it is missing, damaged or from a later version, it is set aside and
+//! [rebuilt](rebuild). So writes to it need not survive a power cut, and no error is fatal. A reader falls back to the
+//! records. A writer [marks](pending::mark) the task as pending and continues, and the next writer [catches
+//! up](Catalog::catch_up).
 //!
 //! ```text
 //!             rebuild                     Damaged, Newer, Foreign
@@ -12,17 +12,18 @@
 //!     └──────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Only a rebuild creates the file, complete and in one step, so a file that exists was complete when it was made. Its
-//! *generation* is a random name. Each task that ends gets the next *sequence number* under the write lock; numbers are not
-//! reused within a generation, and a rebuilt catalog counts anew.
+//! Only a rebuild creates the file, and it does so atomically with complete content. Its *generation* is a random name.
+//! Each task that ends gets the next *sequence number* under the write lock. Numbers are not reused within a
+//! generation; a rebuilt catalog starts again at 1.
 //!
 //! Traps:
-//! - SQLite locks the file with POSIX locks, and a process loses all of them when it closes *any* descriptor of the file.
-//!   Nothing here opens the file except through SQLite; its type, owner and mode are read from its name.
-//! - A database must never meet the write-ahead log of another one. Both are set aside together, and a rebuild clears
-//!   away a leftover log before it installs the new file.
-//! - A connection keeps using its file after the file was renamed or removed. Each operation checks that the name still
-//!   leads to the same file, a write also after its commit, and fails with [`CatalogError::Moved`] if not. Open it again.
+//! - SQLite uses POSIX locks, and a process loses all its locks on a file when it closes *any* descriptor of that file.
+//!   So nothing here opens the file except through SQLite; its type, owner and mode are read through its path.
+//! - A database must never be used with the write-ahead log of another one. Both are set aside together, and a rebuild
+//!   sets a leftover log aside before it installs the new file.
+//! - A connection keeps using its file after the file was renamed or removed. So each operation checks that the path
+//!   still leads to the same file, and a write checks it again after its commit. If it does not, the operation fails
+//!   with [`CatalogError::Moved`], and the caller must open the catalog again.
 
 mod aside;
 mod error;

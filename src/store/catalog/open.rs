@@ -16,14 +16,15 @@ use crate::store::fault;
 /// How long one operation waits for a lock that another process holds.
 pub(in crate::store) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The endings of the names of SQLite's own files beside the database.
+/// Suffixes of SQLite's companion files.
 pub(super) const COMPANION_SUFFIXES: [&str; 2] = ["-wal", "-shm"];
 
 /// Settings of each connection.
 ///
-/// - `cache_size`: 64 KiB. The operating system caches the file as well, and a server keeps a connection open.
-/// - `synchronous = NORMAL`: only a checkpoint waits for the disk. A power cut may take the newest commits, but
-///   it does not corrupt the file. With `OFF` it could, and nobody would notice.
+/// - `cache_size`: 64 KiB is enough, because the operating system caches the file too, and a server keeps a connection
+///   open.
+/// - `synchronous = NORMAL`: only a checkpoint waits for the disk. A power cut may undo the newest commits but does not
+///   corrupt the file. With `OFF` it could, and nobody would notice.
 /// - `wal_autocheckpoint = 0`: see [`MAX_LOG_BYTES`].
 const SETTINGS: &str = "
 PRAGMA cache_size = -64;
@@ -35,12 +36,12 @@ PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 ";
 
-/// The length of the write-ahead log, in bytes, at which it is written back and emptied.
+/// Size of the write-ahead log, in bytes, at which it is written back to the database and truncated.
 ///
-/// SQLite would do that after 4 MB of writes, but it counts from the last time in shared memory, which is gone with the
-/// last process: where each write is by a process of its own, as by supervisors without a server, the log would grow
-/// forever and be written back each time. Nor is it written back when it is closed, which waits for the disk each time.
-/// The first process to open the file reads the whole log, in about 1 ms for each MB.
+/// SQLite's automatic checkpoint is not enough. It runs after 4 MB of writes, but the counter is in shared memory and
+/// is lost when the last process closes the file. If each write is made by another process, as by supervisors without a
+/// server, the log would grow forever. Writing it back on every close would wait for the disk each time. The first
+/// process that opens the file reads the whole log, at about 1 ms per MB.
 pub(super) const MAX_LOG_BYTES: u64 = 1 << 20;
 
 /// An open catalog.
@@ -52,7 +53,7 @@ pub(in crate::store) struct Catalog {
     generation: String,
 }
 
-/// Which file a name leads to.
+/// The identity of the file that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CatalogFile {
     device: u64,
@@ -66,17 +67,18 @@ enum Access {
 }
 
 impl Catalog {
-    /// Opens the catalog to read and write it. It is not created; a [rebuild](super::rebuild::rebuild) does that.
+    /// Opens the catalog for reading and writing. Does not create it; only a [rebuild](super::rebuild::rebuild) does.
     pub(in crate::store) fn open_to_write(path: &Path) -> Result<Self, CatalogError> {
         Self::open(path, Access::Write)
     }
 
-    /// Opens the catalog to read it. Nothing is written, except that SQLite may create its own files beside it.
+    /// Opens the catalog for reading. Writes nothing, except that SQLite may create its companion files.
     pub(in crate::store) fn open_to_read(path: &Path) -> Result<Self, CatalogError> {
         Self::open(path, Access::Read)
     }
 
-    /// The random name that the catalog got when it was made. Sequence numbers of two generations cannot be compared.
+    /// The random name that the catalog got when it was created. Sequence numbers of different generations are not
+    /// comparable.
     pub(in crate::store) fn generation(&self) -> &str {
         &self.generation
     }
@@ -99,7 +101,7 @@ impl Catalog {
         connection.execute_batch(SETTINGS)?;
         let generation = check_format(&connection)?;
         if access == Access::Write {
-            // SQLite has made its own files by now, as far as the umask let it.
+            // SQLite has created its companion files now, with modes that depend on the umask.
             make_private(&path)?;
         }
         let catalog = Self { connection, path, file, generation };
@@ -107,8 +109,8 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Writes the log back if it is longer than `max` bytes and no other process uses it now. That it could not be is no
-    /// failure: everything is in the log.
+    /// Writes the log back if it is longer than `max` bytes and no other process is using it. If that fails, nothing is
+    /// lost: the data is still in the log.
     pub(super) fn empty_log(&self, max: u64) {
         let log = companion(&self.path, COMPANION_SUFFIXES[0]);
         if fs::symlink_metadata(log).map_or(0, |log| log.len()) <= max || fault::point("catalog checkpoint").is_err() {
@@ -120,11 +122,11 @@ impl Catalog {
             .and_then(|()| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))
             .and(self.connection.busy_timeout(LOCK_TIMEOUT));
         if let Err(error) = emptied {
-            tracing::debug!(%error, "the log of index.sqlite stays as it is");
+            tracing::debug!(%error, "the log of index.sqlite was not written back");
         }
     }
 
-    /// Fails with [`CatalogError::Moved`] if the name no longer leads to the open file.
+    /// Fails with [`CatalogError::Moved`] if the path no longer leads to the open file.
     pub(super) fn check_path(&self) -> Result<(), CatalogError> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if CatalogFile::of(&found) == self.file => Ok(()),
@@ -140,7 +142,7 @@ impl CatalogFile {
         Self { device: found.dev(), inode: found.ino() }
     }
 
-    /// The identity of a regular file of ours. The file is not opened: closing it would release SQLite's locks.
+    /// The identity of our regular file. Does not open the file, because closing it would release SQLite's locks.
     fn of_ours(path: &Path) -> Result<Self, CatalogError> {
         let found = fs::symlink_metadata(path)?;
         if !found.is_file() {
@@ -153,8 +155,8 @@ impl CatalogFile {
     }
 }
 
-/// The path with the links in its directory resolved. SQLite would refuse links there too, and a user may keep the data
-/// directory behind one.
+/// Resolves links in the path's directory. SQLite would reject those too, but the user's data directory may be behind a
+/// link.
 pub(super) fn without_links(path: &Path) -> Result<PathBuf, CatalogError> {
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(CatalogError::Foreign("not a file name"));
@@ -162,14 +164,14 @@ pub(super) fn without_links(path: &Path) -> Result<PathBuf, CatalogError> {
     Ok(dir.canonicalize()?.join(name))
 }
 
-/// A database's companion: `index.sqlite-wal` for `-wal`.
-pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
+/// The path of a companion file, such as `index.sqlite-wal` for the suffix `-wal`.
+pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
 
-/// Takes from everyone else what they may do with the database and its companions, and gives us what the umask took.
+/// Sets the modes of the database and its companion files to 0600.
 fn make_private(path: &Path) -> Result<(), CatalogError> {
     for file in [path.to_owned(), companion(path, COMPANION_SUFFIXES[0]), companion(path, COMPANION_SUFFIXES[1])] {
         let is_private = |found: fs::Metadata| !found.is_file() || found.mode() & 0o777 == 0o600;

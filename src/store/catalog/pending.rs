@@ -1,7 +1,7 @@
-//! Tasks that the catalog lacks, because it could not be written when they changed.
+//! Marks: the IDs of tasks that could not be written to the catalog when they changed.
 //!
-//! Their ids stand in a file, one a line. Who catches up renames that file, stores the tasks, and removes it, so that a
-//! crash at any point leaves the ids where the next one finds them.
+//! The file of marks has one ID per line. To catch up, a process renames the file, stores the tasks, and removes the
+//! renamed file. After a crash at any point the IDs are still in one of these files.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use crate::{
     task::TaskId,
 };
 
-/// Notes in the file `pending` that a task has changed and the catalog does not know.
+/// Adds a task to the file of marks, because its latest change is not in the catalog.
 pub(in crate::store) fn mark(pending: &Path, id: &TaskId) -> Result<(), StoreError> {
     let mut file = open_to_mark(pending)?;
     while !write_mark(&mut file, pending, id)? {
@@ -35,22 +35,23 @@ pub(in crate::store) fn mark(pending: &Path, id: &TaskId) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Writes an id to the open file of marks. `false`: the file was renamed before, and may have been read by then.
+/// Writes an ID to the open file of marks. Returns `false` if the file was renamed before, because it may have been
+/// read already.
 pub(super) fn write_mark(file: &mut fs::File, pending: &Path, id: &TaskId) -> Result<bool, StoreError> {
-    // Ends a line that a crash may have left incomplete.
+    // The leading line break ends a line that a crash may have left incomplete.
     let line = format!("\n{id}\n");
     fault::point("catalog mark")
         .and_then(|()| file.write_all(line.as_bytes()))
         .map_err(StoreError::at("write", pending))?;
-    let written = file.metadata().map_err(StoreError::at("look at", pending))?;
-    let is_written = |there: fs::Metadata| (there.dev(), there.ino()) == (written.dev(), written.ino());
+    let written = file.metadata().map_err(StoreError::at("inspect", pending))?;
+    let is_written = |found: fs::Metadata| (found.dev(), found.ino()) == (written.dev(), written.ino());
     Ok(fs::symlink_metadata(pending).is_ok_and(is_written))
 }
 
-/// The marked tasks. A reader has to read their records, because the catalog may lack them. It asks for the marks before
-/// it asks the catalog, so that a task that is caught up on in between is not missed.
+/// The marked tasks. A reader must read their records, because the catalog may lack them. It must read the marks before
+/// the catalog, so that it does not miss a task that is stored in between.
 pub(in crate::store) fn marked(pending: &Path) -> Result<BTreeSet<TaskId>, StoreError> {
-    // Renamed files last: a mark that is renamed while we look is then seen twice rather than not at all.
+    // Read renamed files last: a mark that is renamed in the meantime is then seen twice rather than missed.
     let mut ids = ids_in(pending)?;
     for file in renamed(pending)? {
         ids.extend(ids_in(&file)?);
@@ -59,8 +60,8 @@ pub(in crate::store) fn marked(pending: &Path) -> Result<BTreeSet<TaskId>, Store
 }
 
 impl Catalog {
-    /// Stores the tasks that are marked in the file `pending`, and removes the marks. `find` returns what is known of a
-    /// task now, and `None` if it is gone. Returns the number of marks.
+    /// Stores the marked tasks, and removes the marks. `find` returns the current state of a task, or `None` if it no
+    /// longer exists. Returns the number of marked tasks.
     pub(in crate::store) fn catch_up(
         &mut self,
         pending: &Path,
@@ -68,7 +69,7 @@ impl Catalog {
     ) -> Result<usize, CatalogError> {
         let system = |error: StoreError| CatalogError::from(error.source);
         if pending.symlink_metadata().is_ok_and(|found| found.is_file()) {
-            // No other file ever has this name, so that nobody removes marks but those that were stored.
+            // The name is unique, so no other process removes marks that have not been stored.
             let taken = renamed_name(pending, &uuid::Uuid::new_v4().simple().to_string());
             fault::point("catalog catch up")?;
             if_exists(fs::rename(pending, taken))?;
@@ -80,7 +81,7 @@ impl Catalog {
         }
         let all: Vec<_> = ids.iter().collect();
         for some in all.chunks(TASKS_PER_TRANSACTION) {
-            // A task whose files are removed now is removed from the catalog when we let go of the lock.
+            // If a task's files are removed now, the task is removed from the catalog once we release the lock.
             self.writing(|transaction| {
                 some.iter().filter_map(|id| find(id)).try_for_each(|row| put_counted(transaction, &row).map(drop))
             })?;
@@ -93,10 +94,11 @@ impl Catalog {
     }
 }
 
-/// How many tasks are stored in one transaction: others wait for the write lock.
+/// How many tasks are stored in one transaction. The number is limited, because other processes wait for the write
+/// lock.
 const TASKS_PER_TRANSACTION: usize = 64;
 
-/// Opens the file of marks, and makes it when it is not there.
+/// Opens the file of marks, and creates it if it does not exist.
 pub(super) fn open_to_mark(pending: &Path) -> Result<fs::File, StoreError> {
     let opened = match files::append(pending) {
         Err(error) if files::is_foreign(&error) => {
@@ -115,7 +117,7 @@ fn renamed_name(pending: &Path, by: &str) -> PathBuf {
     name.into()
 }
 
-/// The files of marks that someone is catching up on, or was before a crash.
+/// Renamed files of marks: another process is catching up on them, or crashed while doing so.
 fn renamed(pending: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let dir = pending.parent().unwrap_or(Path::new("/"));
     let name = pending.file_name().unwrap_or_default().to_string_lossy();
@@ -126,7 +128,7 @@ fn renamed(pending: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(files.flatten().filter(is_renamed).map(|file| file.path()).collect())
 }
 
-/// The ids in a file of marks; a line that a crash left incomplete is skipped.
+/// The IDs in a file of marks. Skips a line that a crash left incomplete.
 fn ids_in(file: &Path) -> Result<BTreeSet<TaskId>, StoreError> {
     let content = match if_exists(files::read(file, files::MAX_SMALL_FILE_BYTES)) {
         Err(error) if files::is_foreign(&error) => None,

@@ -1,4 +1,4 @@
-//! Each statement is answered by a search in an index, whatever the number of tasks.
+//! Checks the query plans: each statement searches an index, so its cost does not depend on the number of tasks.
 
 use rusqlite::Connection;
 
@@ -14,9 +14,9 @@ use super::{
 use crate::task::TaskStatus;
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("it is SQL");
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("valid SQL");
     for parameter in 1..=statement.parameter_count() {
-        statement.raw_bind_parameter(parameter, 0).expect("there is such a parameter");
+        statement.raw_bind_parameter(parameter, 0).expect("the parameter exists");
     }
     let mut rows = statement.raw_query();
     let mut plan = Vec::new();

@@ -1,4 +1,4 @@
-//! Questions to the catalog. Each is answered by searches in an index, so that its cost does not grow with the history.
+//! Queries. Each searches an index, so its cost does not grow with the history.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     task::{TaskId, TaskStatus},
 };
 
-/// The condition and order of a search in one state, by which of repository and backend are given.
+/// The condition and order of a search in one state, depending on whether a repository and a backend are given.
 pub(super) const SEARCHES: [&str; 4] = [
     "FROM tasks WHERE state = ?1 AND ?2 = '' AND ?3 = '' AND started_at >= ?4 AND started_at < ?5",
     "FROM tasks WHERE state = ?1 AND repository = ?2 AND ?3 = '' AND started_at >= ?4 AND started_at < ?5",
@@ -24,10 +24,10 @@ pub(super) const SEARCHES: [&str; 4] = [
     "FROM tasks WHERE state = ?1 AND repository = ?2 AND backend = ?3 AND started_at >= ?4 AND started_at < ?5",
 ];
 
-/// The newest of a search; a parameter limits their number.
+/// Selects the newest tasks of a search, up to a limit.
 pub(super) const NEWEST: (&str, &str) = ("SELECT started_at, id, rowid ", " ORDER BY started_at DESC, id LIMIT ?6");
 
-/// The number of tasks that a search finds.
+/// Counts the tasks of a search.
 pub(super) const NUMBER: &str = "SELECT count(*) ";
 
 pub(super) const BY_ROW: &str = "WHERE rowid = ?1";
@@ -49,8 +49,8 @@ pub(super) const OLDEST: &str = "SELECT id FROM tasks WHERE ended_at < ?1 AND fr
  ORDER BY ended_at, id LIMIT ?2";
 
 impl Catalog {
-    /// The newest tasks that `filter` selects, at most `limit`, as if those in `without` did not exist. Of two that began at
-    /// the same time, the one with the smaller ID comes first.
+    /// The newest tasks that `filter` selects, up to `limit`, ignoring the tasks in `without`. Tasks that began at the
+    /// same time are ordered by ID.
     pub(in crate::store) fn newest(
         &self,
         filter: &Filter,
@@ -73,8 +73,8 @@ impl Catalog {
         })
     }
 
-    /// The numbers of tasks that `filter` selects, by state. With `since` or `until` the cost grows with the number of
-    /// tasks in that time: about 6 ms for 100,000.
+    /// The number of tasks that `filter` selects, by state. With `since` or `until` the cost grows with the number of
+    /// tasks in that period: about 6 ms for 100,000.
     #[cfg(test)]
     pub(in crate::store) fn counts(&self, filter: &Filter) -> Result<Counts, CatalogError> {
         self.reading(|connection| count(connection, filter))
@@ -85,7 +85,7 @@ impl Catalog {
         self.reading(|connection| by_id(connection, id))
     }
 
-    /// The newest task in the agent's session of this name.
+    /// The newest task with this session of the agent.
     pub(in crate::store) fn newest_of_session(&self, session: &str) -> Result<Option<StoredTask>, CatalogError> {
         self.reading(|connection| {
             Ok(connection.prepare_cached(&select(NEWEST_OF_SESSION))?.query_row([session], listed).optional()?)
@@ -101,7 +101,8 @@ impl Catalog {
         })
     }
 
-    /// The tasks that the catalog lacks, or has as running although they have ended. `tasks` says of each whether it has.
+    /// The tasks that the catalog lacks, or shows as running although they have ended. The flag in `tasks` is whether
+    /// the task has ended.
     pub(in crate::store) fn behind<'a>(
         &self,
         tasks: impl IntoIterator<Item = (&'a TaskId, bool)>,
@@ -119,7 +120,7 @@ impl Catalog {
         })
     }
 
-    /// The other lists of tasks that the catalog knows.
+    /// The other lists of tasks that the catalog fully contains.
     pub(in crate::store) fn sources(&self) -> Result<CatalogSources, CatalogError> {
         self.reading(|connection| {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
@@ -130,7 +131,7 @@ impl Catalog {
         })
     }
 
-    /// The tasks with a sequence number greater than `seq`, in its order, at most `limit`.
+    /// The tasks with a sequence number greater than `seq`, in that order, up to `limit`.
     pub(in crate::store) fn ended_since(&self, seq: Seq, limit: usize) -> Result<Vec<StoredTask>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(&select(ENDED_SINCE))?;
@@ -139,13 +140,13 @@ impl Catalog {
         })
     }
 
-    /// The sequence number of the task that was last seen to end; 0 if none was.
+    /// The last sequence number that was assigned; 0 if none.
     pub(in crate::store) fn last_seq(&self) -> Result<Seq, CatalogError> {
         self.reading(|connection| Ok(connection.prepare_cached(LAST_SEQ)?.query_row([], |row| row.get(0))?))
     }
 
-    /// The smallest sequence number of a task that ended after `time`; `None` if none did. The original program's tasks do not
-    /// count.
+    /// The smallest sequence number of a task that ended after `time`; `None` if there is none. Ignores the original
+    /// program's tasks.
     pub(in crate::store) fn first_seq_after(&self, time: DateTime<Utc>) -> Result<Option<Seq>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(FIRST_AFTER)?;
@@ -153,7 +154,7 @@ impl Catalog {
         })
     }
 
-    /// The sequence numbers and IDs of the `max` tasks that were last seen to end, in their order.
+    /// The `max` highest sequence numbers with their tasks' IDs, in ascending order.
     pub(in crate::store) fn last_ended(&self, max: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(LAST_ENDED)?;
@@ -164,13 +165,12 @@ impl Catalog {
         })
     }
 
-    /// The sequence number of a task; `None` if it is not there or has not ended.
+    /// The sequence number of a task; `None` if the task does not exist or has not ended.
     pub(in crate::store) fn seq_of(&self, id: &TaskId) -> Result<Option<Seq>, CatalogError> {
         Ok(self.get(id)?.and_then(|found| found.seq))
     }
 
-    /// All ended tasks but the `keep` newest, the oldest first, at most `limit`. The original program's are neither
-    /// counted nor returned.
+    /// All ended tasks except the `keep` newest, oldest first, up to `limit`. Ignores the original program's tasks.
     pub(in crate::store) fn oldest_ended(&self, keep: u64, limit: usize) -> Result<Vec<TaskId>, CatalogError> {
         self.reading(|connection| {
             let ended = tally(connection, TallyScope::Removable, "", "", "")?;
@@ -179,7 +179,7 @@ impl Catalog {
         })
     }
 
-    /// The tasks that ended before `time`, the oldest first, at most `limit`. The original program's are not returned.
+    /// The tasks that ended before `time`, oldest first, up to `limit`. Ignores the original program's tasks.
     pub(in crate::store) fn ended_before(
         &self,
         time: DateTime<Utc>,
@@ -188,10 +188,10 @@ impl Catalog {
         self.reading(|connection| oldest(connection, time.timestamp_millis(), signed(limit)))
     }
 
-    /// Reads the whole database and checks that it is not corrupt, and that each row holds a record. This takes about two
+    /// Reads the whole database, and checks that it is not corrupt and that each row contains a record. Takes about two
     /// seconds for 100,000 tasks.
     pub(in crate::store) fn verify(&self) -> Result<(), CatalogError> {
-        let damaged = |what: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(what));
+        let damaged = |problem: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(problem));
         self.reading(|connection| {
             let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
             if found != "ok" {
@@ -202,7 +202,7 @@ impl Catalog {
         })
     }
 
-    /// Runs `read` on one consistent state of the database.
+    /// Runs `read` on a consistent snapshot of the database.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
         fault::point("catalog read")?;
         self.check_path()?;
@@ -213,7 +213,7 @@ impl Catalog {
     }
 }
 
-/// Time, ID and row of each task that `filter` selects, the newest first, at most `limit`.
+/// The start time, ID and row number of each task that `filter` selects, newest first, up to `limit`.
 fn search_all(connection: &Connection, filter: &Filter, limit: usize) -> Result<Vec<(i64, String, i64)>, CatalogError> {
     let sql = format!("{}{}{}", NEWEST.0, search(filter), NEWEST.1);
     let mut statement = connection.prepare_cached(&sql)?;
@@ -251,7 +251,7 @@ fn by_id(connection: &Connection, id: &TaskId) -> Result<Option<StoredTask>, Cat
     Ok(connection.prepare_cached(&select(BY_ID))?.query_row([id.as_str()], listed).optional()?)
 }
 
-/// The states in which to search.
+/// The states to search.
 fn states(filter: &Filter) -> Vec<TaskStatus> {
     filter.state.map_or_else(|| TaskStatus::ALL.to_vec(), |state| vec![state])
 }
@@ -269,7 +269,7 @@ fn scope(filter: &Filter) -> TallyScope {
     }
 }
 
-/// Repository, backend, first and last time, as parameters.
+/// Repository, backend, and start and end of the period, as query parameters.
 fn keys(filter: &Filter) -> (&str, &str, i64, i64) {
     (
         filter.repository.as_deref().unwrap_or_default(),

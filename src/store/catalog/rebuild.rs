@@ -1,4 +1,4 @@
-//! Making the catalog from the records.
+//! Building the catalog from the records.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::store::{fault, files};
 
-/// How the name of a file begins that `atomic::remove_leftovers` removes if its writer was killed.
+/// Prefix of temporary files. `atomic::remove_leftovers` removes them if their writer was killed.
 const TEMPORARY_PREFIX: &str = ".new-";
 
-/// Settings while the new file is filled, which nobody else sees yet.
+/// Settings while the new file is filled. No other process sees it yet.
 const SETTINGS: &str = "
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -26,7 +26,7 @@ PRAGMA cache_size = -2048;
 PRAGMA temp_store = MEMORY;
 ";
 
-/// Gives each ended task a number, in the order in which they ended.
+/// Numbers all ended tasks in the order in which they ended.
 const NUMBER_ALL: &str = "
 UPDATE tasks SET seq = place FROM
     (SELECT rowid AS task, row_number() OVER (ORDER BY ended_at, id) AS place FROM tasks WHERE ended_at IS NOT NULL)
@@ -34,33 +34,33 @@ UPDATE tasks SET seq = place FROM
 UPDATE meta SET last_seq = (SELECT count(*) FROM tasks WHERE seq IS NOT NULL);
 ";
 
-/// How a [`rebuild`] finds out whether the catalog that there is can be used.
+/// How thoroughly a [`rebuild`] checks the existing catalog before it keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Check {
     /// It opens.
     Opens,
-    /// It opens, and all of it can be read: something in it could not.
+    /// It opens, and all of it is readable. For use after something in it was not.
     Full,
 }
 
 /// The result of a [`rebuild`].
 #[derive(Debug)]
 pub(in crate::store) struct Rebuilt {
-    /// The catalog that there is now.
+    /// The current catalog.
     pub(in crate::store) catalog: Catalog,
-    /// Whether it is new. If not, another process had made one first.
+    /// Whether it was just built. If not, another process has already built one.
     pub(in crate::store) is_new: bool,
-    /// The name under which an unusable one was kept.
+    /// The path under which an unusable catalog was kept.
     pub(in crate::store) aside: Option<PathBuf>,
 }
 
-/// Makes a new catalog from `rows` and puts it at `path`, unless there is one that can be used.
+/// Builds a new catalog from `rows` at `path`, unless a usable one exists.
 ///
-/// An unusable one is set aside *before* the first row is asked for, so `rows` has to read each record only then: from
-/// that moment on, a writer finds no catalog and marks its task as pending, and nothing is missed. Of several rows of one
-/// task the first is kept. The new file gets its name in one step when it is complete; a crash before leaves none. `lock`
-/// is the file that one rebuild at a time holds. Fails with [`CatalogError::Locked`] if another takes longer than
-/// [`LOCK_TIMEOUT`].
+/// An unusable catalog is set aside *before* the first row is requested, and `rows` must not read any record earlier.
+/// From that moment on, writers find no catalog and mark their tasks as pending, so no change is missed. If there are
+/// several rows for a task, the first is kept. The complete file is renamed to `path` at the end; a crash before that
+/// leaves no catalog. Each rebuild holds the lock on the file `lock`. Fails with [`CatalogError::Locked`] if another
+/// rebuild holds it longer than [`LOCK_TIMEOUT`].
 pub(in crate::store) fn rebuild(
     path: &Path,
     lock: &Path,
@@ -89,7 +89,7 @@ pub(in crate::store) fn rebuild(
     Ok(Rebuilt { catalog: Catalog::open_to_write(path)?, is_new: true, aside })
 }
 
-/// A complete new database under a temporary name beside `path`.
+/// Builds a complete database in a temporary file next to `path`.
 fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, CatalogError> {
     fault::point("catalog build")?;
     let dir = path.parent().unwrap_or(Path::new("/"));
@@ -111,7 +111,8 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
     connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")?;
     fault::point("catalog built")?;
     connection.close().map_err(|(_, error)| error)?;
-    // The name must not survive a power cut that the content does not: what is half there looks like damage only later.
+    // Sync the content before the file gets its name. Otherwise a power cut could leave an incomplete file with the
+    // final name, and its damage might be noticed only later.
     files::open(&file)?.sync_data()?;
     Ok(file)
 }

@@ -1,4 +1,4 @@
-//! The data that goes into the catalog and comes out of it.
+//! The data that the catalog stores and returns.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::task::{TaskId, TaskStatus};
 /// One task, as the catalog stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Row {
-    /// The task's id.
+    /// The task's ID.
     pub(in crate::store) id: TaskId,
-    /// Its status.
+    /// The task's status.
     pub(in crate::store) state: TaskStatus,
-    /// When it began. Stored to the millisecond, like all times.
+    /// The start time. Stored to the millisecond, like all times.
     pub(in crate::store) started_at: DateTime<Utc>,
-    /// When it ended. A task that ended at an unknown time counts as ended when it began.
+    /// The end time. If it is unknown for an ended task, the start time is used instead.
     pub(in crate::store) completed_at: Option<DateTime<Utc>>,
     /// The backend's name; empty if it is unknown.
     pub(in crate::store) backend: String,
@@ -28,7 +28,7 @@ pub(in crate::store) struct Row {
     pub(in crate::store) session: Option<String>,
     /// Tokens that the run used.
     pub(in crate::store) usage: Option<Usage>,
-    /// How much the task changed in files.
+    /// How much the task changed files.
     pub(in crate::store) changes: Option<Changes>,
     /// Whether the original program ran it. Retention never removes such a task.
     pub(in crate::store) from_original: bool,
@@ -36,7 +36,7 @@ pub(in crate::store) struct Row {
     pub(in crate::store) record: String,
 }
 
-/// How much a task changed in files.
+/// How much a task changed files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Changes {
     /// Number of changed files.
@@ -47,7 +47,7 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) removed: u64,
 }
 
-/// The place of an ended task in the order in which tasks were seen to end; from 1.
+/// The position of an ended task in the order in which the catalog saw tasks end, starting at 1.
 pub(in crate::store) type Seq = i64;
 
 /// One task, as the catalog returns it.
@@ -55,7 +55,7 @@ pub(in crate::store) type Seq = i64;
 pub(in crate::store) struct StoredTask {
     /// Everything that was stored.
     pub(in crate::store) row: Row,
-    /// Its sequence number, once it has ended.
+    /// Its sequence number, if it has ended.
     pub(in crate::store) seq: Option<Seq>,
 }
 
@@ -75,7 +75,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether it selects this task.
+    /// Whether the filter selects this task.
     pub(in crate::store) fn selects(&self, row: &Row) -> bool {
         self.state.is_none_or(|state| state == row.state)
             && self.backend.as_ref().is_none_or(|backend| *backend == row.backend)
@@ -85,21 +85,21 @@ impl Filter {
     }
 }
 
-/// The newest tasks that a [`Filter`] selects, and the number of all that it selects.
+/// The newest tasks that a [`Filter`] selects, and the total number of tasks that it selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct TaskPage {
     /// The tasks, newest first.
     pub(in crate::store) tasks: Vec<StoredTask>,
-    /// How many there are.
+    /// The total number.
     pub(in crate::store) total: u64,
 }
 
-/// The other lists of tasks that the catalog knows completely; see `lag`.
+/// The other lists of tasks that the catalog fully contains; see `lag`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct CatalogSources {
-    /// The edition of `tasks.json` whose entries are all known.
+    /// The edition of `tasks.json` whose entries are all in the catalog.
     pub(in crate::store) edition: Option<String>,
-    /// The names of the archives whose entries are all known.
+    /// The names of the archives whose entries are all in the catalog.
     pub(in crate::store) archives: BTreeSet<String>,
     /// When the records were last compared with the rows.
     pub(in crate::store) swept_at: Option<DateTime<Utc>>,
@@ -124,7 +124,7 @@ impl Counts {
         self.running + self.completed + self.failed + self.interrupted
     }
 
-    /// The number for one state, to be set.
+    /// The count for one state, for writing.
     pub(super) fn of(&mut self, state: TaskStatus) -> &mut u64 {
         match state {
             TaskStatus::Running => &mut self.running,

@@ -1,4 +1,4 @@
-//! The tables, and how a row is written to them and read from them.
+//! The tables, and how rows are written and read.
 
 use chrono::{DateTime, Utc};
 use connector_api::Usage;
@@ -9,11 +9,12 @@ use crate::task::{TaskId, TaskStatus};
 
 /// The format of the database that this version writes (`PRAGMA user_version`).
 pub(super) const VERSION: i32 = 1;
-
 /// The tables.
 ///
-/// `ended_at` is when a task counts as ended, and NULL while it runs. `tallies` counts tasks, so that no count reads all
-/// of them; `scope` says which of its key columns matter (see [`TallyScope`]). `edition` and `archives` say which other lists
+/// `ended_at` is the time when a task ended, or NULL while it is running. `tallies` holds counts of tasks, so that
+/// counting does not read them all; `scope` determines which of its key columns are used (see [`TallyScope`]).
+/// `edition` and `archives` are the other lists of tasks that the catalog fully contains, and `swept_at` is when the
+/// records were last compared with the rows (see `lag`).
 /// of tasks are known completely, and `swept_at` when the records were last compared with the rows (see `lag`).
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
@@ -55,8 +56,8 @@ CREATE TABLE tallies (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// One index for each way to select tasks by equality, within a state, in the order of listings. A listing of all states
-/// merges one search for each.
+/// One index per combination of equality conditions within a state, in listing order. A listing of all states merges
+/// one search per state.
 pub(super) const INDEXES: &str = "
 CREATE INDEX by_state ON tasks (state, started_at DESC, id);
 CREATE INDEX by_backend ON tasks (state, backend, started_at DESC, id);
@@ -67,7 +68,7 @@ CREATE UNIQUE INDEX by_seq ON tasks (seq) WHERE seq IS NOT NULL;
 CREATE INDEX removable ON tasks (ended_at, id) WHERE ended_at IS NOT NULL AND from_original = 0;
 ";
 
-/// Fills `tallies` from `tasks`, for a rebuild.
+/// Fills `tallies` from `tasks` in a rebuild.
 pub(super) const COUNT_ALL: &str = "
 INSERT INTO tallies SELECT 0, '', '', state, count(*) FROM tasks GROUP BY state;
 INSERT INTO tallies SELECT 1, repository, '', state, count(*) FROM tasks GROUP BY repository, state;
@@ -97,16 +98,16 @@ pub(super) enum TallyScope {
     Removable = 4,
 }
 
-/// The treatment of a row of the same task.
+/// How to treat an existing row of the same task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExistingRow {
-    /// There is none; the caller has looked.
+    /// There is none; the caller has checked.
     None,
-    /// It stays, and nothing is written.
+    /// Keep it, and write nothing.
     Kept,
 }
 
-/// Writes a row of `tasks`.
+/// Inserts a row into `tasks`.
 pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: ExistingRow) -> rusqlite::Result<()> {
     let insert = match present {
         ExistingRow::None => "INSERT INTO tasks",
@@ -138,7 +139,7 @@ pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Existin
     Ok(())
 }
 
-/// Selects what [`listed`] reads, by a condition.
+/// A query for the columns that [`listed`] reads, with this condition.
 pub(super) fn select(condition: &str) -> String {
     format!(
         "SELECT id, state, started_at, completed_at, seq, backend, repository, working_directory, input_tokens,
@@ -147,7 +148,7 @@ pub(super) fn select(condition: &str) -> String {
     )
 }
 
-/// Reads a row of a [`select`].
+/// Reads a row returned by a [`select`] query.
 pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<StoredTask> {
     let usage = match (row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?) {
         (Some(input), Some(cached), Some(output), Some(reasoning)) => Some(Usage {
@@ -182,17 +183,17 @@ pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<StoredTask> {
     Ok(StoredTask { row: listed, seq: row.get(4)? })
 }
 
-/// Reads the id in a column.
+/// Reads the ID in a column.
 pub(super) fn id(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<TaskId> {
     parsed(column, Type::Text, TaskId::parse(row.get_ref(column)?.as_str()?).ok())
 }
 
-/// The state of this name.
+/// The state with this name.
 pub(super) fn state(name: &str) -> Option<TaskStatus> {
     TaskStatus::ALL.into_iter().find(|state| state.as_str() == name)
 }
 
-/// When a task counts as ended; `None` while it runs.
+/// The end time for `ended_at`; `None` while the task is running.
 pub(super) fn ended_at(row: &Row) -> Option<i64> {
     row.state.is_final().then(|| row.completed_at.unwrap_or(row.started_at).timestamp_millis())
 }
@@ -201,17 +202,17 @@ fn moment(column: usize, millis: i64) -> rusqlite::Result<DateTime<Utc>> {
     parsed(column, Type::Integer, DateTime::from_timestamp_millis(millis))
 }
 
-/// A value that only a damaged database lacks.
+/// Converts a missing value, which only a damaged database has, to an error.
 fn parsed<T>(column: usize, kind: Type, value: Option<T>) -> rusqlite::Result<T> {
     value.ok_or_else(|| rusqlite::Error::InvalidColumnType(column, String::new(), kind))
 }
 
-/// SQLite has no unsigned numbers; no count here is as large.
+/// Converts a count to a signed number, because SQLite has no unsigned ones. No real count is too large.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The reverse of [`signed`].
+/// The inverse of [`signed`].
 pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }

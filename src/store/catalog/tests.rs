@@ -1,4 +1,4 @@
-//! Storing, finding, counting and refusing.
+//! Tests of storing, finding, counting and removing tasks.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -48,7 +48,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory can be made") }
+        Self { dir: tempfile::tempdir().expect("a temporary directory can be created") }
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -92,9 +92,9 @@ fn number(id: &TaskId) -> u32 {
     u32::from_str_radix(id.as_str(), 16).expect("eight digits")
 }
 
-/// Compares the tallies with the rows themselves, which a filter by time counts.
-pub(super) fn assert_counts_are_true(catalog: &Catalog) {
-    catalog.verify().expect("it is not corrupt");
+/// Compares the tallies with counts of the rows themselves, which a filter with a time uses.
+pub(super) fn assert_counts_are_correct(catalog: &Catalog) {
+    catalog.verify().expect("not corrupt");
     let since = DateTime::from_timestamp_millis(i64::from(i32::MIN) * 1_000);
     for state in [None, Some(TaskStatus::Running), Some(TaskStatus::Failed)] {
         for backend in [None, Some("codex".to_owned()), Some("claude".to_owned())] {
@@ -147,13 +147,13 @@ fn a_catalog_remembers_its_sources_and_the_newest_task_of_a_session() {
     catalog.store(&[of("a", 1), of("a", 2), of("b", 3)], &sources("one", "x"), || true).expect("it is writable");
     catalog.store(&[], &sources("two", "y"), || false).expect("it is writable");
     let known = CatalogSources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
-    assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was not current any more");
+    assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was no longer current");
     let newest = |session| catalog.newest_of_session(session).expect("it is readable").map(|task| task.row.id);
     assert_eq!([newest("a"), newest("b"), newest("c")], [Some(id(2)), Some(id(3)), None]);
 }
 
 #[test]
-fn a_task_gets_one_number_when_it_ends_and_never_runs_again() {
+fn a_task_gets_one_number_when_it_ends_and_stays_ended() {
     let world = World::new();
     let mut catalog = world.catalog();
     assert_eq!(catalog.upsert(&row(1, TaskStatus::Running)).expect("it is writable"), None);
@@ -169,7 +169,7 @@ fn a_task_gets_one_number_when_it_ends_and_never_runs_again() {
     let ended = catalog.ended_since(1, 10).expect("it is readable");
     assert_eq!(ended.iter().map(|task| (number(&task.row.id), task.seq)).collect::<Vec<_>>(), [(3, Some(3))]);
     assert_eq!(catalog.last_seq().expect("it is readable"), 3);
-    assert_counts_are_true(&catalog);
+    assert_counts_are_correct(&catalog);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_filter_selects_by_state_backend_repository_and_time() {
     assert_eq!(counts(&all), Counts { running: 6, completed: 6, failed: 6, interrupted: 6 });
     assert_eq!(counts(&both), Counts { completed: 2, interrupted: 2, ..Counts::default() });
     assert_eq!(counts(&Filter { until: at(9), ..both.clone() }).total(), 1);
-    assert_counts_are_true(&catalog);
+    assert_counts_are_correct(&catalog);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn retention_finds_the_oldest_ended_tasks_except_the_original_programs() {
 fn a_rebuilt_catalog_is_a_new_generation_and_numbers_tasks_as_they_ended() {
     let world = World::new();
     let first = world.catalog().generation().to_owned();
-    fs::remove_file(world.path()).expect("it is there");
+    fs::remove_file(world.path()).expect("it exists");
     let late = Row { completed_at: row(9, TaskStatus::Completed).completed_at, ..row(1, TaskStatus::Completed) };
     let rows = [late, row(3, TaskStatus::Failed), row(2, TaskStatus::Running), row(3, TaskStatus::Running)];
     let mut catalog = world.rebuild(rows).catalog;
@@ -254,9 +254,9 @@ fn a_rebuilt_catalog_is_a_new_generation_and_numbers_tasks_as_they_ended() {
         [(3, Some(1)), (1, Some(2))]
     );
     assert_eq!(catalog.upsert(&row(2, TaskStatus::Completed)).expect("it is writable"), Some(3));
-    assert_counts_are_true(&catalog);
+    assert_counts_are_correct(&catalog);
     let again = world.rebuild([row(7, TaskStatus::Completed)]);
-    assert!(!again.is_new && again.catalog.get(&id(7)).expect("it is readable").is_none(), "there is a good one");
+    assert!(!again.is_new && again.catalog.get(&id(7)).expect("it is readable").is_none(), "a usable catalog is kept");
     let names = world.names();
     assert!(names.iter().all(|name| name.starts_with("index")), "{names:?}");
 }
@@ -267,10 +267,10 @@ fn the_write_ahead_log_stays_short_across_processes() {
     world.catalog();
     let large = "x".repeat(20_000);
     for number in 0..300 {
-        let mut catalog = Catalog::open_to_write(&world.path()).expect("it is there");
+        let mut catalog = Catalog::open_to_write(&world.path()).expect("it exists");
         let row = Row { record: large.clone(), ..row(number, TaskStatus::Completed) };
         catalog.upsert(&row).expect("it is writable");
-        let log = fs::metadata(companion(&world.path(), "-wal")).expect("it is there").len();
+        let log = fs::metadata(companion(&world.path(), "-wal")).expect("it exists").len();
         assert!(log <= MAX_LOG_BYTES, "the log has {log} bytes after {number} tasks");
     }
 }
@@ -291,11 +291,14 @@ fn marked_tasks_are_stored_once_the_catalog_can_be_written() {
 }
 
 #[test]
-fn a_mark_in_a_file_that_was_taken_before_is_made_again() {
+fn a_mark_in_a_renamed_file_must_be_written_again() {
     let world = World::new();
     let mut catalog = world.catalog();
     let mut file = open_to_mark(&world.pending()).expect("it is writable");
     assert!(write_mark(&mut file, &world.pending(), &id(1)).expect("it is writable"));
     catalog.catch_up(&world.pending(), |_| None).expect("it is writable");
-    assert!(!write_mark(&mut file, &world.pending(), &id(2)).expect("it is writable"), "nobody will read it");
+    assert!(
+        !write_mark(&mut file, &world.pending(), &id(2)).expect("it is writable"),
+        "the file was renamed, so nobody will read it"
+    );
 }

@@ -1,4 +1,4 @@
-//! Changes to the catalog, each in one transaction that takes the write lock at its beginning.
+//! Writes. Each is one transaction that takes the write lock at its beginning.
 
 use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
 
@@ -22,7 +22,7 @@ const COUNT: &str = "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5)
 pub(super) const FORGET: &str =
     "DELETE FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
 
-/// The properties of a task by which it is counted.
+/// The properties by which a task is counted.
 struct TallyKey {
     state: TaskStatus,
     repository: String,
@@ -32,18 +32,18 @@ struct TallyKey {
 }
 
 impl Catalog {
-    /// Stores a task, in the place of what was stored of it. A task that has ended gets a sequence number, once; it is
-    /// returned. A running task never replaces one that has ended.
+    /// Stores a task, and replaces its previous row. The first time that the task is stored as ended, it gets a
+    /// sequence number. Returns that number. A running task never replaces an ended one.
     #[cfg(test)]
     pub(in crate::store) fn upsert(&mut self, row: &Row) -> Result<Option<Seq>, CatalogError> {
         let seq = self.writing(|transaction| put_counted(transaction, row))?;
-        // A task that begins is waited for.
+        // A starting task should not wait for a checkpoint, so it allows a longer log.
         self.empty_log(if row.state.is_final() { MAX_LOG_BYTES } else { 4 * MAX_LOG_BYTES });
         Ok(seq)
     }
 
-    /// Stores tasks, and what is known of their sources once they are stored. The edition of `tasks.json` is only noted if
-    /// `is_current` says so under the write lock: a later one is noted by whoever wrote it.
+    /// Stores tasks and their sources. The edition of `tasks.json` is stored only if `is_current` confirms it under the
+    /// write lock: if it was replaced, the process that did so stores the later one.
     pub(in crate::store) fn store(
         &mut self,
         rows: &[Row],
@@ -71,7 +71,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Removes tasks. Their sequence numbers are not given to others.
+    /// Removes tasks. Their sequence numbers are not reused.
     pub(in crate::store) fn remove(&mut self, ids: &[TaskId]) -> Result<(), CatalogError> {
         self.writing(|transaction| {
             for id in ids {
@@ -98,13 +98,13 @@ impl Catalog {
         fault::point("catalog commit")?;
         transaction.commit()?;
         fault::point("catalog committed")?;
-        // If it was set aside in the meantime, so was what we wrote.
+        // If the catalog was set aside in the meantime, our change was set aside with it.
         self.check_path()?;
         Ok(written)
     }
 }
 
-/// Stores a task as [`Catalog::upsert`] does.
+/// Stores a task like [`Catalog::upsert`].
 pub(super) fn put_counted(transaction: &Transaction<'_>, row: &Row) -> Result<Option<Seq>, CatalogError> {
     let stored = stored(transaction, &row.id)?;
     let is_final = row.state.is_final();
@@ -154,7 +154,7 @@ fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<TallyKey>
     Ok(transaction.prepare_cached(STORED)?.query_row([id.as_str()], read).optional()?)
 }
 
-/// Adds a task to all tallies that count it, or with -1 takes it away.
+/// Adds `by` to all tallies that count the task: 1 to add it, -1 to remove it.
 fn count(transaction: &Transaction<'_>, task: &TallyKey, by: i64) -> Result<(), CatalogError> {
     let (state, repository, backend) = (task.state.as_str(), task.repository.as_str(), task.backend.as_str());
     let mut keys = vec![
@@ -170,7 +170,7 @@ fn count(transaction: &Transaction<'_>, task: &TallyKey, by: i64) -> Result<(), 
     for (scope, repository, backend, state) in keys {
         let scope = scope as i64;
         let tasks: i64 = statement.query_row(params![scope, repository, backend, state, by], |row| row.get(0))?;
-        // Repositories come and go.
+        // Remove empty tallies, or repositories that no longer exist would accumulate.
         if tasks == 0 {
             transaction.prepare_cached(FORGET)?.execute(params![scope, repository, backend, state])?;
         }

@@ -1,4 +1,4 @@
-//! Getting a task's lease.
+//! Taking a task's lease.
 
 use std::{
     fs::{File, TryLockError},
@@ -23,41 +23,41 @@ use crate::{
     task::TaskId,
 };
 
-/// The result of trying to begin a task under an id.
+/// The result of claiming an ID for a new task.
 #[derive(Debug)]
 pub enum Claim {
-    /// The id is ours, and so is the lease.
+    /// We have the ID and the lease.
     Claimed(OpenTask),
-    /// Another task has, or had, this id.
+    /// Another task has or had this ID.
     InUse,
 }
 
-/// How long to wait for a lease. A reader that asks whether a lease is held locks it itself for a moment.
+/// How long to wait for a lease. A reader that checks whether a lease is held locks it briefly.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl OpenTask {
-    /// Begins a task: makes its run directory, exclusively, and takes its lease.
+    /// Begins a task: creates its run directory, exclusively, and takes its lease.
     pub(in crate::store) fn claim(layout: &Arc<Layout>, notices: &Notices, id: &TaskId) -> Result<Claim, StoreError> {
         let run = layout.run(id);
         match files::make_new_dir(&run) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Claim::InUse),
-            made => made.map_err(StoreError::at("make", &run))?,
+            made => made.map_err(StoreError::at("create", &run))?,
         }
         if is_known(layout, notices, id)? {
             files::remove_dir(&run).map_err(StoreError::at("remove", &run))?;
             return Ok(Claim::InUse);
         }
         let path = layout.lease(id);
-        let file = files::write(&path).map_err(StoreError::at("make", &path))?;
+        let file = files::write(&path).map_err(StoreError::at("create", &path))?;
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             Locked::ByUs => Ok(Claim::Claimed(Self::new(id, layout, notices, file))),
             Locked::ByAnother => Ok(Claim::InUse),
         }
     }
 
-    /// Takes over the lease of a task whose holder is gone. `None`: somebody holds it.
+    /// Takes over the lease of a task whose previous holder is gone. Returns `None` if another process holds it.
     ///
-    /// A task without a run directory gets one, so that two processes never finalize the same task at once.
+    /// If the task has no run directory, one is created, so that two processes cannot finalize the same task at once.
     pub(in crate::store) fn take_over(
         layout: &Arc<Layout>,
         notices: &Notices,
@@ -66,12 +66,12 @@ impl OpenTask {
         let path = layout.lease(id);
         let run = layout.run(id);
         files::make_private_dir(&run)?;
-        // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
+        // If the directory has disappeared, another process holds the lease or has just finalized the task.
         let Some(file) = if_exists(files::write(&path)).map_err(StoreError::at("open", &path))? else {
             return Ok(None);
         };
         match lock(&file).map_err(StoreError::at("lock", &path))? {
-            // The last holder may have removed it between our opening and our locking.
+            // The previous holder may have removed the file after we opened it and before we locked it.
             Locked::ByUs if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
                 Ok(Some(Self::new(id, layout, notices, file)))
             }
@@ -80,13 +80,13 @@ impl OpenTask {
     }
 }
 
-/// Whose a lease is.
+/// The holder of a lease.
 enum Locked {
     ByUs,
     ByAnother,
 }
 
-/// Locks a lease. A lease that is shared is only being looked at, and is waited for.
+/// Locks a lease. If only readers hold it, to check it, waits for them.
 fn lock(file: &File) -> io::Result<Locked> {
     let deadline = Instant::now() + LEASE_TIMEOUT;
     loop {
@@ -101,7 +101,7 @@ fn lock(file: &File) -> io::Result<Locked> {
     }
 }
 
-/// Whether nobody holds the lock exclusively.
+/// Whether the lock is not held exclusively.
 fn is_shared(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => file.unlock().map(|()| true),
@@ -110,9 +110,9 @@ fn is_shared(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Whether any file speaks of a task with this id.
+/// Whether any file or list mentions a task with this ID.
 fn is_known(layout: &Arc<Layout>, notices: &Notices, id: &TaskId) -> Result<bool, StoreError> {
-    // Whatever it is that has the name.
+    // Anything with that name counts, whatever it is.
     let has = |path: PathBuf| path.symlink_metadata().is_ok();
     let indexes = Indexes::new(Arc::clone(layout), notices.clone());
     Ok(records::files_of(layout, id).into_iter().any(has) || indexes.mention(id)?)
@@ -141,8 +141,8 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));
-        let reader_lock = File::open(upkeep.layout().lease(&id)).expect("it is there");
-        reader_lock.lock_shared().expect("its holder is gone");
+        let reader_lock = File::open(upkeep.layout().lease(&id)).expect("it exists");
+        reader_lock.lock_shared().expect("no process holds the lease");
         thread::scope(|scope| {
             let taken = scope.spawn(|| upkeep.take_over(&id).expect("the lease can be tried"));
             thread::sleep(Duration::from_millis(50));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_released_task_keeps_its_run_directory_until_it_is_cleared_up() {
+    fn a_released_task_keeps_its_run_directory_until_clean_up() {
         let (_dir, upkeep) = upkeep();
         let record = crate::store::tests::record(0, crate::task::TaskStatus::Completed);
         let task = claimed(&upkeep, &record.id);

@@ -1,21 +1,22 @@
 //! Writing the files of one task.
 //!
-//! An [`OpenTask`] holds the task's lease: a lock on a file in the task's run directory. The kernel frees it however its
-//! holder dies, and it is closed on exec, so that no agent ever holds one. So there is one writer at a time, and all
-//! others know by the lock whether there is one.
+//! An [`OpenTask`] holds the task's lease: a lock on a file in the task's run directory. The kernel releases it however
+//! its holder dies. The file is closed on exec, so agents never inherit it. So each task has at most one writer, and
+//! other processes can tell from the lock whether there is one.
 //!
 //! ```text
-//!              claim (new id)                        write_record, write_result, open_log, ...
+//!              claim (new ID)                        write_record, write_result, open_log, ...
 //!   Upkeep ──────────────────────────▶ OpenTask ◀──┐
 //!          take_over (supervisor gone)    │  │  └──┘
-//!                                         │  ├─ abandon: it never began
-//!                                         │  ├─ close: everything is written, the run directory goes
-//!                                         │  └─ dropped: the next one to look takes it over
-//!                                         └─ release ──▶ Released ─ clear_up: lists, run directory
+//!                                         │  ├─ abandon: the task could not begin; its files are removed
+//!                                         │  ├─ close: everything is written; the run directory is removed
+//!                                         │  └─ dropped: another process takes the task over
+//!                                         └─ release ──▶ Released ─ clean_up: update the lists, remove the run
+//! directory
 //! ```
 //!
-//! A task has ended for every reader once its record is final and its lease is free. A supervisor uses `release`, so that
-//! nobody waits for the lists of tasks, which another process may have locked.
+//! For every reader, a task has ended once its record is final and its lease is free. A supervisor calls `release`
+//! before it updates the lists, so nobody has to wait while another process has them locked.
 
 mod claim;
 mod queue;
@@ -47,7 +48,7 @@ use super::{
 };
 use crate::task::{IndexLimits, LiveView, Policy, TaskId, TaskRecord, TimelineEvent};
 
-/// The right to write the files of one task, for as long as this value lives.
+/// The right to write the files of one task. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct OpenTask {
     id: TaskId,
@@ -64,7 +65,7 @@ impl OpenTask {
         Self { id: id.clone(), layout: Arc::clone(layout), indexes, notices: notices.clone(), _locked: locked }
     }
 
-    /// The task's id.
+    /// The task's ID.
     pub fn id(&self) -> &TaskId {
         &self.id
     }
@@ -74,13 +75,14 @@ impl OpenTask {
         Reader::of(Arc::clone(&self.layout), self.notices.clone())
     }
 
-    /// Writes the task's record, durably, and with it the names of all files beside it that were written before.
+    /// Writes the task's record durably. This also makes the names of files durable that were written to the same
+    /// directory before.
     pub fn write_record(&self, record: &TaskRecord) -> Result<(), StoreError> {
         self.put_record(record, Durability::Durable)
     }
 
-    /// Brings the record of a running task up to date. After a power cut it is this one or the one before: either says
-    /// that the task ran, and there is no process left to know more about.
+    /// Updates the record of a running task. After a power cut, the file may hold the previous version. Both say that
+    /// the task was running, and no process is left that would know more.
     pub fn update_record(&self, record: &TaskRecord) -> Result<(), StoreError> {
         self.put_record(record, Durability::Whole)
     }
@@ -91,7 +93,7 @@ impl OpenTask {
         replace(&self.layout.record(&self.id), &content, durability)
     }
 
-    /// Moves a damaged record out of the way, and leaves a notice of where it is kept.
+    /// Sets a damaged record aside, and adds a notice with its new path.
     pub fn set_damaged_record_aside(&self) -> Result<(), StoreError> {
         let path = self.layout.record(&self.id);
         if let Some(content) = records::read_raw(&path)?
@@ -99,39 +101,39 @@ impl OpenTask {
             && records::is_ours(&content)
         {
             let aside = set_aside(&path)?;
-            let what = match content.as_slice() {
-                [] => "damaged, or too large",
-                content if records::is_from_later_version(content) => "of a later version",
+            let problem = match content.as_slice() {
+                [] => "damaged or too large",
+                content if records::is_from_later_version(content) => "from a later version",
                 _ => "damaged",
             };
-            let notice = format!("the record of task {} was {what}; it is kept as {}", self.id, aside.display());
+            let notice = format!("the record of task {} was {problem}; it is kept as {}", self.id, aside.display());
             self.notices.add_repaired(&Damage::Record(self.id.clone()), notice);
         }
         Ok(())
     }
 
-    /// Writes the agent's final message, whole. The record that is [written](Self::write_record) after it, in the same
-    /// directory, makes its name durable.
+    /// Writes the agent's complete final message. Its name becomes durable when the record is
+    /// [written](Self::write_record) to the same directory afterwards.
     pub fn write_result(&self, answer: &str) -> Result<(), StoreError> {
         replace(&self.layout.result(&self.id), answer.as_bytes(), Durability::Whole)
     }
 
-    /// Opens the log, to append to it, until it has `max` bytes. A longer one loses its middle.
+    /// Opens the log for appending. Beyond `max` bytes, it loses its middle.
     pub fn open_log(&self, max: Option<u64>) -> Result<LogWriter, StoreError> {
         LogWriter::open(self.layout.log(&self.id), max)
     }
 
-    /// Opens the file of raw events, to append to it, until it has `max` bytes.
+    /// Opens the file of raw events for appending. Beyond `max` bytes, it loses its middle.
     pub fn open_events(&self, max: Option<u64>) -> Result<EventsWriter, StoreError> {
         EventsWriter::open(self.layout.events(&self.id), max)
     }
 
-    /// Opens the timeline, to append to it. It may grow to 16 MiB, and then loses its middle.
+    /// Opens the timeline for appending. Beyond 16 MiB, it loses its middle.
     pub fn open_timeline(&self) -> Result<TimelineWriter, StoreError> {
         TimelineWriter::open(self.layout.timeline(&self.id), timeline::MAX_BYTES)
     }
 
-    /// Ends the timeline with the end of the task, if the task has a timeline that does not say so yet.
+    /// Appends the task's end to its timeline, unless the task has no timeline or the end is already there.
     pub fn end_timeline(&self, record: &TaskRecord) -> Result<(), StoreError> {
         let path = self.layout.timeline(&self.id);
         let (Some(end), Some(mut timeline)) = (TimelineEvent::ended(record), timeline::open_existing(&path)?) else {
@@ -155,36 +157,36 @@ impl OpenTask {
         LiveWriter { path: self.layout.live(&self.id) }
     }
 
-    /// Notes in the run directory which log directory has the task's files.
+    /// Stores the path of the log directory in the run directory.
     pub fn write_log_dir(&self) -> Result<(), StoreError> {
         let logs = self.layout.logs.as_os_str().as_bytes();
         replace(&self.layout.log_dir_of(&self.id), logs, Durability::Volatile)
     }
 
-    /// Keeps the rules of a task that begins, for those who need its grace periods. Not the whole
-    /// spec, in which there may be secrets.
+    /// Stores the policy in the run directory, for processes that need its grace periods. The complete spec is not
+    /// stored, because it may contain secrets.
     pub fn write_policy(&self, policy: &Policy) -> Result<(), StoreError> {
         let content = serde_json::to_vec(policy).expect("a policy has only string keys");
         replace(&self.layout.policy(&self.id), &content, Durability::Volatile)
     }
 
-    /// Keeps where the task's cgroup is, for whoever has to clear up after its supervisor.
+    /// Stores the path of the task's cgroup, for the process that cleans up if the supervisor dies.
     pub fn write_cgroup(&self, dir: &Path) -> Result<(), StoreError> {
         replace(&self.layout.cgroup(&self.id), dir.as_os_str().as_bytes(), Durability::Volatile)
     }
 
-    /// Whether somebody asked for the task to be stopped.
+    /// Whether a process has requested that the task be stopped.
     pub fn is_cancel_requested(&self) -> bool {
         self.layout.cancel(&self.id).exists()
     }
 
-    /// Puts the record into the lists of tasks. One that cannot be written now leaves a mark, and the next writer adds the
-    /// record.
+    /// Adds the record to the lists of tasks. If a list cannot be written now, the task is marked, and the next writer
+    /// adds the record.
     pub fn index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         self.indexes.upsert(record, limits)
     }
 
-    /// The same, as work for a thread of its own.
+    /// Like [`index`](Self::index), as a function that can run on another thread.
     pub fn indexing(
         &self,
         record: TaskRecord,
@@ -194,34 +196,36 @@ impl OpenTask {
         move || indexes.upsert(&record, limits)
     }
 
-    /// Frees the lease. If the record is final, the task has ended for every reader; what is left to do needs no lease.
+    /// Releases the lease. If the record is final, the task has now ended for every reader; the remaining work needs no
+    /// lease.
     pub fn release(self) -> Released {
         Released { id: self.id, layout: self.layout, indexes: self.indexes }
     }
 
-    /// Removes the run directory, and then frees the lease.
+    /// Removes the run directory, and then releases the lease.
     pub fn close(self) -> Result<(), StoreError> {
         clear(&self.layout, &self.id)
     }
 
-    /// Takes back a task that could not be begun: there is none, and never was.
+    /// Undoes the claim of a task that could not begin, as if it had never existed.
     pub fn abandon(self) -> Result<(), StoreError> {
         let record = self.layout.record(&self.id);
-        // It may be there although it could not be written durably.
+        // The record may exist even if writing it durably failed.
         let removed = files::remove(&record).map_err(StoreError::at("remove", record));
         removed.and(self.close())
     }
 
-    /// Frees a lease that was only taken to repair a file. A run directory that holds nothing else was made for it, and is
-    /// removed with it.
+    /// Releases a lease that was only taken to repair a file. If the run directory contains nothing else, it was
+    /// created for the lease, and is removed.
     pub(super) fn release_unused(self) -> Result<(), StoreError> {
         let files = fs::read_dir(self.layout.run(&self.id)).map(|files| files.flatten().count());
-        // A supervisor that is about to claim the id cannot be there: it sees the files that we looked after.
+        // No supervisor can be claiming this ID now: it would have found the file that we repaired.
         if files.is_ok_and(|files| files <= 1) { self.close() } else { Ok(()) }
     }
 }
 
-/// A task whose record is final and whose lease is free. Whoever finds its run directory can do the rest as well.
+/// A task whose record is final and whose lease is free. Any process that finds its run directory can do the remaining
+/// work.
 #[derive(Debug)]
 pub struct Released {
     id: TaskId,
@@ -230,32 +234,32 @@ pub struct Released {
 }
 
 impl Released {
-    /// Puts the record into the lists of tasks, and removes the run directory.
+    /// Adds the record to the lists of tasks, and removes the run directory.
     pub fn clean_up(self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         self.indexes.upsert(record, limits)?;
         clear(&self.layout, &self.id)
     }
 }
 
-/// Shows readers where a running task stands.
+/// Writes the live view of a running task.
 #[derive(Debug)]
 pub struct LiveWriter {
     path: PathBuf,
 }
 
 impl LiveWriter {
-    /// Replaces the live view. Not durable: it is true for a second.
+    /// Replaces the live view. Not durable, because it is outdated a second later anyway.
     pub fn write(&self, live: &LiveView) -> Result<(), StoreError> {
         let content = serde_json::to_vec(live).expect("a live view has only string keys");
         replace(&self.path, &content, Durability::Volatile)
     }
 }
 
-/// Removes the run directory of a task that has ended.
+/// Removes the run directory of an ended task.
 fn clear(layout: &Layout, id: &TaskId) -> Result<(), StoreError> {
     let run = layout.run(id);
     let remove = || if_exists(fault::point("clear").and_then(|()| fs::remove_dir_all(&run)));
-    // Someone may have left a request to cancel while the directory was being emptied.
+    // Another process may have added a cancel request while the directory was being emptied.
     remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run))?;
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! Waiting in line: at most so many tasks run at a time, first come first served, across all servers of a data directory.
+//! The queue: limits the number of tasks that run at the same time, across all servers of a data directory. First come,
+//! first served.
 //!
-//! There is no coordinator. A task that waits has a *ticket* in its run directory, which tells since when; a
-//! task that runs holds a *place*, a locked file whose number is below the limit. Whoever waits takes a free place when
-//! fewer tasks are ahead than places are free. The kernel frees the place, and the lease that makes a ticket count, of
-//! whoever dies.
+//! There is no coordinator. A waiting task has a *ticket* in its run directory, which contains the time when it began
+//! to wait. A running task holds a *slot*: a locked file whose number is below the limit. A task takes a slot once more
+//! slots are free than tasks are ahead of it. If a process dies, the kernel releases its slot, and also its lease,
+//! without which its ticket does not count.
 
 use std::{
     collections::BTreeSet,
@@ -22,41 +23,42 @@ use crate::{
     task::TaskId,
 };
 
-/// The right to run, for as long as this value lives.
+/// The right to run. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct RunSlot {
     _locked: File,
 }
 
-/// What came of asking for a place.
+/// The result of asking for a slot.
 #[derive(Debug)]
 pub enum Admission {
-    /// It is ours.
+    /// We have a slot.
     Granted(RunSlot),
-    /// Others are first.
+    /// Other tasks are ahead.
     Waiting {
-        /// How many tasks wait that came before.
+        /// Number of tasks ahead in the queue.
         ahead: usize,
-        /// The first of them, if a place is free that it has not taken yet.
+        /// The first of them, if a slot is free that it has not taken yet.
         not_taken_by: Option<TaskId>,
     },
 }
 
 impl OpenTask {
-    /// Puts the task at the end of the line.
+    /// Puts the task at the end of the queue.
     pub fn take_ticket(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         replace(&self.layout.ticket(&self.id), now.timestamp_micros().to_string().as_bytes(), Durability::Volatile)
     }
 
-    /// Takes one of `slots`, if it is this task's turn. Those in `passed_over` are not waited for: they left a free place
-    /// alone for too long.
+    /// Takes one of `slots` if it is this task's turn. Tasks in `passed_over` are skipped, because they left a free
+    /// slot unused for too long.
     pub fn take_slot(&self, slots: usize, passed_over: &BTreeSet<TaskId>) -> Result<Admission, StoreError> {
         let waiting = self.reader().waiting()?;
         let ahead = waiting.iter().position(|waiting| *waiting == self.id).unwrap_or(0);
         let mut before = waiting[..ahead].iter().filter(|other| !passed_over.contains(*other));
         let first = before.next().cloned();
         let before = usize::from(first.is_some()) + before.count();
-        // Those far behind need not look; the first of them does, in case those ahead leave a free place alone.
+        // Tasks far back in the queue need not check the slots. The next `slots` tasks do, in case those ahead leave a
+        // free slot unused.
         if before > slots {
             return Ok(Admission::Waiting { ahead, not_taken_by: None });
         }
@@ -71,10 +73,11 @@ impl OpenTask {
         }
     }
 
-    /// Looks at the places from the lowest up, until more than `before` free ones are found.
+    /// Checks the slots from the lowest number up, until more than `before` free ones are found.
     ///
-    /// The file of a place is made when every lower place is taken. So there are never more files than tasks have run at
-    /// the same time, however high the limit is. Version 2.0.0 makes them all, and locks the same ones.
+    /// A slot's file is created only when all lower slots are taken. So the number of files is the highest number of
+    /// tasks that ever ran at the same time, even if the limit is much higher. Version 2.0.0 creates all files, and
+    /// locks the same ones.
     fn find_free_slots(&self, slots: usize, before: usize) -> Result<FreeSlots, StoreError> {
         let root = self.layout.slots();
         files::make_private_dir(&root)?;
@@ -83,7 +86,7 @@ impl OpenTask {
             let path = root.join(number.to_string());
             let is_new = path.symlink_metadata().is_err();
             if is_new && free.lowest.is_some() {
-                // Neither this one nor those above it were ever taken.
+                // Neither this slot nor any above it was ever taken.
                 free.count += slots - number;
                 break;
             }
@@ -91,7 +94,7 @@ impl OpenTask {
             match file.try_lock() {
                 Ok(()) => {
                     free.count += 1;
-                    // The others are only counted: a locked one looks taken to everyone else.
+                    // Keep only the lowest locked; the others are just counted, and unlocked again for other processes.
                     free.lowest.get_or_insert(file);
                 }
                 Err(TryLockError::WouldBlock) => {}
@@ -105,11 +108,11 @@ impl OpenTask {
     }
 }
 
-/// The result of looking for free places.
+/// The free slots that were found.
 struct FreeSlots {
-    /// The lowest, locked.
+    /// The lowest one, locked.
     lowest: Option<File>,
-    /// How many there are, or enough of them.
+    /// Their number; counting stops when there are enough.
     count: usize,
 }
 
@@ -133,7 +136,7 @@ mod tests {
     }
 
     fn slot_files(upkeep: &Upkeep) -> usize {
-        std::fs::read_dir(upkeep.layout().slots()).expect("it is there").count()
+        std::fs::read_dir(upkeep.layout().slots()).expect("it exists").count()
     }
 
     #[test]
@@ -141,9 +144,9 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let second = wait_in(&upkeep, 2);
         let first = wait_in(&upkeep, 1);
-        let Admission::Waiting { ahead: 1, not_taken_by } = ask(&second, &[]) else { panic!("it waits") };
+        let Admission::Waiting { ahead: 1, not_taken_by } = ask(&second, &[]) else { panic!("the second task waits") };
         assert_eq!(not_taken_by.as_ref(), Some(first.id()));
-        let Admission::Granted(slot) = ask(&first, &[]) else { panic!("the first one runs") };
+        let Admission::Granted(slot) = ask(&first, &[]) else { panic!("the first task runs") };
         assert!(matches!(ask(&second, &[]), Admission::Waiting { ahead: 0, not_taken_by: None }));
         drop(slot);
         assert!(matches!(ask(&second, &[]), Admission::Granted(_)));
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn only_as_many_tasks_run_as_there_are_slots() {
+    fn the_number_of_running_tasks_is_limited_by_the_slots() {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..4).map(|second| wait_in(&upkeep, second)).collect();
         let take = |task: &OpenTask| task.take_slot(3, &BTreeSet::new()).expect("it is writable");
@@ -197,7 +200,7 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..3).map(|second| wait_in(&upkeep, second)).collect();
         let ask = |task: &OpenTask| task.take_slot(100_000, &BTreeSet::new()).expect("it is writable");
-        // The last one has its turn although those ahead have not taken theirs.
+        // Even the last task gets a slot, although those ahead have not taken theirs.
         let admissions: Vec<_> = waiting.iter().rev().map(ask).collect();
         assert!(admissions.iter().all(|admission| matches!(admission, Admission::Granted(_))), "{admissions:?}");
         assert_eq!(slot_files(&upkeep), 3);
@@ -206,12 +209,12 @@ mod tests {
     #[test]
     fn slots_are_shared_with_version_2_0_0() {
         let (_dir, upkeep) = upkeep();
-        // It makes the files of all places, and locks one of them.
+        // Version 2.0.0 creates the files of all slots, and locks one of them.
         let slots = upkeep.layout().slots();
         std::fs::create_dir_all(&slots).expect("it is writable");
         let old: Vec<_> = (0..2).map(|number| files::mark(&slots.join(number.to_string()))).collect();
         let old: Vec<_> = old.into_iter().map(|file| file.expect("it is writable")).collect();
-        old[0].try_lock().expect("it is free");
+        old[0].try_lock().expect("the slot is free");
         let first = wait_in(&upkeep, 1);
         let second = wait_in(&upkeep, 2);
         let take = |task: &OpenTask| task.take_slot(2, &BTreeSet::new()).expect("it is writable");

@@ -1,4 +1,4 @@
-//! Pieces of a task's files, however large these are.
+//! Reading chunks of a task's files, which may be large.
 
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -14,7 +14,7 @@ use crate::{
     task::{TaskId, Untrusted},
 };
 
-/// Which of a task's files.
+/// One of a task's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskFile {
     /// Its record.
@@ -25,56 +25,55 @@ pub enum TaskFile {
     Result,
     /// The agent's raw event stream, where it is kept.
     Events,
-    /// What it is doing this second.
+    /// Its live view.
     Live,
     /// Its timeline.
     Timeline,
 }
 
-/// Where a piece begins and how long it may be, in bytes.
+/// The range of a chunk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRange {
-    /// Its first byte; the end of the file if that comes before.
+    /// The first byte; limited to the end of the file.
     pub offset: u64,
-    /// The most bytes of it.
+    /// Maximum length.
     pub length: u64,
 }
 
-/// A piece of a file.
+/// A chunk of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChunk {
-    /// Its text. It ends between two lines where it can, and between two characters in any case. Bytes that are not UTF-8
-    /// are replaced.
+    /// The text. It ends after a line if possible, and never inside a character. Bytes that are not UTF-8 are replaced.
     pub text: Untrusted,
-    /// Where the next piece begins; none if this is the last.
+    /// Offset of the next chunk; `None` if this is the last one.
     pub next: Option<u64>,
-    /// The size of the whole file, in bytes.
+    /// Size of the whole file, in bytes.
     pub size: u64,
 }
 
-/// What the file system knows of a file.
+/// Size and modification time of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last written to.
+    /// When it was last modified.
     pub modified: SystemTime,
 }
 
 impl Reader {
-    /// A piece of one of the task's files; none if there is no such file.
+    /// A chunk of one of the task's files; `None` if the file does not exist.
     pub fn read_chunk(&self, id: &TaskId, file: TaskFile, range: ByteRange) -> Result<Option<FileChunk>, StoreError> {
         let path = self.task_file(id, file);
         let read = files::open(&path).and_then(|file| chunk_of(file.metadata()?.len(), file, range));
         if_exists(read).map_err(StoreError::at("read", path))
     }
 
-    /// What the file system knows of one of the task's files; none if there is no such file.
+    /// Size and modification time of one of the task's files; `None` if it does not exist.
     pub fn file_metadata(&self, id: &TaskId, file: TaskFile) -> Option<FileMetadata> {
         metadata(&self.task_file(id, file))
     }
 
-    /// The same of the list of tasks.
+    /// Size and modification time of `tasks.json`.
     pub fn index_metadata(&self) -> Option<FileMetadata> {
         metadata(&self.layout.index())
     }
@@ -97,7 +96,7 @@ fn metadata(path: &std::path::Path) -> Option<FileMetadata> {
 }
 
 impl FileChunk {
-    /// A piece of a text that is no file.
+    /// A chunk of a text that is not in a file.
     pub fn of_text(text: &str, range: ByteRange) -> Self {
         let size = u64::try_from(text.len()).expect("a length fits into 64 bits");
         chunk_of(size, io::Cursor::new(text), range).expect("memory can be read")
@@ -110,7 +109,7 @@ fn chunk_of(size: u64, mut file: impl Read + Seek, range: ByteRange) -> io::Resu
     let mut bytes = Vec::new();
     file.take(range.length).read_to_end(&mut bytes)?;
     let is_continued = |byte: &u8| byte & 0xC0 == 0x80;
-    // The rest of a character that began before.
+    // The chunk may begin inside a character, which belongs to the previous chunk.
     let skipped = bytes.iter().take(3).take_while(|byte| offset > 0 && is_continued(byte)).count();
     let end = offset + bytes.len() as u64;
     let mut kept = bytes.len();
@@ -118,7 +117,7 @@ fn chunk_of(size: u64, mut file: impl Read + Seek, range: ByteRange) -> io::Resu
         let line_end = bytes[skipped..].iter().rposition(|byte| *byte == b'\n').map(|at| skipped + at + 1);
         let between = || {
             let start = bytes.iter().rposition(|byte| !is_continued(byte)).filter(|start| kept - start < 4);
-            // A character of which not all bytes are here; or one that is whole, which comes next time.
+            // Cut before the last character: it may be incomplete. If it is complete, the next chunk begins with it.
             start.filter(|start| *start > skipped).unwrap_or(kept)
         };
         kept = line_end.unwrap_or_else(between);
@@ -137,8 +136,8 @@ mod tests {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        let chunk = reader.read_chunk(&id, TaskFile::Log, ByteRange { offset, length }).expect("it can be read");
-        chunk.expect("it is there")
+        let chunk = reader.read_chunk(&id, TaskFile::Log, ByteRange { offset, length }).expect("it is readable");
+        chunk.expect("it exists")
     }
 
     #[test]
@@ -158,10 +157,10 @@ mod tests {
             while let Some(at) = offset {
                 let chunk = read(text.as_bytes(), at, length);
                 joined.push_str(chunk.text.raw());
-                assert!(chunk.next.is_none_or(|next| next > at), "it gets on");
+                assert!(chunk.next.is_none_or(|next| next > at), "each chunk begins after the last");
                 offset = chunk.next;
             }
-            assert_eq!(joined, text, "in pieces of {length}");
+            assert_eq!(joined, text, "in chunks of {length} bytes");
         }
     }
 

@@ -10,7 +10,8 @@ use crate::store::{
     delta::IndexesError,
 };
 
-/// Opens the catalog at the first question and keeps it open, which saves most of the time of the next. Clones share it.
+/// Opens the catalog for the first query and keeps it open, because opening takes most of a query's time. Clones share
+/// the connection.
 #[derive(Debug, Clone)]
 pub(super) struct CatalogConnection {
     path: Arc<PathBuf>,
@@ -22,36 +23,36 @@ impl CatalogConnection {
         Self { path: Arc::new(path), opened: Arc::default() }
     }
 
-    /// Asks the catalog. The question is asked again if the catalog was replaced since it was opened, so it must not keep
-    /// anything of an answer that failed.
-    pub(super) fn ask<T, E: From<CatalogError> + IsMoved>(
+    /// Runs a query. If the catalog was replaced since it was opened, the query runs again, so it must not keep
+    /// anything from a failed run.
+    pub(super) fn query<T, E: From<CatalogError> + IsMoved>(
         &self,
-        question: impl Fn(&Catalog) -> Result<T, E>,
+        query: impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E> {
-        // Between any two questions there is a whole catalog or none.
+        // A panic cannot leave a broken value here: the catalog is either open or not.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = self.ask_once(&mut opened, &question);
-        match asked {
-            Err(error) if error.is_moved() => self.ask_once(&mut opened, &question),
-            asked => asked,
+        let result = self.query_once(&mut opened, &query);
+        match result {
+            Err(error) if error.is_moved() => self.query_once(&mut opened, &query),
+            result => result,
         }
     }
 
-    fn ask_once<T, E: From<CatalogError>>(
+    fn query_once<T, E: From<CatalogError>>(
         &self,
         opened: &mut Option<Catalog>,
-        question: &impl Fn(&Catalog) -> Result<T, E>,
+        query: &impl Fn(&Catalog) -> Result<T, E>,
     ) -> Result<T, E> {
         let catalog = match opened.take() {
             Some(catalog) => catalog,
             None => Catalog::open_to_read(&self.path)?,
         };
-        let answer = question(&catalog);
-        // One that failed is not asked again.
-        if answer.is_ok() {
+        let result = query(&catalog);
+        // A catalog that returned an error is opened again next time.
+        if result.is_ok() {
             *opened = Some(catalog);
         }
-        answer
+        result
     }
 }
 

@@ -1,4 +1,4 @@
-//! All tasks.
+//! Listing and finding tasks.
 
 use std::{
     cmp::Reverse,
@@ -20,16 +20,16 @@ use crate::{
 };
 
 impl Reader {
-    /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
+    /// The newest tasks with this status, or with any, up to `limit`. Running tasks are read from their records.
     ///
-    /// Where the catalog cannot be used, the records are listed, and a notice says so.
+    /// If the catalog cannot be used, the records are listed, and a notice reports that.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
         self.find(&Filter { state: status, ..Filter::default() }, limit)
     }
 
-    /// The same for the tasks that a filter selects.
+    /// The newest tasks that a filter selects, up to `limit`.
     pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
-        match self.catalog.ask(|catalog| self.find_in(catalog, filter, limit)) {
+        match self.catalog.query(|catalog| self.find_in(catalog, filter, limit)) {
             Ok(listing) => Ok(listing),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
@@ -40,13 +40,13 @@ impl Reader {
         }
     }
 
-    /// The newest task in the agent's session of this name.
+    /// The newest task with this session of the agent.
     pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
         let has_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);
-        let newest = self.catalog.ask(|catalog| {
+        let newest = self.catalog.query(|catalog| {
             let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
             let changed = self.changed(catalog)?;
-            // The changed records take precedence over rows.
+            // Changed records take precedence over rows.
             let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
             Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(start_order))
         });
@@ -73,13 +73,13 @@ impl Reader {
         Ok(Listing { total: stored.saturating_add(count), ..Self::listing(tasks, limit) })
     }
 
-    /// The tasks whose newest records the catalog may not have.
+    /// The tasks that are missing or may be outdated in the catalog.
     fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
-        let look = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
-        Ok(look.find_all(false)?.records)
+        let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
+        Ok(finder.find_all(false)?.records)
     }
 
-    /// All tasks, as everything but the catalog has them.
+    /// All tasks, from all sources except the catalog.
     fn all_without_catalog(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
         let mut records = self.index.list()?;
         for record in archive::all_archived(&self.layout) {

@@ -1,9 +1,9 @@
-//! Looking at the data directory.
+//! Reading the data directory.
 //!
-//! A [`Reader`] changes nothing. It works on a directory that does not exist (and shows no tasks), on one that cannot be
-//! written to, and on one that other processes write to at the same time. What it finds damaged it reports to its
-//! [`Notices`], and shows the next best source instead: the records for the catalog, the lists of tasks for a record.
-//! Only SQLite may create its own two files beside the catalog.
+//! A [`Reader`] changes nothing. It works on a directory that does not exist (and shows no tasks), that is read-only,
+//! or that other processes are writing to. It reports damage to its [`Notices`], and uses the next best source instead:
+//! the records instead of the catalog, the lists of tasks instead of a record. Only SQLite may create its two companion
+//! files next to the catalog.
 
 mod chunks;
 mod connection;
@@ -62,10 +62,10 @@ impl Reader {
         }
     }
 
-    /// The task's record; `None` when there is no such task. It is not brought up to this moment while the task runs: that
-    /// is what [`live`](Self::live) is for.
+    /// The task's record; `None` if the task does not exist. While the task is running, the record is not current; use
+    /// [`live`](Self::live).
     ///
-    /// Where the record cannot be understood, the answer is what the lists of tasks know, and a notice says so.
+    /// If the record is unreadable, the answer comes from the lists of tasks, and a notice reports that.
     pub fn record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         match records::own_or_reported(&self.layout, &self.notices, id)? {
             Some(record) => Ok(Some(record)),
@@ -73,9 +73,9 @@ impl Reader {
         }
     }
 
-    /// One task, as the lists of tasks know it.
+    /// A task's record from the lists of tasks.
     fn listed(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let row = self.catalog.ask(|catalog| match catalog.get(id)? {
+        let row = self.catalog.query(|catalog| match catalog.get(id)? {
             Some(found) => Ok((Some(record_of(&found.row)?), true)),
             None => Ok((None, archive::names(&self.layout).is_subset(&catalog.sources()?.archives))),
         });
@@ -95,19 +95,19 @@ impl Reader {
         match error {
             CatalogError::Missing if !self.is_catalog_lost() => {}
             error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
-            error => self.notices.add(format!("{error}; the records of the tasks are listed instead")),
+            error => self.notices.add(format!("{error}; the task records are listed instead")),
         }
     }
 
-    /// Whether there was a catalog before, and nobody is making one: whoever makes one leaves the file that is locked
-    /// meanwhile.
+    /// Whether a catalog once existed and no process is building one now. A process that builds a catalog holds a lock,
+    /// and leaves the lock file behind.
     fn is_catalog_lost(&self) -> bool {
         let Ok(lock) = files::open(&self.layout.catalog_lock()) else { return false };
-        // In this order: it may be completed while we look.
+        // The order matters: a rebuild may finish between the two checks.
         lock.try_lock_shared().is_ok() && self.layout.catalog().symlink_metadata().is_err()
     }
 
-    /// The problems that were found, and what was done about them.
+    /// The problems that were found, and their repairs.
     pub fn notices(&self) -> &Notices {
         &self.notices
     }
@@ -117,22 +117,22 @@ impl Reader {
         &self.layout.data
     }
 
-    /// Where logs, results and records are.
+    /// The directory of logs, results and records.
     pub fn log_dir(&self) -> &Path {
         &self.layout.logs
     }
 
-    /// Where the task's log is.
+    /// The path of the task's log.
     pub fn log_path(&self, id: &TaskId) -> PathBuf {
         self.layout.log(id)
     }
 
-    /// Where the task's result is.
+    /// The path of the task's result.
     pub fn result_path(&self, id: &TaskId) -> PathBuf {
         self.layout.result(id)
     }
 
-    /// Where the task's record is.
+    /// The path of the task's record.
     pub fn record_path(&self, id: &TaskId) -> PathBuf {
         self.layout.record(id)
     }
@@ -148,10 +148,10 @@ mod tests {
         task::{Message, TaskStatus},
     };
 
-    /// Every file below `dir` with its content, and every directory.
+    /// All files below `dir` with their content, and all directories.
     fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
-        for entry in fs::read_dir(dir).expect("it is there").flatten() {
+        for entry in fs::read_dir(dir).expect("it exists").flatten() {
             let path = entry.path();
             if path.is_dir() {
                 found.extend(everything(&path));
@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn a_directory_that_does_not_exist_has_no_tasks_and_is_not_created() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let data = dir.path().join("data");
         let reader = Reader::new(&data, &data.join("logs"));
         let id = TaskId::random();
         use_everything(&reader, &id);
-        assert_eq!(reader.list(None, 10).expect("there is nothing to read").total, 0);
-        assert_eq!(reader.record(&id).expect("there is nothing to read"), None);
-        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::LogTail::default());
+        assert_eq!(reader.list(None, 10).expect("no tasks is not an error").total, 0);
+        assert_eq!(reader.record(&id).expect("no record is not an error"), None);
+        assert_eq!(reader.tail_log(&id, 9).expect("no log is not an error"), crate::task::LogTail::default());
         assert_eq!(reader.notices().take(), Vec::<String>::new());
         assert!(!data.exists());
     }
@@ -232,8 +232,8 @@ mod tests {
         assert_eq!((reader.live(&record.id), reader.policy(&record.id), reader.cgroup(&record.id)), (None, None, None));
         let notices = reader.notices().take();
         for name in ["live.json", "policy.json", "ticket", "cgroup"] {
-            let is_told = |notice: &&Message| notice.contains(name) && notice.contains("larger than 1 MiB");
-            assert!(notices.iter().any(|notice| is_told(&notice)), "{name}: {notices:?}");
+            let is_reported = |notice: &&Message| notice.contains(name) && notice.contains("larger than 1 MiB");
+            assert!(notices.iter().any(|notice| is_reported(&notice)), "{name}: {notices:?}");
         }
         drop(task);
 
@@ -241,7 +241,7 @@ mod tests {
             fs::File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
         }
         assert_eq!(reader.list(None, 10).expect("the catalog has it").total, 1);
-        assert!(reader.record(&record.id).expect("it is not read").is_some(), "the catalog has it");
+        assert!(reader.record(&record.id).expect("the large file is not read").is_some(), "the catalog has it");
         upkeep.repair();
         let notices = upkeep.notices().take();
         assert!(notices.len() == 2 && notices.iter().all(|notice| notice.contains("too large")), "{notices:?}");

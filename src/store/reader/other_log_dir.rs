@@ -1,8 +1,8 @@
-//! Tasks whose logs, results and records are in another log directory than ours.
+//! Tasks whose logs, results and records are in another log directory than this reader's.
 //!
-//! One data directory may be opened with two values of `log_dir`: by a server that has one from its environment, and by a
-//! shell that does not know it. Whoever opens it with the wrong one does not see the task's record, and must neither
-//! write one nor remove what the run directory still says.
+//! The same data directory may be used with two values of `log_dir`, such as by a server that has one in its
+//! environment and by a shell that does not. A process with the wrong value does not find the task's record. It must
+//! neither write a record nor remove the run directory.
 
 use std::{
     ffi::OsString,
@@ -14,9 +14,10 @@ use super::Reader;
 use crate::{store::StoreError, task::TaskId};
 
 impl Reader {
-    /// The log directory that has the files of the task, if it is not ours.
+    /// The log directory of the task, if it is not this reader's.
     ///
-    /// While a task lives its run directory says so. 2.0.0 wrote no such note, but the lists of tasks name the record's file.
+    /// The run directory of an unfinished task contains the path. Version 2.0.0 did not write it, but the lists of
+    /// tasks contain the record's path.
     pub fn other_log_dir(&self, id: &TaskId) -> Result<Option<PathBuf>, StoreError> {
         if self.layout.record(id).symlink_metadata().is_ok() {
             return Ok(None);
@@ -35,7 +36,7 @@ impl Reader {
     }
 }
 
-/// Whether both are one directory, as far as they exist.
+/// Whether both paths lead to the same directory.
 fn is_same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     one == other || real(one) == real(other)
@@ -70,7 +71,7 @@ mod tests {
 
         let noted = running(right);
         let task = claimed(&upkeep, &noted.id);
-        assert_eq!(other_log_dir(&wrong, &noted.id), None, "nothing is known of it yet");
+        assert_eq!(other_log_dir(&wrong, &noted.id), None, "no file names the log directory yet");
         task.write_log_dir().expect("it is writable");
         assert_eq!(other_log_dir(&wrong, &noted.id).as_deref(), Some(right.log_dir()));
         assert_eq!(other_log_dir(right, &noted.id), None);

@@ -1,4 +1,4 @@
-//! The agent's final message, however long it is.
+//! Reading the agent's final message, which may be long.
 
 use std::{
     fs,
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Reader {
-    /// The agent's final message with at most about `max` bytes: of a longer one the beginning and the end, and how
-    /// many bytes are left out between them. `None` when there is no result.
+    /// The agent's final message, limited to about `max` bytes: a longer one is reduced to its beginning, its end, and
+    /// the number of bytes omitted between them. `None` if there is no result.
     pub fn result(&self, id: &TaskId, max: u64) -> Result<Option<ResultText>, StoreError> {
         let path = self.layout.result(id);
         if_exists(files::open(&path).and_then(|file| shortened(file, max))).map_err(StoreError::at("read", path))
@@ -38,7 +38,7 @@ fn shortened(mut file: fs::File, max: u64) -> io::Result<ResultText> {
     Ok(ResultText { head: lossy(head).into(), left_out: length - 2 * half, tail: lossy(tail).into() })
 }
 
-/// Text cut at any byte: what is left of a character at either end goes.
+/// Converts text that was cut at any byte. Removes an incomplete character at either end.
 fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).trim_matches(char::REPLACEMENT_CHARACTER).to_owned()
 }

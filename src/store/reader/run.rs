@@ -1,4 +1,4 @@
-//! The run directory of a task: who runs it, what it is doing, and what others asked of it.
+//! Reading a task's run directory: who runs the task, what it is doing, and what was requested.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Reader {
-    /// The tasks that have a run directory: those that live, and those whose supervisor died.
+    /// The tasks with a run directory: running ones, and those whose supervisor died.
     pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();
         let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
@@ -31,17 +31,17 @@ impl Reader {
             .collect())
     }
 
-    /// Whether somebody holds the task's lease at this moment.
+    /// Whether a process holds the task's lease now.
     pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.lease(id);
         let file = match if_exists(files::open(&path)) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(false),
-            // Whatever it is, it is nothing that a supervisor locks.
+            // Not a lease: a supervisor locks only regular files.
             Err(error) if files::is_foreign(&error) => return Ok(false),
             Err(error) => return Err(StoreError::at("open", path)(error)),
         };
-        // The system can only be asked by trying. The lock is gone with this function, and a claim waits for that long.
+        // The only way to check is to try to lock. The lock is released on return, and a claim waits that long.
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
@@ -49,12 +49,12 @@ impl Reader {
         }
     }
 
-    /// The tasks that wait for their turn, those that came first at the front.
+    /// The tasks in the queue, in order.
     pub fn waiting(&self) -> Result<Vec<TaskId>, StoreError> {
         let mut tickets: Vec<(i64, TaskId)> = Vec::new();
         for id in self.running_ids()? {
             let since = self.small(&self.layout.ticket(&id)).and_then(|ticket| String::from_utf8(ticket).ok());
-            // The ticket of one that died counts for nothing.
+            // The ticket of a dead task does not count.
             if let Some(since) = since.and_then(|since| since.parse().ok())
                 && self.is_leased(&id)?
             {
@@ -65,7 +65,7 @@ impl Reader {
         Ok(tickets.into_iter().map(|(_, id)| id).collect())
     }
 
-    /// The content of a file in a run directory, if there is one that can be read. A notice says so if it is too large.
+    /// The content of a small file in a run directory, if it is readable. If it is too large, a notice reports that.
     pub(super) fn small(&self, path: &Path) -> Option<Vec<u8>> {
         match files::read(path, files::MAX_SMALL_FILE_BYTES) {
             Ok(content) => Some(content),
@@ -78,25 +78,25 @@ impl Reader {
         }
     }
 
-    /// The rules of a task that lives.
+    /// The policy of an unfinished task.
     pub fn policy(&self, id: &TaskId) -> Option<Policy> {
         serde_json::from_slice(&self.small(&self.layout.policy(id))?).ok()
     }
 
-    /// Where the task's cgroup is, or was.
+    /// The path of the task's cgroup, which may no longer exist.
     pub fn cgroup(&self, id: &TaskId) -> Option<PathBuf> {
         Some(PathBuf::from(OsString::from_vec(self.small(&self.layout.cgroup(id))?)))
     }
 
-    /// Where a running task stands; `None` when it does not run, or has not said yet.
+    /// The live view of a running task; `None` if it is not running, or has not written one yet.
     pub fn live(&self, id: &TaskId) -> Option<LiveView> {
         serde_json::from_slice(&self.small(&self.layout.live(id))?).ok()
     }
 
-    /// The end of the supervisor's own log. Of a supervisor that is gone it shows a fault of ours, most likely.
+    /// The end of the supervisor's own log. If the supervisor died, this most likely shows a bug in codex-connector.
     pub fn last_words(&self, id: &TaskId) -> Option<String> {
         const MAX_CHARS: usize = 2_000;
-        // A character has four bytes at most.
+        // A character has at most four bytes.
         const MAX_BYTES: u64 = 4 * MAX_CHARS as u64;
         let mut file = files::open(&self.layout.supervisor_log(id)).ok()?;
         let length = file.metadata().ok()?.len();
@@ -108,22 +108,22 @@ impl Reader {
         Some(log[begin..].trim().to_owned()).filter(|words| !words.is_empty())
     }
 
-    /// Whether somebody asked for the task to be stopped.
+    /// Whether a process has requested that the task be stopped.
     pub fn is_cancel_requested(&self, id: &TaskId) -> bool {
         self.layout.cancel(id).exists()
     }
 
-    /// Whether somebody recorded that the task's time limit has passed and its supervisor did not end it.
+    /// Whether a process has recorded that the task's time limit has passed and its supervisor did not end it.
     pub fn is_overdue(&self, id: &TaskId) -> bool {
         self.layout.overdue(id).exists()
     }
 
-    /// Whether the task is being removed: its files go, and nothing of it is to be finalized.
+    /// Whether the task is being removed. Its files are disappearing, and it must not be finalized.
     pub fn is_being_removed(&self, id: &TaskId) -> bool {
         self.layout.removing(id).exists()
     }
 
-    /// How long ago the run directory was made or last changed; `None` when there is none.
+    /// How long ago the run directory was created or last changed; `None` if it does not exist.
     pub fn run_age(&self, id: &TaskId) -> Option<Duration> {
         let modified: io::Result<_> = fs::metadata(self.layout.run(id)).and_then(|meta| meta.modified());
         modified.ok()?.elapsed().ok()

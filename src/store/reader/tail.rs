@@ -1,4 +1,4 @@
-//! The last lines of a log, read from its end, so that its size does not matter.
+//! Reading the last lines of a log from its end, so that the log's size does not matter.
 
 use std::{
     fs::File,
@@ -14,16 +14,16 @@ use crate::{
     task::{LogTail, TaskId, Untrusted},
 };
 
-/// As far back as a tail is read. An answer shows far less.
+/// Maximum number of bytes to read from the end. Answers show much less.
 const MAX_TAIL_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: u64 = 64 << 10;
 
 impl Reader {
-    /// At most the last `max` lines of the task's log, of at most its last MiB. No log: no lines.
+    /// The last lines of the task's log, up to `max`, from at most its last MiB. Empty if there is no log.
     pub fn tail_log(&self, id: &TaskId, max: usize) -> Result<LogTail, StoreError> {
         let path = self.layout.log(id);
         let read = || if_exists(files::open(&path).and_then(|file| tail(file, max)));
-        // A log that loses its middle meanwhile may be shorter than it was.
+        // The log may lose its middle while it is read, and be shorter afterwards.
         let shrunk = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
         let tail = read().or_else(|error| if shrunk(&error) { read() } else { Err(error) });
         Ok(tail.map_err(StoreError::at("read", path))?.unwrap_or_default())
@@ -35,7 +35,7 @@ fn tail(mut file: File, max: usize) -> io::Result<LogTail> {
     let floor = end.saturating_sub(MAX_TAIL_BYTES);
     let mut start = end;
     let mut bytes: Vec<u8> = Vec::new();
-    // One line end more than lines: the log's last byte is one, and another stands before the first line shown.
+    // Look for one line break more than lines: the log ends with one, and one precedes the first line to show.
     while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= max {
         let block = BLOCK_BYTES.min(start - floor);
         start -= block;
@@ -63,11 +63,11 @@ mod tests {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        reader.tail_log(&id, max).expect("it can be read")
+        reader.tail_log(&id, max).expect("it is readable")
     }
 
     #[test]
-    fn the_last_lines_come_oldest_first() {
+    fn the_last_lines_are_returned_oldest_first() {
         assert_eq!(tail_of("a\nb\nc\n", 2), LogTail { lines: vec!["b".into(), "c".into()], has_more: true });
         assert_eq!(tail_of("a\nb", 5), LogTail { lines: vec!["a".into(), "b".into()], has_more: false });
         assert_eq!(tail_of("", 5), LogTail::default());

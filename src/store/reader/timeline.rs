@@ -1,12 +1,13 @@
 //! Reading the timeline of a task while it is written.
 //!
-//! A [`TimelineReader`] remembers where it was, and each [`read`](TimelineReader::read) continues there. It returns each
-//! entry exactly once and in order, whatever the writer does meanwhile:
+//! A [`TimelineReader`] remembers its position, and each [`read`](TimelineReader::read) continues there. It returns
+//! each entry exactly once and in order, regardless of what the writer does:
 //!
-//! - A line without its end is not read yet. It may be written to its end, or ended as damaged and skipped.
-//! - When the writer removes the middle, it replaces the file. The reader reads the old file to its end first, and then
-//!   finds its place in the new one by the number of its last entry. If it was behind, it reads how many entries were
-//!   omitted: at most the number that the entry says, some of which it may have returned before.
+//! - An incomplete line is not read yet. The writer may still complete it; otherwise the next writer terminates it, and
+//!   it is skipped.
+//! - To remove the middle, the writer replaces the file. The reader first reads the old file to its end, and then finds
+//!   its position in the new one by the number of its last entry. If it was behind, it reads an entry that counts the
+//!   omitted ones. The reader may already have returned some of those.
 
 use std::{
     fs::{self, File},
@@ -24,20 +25,20 @@ use crate::{
     task::{EntryHead, TaskId, TimelineEntry},
 };
 
-/// The most bytes that one call reads. Longer than any line.
+/// Maximum number of bytes read in one call. Longer than any line.
 const MAX_READ_BYTES: usize = 256 << 10;
 
-/// How much of the end of a timeline is read by a reader that begins there.
+/// How many bytes before the end of a timeline a reader of the newest entries starts.
 const NEWEST_BYTES: u64 = 64 << 10;
 
-/// Reads one timeline from some entry on.
+/// Reads one timeline, starting at any entry.
 #[derive(Debug)]
 pub struct TimelineReader {
     path: PathBuf,
     open: Option<OpenTimeline>,
     /// The number of the last entry that was read.
     seq: u64,
-    /// Whether to begin near the end.
+    /// Whether to start near the end.
     from_newest: bool,
 }
 
@@ -58,36 +59,36 @@ pub struct FileIdentity(u64, u64);
 pub struct TimelineEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
-    /// Whether there is more to read at once.
+    /// Whether more entries can be read immediately.
     pub has_more: bool,
 }
 
-/// A place in a timeline, from which a later reader can continue.
+/// A position in a timeline, from which another reader can continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimelinePosition {
-    /// The number of the last entry before it.
+    /// The number of the last entry before the position.
     seq: u64,
-    /// Where that entry ended.
+    /// The offset at which that entry ends.
     offset: u64,
 }
 
 impl Reader {
-    /// A reader of the task's timeline that begins after the entry `seq`; with 0, at the beginning.
+    /// A reader of the task's timeline that starts after the entry `seq`; 0 is the beginning.
     pub fn timeline(&self, id: &TaskId, seq: u64) -> TimelineReader {
         TimelineReader { path: self.layout.timeline(id), open: None, seq, from_newest: false }
     }
 
-    /// A reader of the task's timeline that begins with the newest entries, which are in the last 64 KiB.
+    /// A reader of the task's timeline that starts with the newest entries, in the last 64 KiB.
     pub fn newest_timeline(&self, id: &TaskId) -> TimelineReader {
         TimelineReader { from_newest: true, ..self.timeline(id, 0) }
     }
 
-    /// A reader of the task's timeline that continues where another one was.
+    /// A reader of the task's timeline that continues from another reader's position.
     pub fn timeline_from(&self, id: &TaskId, position: &TimelinePosition) -> TimelineReader {
         let mut reader = self.timeline(id, position.seq);
         reader.open = reader.opened().ok().flatten();
         if let Some(open) = &mut reader.open
-            // Another file may have the name by now. Then the number tells where to continue.
+            // The file may have been replaced. Then the entry's number tells where to continue.
             && last_before(&open.file, position.offset).ok().flatten() == Some(position.seq)
         {
             open.offset = position.offset;
@@ -97,22 +98,22 @@ impl Reader {
 }
 
 impl TimelineReader {
-    /// Where the timeline is.
+    /// The path of the timeline.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file that is being read; none before there was one.
+    /// The file that is being read; `None` until it exists.
     pub fn identity(&self) -> Option<FileIdentity> {
         self.open.as_ref().map(|open| open.identity)
     }
 
-    /// Where this reader is.
+    /// The current position.
     pub fn position(&self) -> TimelinePosition {
         TimelinePosition { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
     }
 
-    /// The entries that came since the last call, at most 256 KiB of them. `None`: there is no timeline.
+    /// The entries since the last call, up to 256 KiB. `None` if there is no timeline.
     pub fn read(&mut self) -> Result<Option<TimelineEntries>, StoreError> {
         self.try_read().map_err(StoreError::at("read", &self.path))
     }
@@ -127,7 +128,7 @@ impl TimelineReader {
         if !found.has_more
             && let Some(new) = self.opened()?.filter(|new| Some(new.identity) != self.identity())
         {
-            // Nothing is written to the old file any more, but something may have been since it was read.
+            // The old file no longer changes, but more may have been written to it since we read it.
             let open = self.open.as_mut().expect("it was opened above");
             if !open.read(&mut self.seq, &mut found.entries)? {
                 self.open = Some(new);
@@ -137,7 +138,7 @@ impl TimelineReader {
         Ok(Some(found))
     }
 
-    /// The file that has the name at this moment.
+    /// Opens the current file, unless it is open already.
     fn opened(&mut self) -> io::Result<Option<OpenTimeline>> {
         let same =
             |open: &OpenTimeline| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
@@ -153,16 +154,16 @@ impl TimelineReader {
 }
 
 impl OpenTimeline {
-    /// Reads whole lines, and returns whether there are more.
+    /// Reads complete lines, and returns whether there are more.
     fn read(&mut self, seq: &mut u64, entries: &mut Vec<TimelineEntry>) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         if length < self.offset {
-            // Nothing of ours makes a timeline shorter.
+            // Our code never truncates a timeline, so start again.
             self.offset = 0;
         }
         let block = read_at(&self.file, self.offset, length - self.offset)?;
         let Some(end) = memchr::memrchr(b'\n', &block) else {
-            // A line that fills a block is not an entry.
+            // No entry is that long, so skip the block.
             let is_too_long = block.len() == MAX_READ_BYTES;
             self.offset += if is_too_long { MAX_READ_BYTES as u64 } else { 0 };
             return Ok(is_too_long);
@@ -177,7 +178,7 @@ impl OpenTimeline {
     }
 }
 
-/// At most `max` bytes of what is at `offset`, and at most a block, as far as the file goes.
+/// Up to `max` bytes at `offset`, but at most one block.
 fn read_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
     let mut block = vec![0; usize::try_from(max).unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES)];
     let mut count = 0;
@@ -193,7 +194,7 @@ fn read_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-/// Where the first line after `offset` begins; `offset` itself at the beginning of the file.
+/// The start of the first line after `offset`; 0 if `offset` is 0.
 fn line_after(file: &File, offset: u64) -> io::Result<u64> {
     if offset == 0 {
         return Ok(0);
@@ -202,7 +203,7 @@ fn line_after(file: &File, offset: u64) -> io::Result<u64> {
     Ok(memchr::memchr(b'\n', &block).map_or(offset, |end| offset + end as u64 + 1))
 }
 
-/// The number of the entry that ends at `offset`; none if no entry does.
+/// The number of the entry that ends at `offset`; `None` if no entry ends there.
 fn last_before(file: &File, offset: u64) -> io::Result<Option<u64>> {
     let start = offset.saturating_sub(MAX_READ_BYTES as u64);
     let block = read_at(file, start, offset - start)?;

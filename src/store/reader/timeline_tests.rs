@@ -1,4 +1,4 @@
-//! Each entry exactly once and in order, whatever the writer does between two reads.
+//! Tests that each entry is read exactly once and in order, whatever the writer does between reads.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     task::TimelineEvent,
 };
 
-/// The most bytes of the timelines of these tests, so that their middle is often removed.
+/// Maximum size of the timelines in these tests, in bytes. It is small, so that their middle is often removed.
 const MAX_BYTES: u64 = 4_000;
 
 fn message(number: u64) -> TimelineEvent {
@@ -59,10 +59,10 @@ impl World {
     }
 }
 
-/// Everything that there is to read now.
+/// All entries that can be read now.
 fn rest(reader: &mut TimelineReader) -> Vec<TimelineEntry> {
     let mut all = Vec::new();
-    while let Some(TimelineEntries { entries, has_more }) = reader.read().expect("it can be read") {
+    while let Some(TimelineEntries { entries, has_more }) = reader.read().expect("it is readable") {
         all.extend(entries);
         if !has_more {
             break;
@@ -80,9 +80,9 @@ fn a_timeline_is_read_as_soon_as_it_exists() {
     let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let mut reader = upkeep.reader().timeline(&id, 0);
-    assert_eq!(reader.read().expect("there is nothing to read"), None);
+    assert_eq!(reader.read().expect("a missing timeline is not an error"), None);
     let mut writer = World::writer(&upkeep.layout().timeline(&id));
-    assert_eq!(reader.read().expect("it can be read"), Some(TimelineEntries::default()));
+    assert_eq!(reader.read().expect("it is readable"), Some(TimelineEntries::default()));
     writer.append(DateTime::UNIX_EPOCH, message(1));
     writer.flush().expect("it is writable");
     assert_eq!(numbers(&rest(&mut reader)), [1]);
@@ -111,12 +111,12 @@ fn half_a_line_is_read_once_complete_and_otherwise_skipped() {
     let mut reader = timeline.reader(0);
     assert_eq!(numbers(&rest(&mut reader)), [1]);
     let line = TimelineEntry { seq: 2, at: DateTime::UNIX_EPOCH, event: message(2) }.to_line();
-    let whole = fs::read(&timeline.path).expect("it is there");
-    fs::write(&timeline.path, [&whole, &line[..9]].concat()).expect("it is writable");
+    let complete = fs::read(&timeline.path).expect("it exists");
+    fs::write(&timeline.path, [&complete, &line[..9]].concat()).expect("it is writable");
     assert_eq!(rest(&mut reader), []);
-    fs::write(&timeline.path, [&whole[..], &line].concat()).expect("it is writable");
+    fs::write(&timeline.path, [&complete[..], &line].concat()).expect("it is writable");
     assert_eq!(numbers(&rest(&mut reader)), [2]);
-    fs::write(&timeline.path, [&whole[..], &line, b"{\"v\":1,\n\0\0\n"].concat()).expect("it is writable");
+    fs::write(&timeline.path, [&complete[..], &line, b"{\"v\":1,\n\0\0\n"].concat()).expect("it is writable");
     assert_eq!(rest(&mut reader), []);
     let mut later = World::writer(&timeline.path);
     later.append(DateTime::UNIX_EPOCH, message(3));
@@ -152,11 +152,11 @@ fn a_position_leads_to_the_next_entry_even_in_a_replaced_file() {
     timeline.write(500);
     let after = continued(&timeline);
     assert!(after.is_sorted() && after.first() == Some(&11) && after.last() == Some(&512), "{after:?}");
-    fs::remove_file(&timeline.path).expect("it is there");
+    fs::remove_file(&timeline.path).expect("it exists");
     assert_eq!(continued(&timeline), Vec::<u64>::new());
 }
 
-/// One thing that a writer or one of its readers does.
+/// An action of the writer or a reader.
 #[derive(Debug, Clone)]
 enum TimelineAction {
     Append(u8),
@@ -198,17 +198,17 @@ proptest! {
                     timeline.flush();
                     timeline.writer = World::writer(&timeline.path);
                 }
-                // A writer that was killed while it wrote.
+                // A writer that was killed during a write.
                 TimelineAction::Tear => {
                     timeline.flush();
-                    let mut content = fs::read(&timeline.path).expect("it is there");
+                    let mut content = fs::read(&timeline.path).expect("it exists");
                     content.extend_from_slice(b"{\"v\":1,\"seq\":");
                     fs::write(&timeline.path, content).expect("it is writable");
                     timeline.writer = World::writer(&timeline.path);
                 }
                 TimelineAction::Read(which) => {
                     let (reader, read) = &mut readers[which];
-                    read.extend(reader.read().expect("it can be read").unwrap_or_default().entries);
+                    read.extend(reader.read().expect("it is readable").unwrap_or_default().entries);
                 }
             }
         }
@@ -220,14 +220,14 @@ proptest! {
             prop_assert_eq!(numbers.last().copied().unwrap_or(0), timeline.writer.newest());
             let seen_exempt: Vec<_> = read.iter().filter(|entry| entry.event.is_exempt()).map(|entry| entry.seq).collect();
             prop_assert_eq!(&seen_exempt, &exempt);
-            // Only entries that were removed before they could be read are not there, and they are told.
+            // An entry may be missing only if it was removed before it could be read, and then it must be counted.
             let missing = (1..=timeline.writer.newest()).filter(|seq| numbers.binary_search(seq).is_err()).count() as u64;
             let omitted = read.iter().map(|entry| match entry.event {
                 TimelineEvent::Omitted { count } => count,
                 _ => 0,
             });
             let (positions, omitted) = omitted.filter(|count| *count > 0).fold((0, 0), |(n, sum), count| (n + 1, sum + count));
-            prop_assert!(missing + positions <= omitted, "{missing} are missing and {omitted} told in {positions}");
+            prop_assert!(missing + positions <= omitted, "{missing} entries are missing, {omitted} are counted in {positions} omissions");
             prop_assert!(missing == 0 || omitted > 0);
         }
     }

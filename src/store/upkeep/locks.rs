@@ -1,7 +1,8 @@
-//! Whether the data directory is on a file system with locks.
+//! Checks whether the data directory's file system supports file locks.
 //!
-//! Who may write a task's record, and whether its supervisor lives, is decided by locks on files. Some network and user-space
-//! file systems have none: no task could begin there, and without this each call would find that out for itself.
+//! File locks determine who may write a task's record and whether its supervisor is alive. Some network and user-space
+//! file systems do not support them, and no task could begin there. This check finds that out once, instead of in every
+//! call.
 
 use std::{
     fs::TryLockError,
@@ -14,13 +15,13 @@ use super::Upkeep;
 use crate::store::{error::StoreError, fault};
 
 impl Upkeep {
-    /// Fails with [`ErrorKind::Unsupported`] when files in the data directory cannot be locked. Leaves nothing behind.
+    /// Fails with [`ErrorKind::Unsupported`] if files in the data directory cannot be locked. Leaves nothing behind.
     ///
-    /// Other troubles of the directory are told where they matter.
+    /// Ignores other problems of the directory, which are reported where they matter.
     pub fn check_locks(&self) -> Result<(), StoreError> {
         match self.lock_something() {
             Err(error) if is_unsupported(&error) => {
-                let why = format!("its file system has no file locks ({error})");
+                let why = format!("its file system does not support file locks ({error})");
                 let dir = self.reader().data_dir();
                 Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::Unsupported, why)))
             }
@@ -52,7 +53,7 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let files = || std::fs::read_dir(upkeep.reader().data_dir()).map(Iterator::count).unwrap_or_default();
         let before = files();
-        upkeep.check_locks().expect("the test's directory has locks");
+        upkeep.check_locks().expect("the test's directory supports locks");
         assert_eq!(files(), before);
     }
 

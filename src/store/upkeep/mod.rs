@@ -1,9 +1,9 @@
-//! Looking after the data directory as a whole.
+//! Maintaining the data directory as a whole.
 //!
-//! An [`Upkeep`] creates the directory and checks that it is ours. It lists the tasks that may have lost their supervisor,
-//! repairs what readers reported as damaged, removes what killed writers left behind, and removes old tasks. It writes the
-//! files of a task only through an [`OpenTask`], which it makes of a free lease. Any number of processes can run one at a
-//! time: each file is replaced under its task's lease or under the lock of the index.
+//! An [`Upkeep`] creates the directory and checks its owner. It lists the tasks that may have lost their supervisor,
+//! repairs damage that readers reported, removes leftovers of killed writers, and removes old tasks. It writes the
+//! files of a task only through an [`OpenTask`], which requires the task's lease. Any number of processes can do this
+//! at the same time: each file is replaced under its task's lease or under the lock of the index.
 
 mod locks;
 mod retention;
@@ -42,17 +42,18 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Opens the data directory, and makes it (0700) when it is not there.
+    /// Opens the data directory, and creates it (mode 0700) if it does not exist.
     ///
-    /// Both paths are absolute. Fails with [`StoreError`] when a directory cannot be made, is another user's, or may be
-    /// written to by everyone.
+    /// Both paths must be absolute. Fails if a directory cannot be created, is owned by another user, or is writable
+    /// for everyone.
     pub fn open(data_dir: &Path, log_dir: &Path) -> Result<Self, StoreError> {
         let layout = Arc::new(Layout::new(data_dir, log_dir));
         for dir in [layout.data.clone(), layout.logs.clone(), layout.run_root()] {
             files::make_private_dir(&dir)?;
             files::check_owner(&dir)?;
         }
-        // The original program left its directory open to all. Where the logs are may be the user's own choice.
+        // The original program created its directory with access for everyone. The mode of the log directory is left
+        // alone, because it may be the user's choice.
         let _ = fs::set_permissions(&layout.data, Permissions::from_mode(0o700));
         let notices = Notices::default();
         let indexes = Indexes::new(Arc::clone(&layout), notices.clone());
@@ -65,27 +66,27 @@ impl Upkeep {
         &self.reader
     }
 
-    /// The problems that were found, and what was done about them.
+    /// The problems that were found, and their repairs.
     pub fn notices(&self) -> &Notices {
         &self.notices
     }
 
-    /// Begins a task: takes its id, if no task has or had it, and its lease.
+    /// Begins a task: claims the ID, if no task has or had it, and takes the lease.
     pub fn claim(&self, id: &TaskId) -> Result<Claim, StoreError> {
         OpenTask::claim(&self.layout, &self.notices, id)
     }
 
-    /// Opens a task whose supervisor is gone. `None`: somebody holds its lease.
+    /// Opens a task whose supervisor is gone. Returns `None` if another process holds its lease.
     pub fn take_over(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
         OpenTask::take_over(&self.layout, &self.notices, id)
     }
 
-    /// The tasks that may have lost their supervisor: all that have a run directory.
+    /// The tasks with a run directory. Any of them may have lost its supervisor.
     pub fn candidates(&self) -> Result<Vec<TaskId>, StoreError> {
         self.reader.running_ids()
     }
 
-    /// Sets aside the damaged files that readers reported since the last call, and leaves notices of where they are kept.
+    /// Sets aside the damaged files that readers reported since the last call, and adds notices with their new paths.
     pub fn repair(&self) {
         for damage in self.notices.take_damage() {
             match &damage {
@@ -96,58 +97,59 @@ impl Upkeep {
                 }
                 Damage::Record(id) => {
                     if let Err(error) = self.repair_record(id) {
-                        // A full disk is no reason not to answer.
+                        // A full disk must not prevent an answer.
                         self.notices
-                            .add(format!("the record of task {id} is damaged, and cannot be set aside: {error}"));
+                            .add(format!("the record of task {id} is damaged and cannot be set aside: {error}"));
                     }
                 }
             }
         }
     }
 
-    /// Rebuilds the catalog on a thread of its own: nobody waits for it, and with a long history it takes long. If the process
-    /// ends before that, the next writer does it.
+    /// Rebuilds the catalog on another thread, because a long history takes long and nobody should wait for it. If this
+    /// process exits first, the next writer rebuilds the catalog.
     fn rebuild_in_background(&self) {
         let indexes = self.indexes.clone();
         let rebuild = move || {
             if let Err(error) = indexes.repair() {
-                tracing::warn!(%error, "index.sqlite is not rebuilt");
+                tracing::warn!(%error, "index.sqlite could not be rebuilt");
             }
         };
         if let Err(error) = thread::Builder::new().name("rebuild".to_owned()).spawn(rebuild) {
-            tracing::warn!(%error, "index.sqlite is not rebuilt");
+            tracing::warn!(%error, "index.sqlite could not be rebuilt");
         }
     }
 
-    /// Makes the catalog if there is none, and stores what others changed. Called when a server starts, off its start path.
+    /// Creates the catalog if it does not exist, and stores changes by other programs. Servers call this in the
+    /// background when they start.
     pub fn catch_up(&self, now: DateTime<Utc>) {
         if let Err(error) = self.indexes.catch_up(now) {
             tracing::warn!(?error, "index.sqlite is not up to date");
         }
     }
 
-    /// Sets a damaged record aside, unless somebody holds the task's lease and is about to write a good one.
+    /// Sets a damaged record aside, unless another process holds the task's lease and is about to replace the record.
     fn repair_record(&self, id: &TaskId) -> Result<(), StoreError> {
         let Some(task) = self.take_over(id)? else { return Ok(()) };
         task.set_damaged_record_aside()?;
         task.release_unused()
     }
 
-    /// Removes what killed writers left half-written, and timelines of tasks that a server of version 2.0.0 removed: it does
-    /// not know that they have one.
+    /// Removes temporary files of killed writers, and timelines of tasks that version 2.0.0 removed, because it does
+    /// not know about timelines.
     pub fn remove_leftovers(&self) {
         for dir in [&self.layout.data, &self.layout.logs] {
             atomic::remove_leftovers(dir);
         }
-        // There may be very many tasks, so that only names are compared at first.
+        // There may be very many tasks, so compare only names at first.
         let (mut timelines, mut others) = (BTreeSet::new(), BTreeSet::new());
         for file in fs::read_dir(&self.layout.logs).into_iter().flatten().flatten() {
             let name = file.file_name();
-            let Some((id, ending)) = name.to_str().and_then(|name| name.split_at_checked(name.find('.')?)) else {
+            let Some((id, suffix)) = name.to_str().and_then(|name| name.split_at_checked(name.find('.')?)) else {
                 continue;
             };
             let Ok(id) = TaskId::parse(id) else { continue };
-            if ending == TIMELINE_SUFFIX {
+            if suffix == TIMELINE_SUFFIX {
                 timelines.insert(id)
             } else {
                 others.insert(id)

@@ -1,8 +1,9 @@
-//! Removing tasks that have ended.
+//! Removing ended tasks.
 //!
-//! A removal is announced by a file in the task's run directory, under its lease, and ends with that directory. What is
-//! found announced when its lease is free is finished, so that a crash leaves nothing behind for good. Safe for any
-//! number of processes at once: whoever gets the lease removes, and the others find nothing.
+//! A removal holds the task's lease. It begins with a marker file in the task's run directory, and ends when that
+//! directory is removed. If a process crashes in between, the next one finds the marker and the free lease, and
+//! finishes the removal. Any number of processes can do this at once: only the one that gets the lease removes the
+//! task.
 
 use std::{collections::BTreeMap, fs};
 
@@ -24,7 +25,7 @@ use crate::{
 /// Number of tasks removed with one update of the lists.
 const TASKS_PER_UPDATE: usize = 64;
 
-/// The rule by which a task is removed.
+/// The rule that requires the removal of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Age,
@@ -33,9 +34,9 @@ enum Rule {
 }
 
 impl Upkeep {
-    /// Removes the tasks that have ended and that `rules` do not keep, the oldest first, and leaves a notice of it. What
-    /// the original program left, and what was set aside, stays. A task that cannot be removed now is left for the next
-    /// time. Gives the number of tasks that were removed.
+    /// Removes the ended tasks that `rules` do not keep, oldest first, and adds a notice. Tasks of the original program
+    /// and files that were set aside are kept. A task that cannot be removed now is tried again next time. Returns the
+    /// number of removed tasks.
     pub fn remove_old(&self, rules: Retention, now: DateTime<Utc>) -> Result<usize, StoreError> {
         for id in self.candidates()?.into_iter().filter(|id| self.reader.is_being_removed(id)) {
             let finished = self.take_over(&id).and_then(|task| match task {
@@ -51,7 +52,7 @@ impl Upkeep {
         let tasks_to_remove = match self.tasks_to_remove(rules, now) {
             Ok(tasks_to_remove) => tasks_to_remove,
             Err(IndexesError::Store(error)) => return Err(error),
-            // Nothing is removed that is not known to be old.
+            // Without the catalog, the age of a task is unknown, so nothing is removed.
             Err(IndexesError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
         };
         for some in tasks_to_remove.chunks(TASKS_PER_UPDATE) {
@@ -61,7 +62,7 @@ impl Upkeep {
                 begun.extend(task.map(|task| (task, *rule)));
             }
             let ids: Vec<_> = begun.iter().map(|(task, _)| task.id().clone()).collect();
-            // Without the lists their run directories stay, announced as they are.
+            // If the lists cannot be changed, keep the run directories with their markers for the next run.
             if !self.indexes.remove(&ids)? {
                 continue;
             }
@@ -71,14 +72,14 @@ impl Upkeep {
             }
         }
         if !removed.is_empty() {
-            self.notices.add(told(&removed));
+            self.notices.add(removal_notice(&removed));
         }
         Ok(removed.len())
     }
 
-    /// Finishes a removal whose process is gone.
+    /// Finishes a removal whose process died.
     pub fn finish_removal(&self, task: OpenTask) -> Result<(), StoreError> {
-        // Another may have finished it before the lease was ours: then the directory is empty, and of our making.
+        // If another process finished it before we got the lease, the directory is new and contains only our lease.
         if self.reader.is_being_removed(task.id()) {
             self.remove_files(&task)?;
             if !self.indexes.remove(std::slice::from_ref(task.id()))? {
@@ -88,16 +89,16 @@ impl Upkeep {
         task.close()
     }
 
-    /// Takes the files of a task that has ended. `None`: somebody else is at it, or was.
+    /// Removes the files of an ended task. Returns `None` if another process is working on the task, or has removed it.
     fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
-        // Nobody is at a task without a run directory.
+        // An ended task without a run directory is not in use by any process.
         if self.layout.run(id).symlink_metadata().is_ok() || self.reader.other_log_dir(id)?.is_some() {
             return Ok(None);
         }
         let Some(task) = self.take_over(id)? else { return Ok(None) };
-        // Only now is it certain that it is still there, and that nobody writes it.
+        // Only under the lease is it certain that the task still exists and is not being written.
         if !self.has_ended_here(id)? {
-            // Version 2.0.0 removes old tasks too, and not from the catalog.
+            // Version 2.0.0 also removes old tasks, but not from the catalog.
             if self.layout.record(id).symlink_metadata().is_err() {
                 self.indexes.remove(std::slice::from_ref(id))?;
             }
@@ -109,7 +110,7 @@ impl Upkeep {
         Ok(Some(task))
     }
 
-    /// Removes what is ours of the task, its record last.
+    /// Removes our files of the task, the record last.
     fn remove_files(&self, task: &OpenTask) -> Result<(), StoreError> {
         for file in records::files_of(&self.layout, task.id()) {
             files::remove(&file).map_err(StoreError::at("remove", file))?;
@@ -117,9 +118,9 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The tasks that `rules` do not keep, the oldest first, each with the first rule that does not keep it.
+    /// The tasks that `rules` do not keep, oldest first, each with the first rule that it violates.
     ///
-    /// Only a rule about sizes looks at every task, and then at the sizes of its files alone.
+    /// Only a size limit requires a look at every task, and then only at the sizes of its files.
     fn tasks_to_remove(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, IndexesError> {
         let catalog = self.indexes.catch_up(now)?;
         let mut tasks_to_remove = BTreeMap::new();
@@ -136,19 +137,19 @@ impl Upkeep {
             catalog.oldest_ended(0, if rules.max_bytes.is_some() { usize::MAX } else { tasks_to_remove.len() })?;
         if let Some(max) = rules.max_bytes {
             let mut bytes = 0_u64;
-            // The newest of all is never too large.
-            for (place, id) in oldest_first.iter().rev().enumerate() {
+            // The newest task is kept, however large it is.
+            for (position, id) in oldest_first.iter().rev().enumerate() {
                 bytes = bytes.saturating_add(self.bytes_of(id));
-                if place > 0 && bytes > max {
+                if position > 0 && bytes > max {
                     tasks_to_remove.entry(id.clone()).or_insert(Rule::Size);
                 }
             }
         }
-        // Each rule takes the oldest, so all of them are at the beginning.
+        // Each rule selects the oldest tasks, so all of them are at the beginning.
         Ok(oldest_first.into_iter().filter_map(|id| tasks_to_remove.remove_entry(&id)).collect())
     }
 
-    /// Whether this program ran the task, it has ended, and its record is here.
+    /// Whether this program ran the task, it has ended, and its record is in this log directory.
     fn has_ended_here(&self, id: &TaskId) -> Result<bool, StoreError> {
         let Some(content) = records::read_raw(&self.layout.record(id))? else { return Ok(false) };
         let is_ours = |record: &TaskRecord| record.id == *id && record.format == RECORD_FORMAT && !record.from_original;
@@ -162,8 +163,8 @@ impl Upkeep {
     }
 }
 
-/// How many tasks were removed, and by which rules.
-fn told(removed: &[Rule]) -> String {
+/// The notice about removed tasks, with a count per rule.
+fn removal_notice(removed: &[Rule]) -> String {
     let by = [
         (Rule::Age, "`retention.max_age`"),
         (Rule::Number, "`retention.max_tasks`"),
@@ -178,9 +179,9 @@ fn told(removed: &[Rule]) -> String {
     format!("{tasks} removed with all files: {}", counted.collect::<Vec<_>>().join(", "))
 }
 
-/// Logs a failure that the next run retries.
+/// Logs a failure. The next run tries again.
 fn log_failure<T>(id: &TaskId, done: Result<T, StoreError>) -> Option<T> {
-    done.inspect_err(|error| tracing::warn!(%error, task = %id, "it is not removed")).ok()
+    done.inspect_err(|error| tracing::warn!(%error, task = %id, "a task was not removed")).ok()
 }
 
 #[cfg(test)]

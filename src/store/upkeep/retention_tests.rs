@@ -1,4 +1,4 @@
-//! Removed tasks, kept tasks, and removals that were broken off.
+//! Tests of removed tasks, kept tasks, and interrupted removals.
 
 use std::{num::NonZeroUsize, os::unix::fs::symlink, path::Path, thread, time::Duration};
 
@@ -19,7 +19,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).expect("a valid time")
 }
 
-/// A task that ended then, with all the files that it can have, in the index too.
+/// A task that ended at this time, with all files that a task can have, and in both lists.
 fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
     let record = record(second, TaskStatus::Completed);
     let layout = upkeep.layout();
@@ -44,7 +44,7 @@ fn at_most(tasks: usize) -> Retention {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let names = fs::read_dir(dir).expect("it is there").flatten();
+    let names = fs::read_dir(dir).expect("it exists").flatten();
     let mut names: Vec<_> = names.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
@@ -54,7 +54,7 @@ fn in_index(upkeep: &Upkeep, id: &TaskId) -> bool {
     upkeep.indexes().newest().entry(id).expect("it is readable").is_some()
 }
 
-/// Nothing speaks of the task any more.
+/// Asserts that no file and no list mentions the task.
 fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
     let left: Vec<_> =
         names(upkeep.reader().log_dir()).into_iter().filter(|name| name.starts_with(id.as_str())).collect();
@@ -67,10 +67,10 @@ fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
 fn each_rule_removes_the_oldest() {
     let day = 24 * 60 * 60;
     let (_dir, upkeep) = upkeep();
-    // Tasks of about 3 kB that ended 1, 2, 3 and 4 days ago, and one of the day to come.
+    // Tasks of about 3 kB that ended 1, 2, 3 and 4 days ago, and one that ends tomorrow.
     let ids: Vec<_> = [-1, 1, 2, 3, 4].map(|days| ended(&upkeep, -days * day)).into();
-    let whole = upkeep.bytes_of(&ids[0]);
-    assert!(ids.iter().all(|id| upkeep.bytes_of(id) == whole));
+    let each = upkeep.bytes_of(&ids[0]);
+    assert!(ids.iter().all(|id| upkeep.bytes_of(id) == each));
     let age = |days: u64| Retention { max_age: Some(Duration::from_secs(days * 86_400)), ..Retention::default() };
     let size = |max: u64| Retention { max_bytes: Some(max), ..Retention::default() };
     let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(2) };
@@ -81,9 +81,9 @@ fn each_rule_removes_the_oldest() {
         (age(2), &[(4, Rule::Age), (3, Rule::Age)]),
         (both, &[(4, Rule::Age), (3, Rule::Age)]),
         (Retention { max_tasks: NonZeroUsize::new(2), ..both }, &[(4, Rule::Age), (3, Rule::Age), (2, Rule::Number)]),
-        (size(5 * whole), &[]),
-        (size(5 * whole - 1), &[(4, Rule::Size)]),
-        (size(2 * whole), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size)]),
+        (size(5 * each), &[]),
+        (size(5 * each - 1), &[(4, Rule::Size)]),
+        (size(2 * each), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size)]),
         (size(1), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size), (1, Rule::Size)]),
     ] {
         let gone: Vec<_> = gone.iter().map(|(at, rule)| (ids[*at].clone(), *rule)).collect();
@@ -101,7 +101,7 @@ fn a_removed_task_leaves_nothing_behind_and_is_reported() {
     assert!(in_index(&upkeep, &new));
     assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
 
-    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it is readable"), 0);
     assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Claimed(_))));
 }
 
@@ -113,7 +113,7 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     let (closing, theirs, later) = (ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
     fs::create_dir(upkeep.layout().run(&closing)).expect("it is writable");
     for (id, format) in [(&theirs, 0), (&later, 99)] {
-        let content = fs::read(upkeep.reader().record_path(id)).expect("it is there");
+        let content = fs::read(upkeep.reader().record_path(id)).expect("it exists");
         let mut record: Value = serde_json::from_slice(&content).expect("a record is JSON");
         record["format"] = json!(format);
         fs::write(upkeep.reader().record_path(id), record.to_string()).expect("it is writable");
@@ -121,12 +121,12 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     let (data, logs) = (upkeep.reader().data_dir(), upkeep.reader().log_dir());
     fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
     let tasks_to_remove = ended(&upkeep, 4);
-    for beside in [
+    for neighbour in [
         format!("{tasks_to_remove}.debug-damaged-2026.json"),
         format!("{tasks_to_remove}.log.bak"),
         "notes.log".to_owned(),
     ] {
-        fs::write(logs.join(beside), "").expect("it is writable");
+        fs::write(logs.join(neighbour), "").expect("it is writable");
     }
     let newest = ended(&upkeep, 5);
 
@@ -135,21 +135,24 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
         assert!(upkeep.reader().record_path(id).exists(), "{id}");
     }
     let names = names(logs);
-    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
-    assert_eq!(beside, [&format!("{tasks_to_remove}.debug-damaged-2026.json"), &format!("{tasks_to_remove}.log.bak")]);
+    let neighbours: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
+    assert_eq!(
+        neighbours,
+        [&format!("{tasks_to_remove}.debug-damaged-2026.json"), &format!("{tasks_to_remove}.log.bak")]
+    );
     assert!(names.contains(&"notes.log".to_owned()) && data.join("tasks-archive-2026.json").exists());
 }
 
 #[test]
 fn an_interrupted_removal_is_finished_by_the_next() {
     let (_dir, upkeep) = upkeep();
-    // Announced; and some or all of its files gone.
+    // The removal has begun, and none, some or all of the files are gone.
     for files_gone in 0..=5 {
         let id = ended(&upkeep, 0);
-        let lease = upkeep.take_over(&id).expect("it can be taken");
+        let lease = upkeep.take_over(&id).expect("the lease can be tried");
         fs::write(upkeep.layout().removing(&id), "").expect("it is writable");
         let files = records::files_of(upkeep.layout(), &id);
-        files.iter().take(files_gone).for_each(|file| fs::remove_file(file).expect("it is there"));
+        files.iter().take(files_gone).for_each(|file| fs::remove_file(file).expect("it exists"));
         drop(lease);
 
         upkeep.remove_old(Retention::default(), at(20)).expect("it can be finished");
@@ -161,9 +164,9 @@ fn an_interrupted_removal_is_finished_by_the_next() {
 fn a_task_that_another_process_is_removing_is_skipped() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
-    let _lease = upkeep.take_over(&id).expect("it can be taken").expect("it is free");
+    let _lease = upkeep.take_over(&id).expect("the lease can be tried").expect("the lease is free");
     fs::write(upkeep.layout().removing(&id), "").expect("it is writable");
-    assert_eq!(upkeep.remove_old(Retention::default(), at(20)).expect("it can be read"), 0);
+    assert_eq!(upkeep.remove_old(Retention::default(), at(20)).expect("it is readable"), 0);
     assert!(upkeep.reader().record_path(&id).exists());
 }
 
@@ -171,9 +174,9 @@ fn a_task_that_another_process_is_removing_is_skipped() {
 fn a_task_removed_in_the_meantime_is_not_removed_again() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
-    let task = upkeep.begin_removal(&id).expect("it can be begun").expect("it is there");
+    let task = upkeep.begin_removal(&id).expect("the removal can begin").expect("the task exists");
     upkeep.finish_removal(task).expect("it can be finished");
-    assert!(upkeep.begin_removal(&id).expect("it can be tried").is_none());
+    assert!(upkeep.begin_removal(&id).expect("the lease can be tried").is_none());
     assert_gone(&upkeep, &id);
 }
 
@@ -181,22 +184,22 @@ fn a_task_removed_in_the_meantime_is_not_removed_again() {
 fn a_failed_removal_does_not_block_the_others() {
     let (_dir, upkeep) = upkeep();
     let (stuck, old, newer, _newest) = (ended(&upkeep, 0), ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
-    fs::remove_file(upkeep.layout().events(&stuck)).expect("it is there");
+    fs::remove_file(upkeep.layout().events(&stuck)).expect("it exists");
     fs::create_dir(upkeep.layout().events(&stuck)).expect("it is writable");
     assert_eq!(upkeep.remove_old(at_most(2), at(20)).expect("it can be removed"), 1);
     assert_gone(&upkeep, &old);
-    assert!(upkeep.reader().record_path(&stuck).exists(), "the record goes last");
+    assert!(upkeep.reader().record_path(&stuck).exists(), "the record is removed last");
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
     assert_gone(&upkeep, &newer);
 }
 
 #[test]
-fn a_removal_stays_announced_without_the_index() {
+fn a_removal_without_the_index_is_finished_later() {
     let (_dir, upkeep) = upkeep();
     let (old, _new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let lock = fs::File::create(upkeep.layout().index_lock()).expect("it is writable");
-    lock.lock().expect("nobody else holds it");
-    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be tried"), 0);
+    lock.lock().expect("the lock is free");
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("a locked index is not an error"), 0);
     assert!(upkeep.reader().is_being_removed(&old) && in_index(&upkeep, &old));
     drop(lock);
     upkeep.remove_old(at_most(1), at(20)).expect("it can be finished");
@@ -230,15 +233,15 @@ fn concurrent_removals_remove_each_task_once() {
     let removed: usize = thread::scope(|scope| {
         let servers: Vec<_> = (0..5)
             .map(|_| {
-                let other = Upkeep::open(first.reader().data_dir(), first.reader().log_dir()).expect("it is there");
+                let other = Upkeep::open(first.reader().data_dir(), first.reader().log_dir()).expect("it exists");
                 scope.spawn(move || other.remove_old(at_most(1), at(2_000)).expect("it can be removed"))
             })
             .collect();
         servers.into_iter().map(|server| server.join().expect("it does not panic")).sum()
     });
-    // Tasks that one of them only announced, because others held the index for so long, are not counted.
-    let announced = first.reader().running_ids().expect("it is readable").len();
-    assert_eq!(removed + announced, 100, "a task was counted twice, or not at all");
+    // Some removals may only have begun, because another process held the index for too long. They are not counted.
+    let begun = first.reader().running_ids().expect("it is readable").len();
+    assert_eq!(removed + begun, 100, "a task was counted twice, or not at all");
     first.remove_old(at_most(1), at(2_000)).expect("it can be removed");
     old.iter().for_each(|id| assert_gone(&first, id));
     assert!(first.reader().record_path(&new).exists() && in_index(&first, &new));
@@ -251,14 +254,14 @@ fn only_timelines_of_tasks_removed_by_version_2_0_0_are_removed() {
     let (removed, kept) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let timeline = upkeep.layout().timeline(&removed);
     for file in records::files_of(upkeep.layout(), &removed).iter().filter(|file| **file != timeline) {
-        fs::remove_file(file).expect("it is there");
+        fs::remove_file(file).expect("it exists");
     }
     upkeep.remove_leftovers();
     assert!(timeline.exists(), "the index still has the task");
     upkeep.indexes().newest().remove(std::slice::from_ref(&removed), None).expect("it is writable");
     upkeep.remove_leftovers();
     assert!(!timeline.exists() && upkeep.layout().timeline(&kept).exists());
-    fs::remove_file(upkeep.reader().record_path(&kept)).expect("it is there");
+    fs::remove_file(upkeep.reader().record_path(&kept)).expect("it exists");
     upkeep.remove_leftovers();
-    assert!(upkeep.layout().timeline(&kept).exists(), "other files of the task are left");
+    assert!(upkeep.layout().timeline(&kept).exists(), "other files of the task still exist");
 }
