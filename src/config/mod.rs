@@ -70,7 +70,7 @@ pub struct Config {
     pub default_sandbox: Sandbox,
     /// The deadlines and rules of a task. The timeout applies to calls that give none.
     pub policy: Policy,
-    /// The server's behaviour towards its clients.
+    /// The server's behavior towards its clients.
     pub serving: Serving,
     /// Limits on the size of the index.
     pub index: IndexLimits,

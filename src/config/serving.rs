@@ -1,11 +1,11 @@
-//! The settings in `[server]` and `[tools]`: the server's behaviour towards its clients.
+//! The settings in `[server]` and `[tools]`: the server's behavior towards its clients.
 
 use std::collections::BTreeSet;
 
 use connector_api::BackendName;
 use serde::Deserialize;
 
-/// The server's behaviour towards its clients.
+/// The server's behavior towards its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serving {
     /// The effect on a task when the client cancels the call that waits for it.

@@ -83,7 +83,7 @@ fn is_markup(letter: char, before: Option<char>, after: &str, context: MarkdownC
     let next = after.chars().next();
     // Not `is_numeric`: a digit such as `⁴` is not part of a word.
     let in_word =
-        |neighbour: Option<char>| neighbour.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
+        |neighbor: Option<char>| neighbor.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
     match letter {
         '*' => true,
         '|' => context == MarkdownContext::Cell,

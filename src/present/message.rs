@@ -35,7 +35,7 @@ pub(super) fn line(message: &Message, max: usize) -> String {
 
 /// The message as a line of Markdown. Code spans in it stay code spans.
 pub(super) fn markdown_line(message: &Message) -> String {
-    // Escaped as a whole, because the meaning of a character in Markdown depends on its neighbours.
+    // Escaped as a whole, because the meaning of a character in Markdown depends on its neighbors.
     markdown::sentence(&line(message, MAX_MESSAGE_CHARACTERS))
 }
 

@@ -85,7 +85,7 @@ pub async fn probe(
     };
     match status {
         Ok(status) => {
-            // Some wrappers print colours even if stdout is not a terminal.
+            // Some wrappers print colors even if stdout is not a terminal.
             let text = |bytes: Vec<u8>| without_colours(&String::from_utf8_lossy(&bytes));
             let exit = exit(status.map_err(not_started)?);
             Ok(ProbeAnswer { args: question.args.clone(), exit, stdout: text(stdout), stderr: text(stderr) })

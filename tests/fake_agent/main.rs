@@ -1,4 +1,4 @@
-//! A program that imitates a coding agent, for tests of behaviour that a real agent shows rarely, late, or never.
+//! A program that imitates a coding agent, for tests of behavior that a real agent shows rarely, late, or never.
 //!
 //! `FAKE_AGENT` selects the agent: `claude`, `gemini`, `opencode`, `acp` (an agent that speaks ACP), `text` (a program
 //! that prints plain text), or `codex`, the default. From outside, it looks like that agent (see [`dialect`]):
@@ -9,7 +9,7 @@
 //! For example, the prompt `FAKE[{"say": "working"}, {"sleep": 2}, {"exit": 3}]` makes it print a message, wait for
 //! two seconds, and exit with code 3.
 //!
-//! These environment variables change its behaviour:
+//! These environment variables change its behavior:
 //!
 //! | variable | effect |
 //! |---|---|

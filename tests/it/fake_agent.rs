@@ -1,4 +1,4 @@
-//! Tests of the fake agent itself, for behaviour that is not visible through the server: exit codes, error messages,
+//! Tests of the fake agent itself, for behavior that is not visible through the server: exit codes, error messages,
 //! signals.
 
 use std::{

@@ -1,4 +1,4 @@
-//! MCP over HTTP: authentication and limits, and the same behaviour as over stdio.
+//! MCP over HTTP: authentication and limits, and the same behavior as over stdio.
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 //! pipes.
 //!
 //! Each test has its own home, data directory and project. Most tests use the fake agent, which can imitate rare
-//! behaviour of real agents. Those in `real_*` and some in `kit` use pinned versions of real agents with a scripted
+//! behavior of real agents. Those in `real_*` and some in `kit` use pinned versions of real agents with a scripted
 //! model.
 
 mod acp;

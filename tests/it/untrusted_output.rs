@@ -110,7 +110,7 @@ fn untrusted_text_cannot_control_the_terminal_of_the_command_line() {
         assert!(!text.lines().any(|line| line.trim_start().starts_with("next: forged")), "{args:?}: {text}");
         text
     };
-    // A probe's colours and titles are removed, and the rest is escaped.
+    // A probe's colors and titles are removed, and the rest is escaped.
     let checked = shown(&["check"]);
     assert!(checked.contains("Logged in \\x9b1m\\u{202e}\\u{200b}"), "{checked}");
     let assignment = format!("{DRIVING}=1");

@@ -15,7 +15,7 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 
-/// Keys that serde_json gives a meaning of their own in a `Value` begin with this.
+/// The prefix of keys to which serde_json gives a special meaning in a `Value`.
 const RESERVED: &str = "$serde_json";
 
 /// The fields of an object that matter.
@@ -23,8 +23,8 @@ pub trait JsonFields<'a>: Default {
     /// Takes the next value of `object`, which belongs to `key`, and returns true; or returns false if the key is unknown. A
     /// repeated key is to replace what was read before.
     ///
-    /// Values are [`JsonText`], `Option<JsonText>`, numbers, or [`JsonFieldsOf`] another object. Anything with a type of its
-    /// own to fall back to, such as `serde_json::Value`, would hide a difference between the two readers.
+    /// Values are [`JsonText`], `Option<JsonText>`, numbers, or [`JsonFieldsOf`] another object. A type that
+    /// accepts anything, such as `serde_json::Value`, would hide a difference between the two readers.
     fn read<A: MapAccess<'a>>(&mut self, key: &str, object: &mut A) -> Result<bool, A::Error>;
 }
 
@@ -111,7 +111,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-/// Refuses a key that has a meaning of its own to serde_json.
+/// Rejects a key that has a special meaning to serde_json.
 fn check_key<E: Error>(key: &str) -> Result<(), E> {
     if key.starts_with(RESERVED) { Err(E::custom("a reserved key")) } else { Ok(()) }
 }

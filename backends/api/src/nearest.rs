@@ -8,7 +8,7 @@ const MAX_WORD_BYTES: usize = 200;
 
 /// The word in `known` that `word` was probably meant to be, if there is one.
 ///
-/// Letters may be added, left out, replaced, or swapped with their neighbour: one letter, plus one for every four bytes
+/// Letters may be added, left out, replaced, or swapped with their neighbor: one letter, plus one for every four bytes
 /// of the known word.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     if word.len() > MAX_WORD_BYTES {

@@ -25,7 +25,7 @@ impl Tail {
         Self::new(20, 4096)
     }
 
-    /// Adds a line, without colours and with bytes that are not UTF-8 replaced. If a line alone is too long for the
+    /// Adds a line, without colors and with bytes that are not UTF-8 replaced. If a line alone is too long for the
     /// tail, its end is kept; if it was too long for the supervisor, its beginning.
     pub fn push(&mut self, line: Line<'_>) {
         let line = match line {

@@ -40,7 +40,7 @@ pub(crate) fn escape_length(bytes: &[u8]) -> usize {
     }
 }
 
-/// The text without terminal escape sequences: colours, cursor movements, window titles and the like.
+/// The text without terminal escape sequences: colors, cursor movements, window titles and the like.
 pub fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

@@ -70,15 +70,15 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
             } else {
                 TaskOutcome::Cancelled
             }],
-            story: format!("{:?}, {:?}, {:?}", task.plan.behaviour, task.plan.hiding_methods, task.end),
+            story: format!("{:?}, {:?}, {:?}", task.plan.behavior, task.plan.hiding_methods, task.end),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());
 }
 
 fn plan_tasks(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
-    let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
-    let mut plan = Plan::endless(rng, world, number, behaviour, EnvClearing::Allowed);
+    let behavior = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+    let mut plan = Plan::endless(rng, world, number, behavior, EnvClearing::Allowed);
     let end = match rng.u8(0..10) {
         0 => PlannedEnd::CancelledEarly(Duration::from_millis(rng.u64(0..400))),
         1 | 2 => PlannedEnd::TimesOut,
@@ -121,7 +121,7 @@ fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Plann
             }
             thread::sleep(after);
             let tree = TaskTree { id: id.to_owned(), mark: world.mark(task.plan.number) };
-            measured_cancel(round, server, &tree, timing(round.context, task.plan.behaviour));
+            measured_cancel(round, server, &tree, timing(round.context, task.plan.behavior));
         }
     }
 }
@@ -156,9 +156,9 @@ fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: imp
     round.context.report.note("cancels", 1);
 }
 
-fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
+fn timing(context: &TortureContext, behavior: StopBehaviour) -> Timing {
     let stubborn = TimeBound::Most((context.longest_stop() + Duration::from_secs(1)).mul_f64(context.factor));
-    let (name, limit) = match behaviour {
+    let (name, limit) = match behavior {
         StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obeying_plan(context)),
         StopBehaviour::Hides => ("the agent obeys, children hide", stubborn),
         StopBehaviour::Stubborn => ("nothing obeys", stubborn),

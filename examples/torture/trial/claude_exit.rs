@@ -21,8 +21,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let plans: Vec<Plan> = (0..TASKS)
         .map(|number| {
-            let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
-            Plan::endless(&mut rng, world, number, behaviour, EnvClearing::Allowed)
+            let behavior = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+            Plan::endless(&mut rng, world, number, behavior, EnvClearing::Allowed)
         })
         .collect();
     let mut server = world.server();
@@ -52,7 +52,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
             plan,
             id: Some(id),
             outcomes: vec![TaskOutcome::Interrupted],
-            story: format!("{:?}, {:?}", plan.behaviour, plan.hiding_methods),
+            story: format!("{:?}, {:?}", plan.behavior, plan.hiding_methods),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());

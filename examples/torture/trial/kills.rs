@@ -96,7 +96,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         .map(|(plan, id)| {
             let taken = actions_by_plan.get(&plan.number).copied().unwrap_or_default();
             let outcomes = outcomes(plan, taken, kill_targets.server && !continues);
-            let story = format!("{:?}, {:?}, {story}; {taken:?}", plan.behaviour, plan.hiding_methods);
+            let story = format!("{:?}, {:?}, {story}; {taken:?}", plan.behavior, plan.hiding_methods);
             Expected { plan, id, outcomes, story }
         })
         .collect();
@@ -118,13 +118,13 @@ fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, kill_tar
     if rng.u8(0..3) == 0 {
         return Plan::short(rng, number, SHORT_GRACE, 0);
     }
-    let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+    let behavior = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
     let clear = if round.context.has_cgroup || !kill_targets.supervisors {
         EnvClearing::Allowed
     } else {
         EnvClearing::Forbidden
     };
-    let plan = Plan::endless(rng, world, number, behaviour, clear);
+    let plan = Plan::endless(rng, world, number, behavior, clear);
     if round.context.has_cgroup { plan.settled() } else { plan }
 }
 
@@ -188,7 +188,7 @@ fn cancel_endless_tasks(
             let Some(Ok(record)) = world.record(id) else { continue };
             let prompt = record["task"].as_str().unwrap_or_default();
             let is_endless =
-                plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.behaviour, StopBehaviour::Ends(_)));
+                plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.behavior, StopBehaviour::Ends(_)));
             let taken = actions.entry(id.clone()).or_default();
             if is_endless && !taken.cancelled && !taken.agent_killed {
                 taken.cancelled = true;
@@ -213,7 +213,7 @@ fn by_plan(world: &World, plans: &[Plan], actions: &BTreeMap<String, ActionsTake
 /// The possible outcomes of a task after these actions. If there were several actions, they raced.
 fn outcomes(plan: &Plan, taken: ActionsTaken, server_is_gone: bool) -> Vec<TaskOutcome> {
     let mut outcomes = Vec::new();
-    if matches!(plan.behaviour, StopBehaviour::Ends(_)) {
+    if matches!(plan.behavior, StopBehaviour::Ends(_)) {
         outcomes.push(TaskOutcome::Completed);
     }
     if taken.supervisor_killed || server_is_gone {

@@ -43,7 +43,7 @@ pub(crate) enum EnvClearing {
 pub(crate) struct Plan {
     /// Its number in the round.
     pub(crate) number: usize,
-    pub(crate) behaviour: StopBehaviour,
+    pub(crate) behavior: StopBehaviour,
     /// The ways in which its children hide.
     pub(crate) hiding_methods: BTreeSet<&'static str>,
     pub(crate) timeout: Option<Duration>,
@@ -65,16 +65,16 @@ impl Plan {
         rng: &mut Rng,
         world: &World,
         number: usize,
-        behaviour: StopBehaviour,
+        behavior: StopBehaviour,
         clear: EnvClearing,
     ) -> Plan {
         let (mut hiding_methods, mut steps) = (BTreeSet::new(), Vec::new());
-        let children = match behaviour {
+        let children = match behavior {
             StopBehaviour::Obeys | StopBehaviour::Ends(_) => rng.usize(0..=2),
             StopBehaviour::Hides | StopBehaviour::Stubborn => rng.usize(1..=3),
         };
         for nth in 0..children {
-            let child = match behaviour {
+            let child = match behavior {
                 StopBehaviour::Obeys | StopBehaviour::Ends(_) => plain_child(world, number, nth),
                 StopBehaviour::Hides | StopBehaviour::Stubborn => {
                     let (child, its_ways) = hiding_child(rng, plain_child(world, number, nth), clear);
@@ -84,12 +84,12 @@ impl Plan {
             };
             steps.push(json!({"child": child}));
         }
-        if behaviour == StopBehaviour::Stubborn {
+        if behavior == StopBehaviour::Stubborn {
             let ignored = if rng.bool() { json!(["INT", "TERM", "HUP"]) } else { json!(["INT"]) };
             steps.push(json!({"ignore": ignored}));
         }
         steps.extend([json!({"say": "ready"}), json!({"sleep": LIFETIME})]);
-        Plan { number, behaviour, hiding_methods, timeout: None, script: AgentScript::Fake(steps) }
+        Plan { number, behavior, hiding_methods, timeout: None, script: AgentScript::Fake(steps) }
     }
 
     /// The same, but the agent first waits until it is in its cgroup. We do not promise to find a process that hides
@@ -110,7 +110,7 @@ impl Plan {
         }
         Plan {
             number,
-            behaviour: StopBehaviour::Ends(code),
+            behavior: StopBehaviour::Ends(code),
             hiding_methods: BTreeSet::new(),
             timeout: None,
             script: AgentScript::Fake(steps),
@@ -122,7 +122,7 @@ impl Plan {
         let steps = serde_json::to_string(steps).expect("steps have only string keys");
         Plan {
             number,
-            behaviour: StopBehaviour::Obeys,
+            behavior: StopBehaviour::Obeys,
             hiding_methods: BTreeSet::new(),
             timeout: None,
             script: AgentScript::Model(steps),

@@ -157,8 +157,7 @@ fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 
 /// Cancels all tasks that do not end by themselves, from one window, whichever window started them.
 fn cancel_endless_tasks(round: &Round<'_>, server: &mut McpServer, shared: &WindowsState) {
     let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-    for task in
-        tasks.iter_mut().filter(|task| !matches!(task.plan.behaviour, StopBehaviour::Ends(_)) && !task.cancelled)
+    for task in tasks.iter_mut().filter(|task| !matches!(task.plan.behavior, StopBehaviour::Ends(_)) && !task.cancelled)
     {
         task.cancelled = true;
         round.guarded("the last cancels", || cancel(round, server, &task.id));
@@ -166,13 +165,13 @@ fn cancel_endless_tasks(round: &Round<'_>, server: &mut McpServer, shared: &Wind
 }
 
 fn expected(task: &StartedTask) -> Expected<'_> {
-    let by_itself = match task.plan.behaviour {
+    let by_itself = match task.plan.behavior {
         StopBehaviour::Ends(0) => Some(TaskOutcome::Completed),
         StopBehaviour::Ends(code) => Some(TaskOutcome::Exited(code)),
         StopBehaviour::Obeys | StopBehaviour::Hides | StopBehaviour::Stubborn => None,
     };
     let outcomes = by_itself.into_iter().chain(task.cancelled.then_some(TaskOutcome::Cancelled)).collect();
-    let story = format!("{:?}, cancelled: {}", task.plan.behaviour, task.cancelled);
+    let story = format!("{:?}, cancelled: {}", task.plan.behavior, task.cancelled);
     Expected { plan: &task.plan, id: Some(task.id.clone()), outcomes, story }
 }
 

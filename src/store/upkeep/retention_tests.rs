@@ -121,12 +121,12 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     let (data, logs) = (upkeep.reader().data_dir(), upkeep.reader().log_dir());
     fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
     let tasks_to_remove = ended(&upkeep, 4);
-    for neighbour in [
+    for neighbor in [
         format!("{tasks_to_remove}.debug-damaged-2026.json"),
         format!("{tasks_to_remove}.log.bak"),
         "notes.log".to_owned(),
     ] {
-        fs::write(logs.join(neighbour), "").expect("it is writable");
+        fs::write(logs.join(neighbor), "").expect("it is writable");
     }
     let newest = ended(&upkeep, 5);
 
@@ -135,9 +135,9 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
         assert!(upkeep.reader().record_path(id).exists(), "{id}");
     }
     let names = names(logs);
-    let neighbours: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
+    let neighbors: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
     assert_eq!(
-        neighbours,
+        neighbors,
         [&format!("{tasks_to_remove}.debug-damaged-2026.json"), &format!("{tasks_to_remove}.log.bak")]
     );
     assert!(names.contains(&"notes.log".to_owned()) && data.join("tasks-archive-2026.json").exists());

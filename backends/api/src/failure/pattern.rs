@@ -94,10 +94,10 @@ impl<'a> MessageTokens<'a> {
     /// Whether the number at this token is written as a status code.
     fn is_status(&self, at: usize) -> bool {
         let number = self.tokens[at];
-        let neighbours = |from: usize| {
+        let neighbors = |from: usize| {
             self.tokens[from..].iter().take_while(|token| token.sentence == number.sentence).map(|token| token.word)
         };
-        let after: Vec<&str> = neighbours(at + 1).take(3).collect();
+        let after: Vec<&str> = neighbors(at + 1).take(3).collect();
         if has_reason(number.word, &after) {
             return true;
         }
