@@ -33,8 +33,8 @@ impl Scale {
 
     /// For `--check`, on a machine of any speed.
     pub(crate) const CHECK: Self = Self {
-        own: &[0, 10_000],
-        original: &[0, 10_000],
+        own: &[0, 4_000],
+        original: &[0, 4_000],
         rounds: 7,
         bursts: 3,
         most: 3.0,
