@@ -45,13 +45,13 @@ pub(crate) struct AcpSettings {
     /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the
     /// agent supports that.
     pub(crate) model_args: Vec<String>,
-    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first
-    /// that the agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone,
-    /// or last in the list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no
-    /// enforcement.
+    /// For each supported sandbox, the agent's mode that enforces it, or a list of modes, of which the first that the
+    /// agent offers is used: `{ workspace-write = "sandboxed", danger-full-access = ["autopilot", "full"] }`. An empty
+    /// string means the mode in which the agent starts; it is allowed alone, or last in the list for
+    /// `danger-full-access`. Without this key, only `danger-full-access` is supported, which needs no enforcement.
     #[schemars(schema_with = "modes_schema")]
     pub(crate) modes: BTreeMap<Sandbox, Modes>,
-    /// The arguments that make the program print its version; with an empty list, it is not run for that.
+    /// The arguments that make the program print its version; an empty list skips this.
     pub(crate) version_args: Vec<String>,
     /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work
     /// is the task's time limit.

@@ -21,8 +21,7 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodexSettings {
-    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never
-    /// reads them, and `trust` reads them if you trust the project in Codex.
+    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`; `ignore` by default.
     pub(crate) project_settings: ProjectSettings,
 }
 
@@ -33,7 +32,7 @@ pub(crate) struct CodexSettings {
 pub(crate) enum ProjectSettings {
     /// Codex ignores them.
     Ignore,
-    /// Codex reads them if its user trusts the project. They can widen the sandbox.
+    /// Codex reads them if you trust the project in Codex. They can widen the sandbox.
     Trust,
 }
 

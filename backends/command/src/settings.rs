@@ -55,9 +55,9 @@ const RULES: ProgramRules = ProgramRules {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
 pub(crate) struct CommandSettings {
-    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and
-    /// `{model_args}`, each as an argument by itself, are replaced by those lists; otherwise the lists are added at the
-    /// end.
+    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. An argument that is exactly
+    /// `{sandbox_args}` or `{model_args}` is replaced by the arguments from `sandboxes` or `model_args`; without it,
+    /// these are added at the end.
     pub(crate) args: Vec<String>,
     /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this
     /// key, calls that name a model are rejected.
@@ -73,7 +73,7 @@ pub(crate) struct CommandSettings {
     pub(crate) json_lines: Option<JsonLines>,
     /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,
-    /// The arguments that make the program print its version; with an empty list, it is not run for that.
+    /// The arguments that make the program print its version; an empty list skips this.
     pub(crate) version_args: Vec<String>,
     /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,

@@ -70,7 +70,8 @@ fn the_commented_out_examples_in_default_toml_are_valid() {
         Some(code) if !code.is_empty() && !code.starts_with(' ') => code,
         _ => line,
     });
-    let config = Case::new().file(uncommented.collect::<Vec<_>>().join("\n")).config();
+    let fallback = "\n[backends.claude]\nkind = 'plain'\nprogram = 'claude'\n";
+    let config = Case::new().file(uncommented.collect::<Vec<_>>().join("\n") + fallback).config();
     assert_eq!(settings(&config, "codex")["model"], "gpt-5.5");
 }
 
