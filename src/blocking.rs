@@ -40,7 +40,7 @@ pub struct Lane {
 
 /// The work did not complete within its deadline, or found no free thread in that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("does not answer")]
+#[error("does not respond")]
 pub struct BlockingTimeout;
 
 /// Whether this process cannot create threads. If so, work runs on the caller's thread.

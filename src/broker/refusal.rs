@@ -99,6 +99,11 @@ impl UnknownBackend {
         Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
     }
 
+    /// The problem, with a command for `check --deep` as the next step.
+    pub(crate) fn explain_for_check(&self) -> Refused {
+        refusals::no_such_backend_to_check(self.explain().problem, &self.known)
+    }
+
     /// The problem and the next step.
     pub(crate) fn explain(&self) -> Refused {
         refusals::no_such_backend(&self.name, self.meant.as_deref(), &self.known)

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     config::{self, Config, Overrides},
     kit::KitScope,
-    present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
+    present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{reset_signals, run_as_init},
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -39,9 +39,10 @@ use crate::{
 /// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
 ///
 /// Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
-/// claude mcp add codex-connector -- codex-connector
+///
+///     claude mcp add --scope user codex-connector -- codex-connector
 #[derive(Debug, Parser)]
-#[command(name = "codex-connector", version, about, long_about, disable_help_subcommand = true)]
+#[command(name = "codex-connector", version, about, long_about, verbatim_doc_comment, disable_help_subcommand = true)]
 struct CommandLine {
     #[command(flatten)]
     settings: ConfigArgs,
@@ -52,13 +53,13 @@ struct CommandLine {
 #[derive(Debug, Args)]
 struct ConfigArgs {
     /// Use this configuration file instead of ~/.codex-connector/config.toml
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use this data directory instead of ~/.codex-connector
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Override one configuration key, e.g. --set tasks.heartbeat_interval=10s (repeatable)
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
@@ -87,8 +88,8 @@ enum Verb {
         /// Wait for all tasks (default)
         #[arg(long)]
         all: bool,
-        /// Stop waiting after this time, e.g. 90s, 30m or 2h
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        /// Time limit for the wait, e.g. 90s, 30m or 2h
+        #[arg(long, value_name = "TIME", value_parser = time_limit)]
         timeout: Option<Duration>,
     },
     /// Report newly finished tasks (for a Claude Code hook)
@@ -96,7 +97,7 @@ enum Verb {
         /// Report the tasks that finished since the last call for the same session
         #[arg(long, required = true)]
         since_last: bool,
-        /// Session name; defaults to the session that Claude Code reports to its hook
+        /// Session to report for (default: the one in the hook's input)
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
         /// Report only tasks in or below the project directory
@@ -117,7 +118,7 @@ enum Verb {
         #[arg(long, requires = "deep")]
         json: bool,
         /// Time limit for each task
-        #[arg(long, requires = "deep", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "3m")]
+        #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
     /// Print the JSON Schema of config.toml
@@ -203,6 +204,11 @@ fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
+/// Parses a time limit.
+fn time_limit(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| EXPECTED_TIME)
+}
+
 /// Prints a message of clap: an error, the help or the version.
 fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
@@ -254,6 +260,14 @@ mod tests {
         assert!(interactive_hint(true, true).is_some_and(|hint| hint.contains("--help")));
         for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
             assert_eq!(interactive_hint(stdin, stdout), None);
+        }
+    }
+
+    #[test]
+    fn an_invalid_time_limit_is_answered_with_examples() {
+        assert_eq!(time_limit("30m"), Ok(Duration::from_secs(1_800)));
+        for wrong in ["", "x", "90", "90x"] {
+            assert_eq!(time_limit(wrong), Err("expected a time such as 90s, 30m or 2h"), "{wrong}");
         }
     }
 

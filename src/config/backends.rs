@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::{
     layers::RawSetting,
-    nearest::nearest,
     problem::ConfigProblem,
     sections::Sections,
     setting::{Origin, Setting},
@@ -130,12 +129,13 @@ impl Backends<'_> {
     }
 
     fn missing_kind(&self, name: &str) -> ConfigProblem {
-        let others = self.sections.backends.keys().map(String::as_str).filter(|other| *other != name);
+        let others: Vec<&str> =
+            self.sections.backends.keys().map(String::as_str).filter(|other| *other != name).collect();
         ConfigProblem::MissingKind {
             origin: self.origin(name, ""),
             section: format!("backends.{name}"),
             kinds: shape::expected(&shape::any_kind(self.registry)),
-            suggestion: nearest(name, others).map(|suggestion| format!("backends.{suggestion}")),
+            suggestion: connector_api::nearest(name, &others).map(|suggestion| format!("backends.{suggestion}")),
         }
     }
 

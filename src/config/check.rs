@@ -7,7 +7,7 @@ use figment::{Figment, error::Kind};
 use serde_json::Value;
 
 use super::{
-    nearest::nearest,
+    nearest::nearest_key,
     problem::ConfigProblem,
     sections::Sections,
     setting::{Origin, Setting},
@@ -87,6 +87,7 @@ impl Checker {
         let default = self.defaults.find_value(&key).ok().and_then(|value| value.deserialize::<Value>().ok());
         let spelling = setting.origin.spelling(&key);
         let next = match default.filter(|default| !default.is_object()) {
+            _ if setting.quoted().is_some() => format!("write the value of {spelling} without quotes"),
             _ if setting.origin == Origin::Defaults => format!("set {spelling} in your config.toml"),
             Some(default) => format!("correct {spelling}, or remove it to use the default (`{default}`)"),
             None => format!("correct {spelling}, or remove it"),
@@ -102,9 +103,9 @@ impl Checker {
 
     fn unknown(&self, setting: &Setting) -> ConfigProblem {
         let key = setting.key();
-        let suggestion = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
+        let suggestion = nearest_key(&key, &self.keys).map(str::to_owned);
         let next = match &suggestion {
-            Some(suggestion) => format!("use {} instead, or remove it", setting.origin.spelling(suggestion)),
+            Some(suggestion) => format!("rename it to {}, or remove it", setting.origin.name_of(suggestion)),
             None => format!(
                 "remove it; valid keys: {}",
                 self.nearby_keys(&setting.path[..setting.path.len().min(MAX_KEY_PARTS)])

@@ -8,8 +8,7 @@ use std::{
 use connector_api::BackendName;
 
 use super::{
-    check::Checker, layers::Environment, nearest::nearest, problem::ConfigProblem, sections::Sections,
-    serving::tool_of, setting::Setting,
+    check::Checker, layers::Environment, problem::ConfigProblem, sections::Sections, serving::tool_of, setting::Setting,
 };
 use crate::task::FrozenBackend;
 
@@ -48,7 +47,7 @@ impl CrossChecks<'_> {
                 None => {
                     let others: Vec<_> =
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
-                    let suggestion = nearest(word, others.iter().copied());
+                    let suggestion = connector_api::nearest(word, &others);
                     let suggestion =
                         suggestion.map(|suggestion| format!("; did you mean `{suggestion}`?")).unwrap_or_default();
                     let problem = if word == name.as_str() {

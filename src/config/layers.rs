@@ -96,6 +96,9 @@ impl UserFile {
         let bytes = match (read(path), &self.named_by) {
             (Ok(bytes), _) => bytes,
             (Err(error), None) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+            (Err(error), Some(named_by)) if error.kind() == ErrorKind::NotFound => {
+                return Err(ConfigProblem::MissingFile { path: path.clone(), named_by: named_by.to_string() });
+            }
             (Err(error), named_by) => {
                 let named_by = named_by.as_ref().map(|origin| format!(", named by {origin}")).unwrap_or_default();
                 return Err(ConfigProblem::Unreadable { path: path.clone(), named_by, why: error.to_string() });

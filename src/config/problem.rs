@@ -36,7 +36,14 @@ impl From<ConfigProblem> for ConfigProblems {
 /// One problem: where it is, what was found, what was expected, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigProblem {
-    /// The user's file cannot be read, or does not exist although it was named.
+    /// The user's file does not exist, although it was named.
+    MissingFile {
+        /// The file.
+        path: PathBuf,
+        /// The flag or variable that names the file.
+        named_by: String,
+    },
+    /// The user's file cannot be read.
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -145,6 +152,10 @@ impl ConfigProblem {
             None => Message::default(),
         };
         match self {
+            Self::MissingFile { path, named_by } => Refused::new(
+                message![path, " (from ", foreign(named_by), ") does not exist"],
+                "create it, or correct the path",
+            ),
             Self::Unreadable { path, named_by, why } => Refused::new(
                 message!["cannot read ", path, foreign(named_by), ": ", foreign(why)],
                 "make the file readable, or choose another one with `--config FILE`",

@@ -61,6 +61,22 @@ impl Origin {
             Self::Flag(name) => (*name).to_owned(),
         }
     }
+
+    /// The name of `key` at this origin, without a place for its value.
+    pub(super) fn name_of(&self, key: &str) -> String {
+        match self {
+            Self::Defaults | Self::File(_) | Self::Flag(_) => format!("`{key}`"),
+            Self::Variable(_) => self.spelling(key),
+        }
+    }
+
+    /// Whether values are written here without quotes around strings.
+    fn has_bare_strings(&self) -> bool {
+        match self {
+            Self::Variable(_) | Self::Flag(_) => true,
+            Self::Defaults | Self::File(_) => false,
+        }
+    }
 }
 
 impl Setting {
@@ -119,28 +135,43 @@ impl Setting {
         }
     }
 
+    /// The text between the quotes, if the value is quoted where values are written without quotes.
+    pub(super) fn quoted(&self) -> Option<&str> {
+        let text = self.value.as_str().filter(|_| self.origin.has_bare_strings())?;
+        ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
+    }
+
     /// The value for messages, unless it may be a secret.
     pub(super) fn shown(&self) -> Option<String> {
         let environment = match &self.path[..] {
             [section, rest @ ..] if section == "agent_env" => rest,
             [section, _, env, rest @ ..] if section == "backends" && env == "env" => rest,
-            _ => return Some(shown(&self.value)),
+            _ => return Some(self.shown_value()),
         };
         let harmless = environment.first().is_some_and(|rule| rule != "set");
-        harmless.then(|| shown(&self.value))
+        harmless.then(|| self.shown_value())
+    }
+
+    /// The value as TOML would have it, or as it was written if it is quoted by mistake.
+    fn shown_value(&self) -> String {
+        match (self.quoted(), &self.value) {
+            (Some(_), Value::String(text)) => in_code(text),
+            (Some(_) | None, value) => shown(value),
+        }
     }
 }
 
 fn shown(value: &Value) -> String {
-    const MAX_CHARACTERS: usize = 100;
     match value {
         Value::Object(_) => "a table".to_owned(),
-        value => {
-            let text = value.to_string();
-            let end = if text.chars().count() > MAX_CHARACTERS { "…" } else { "" };
-            format!("`{}{end}`", text.chars().take(MAX_CHARACTERS).collect::<String>())
-        }
+        value => in_code(&value.to_string()),
     }
+}
+
+fn in_code(text: &str) -> String {
+    const MAX_CHARACTERS: usize = 100;
+    let end = if text.chars().count() > MAX_CHARACTERS { "…" } else { "" };
+    format!("`{}{end}`", text.chars().take(MAX_CHARACTERS).collect::<String>())
 }
 
 impl Provider for &Setting {

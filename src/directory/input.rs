@@ -27,7 +27,7 @@ pub fn absolute(given: &Path, home: Option<&OsStr>) -> Result<PathBuf, Directory
         return Ok(home.join(below));
     }
     if bytes.starts_with(b"~") {
-        return Err(DirectoryProblem::Home);
+        return Err(DirectoryProblem::OtherHome);
     }
     if bytes.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"file:")) {
         return from_file_url(&bytes[5..]);
@@ -107,7 +107,7 @@ mod tests {
             ("", DirectoryProblem::Relative),
             ("project", DirectoryProblem::Relative),
             ("./~/project", DirectoryProblem::Relative),
-            ("~root/project", DirectoryProblem::Home),
+            ("~root/project", DirectoryProblem::OtherHome),
             (r"C:\Users\me\project", DirectoryProblem::Windows),
             ("d:/project", DirectoryProblem::Windows),
             (r"\\wsl$\Ubuntu\home", DirectoryProblem::Windows),

@@ -19,9 +19,12 @@ pub enum DirectoryProblem {
     /// It is a `file:` URL, but not of a directory on this machine.
     #[error("is not the URL of a directory on this machine")]
     Url,
-    /// It begins with `~` but not with `~/`, or the home directory is unknown.
-    #[error("cannot be resolved: of paths with `~`, only `~/…` is supported, and only if `HOME` is set")]
+    /// It begins with `~/`, but the home directory is unknown.
+    #[error("cannot be resolved: `HOME` is not set to an absolute path")]
     Home,
+    /// It begins with `~`, but not with `~/`.
+    #[error("cannot be resolved: only `~/` is expanded, not `~USER/`")]
+    OtherHome,
     /// The path does not exist.
     #[error("does not exist")]
     NotFound,
@@ -32,7 +35,7 @@ pub enum DirectoryProblem {
     #[error("cannot be entered: {0}")]
     NotOpened(Errno),
     /// The file system did not answer in time.
-    #[error("does not answer")]
+    #[error("does not respond")]
     TimedOut,
     /// It is not in a git repository.
     #[error("is not a git repository")]
@@ -73,7 +76,9 @@ impl DirectoryProblem {
     /// The next step for the caller.
     pub fn next(&self) -> String {
         match self {
-            Self::Relative | Self::Home | Self::Url => "give the absolute path of the project".to_owned(),
+            Self::Relative | Self::Home | Self::OtherHome | Self::Url => {
+                "give the absolute path of the project".to_owned()
+            }
             Self::Windows => "give the path on this machine; in WSL, the drive `C:` is `/mnt/c`".to_owned(),
             Self::NotFound => "give the path of an existing directory, or create it first".to_owned(),
             Self::NotADirectory => "give the directory that contains it".to_owned(),
@@ -121,6 +126,7 @@ impl DirectoryProblem {
             | Self::Windows
             | Self::Url
             | Self::Home
+            | Self::OtherHome
             | Self::NoRepository
             | Self::LostWorktree { .. }
             | Self::RemovedWorktree { .. }

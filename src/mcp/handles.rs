@@ -90,7 +90,7 @@ fn answer_as_json(answer: CallAnswer) -> JsonObject {
 }
 
 fn parse_id(id: &str) -> Result<TaskId, ErrorData> {
-    TaskId::parse(id).map_err(|_| refused(&present::no_such_task(&id.into())))
+    TaskId::parse(id).map_err(|problem| refused(&present::not_a_task_id(&problem)))
 }
 
 fn refused(refused: &Refused) -> ErrorData {

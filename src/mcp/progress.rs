@@ -43,9 +43,29 @@ pub(super) struct Progress {
 impl Progress {
     /// Sends at once that the task has started.
     pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId, heartbeat: Duration) -> Self {
+        Self::begin_with(present::begun(id), peer, token, id, heartbeat)
+    }
+
+    /// Sends at once that the call waits for these tasks. At least one is required.
+    pub(super) fn waiting_for(
+        ids: &[TaskId],
+        peer: Peer<RoleServer>,
+        token: ProgressToken,
+        heartbeat: Duration,
+    ) -> Self {
+        Self::begin_with(present::waiting(ids), peer, token, &ids[0], heartbeat)
+    }
+
+    fn begin_with(
+        message: String,
+        peer: Peer<RoleServer>,
+        token: ProgressToken,
+        id: &TaskId,
+        heartbeat: Duration,
+    ) -> Self {
         let pacing = Pacing::begin(id, heartbeat, Instant::now());
         let mut progress = Self { peer, token, pacing, sent_count: 0, in_flight: None };
-        progress.send(present::begun(id));
+        progress.send(message);
         progress
     }
 

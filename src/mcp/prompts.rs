@@ -7,7 +7,7 @@ use super::icon::icon;
 use crate::{
     broker::Broker,
     present::{
-        Refused, no_such_task,
+        Refused, not_a_task_id,
         prompts::{self, Argument, PROMPTS},
         protocol,
     },
@@ -50,7 +50,7 @@ pub(super) async fn get(broker: &Broker, name: &str, raw: Option<JsonObject>) ->
         "rescue" => {
             let id = arguments.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
             let view = broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
-            prompts::rescue(&view.record, view.result, arguments.get("hint"))
+            prompts::rescue(&view.record, view.result, arguments.get("hint")).map_err(|problem| refused(&problem))?
         }
         _ => prompts::status(arguments.task_id()?.as_ref()),
     };
@@ -86,8 +86,8 @@ impl PromptArguments {
     }
 
     fn task_id(&self) -> Result<Option<TaskId>, ErrorData> {
-        let unknown = |word: &str| refused(&no_such_task(&word.into()));
-        self.get("taskId").map(|word| TaskId::parse(word).map_err(|_| unknown(word))).transpose()
+        let parse = |word| TaskId::parse(word).map_err(|problem| refused(&not_a_task_id(&problem)));
+        self.get("taskId").map(parse).transpose()
     }
 }
 

@@ -157,7 +157,7 @@ impl ServerHandler for Server {
             return Err(self
                 .broker()
                 .err()
-                .unwrap_or_else(|| ErrorData::invalid_params(extra::not_found(&request.name), None)));
+                .unwrap_or_else(|| ErrorData::invalid_params(extra::not_found(&request.name, &self.tools), None)));
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.task_handle {

@@ -24,12 +24,16 @@ pub(crate) fn missing(tool: &str, name: &str, expected: &str) -> Refused {
 
 /// A string is blank.
 pub(crate) fn empty(tool: &str, name: &str) -> Refused {
-    invalid(tool, format!("`{name}` must not be empty"), &format!("with a `{name}` that is not blank"))
+    retry_with(
+        tool,
+        Message::trusted(format!("`{name}` must not be empty")),
+        &format!("with a `{name}` that is not blank"),
+    )
 }
 
 /// A list is empty, too long, or has items of the wrong type.
 pub(crate) fn invalid_list(tool: &str, name: &str, expected: &str) -> Refused {
-    invalid(tool, format!("`{name}` is not a valid list"), &format!("with {expected} as `{name}`"))
+    corrected(tool, Message::trusted(format!("`{name}` must be {expected}")))
 }
 
 /// The value `word` is not one of `allowed`.
@@ -48,13 +52,12 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) 
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    invalid(tool, format!("`{name}` is {found}"), &format!("with {expected} as `{name}`"))
+    corrected(tool, Message::trusted(format!("`{name}` must be {expected}, got {found}")))
 }
 
 /// A value has the right type, but is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
-    let problem = message![MessagePart::trusted(format!("`{name}` is ")), value.to_string()];
-    retry_with(tool, problem, &format!("with {expected} as `{name}`"))
+    corrected(tool, message![MessagePart::trusted(format!("`{name}` must be {expected}, got ")), value.to_string()])
 }
 
 /// The call names both a task and a session to resume.
@@ -65,7 +68,7 @@ pub(crate) fn task_and_session() -> Refused {
 /// The call names neither a task nor a session to resume.
 pub(crate) fn neither_task_nor_session() -> Refused {
     Refused::new(
-        "`taskId` is missing",
+        "`taskId` or `sessionId` is required",
         "call `codex_resume` again with the `taskId` of the task to resume, or with a `sessionId`",
     )
 }
@@ -80,8 +83,9 @@ pub(crate) fn treated_as_no_timeout() -> Message {
     "`timeoutMs` is more than ten years, so the task has no time limit".into()
 }
 
-fn invalid(tool: &str, problem: String, with: &str) -> Refused {
-    retry_with(tool, Message::trusted(problem), with)
+/// The next step when the problem itself says which values are valid.
+fn corrected(tool: &str, problem: Message) -> Refused {
+    Refused::new(problem, Message::trusted(format!("correct it, and call `{tool}` again")))
 }
 
 fn retry_with(tool: &str, problem: Message, with: &str) -> Refused {

@@ -22,6 +22,9 @@ pub(crate) fn wait_result(record: &TaskRecord, result: Option<ResultText>) -> St
 pub(crate) const WAITS_FOR_CLIENT: &str = "This is an MCP server: it waits for a client to write to its stdin. Press Ctrl-C to stop it, and run \
      `codex-connector --help` to see what else it can do.";
 
+/// A time limit on the command line is invalid.
+pub(crate) const EXPECTED_TIME: &str = "expected a time such as 90s, 30m or 2h";
+
 /// The value of `--http` is not an address.
 pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
 

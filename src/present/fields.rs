@@ -121,8 +121,7 @@ impl Page {
         if let Some(said) = &end.agent_said {
             let remaining = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
             // If there was no agent, the text is our own.
-            let is_ours = end.failure_reason.as_ref().is_some_and(|reason| reason.raw().ends_with("(spawn failed)"));
-            let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
+            let heading = if record.did_not_start() { "### Why it did not start" } else { "### What the agent said" };
             self.part(&format!("{heading}\n{}", excerpt::agent_text(said, remaining.max(MIN_SAID_CHARACTERS))));
         }
         if let Some(advice) = advice {

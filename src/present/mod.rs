@@ -55,7 +55,7 @@ mod text;
 pub(crate) mod tools;
 
 pub(crate) use command_line::{
-    EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
+    EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
 };
 pub(crate) use data::{last_lines, verbatim};
 pub(crate) use ended_tasks::ended_tasks;
@@ -64,8 +64,8 @@ pub(crate) use outcome::{
     all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,
     ended_briefly, result_chunk, started, stopping, without_result,
 };
-pub(crate) use progress::{begun, progress, still_running};
-pub(crate) use refusals::no_such_task;
+pub(crate) use progress::{begun, progress, still_running, waiting};
+pub(crate) use refusals::not_a_task_id;
 pub use refused::Refused;
 pub(crate) use status::{diagnostics, state, status, timestamp};
 pub(crate) use status_poll::StatusPoll;

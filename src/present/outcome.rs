@@ -109,7 +109,10 @@ pub(crate) fn without_result(record: &TaskRecord) -> String {
 
 /// A piece of a result of `size` bytes. The piece begins at byte `offset`, and the next piece at byte `next`.
 pub(crate) fn result_chunk(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
-    let (from, to) = (offset.min(size), next.unwrap_or(size));
+    if offset > size {
+        return format!("`offset` {offset} is past the end: the result of task {id} has {size} bytes.");
+    }
+    let (from, to) = (offset, next.unwrap_or(size));
     let next = match next {
         Some(next) => format!("To continue, call `codex_result` with `taskId` `{id}` and `offset` {next}."),
         None => "This is the end of the result.".to_owned(),
@@ -126,9 +129,9 @@ pub(crate) fn cancelled(record: &TaskRecord) -> String {
     page.backend(record);
     page.path("Log", record.start.log_file.as_deref());
     page.part(if was_cancelled {
-        "Files the agent already changed were left as they are."
+        "Changes the agent had already made are kept."
     } else {
-        "The task ended before it could be stopped."
+        "The task finished before it could be stopped."
     });
     page.end()
 }
@@ -139,7 +142,7 @@ pub(crate) fn already_ended(record: &TaskRecord) -> String {
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.part(&format!(
-        "The task had already ended; nothing was done. Call `codex_status` with `taskId` `{}` for its log and result.",
+        "The task had already finished; nothing was done. Call `codex_status` with `taskId` `{}` for its log and result.",
         record.id
     ));
     page.end()
@@ -151,7 +154,7 @@ pub(crate) fn stopping(id: &TaskId) -> String {
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
     page.part(&format!(
-        "The task is being stopped. Call `codex_status` with `taskId` `{id}` to see when it has ended."
+        "The task is being stopped. Call `codex_status` with `taskId` `{id}` to see when it has finished."
     ));
     page.end()
 }

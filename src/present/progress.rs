@@ -13,6 +13,14 @@ pub(crate) fn begun(id: &TaskId) -> String {
     format!("Task {id} started")
 }
 
+/// A call waits for tasks that were started before.
+pub(crate) fn waiting(ids: &[TaskId]) -> String {
+    match ids {
+        [id] => format!("Waiting for task {id}"),
+        ids => format!("Waiting for {} tasks", ids.len()),
+    }
+}
+
 /// A step of the agent, such as a command that it started.
 pub(crate) fn progress(event: &str) -> String {
     one_line(event, MAX_LINE_CHARACTERS)

@@ -3,8 +3,8 @@
 //! Each prompt is a message to the model that says which tool to call, with which arguments. It contains the person's
 //! own words unchanged, because it is that person's message. Text of tasks is escaped, as in every answer.
 
-use super::{outcome::ended, text::one_line};
-use crate::task::{ResultText, TaskId, TaskRecord, Untrusted};
+use super::{Refused, outcome::ended, text::one_line};
+use crate::task::{MessagePart, ResultText, TaskId, TaskRecord, TaskStatus, Untrusted, message};
 
 /// The prompts: name, title, description and arguments.
 pub(crate) const PROMPTS: [(&str, &str, &str, &[Argument]); 4] = [
@@ -83,18 +83,34 @@ pub(crate) fn review(base: Option<&str>, focus: Option<&str>, model: Option<&str
     )
 }
 
-/// The prompt `rescue` for the task that has this record and result.
-pub(crate) fn rescue(record: &TaskRecord, result: Option<ResultText>, hint: Option<&str>) -> String {
+/// The prompt `rescue` for the task that has this record and result. Fails if the task has not failed.
+pub(crate) fn rescue(record: &TaskRecord, result: Option<ResultText>, hint: Option<&str>) -> Result<String, Refused> {
+    match record.status() {
+        TaskStatus::Failed | TaskStatus::Interrupted => {}
+        TaskStatus::Running | TaskStatus::Completed => return Err(not_failed(record)),
+    }
     let known = ended(record, result);
     let directory = one_line(&Untrusted::from(record.progress.working_directory.as_path()), 500);
     let hint = hint.map(|hint| format!(" Try a different approach: {hint}.")).unwrap_or_default();
-    format!(
+    Ok(format!(
         "A delegated task failed. What we know:\n\n{known}\n\n\
          Find out why: call codex_status with `taskId` {}, and look at the project's files. Then start the task again with \
          codex_agent in `workingDirectory` {directory}. In `task`, describe the original request, what is already done, what \
          went wrong, and how to avoid it.{hint} If it cannot succeed as things are, for example because a login is missing, \
          tell me what I need to do.",
         record.id
+    ))
+}
+
+fn not_failed(record: &TaskRecord) -> Refused {
+    Refused::new(
+        message![
+            "task ",
+            &record.id,
+            " has not failed; its status is ",
+            MessagePart::trusted(record.status().to_string())
+        ],
+        "choose a task whose status is failed or interrupted",
     )
 }
 

@@ -8,7 +8,14 @@ use super::{
 use crate::task::{Message, MessagePart, TaskId, message};
 
 /// A call of a tool that does not exist.
-pub(crate) const NO_SUCH_TOOL: &str = "tool not found; next: list the tools with `tools/list`";
+pub(crate) fn no_such_tool<'a>(name: &str, available: impl Iterator<Item = &'a str>) -> String {
+    let available = available.collect::<Vec<_>>();
+    plain(&message![
+        "unknown tool ",
+        MessagePart::quoted(name),
+        MessagePart::trusted(format!("; available: `{}`", available.join("`, `")))
+    ])
+}
 
 /// A call of a tool that is not enabled. `word` is its name in the configuration.
 pub(crate) fn tool_is_off(name: &'static str, word: &'static str) -> String {

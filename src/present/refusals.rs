@@ -22,8 +22,8 @@ pub(crate) fn find_task(log_dir: &Path) -> Message {
     message![
         "run `",
         list,
-        "` to see the tasks: each has a log there, named after its ID; for the tasks of a server with another data directory, \
-         add `--data-dir DIR`"
+        "` to list task IDs (one log per task). If the server uses another data directory, pass `--data-dir DIR` to \
+         `codex-connector wait`"
     ]
 }
 
@@ -72,9 +72,16 @@ pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[Str
     )
 }
 
+/// `check --deep` names no backend.
+pub(crate) fn no_such_backend_to_check(problem: Message, known: &[String]) -> Refused {
+    let command = |name: &String| format!("`codex-connector check --deep {name}`");
+    let commands = known.iter().map(command).collect::<Vec<_>>().join(" or ");
+    Refused::new(problem, Message::trusted(format!("run {commands}")))
+}
+
 /// A task cannot run in the working directory `path`.
 pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: String) -> Refused {
-    Refused::new(message!["`workingDirectory` ", path, ": ", problem.to_string()], next)
+    Refused::new(message!["`workingDirectory` ", MessagePart::quoted(path), " ", problem.to_string()], next)
 }
 
 /// A backend's program cannot be used.
@@ -203,6 +210,11 @@ pub(crate) fn needs_data_dir() -> Refused {
 /// A signal stopped the program before it was done.
 pub(crate) fn stopped() -> Refused {
     Refused::without_advice("stopped")
+}
+
+/// An argument of a call is not a valid task ID.
+pub(crate) fn not_a_task_id(problem: &InvalidTaskId) -> Refused {
+    Refused::new(invalid_task_id(problem), "call `codex_tasks` to list tasks")
 }
 
 /// The word is not a valid task ID.

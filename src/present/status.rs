@@ -62,7 +62,7 @@ pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<
 fn changes(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
     let mut changes = vec![];
     if before.status != record.status() {
-        changes.push(format!("status (was {})", before.status));
+        changes.push(format!("status (previously {})", before.status));
     }
     let steps = steps(before.steps);
     if steps.is_empty() && lines > 0 {
@@ -73,7 +73,7 @@ fn changes(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime
     if output > 0 {
         changes.push(format!("{output} bytes of output"));
     }
-    let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
+    let changes = if changes.is_empty() { "no change".to_owned() } else { changes.join(", ") };
     format!("{changes} since you last checked ({} ago)", span((now - before.at).to_std().unwrap_or_default()))
 }
 

@@ -87,6 +87,32 @@ fn text_about_an_agent_that_did_not_start_is_not_attributed_to_it() {
 }
 
 #[test]
+fn a_task_that_has_not_failed_cannot_be_rescued() {
+    assert!(prompts::rescue(&failed(), None, None).is_ok_and(|text| text.starts_with("A delegated task failed.")));
+    for (record, status) in [(completed(), "completed"), (record("running"), "running")] {
+        let refused = prompts::rescue(&record, None, None).expect_err("it has not failed").plain();
+        assert!(refused.starts_with(&format!("task 1a2b3c4d has not failed; its status is {status}")), "{refused}");
+    }
+}
+
+#[test]
+fn an_offset_past_the_end_of_a_result_is_named() {
+    let id = TaskId::parse("1a2b3c4d").expect("valid task ID");
+    assert_eq!(
+        result_chunk(&id, 99_999, 13, None, &"".into()),
+        "`offset` 99999 is past the end: the result of task 1a2b3c4d has 13 bytes."
+    );
+    assert!(result_chunk(&id, 13, 13, None, &"".into()).contains("This is the end of the result."));
+}
+
+#[test]
+fn a_call_that_waits_for_tasks_does_not_claim_that_they_started() {
+    let ids = ["1a2b3c4d", "00000000"].map(|id| TaskId::parse(id).expect("valid task ID"));
+    assert_eq!(waiting(&ids[..1]), "Waiting for task 1a2b3c4d");
+    assert_eq!(waiting(&ids), "Waiting for 2 tasks");
+}
+
+#[test]
 fn a_result_that_is_only_in_the_record_is_shown() {
     let record = completed().with(json!({"result": "kept"}));
     assert!(ended(&record, None).ends_with("### Result\n```\nkept\n```"));
@@ -222,20 +248,19 @@ fn a_repeated_status_begins_with_the_changes() {
     let later = began() + TimeDelta::seconds(75);
     let before = poll(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
     let answer = status(view(failed()), Some(&before), later);
-    let new = "status (was running), 1 log line, 15000 bytes of output since you last checked (1m 15s ago)";
+    let new = "status (previously running), 1 log line, 15000 bytes of output since you last checked (1m 15s ago)";
     assert!(answer.contains(&format!("**Status:** failed\n**New:** {new}\n")), "{answer}");
     assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
 
     let steps = Steps { messages: 1, commands: 2, changes: 1, tools: 0, warnings: 0 };
     let answer = status(view(failed()), Some(&StatusPoll { steps, ..before }), later);
-    let new =
-        "status (was running), 1 message, 2 commands, 1 file change, 15000 bytes of output since you last checked";
+    let new = "status (previously running), 1 message, 2 commands, 1 file change, 15000 bytes of output since you last checked";
     assert!(answer.contains(&format!("**New:** {new} (1m 15s ago)\n")), "{answer}");
 
     let before = poll(failed(), &["[…] one", "two"]);
     let long = result(&"x".repeat(5_000));
     let answer = status(TaskView { result: long.clone(), ..view(failed()) }, Some(&before), later);
-    assert!(answer.contains("**New:** nothing since you last checked (1m 15s ago)\n"), "{answer}");
+    assert!(answer.contains("**New:** no change since you last checked (1m 15s ago)\n"), "{answer}");
     assert!(answer.matches('x').count() < 500, "the full result is shown only once: {answer}");
     let answer = status(TaskView { result: long, ..view(failed()) }, None, later);
     assert!(answer.matches('x').count() > 5_000, "{answer}");

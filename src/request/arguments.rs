@@ -70,9 +70,9 @@ impl Arguments {
         }
     }
 
-    /// A required list of 1 to `max` strings.
+    /// A required list of 1 to `max` task IDs, unparsed.
     pub(super) fn required_texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
-        let expected = format!("a list of 1 to {max} strings");
+        let expected = format!("a list of 1 to {max} task IDs");
         let Some(value) = self.take(name) else {
             return Err(refusals::missing(self.tool, name, &expected));
         };
@@ -117,7 +117,7 @@ impl Arguments {
     /// An optional whole number of at least `min`. Accepts `50.0` and `"50"` as well.
     pub(super) fn whole_number(&mut self, name: &str, min: u64) -> Result<Option<WholeNumber>, Refused> {
         let Some(value) = self.take_optional(name) else { return Ok(None) };
-        let expected = format!("a whole number, {min} or more");
+        let expected = format!("a whole number of at least {min}");
         let number = match &value {
             Value::Number(number) => match (number.as_u64(), number.as_f64()) {
                 (Some(small), _) => Some(WholeNumber::Small(small)),

@@ -137,13 +137,13 @@ pub(crate) fn cancel_call(raw: RawArguments) -> Result<TaskId, Refused> {
     task_id(&mut Arguments::new("codex_cancel", raw, &["taskId"])?)
 }
 
-/// Reads `taskId`. An invalid ID is reported like the ID of an unknown task, without a search for it.
+/// Reads `taskId`.
 pub(super) fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
     parse_task_id(&arguments.required_text("taskId")?)
 }
 
 pub(super) fn parse_task_id(word: &str) -> Result<TaskId, Refused> {
-    TaskId::parse(word.trim()).map_err(|_| present::no_such_task(&word.into()).capitalized())
+    TaskId::parse(word.trim()).map_err(|problem| present::not_a_task_id(&problem))
 }
 
 /// Reads `taskIds`: 1 to `max` IDs. Duplicates are removed.

@@ -81,12 +81,13 @@ fn without_arguments_tasks_of_every_status_are_listed() {
 }
 
 #[test]
-fn an_invalid_task_id_is_an_unknown_task() {
+fn an_invalid_task_id_is_answered_with_the_form_of_a_task_id() {
     for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
         let refused = cancel_call(raw(json!({"taskId": word}))).expect_err("invalid task ID");
         let text = refused.markdown();
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{text}");
+        assert!(lines[0].ends_with("` is not a task ID (eight hex digits, such as 1a2b3c4d)"), "{text}");
+        assert_eq!(lines[0].matches('`').count(), 2, "{text}");
         assert_eq!(lines[1..], ["next: call `codex_tasks` to list tasks"]);
     }
     assert_eq!(cancel_call(raw(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
@@ -99,8 +100,8 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
     ("codex_agent", r#"{"task": null, "workingDirectory": "/p"}"#, &["`task` is missing"]),
     ("codex_agent", r#"{"task": "", "workingDirectory": "/p"}"#, &["`task` must not be empty"]),
     ("codex_agent", r#"{"task": " \n\t", "workingDirectory": "/p"}"#, &["`task` must not be empty"]),
-    ("codex_agent", r#"{"task": 5, "workingDirectory": "/p"}"#, &["`task` is a number", "a string"]),
-    ("codex_agent", r#"{"task": ["x"], "workingDirectory": "/p"}"#, &["`task` is a list"]),
+    ("codex_agent", r#"{"task": 5, "workingDirectory": "/p"}"#, &["`task` must be ", "got a number", "a string"]),
+    ("codex_agent", r#"{"task": ["x"], "workingDirectory": "/p"}"#, &["`task` must be ", "got a list"]),
     ("codex_agent", r#"{"task": "x", "workingDirectory": " "}"#, &["`workingDirectory` must not be empty"]),
     (
         "codex_agent",
@@ -121,34 +122,70 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
     (
         "codex_agent",
         r#"{"task": "x", "workingDirectory": "/p", "sandbox": true}"#,
-        &["`sandbox` is a boolean", "`read-only`"],
+        &["`sandbox` must be ", "got a boolean", "`read-only`"],
     ),
     ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": " "}"#, &["`model` must not be empty"]),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": {}}"#, &["`model` is an object"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": {}}"#, &["`model` must be ", "got an object"]),
     (
         "codex_agent",
         r#"{"task": "x", "workingDirectory": "/p", "async": "True"}"#,
-        &["`async` is a string", "true or false"],
+        &["`async` must be ", "got a string", "true or false"],
     ),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "1e3"}"#, &["`timeoutMs` is a string"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "0"}"#, &["`tailLines` is \"0\"", "1 or more"]),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "async": 1}"#, &["`async` is a number"]),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1}"#, &["`timeoutMs` is -1", "0 or more"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "1e3"}"#,
+        &["`timeoutMs` must be ", "got a string"],
+    ),
+    (
+        "codex_status",
+        r#"{"taskId": "1a2b3c4d", "tailLines": "0"}"#,
+        &["`tailLines` must be a whole number of at least ", "got \"0\"", "at least 1"],
+    ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "async": 1}"#, &["`async` must be ", "got a number"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1}"#,
+        &["`timeoutMs` must be a whole number of at least ", "got -1", "at least 0"],
+    ),
     (
         "codex_agent",
         r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": 0.5}"#,
-        &["`timeoutMs` is 0.5", "whole number"],
+        &["`timeoutMs` must be a whole number of at least ", "got 0.5", "whole number"],
     ),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1e300}"#, &["`timeoutMs` is -1e+300"]),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "NaN"}"#, &["`timeoutMs` is a string"]),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": false}"#, &["`timeoutMs` is a boolean"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1e300}"#,
+        &["`timeoutMs` must be a whole number of at least ", "got -1e+300"],
+    ),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "NaN"}"#,
+        &["`timeoutMs` must be ", "got a string"],
+    ),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": false}"#,
+        &["`timeoutMs` must be ", "got a boolean"],
+    ),
     ("codex_status", r#"{}"#, &["`taskId` is missing", "codex_status"]),
-    ("codex_status", r#"{"taskId": 12345678}"#, &["`taskId` is a number"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 0}"#, &["`tailLines` is 0", "1 or more"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": -5}"#, &["`tailLines` is -5"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 1.5}"#, &["`tailLines` is 1.5"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "+50"}"#, &["`tailLines` is a string"]),
-    ("codex_tasks", r#"{"limit": 0}"#, &["`limit` is 0"]),
+    ("codex_status", r#"{"taskId": 12345678}"#, &["`taskId` must be ", "got a number"]),
+    (
+        "codex_status",
+        r#"{"taskId": "1a2b3c4d", "tailLines": 0}"#,
+        &["`tailLines` must be a whole number of at least ", "got 0", "at least 1"],
+    ),
+    (
+        "codex_status",
+        r#"{"taskId": "1a2b3c4d", "tailLines": -5}"#,
+        &["`tailLines` must be a whole number of at least ", "got -5"],
+    ),
+    (
+        "codex_status",
+        r#"{"taskId": "1a2b3c4d", "tailLines": 1.5}"#,
+        &["`tailLines` must be a whole number of at least ", "got 1.5"],
+    ),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "+50"}"#, &["`tailLines` must be ", "got a string"]),
+    ("codex_tasks", r#"{"limit": 0}"#, &["`limit` must be a whole number of at least ", "got 0"]),
     ("codex_tasks", r#"{"status": "done"}"#, &["`done`", "`all`, `running`, `completed`, `failed`, `interrupted`"]),
     ("codex_tasks", r#"{"taskId": "1a2b3c4d"}"#, &["no parameter `taskId`", "`status`, `limit`"]),
     ("codex_cancel", r#"{"taskId": ""}"#, &["`taskId` must not be empty"]),
@@ -159,7 +196,7 @@ fn a_refusal_names_the_invalid_argument_and_the_next_step() {
     for (tool, arguments, phrases) in WRONG {
         let arguments = serde_json::from_str(arguments).expect("valid JSON");
         let refused = read(tool, arguments).expect_err(phrases[0]).markdown();
-        assert!(refused.contains(&format!("\nnext: call `{tool}` again with")), "{refused}");
+        assert!(refused.contains(&format!("call `{tool}` again")), "{refused}");
         for phrase in phrases {
             assert!(refused.contains(phrase), "{refused:?} does not contain {phrase:?}");
         }
@@ -215,10 +252,10 @@ fn the_schemas_allow_every_accepted_value() {
 
 #[test]
 fn the_schemas_forbid_unknown_names_and_wrong_types() {
-    let beyond_schemas = ["is missing", "must not be empty", "is 0.5", "is 1.5"];
+    let beyond_schemas = ["is missing", "must not be empty", "got 0.5", "got 1.5"];
     for (tool, arguments, phrases) in WRONG {
         let arguments: Value = serde_json::from_str(arguments).expect("valid JSON");
-        let is_covered = !beyond_schemas.iter().any(|words| phrases[0].contains(words));
+        let is_covered = !beyond_schemas.iter().any(|words| phrases.iter().any(|phrase| phrase.contains(words)));
         assert!(!is_covered || !is_allowed(tool, &arguments), "{arguments}");
     }
 }

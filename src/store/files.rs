@@ -176,7 +176,7 @@ pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
     }
     match make_new_dir(dir) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-        made => made.map_err(StoreError::at("make", dir)),
+        made => made.map_err(StoreError::at("create", dir)),
     }
 }
 

@@ -66,7 +66,7 @@ impl HttpToken {
         let content = match atomic::make(&path, format!("{token}\n").as_bytes()) {
             Ok(()) => return Ok(token),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
-            Err(error) => return Err(StoreError::at("make", path)(error)),
+            Err(error) => return Err(StoreError::at("create", path)(error)),
         };
         content.map_err(StoreError::at("use", path))
     }

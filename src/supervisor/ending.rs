@@ -196,6 +196,7 @@ impl RunEnd {
             Exit::Code(_) => None,
             Exit::Signal(signal) => Some(signal_name(signal)),
         });
+        let mut unexplained = None;
         match self.verdict.outcome {
             Outcome::Completed => {}
             Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
@@ -203,6 +204,10 @@ impl RunEnd {
                 match self.stopped {
                     // The message is about the exit, not about the work.
                     None if end.turn_completed => {}
+                    None | Some((StopCause::Finished, _)) if failure.is_unexplained() => {
+                        unexplained = Some(Warning { message: failure.message, advice: None });
+                        end.advice = failure.advice.map(Untrusted::from);
+                    }
                     None | Some((StopCause::Finished, _)) => {
                         end.agent_said = Some(cut_middle(&failure.message, MAX_TEXT_CHARS).into());
                         end.advice = failure.advice.map(Untrusted::from);
@@ -216,7 +221,8 @@ impl RunEnd {
         }
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
-        let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MAX_WARNINGS);
+        let warnings =
+            self.violation.into_iter().chain(unexplained).chain(no_answer).chain(self.warnings).take(MAX_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MAX_TEXT_CHARS).into());
         // The record of a resumed task already contains the session, so keep that if the agent reported none.

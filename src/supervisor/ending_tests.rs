@@ -167,6 +167,15 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
 }
 
 #[test]
+fn our_own_sentence_about_a_silent_agent_is_not_attributed_to_it() {
+    let outcome = Outcome::Failed(AgentFailure::unexplained("Codex ended with exit code 3"));
+    let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+    let end = recorded(RunEnd { exit: Some(Exit::Code(3)), verdict, ..clean() });
+    assert_eq!((end.agent_said, end.failure_reason.as_ref().map(Untrusted::raw)), (None, Some("Exited with code 3")));
+    assert_eq!(end.warnings, [Warning::new("Codex ended with exit code 3, and did not say why")]);
+}
+
+#[test]
 fn a_turn_completed_before_a_fatal_signal_keeps_its_answer_and_its_reason() {
     for (signal, reason) in [(15, "Killed by SIGTERM"), (11, "Killed by SIGSEGV"), (9, "Killed by SIGKILL")] {
         for outcome in [failed(), Outcome::Completed] {

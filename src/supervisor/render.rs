@@ -90,8 +90,9 @@ pub(super) fn summary(record: &TaskRecord) -> String {
         record.progress.stdout_bytes,
         record.progress.stderr_bytes
     );
-    let more =
-        [("Failure reason", &end.failure_reason), ("The agent said", &end.agent_said), ("What to do", &end.advice)];
+    // If there was no agent, the text is our own.
+    let explanation = if record.did_not_start() { "Why it did not start" } else { "The agent said" };
+    let more = [("Failure reason", &end.failure_reason), (explanation, &end.agent_said), ("What to do", &end.advice)];
     for (label, text) in more {
         if let Some(text) = text {
             lines.push_str(&format!("\n{label}: {}", text.raw()));

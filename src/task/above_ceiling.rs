@@ -76,7 +76,7 @@ impl AboveCeiling {
             Self::Model { rule, .. } => ("pass one of these as `model`, or leave it out".to_owned(), rule),
             Self::Directory { rule, .. } => ("pass a `workingDirectory` in one of these".to_owned(), rule),
         };
-        format!("{instead}, or ask this machine's administrator to change `{}`", rule.key)
+        format!("{instead}, or ask the user to change `{}`", rule.key)
     }
 }
 

@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(
             in_roots(&["/srv", "/opt"], "/out"),
             Err("`workingDirectory` /out, which is /etc, is outside the allowed directories: /srv, /opt \
-                 (`ceiling.roots`, from the task's spec)\nnext: pass a `workingDirectory` in one of these, or ask this \
-                 machine's administrator to change `ceiling.roots`"
+                 (`ceiling.roots`, from the task's spec)\nnext: pass a `workingDirectory` in one of these, or ask \
+                 the user to change `ceiling.roots`"
                 .to_owned())
         );
     }

@@ -189,6 +189,11 @@ impl TaskRecord {
         self.failure_reason().is_some_and(|reason| *reason == *FailureReason::Cancelled.to_string())
     }
 
+    /// Whether the agent was never started. The explanation in the record is then our own.
+    pub fn did_not_start(&self) -> bool {
+        self.failure_reason().is_some_and(|reason| reason.raw().ends_with("(spawn failed)"))
+    }
+
     /// When the task ended; `None` while it runs, and in some records of the original program.
     pub fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.end.as_ref()?.completed_at

@@ -42,22 +42,22 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
         (
             json!({"sandbox": "workspace-write"}),
             "`sandbox` workspace-write exceeds the ceiling, read-only (`backends.codex.ceiling.sandbox`, from ",
-            "pass `sandbox: \"read-only\"`, or ask this machine's administrator to change `backends.codex.ceiling.sandbox`",
+            "pass `sandbox: \"read-only\"`, or ask the user to change `backends.codex.ceiling.sandbox`",
         ),
         (
             json!({"timeoutMs": 3_600_001}),
             "`timeoutMs` 3600001 exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
+            "pass a `timeoutMs` from 1 to 3600000, or ask the user to change `ceiling.timeout`",
         ),
         (
             json!({"timeoutMs": 0}),
             "No limit (a `timeoutMs` of 0, or of more than ten years) exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
+            "pass a `timeoutMs` from 1 to 3600000, or ask the user to change `ceiling.timeout`",
         ),
         (
             json!({"model": "o3"}),
             "`model` o3 is not allowed. Allowed: gpt-5\\* (`ceiling.models`, from ",
-            "pass one of these as `model`, or leave it out, or ask this machine's administrator to change `ceiling.models`",
+            "pass one of these as `model`, or leave it out, or ask the user to change `ceiling.models`",
         ),
     ] {
         let message = refusal(&world, and(limited_ceiling(&world, json!([])), more));

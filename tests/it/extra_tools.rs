@@ -51,8 +51,8 @@ fn codex_wait_answers_when_all_or_any_tasks_end_or_at_the_time_limit() {
     let all = all.wait(ANSWER_TIMEOUT, |_| {});
     assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Still running"), "{}", all.text);
     for (arguments, words) in [
-        (json!({"taskIds": []}), "a list of 1 to 50 strings"),
-        (json!({"taskIds": quick}), "a list of 1 to 50 strings"),
+        (json!({"taskIds": []}), "a list of 1 to 50 task IDs"),
+        (json!({"taskIds": quick}), "a list of 1 to 50 task IDs"),
         (json!({}), "`taskIds` is missing"),
         (json!({"taskIds": ["00000000"]}), "No such task"),
         (json!({"taskIds": [quick], "until": "some"}), "not a valid `until`"),
@@ -162,7 +162,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     assert!(has_session, "the fake agent reports its session first");
     refused(&mut server, json!({"taskId": silent, "sandbox": "danger-full-access"}), "ceiling");
     refused(&mut server, json!({"taskId": "00000000"}), "No such task");
-    refused(&mut server, json!({}), "`taskId` is missing");
+    refused(&mut server, json!({}), "`taskId` or `sessionId` is required");
     refused(&mut server, json!({"taskId": silent, "sessionId": "x"}), "cannot be combined");
     let here = world.project.path();
     refused(&mut server, json!({"sessionId": "my session", "workingDirectory": here}), "cannot be resumed");

@@ -11,7 +11,7 @@ use std::{
 
 use connector_testing::{
     eventually,
-    http::{HttpAnswer, HttpRequest},
+    http::{HttpRequest, HttpResponse},
     processes::processes_with_env,
 };
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
@@ -66,7 +66,7 @@ impl HttpServer {
         HttpRequest::message("/mcp", message).header("Authorization", &format!("Bearer {}", self.token))
     }
 
-    fn send(&self, request: &HttpRequest) -> HttpAnswer {
+    fn send(&self, request: &HttpRequest) -> HttpResponse {
         request.send(self.address).expect("the server answers")
     }
 
@@ -78,7 +78,7 @@ impl HttpServer {
     }
 
     /// Starts a session for a client of 2025-11-25; the answer's header has the session ID.
-    fn session(&self) -> HttpAnswer {
+    fn session(&self) -> HttpResponse {
         let client = json!({"name": "test", "version": "1"});
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
         self.send(&self.message(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})))

@@ -110,10 +110,10 @@ fn a_second_status_reports_what_is_new() {
     wait_for_log(&world, &id, "MESSAGE: two");
     let ended = eventually("the end of the task", ANSWER_TIMEOUT, || {
         let status = status();
-        field(&status, "New").is_some_and(|new| new.starts_with("status (was running)")).then_some(status)
+        field(&status, "New").is_some_and(|new| new.starts_with("status (previously running)")).then_some(status)
     });
     assert!(ended.contains("### Recent log (last ") && ended.contains(" new)\n"), "{ended}");
-    assert!(field(&status(), "New").is_some_and(|new| new.starts_with("nothing since you last checked ")));
+    assert!(field(&status(), "New").is_some_and(|new| new.starts_with("no change since you last checked ")));
     // Another window has not asked for the status yet.
     let elsewhere = world.server().call("codex_status", json!({"taskId": id}), |_| {}).text;
     assert_eq!(field(&elsewhere, "New"), None);

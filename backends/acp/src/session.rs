@@ -365,10 +365,8 @@ impl AgentSession for AcpSession {
         // Keep an incomplete message.
         let _ = self.updates.finish();
         let outcome = self.outcome.unwrap_or_else(|| {
-            let said = self.stderr.text();
-            Outcome::Failed(AgentFailure::new(
-                said.unwrap_or_else(|| format!("it ended with {exit} before its turn was over")),
-            ))
+            let silent = || AgentFailure::unexplained(format!("it ended with {exit} before its turn was over"));
+            Outcome::Failed(self.stderr.text().map_or_else(silent, AgentFailure::new))
         });
         Verdict { outcome, answer: self.updates.answer(), session_id: self.session_id, usage: self.usage }
     }

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, ffi::OsString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::name_pattern::{self, NamePattern};
+
 /// Rules that turn codex-connector's environment into the agent's. They apply in this order:
 ///
 /// 1. If `pass` is not empty, only the variables that it names remain. If it is empty, variables that describe another
@@ -14,22 +16,22 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvRules {
-    /// If not empty, only these variables reach the agent.
+    /// If not empty, only these variables are inherited.
     pub pass: Vec<NamePattern>,
-    /// These variables never reach the agent.
+    /// Variables that are not inherited.
     pub remove: Vec<NamePattern>,
-    /// These variables reach the agent with these values.
+    /// Variables to set.
     pub set: BTreeMap<String, String>,
-    /// `remove` does not apply to these variables. They are not for users to set: the kind of the backend
-    /// [needs](crate::BackendKind::NEEDS) them.
+    /// Variables to which `remove` does not apply. Not a setting: filled in from
+    /// [`BackendKind::NEEDS`](crate::BackendKind::NEEDS).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub admit: Vec<NamePattern>,
 }
 
 /// Variables that apply only to the process that set them, or to the process that it started. An agent that inherits
-/// them works in another repository, with another date, or believes that it is in a sandbox. The list includes
-/// everything that `git rev-parse --local-env-vars` prints, because a call determines the repository with its working
-/// directory.
+/// them may work in the wrong repository, date its commits wrongly, or believe that it is in a sandbox. The list
+/// includes everything that `git rev-parse --local-env-vars` prints, because the call's working directory decides which
+/// repository is used.
 const PROCESS_SPECIFIC: [&str; 57] = [
     // Git, for hooks, aliases and `git rebase --exec`.
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -94,7 +96,8 @@ const PROCESS_SPECIFIC: [&str; 57] = [
     "npm_package_*",
 ];
 
-/// Nobody can answer git's questions or close its editor. Not added if the user chose the variables with `pass`.
+/// Keep git from prompting and from opening an editor, because nobody is there to respond. Not added if the user chose
+/// the variables with `pass`.
 const NON_INTERACTIVE: [(&str, &str); 2] = [("GIT_EDITOR", "true"), ("GIT_TERMINAL_PROMPT", "0")];
 
 impl EnvRules {
@@ -126,7 +129,7 @@ impl EnvRules {
     fn passes(&self, name: &OsString) -> bool {
         let name = name.to_string_lossy();
         let named_in = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        let is_process_specific = || PROCESS_SPECIFIC.iter().any(|pattern| matches(pattern, &name));
+        let is_process_specific = || PROCESS_SPECIFIC.iter().any(|pattern| name_pattern::matches(pattern, &name));
         let passes = if self.pass.is_empty() { !is_process_specific() } else { named_in(&self.pass) };
         passes && (!named_in(&self.remove) || named_in(&self.admit))
     }
@@ -145,31 +148,6 @@ impl schemars::JsonSchema for EnvRules {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::Schema::try_from(Self::schema()).unwrap_or_default()
     }
-}
-
-/// The name of a variable, in which each `*` matches any number of characters, including none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NamePattern(pub String);
-
-impl NamePattern {
-    /// Whether the pattern matches `name`.
-    pub fn matches(&self, name: &str) -> bool {
-        matches(&self.0, name)
-    }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((beginning, rest)) = pattern.split_once('*') else { return name == pattern };
-    let Some(mut name) = name.strip_prefix(beginning) else { return false };
-    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*') {
-        match name.split_once(part) {
-            Some((_, after)) => name = after,
-            None => return false,
-        }
-    }
-    name.ends_with(end)
 }
 
 #[cfg(test)]
@@ -201,8 +179,6 @@ mod tests {
 
     #[test]
     fn process_specific_variables_are_not_inherited_and_settings_are() {
-        let others =
-            ["PWD", "OLDPWD", "INIT_CWD", "GIT_AUTHOR_DATE", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"];
         let settings = [
             "CARGO_HOME",
             "CODEX_API_KEY",
@@ -213,9 +189,17 @@ mod tests {
             "NODE_OPTIONS",
             "npm_config_cache",
         ];
-        let more =
-            ["CODEX_INTERNAL_ORIGINATOR_OVERRIDE", "_VOLTA_TOOL_RECURSION", "npm_lifecycle_event", "npm_package_name"];
-        let inherited = [
+        let process_specific = [
+            "PWD",
+            "OLDPWD",
+            "INIT_CWD",
+            "GIT_AUTHOR_DATE",
+            "CODEX_SANDBOX_NETWORK_DISABLED",
+            "CODEX_THREAD_ID",
+            "CODEX_INTERNAL_ORIGINATOR_OVERRIDE",
+            "_VOLTA_TOOL_RECURSION",
+            "npm_lifecycle_event",
+            "npm_package_name",
             "CODEX_CI",
             "CODEX_MANAGED_BY_NPM",
             "GIT_EXTERNAL_DIFF",
@@ -228,7 +212,7 @@ mod tests {
             "NODE_CHANNEL_FD",
             "MAKEFLAGS",
         ];
-        let ours = [&others[..], &more, &inherited, &settings].concat();
+        let ours = [&process_specific[..], &settings].concat();
         assert_eq!(names(EnvRules::default().apply(environment(&ours))), settings);
         let explicit = rules(serde_json::json!({"remove": []}));
         assert_eq!(names(explicit.apply(environment(&ours))), settings, "an explicit `remove` does not restore them");
@@ -263,28 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_matches_any_characters_at_any_position() {
-        for (pattern, matching, others) in [
-            ("A", &["A"][..], &["", "AA", "a"][..]),
-            ("A*", &["A", "AB"], &["", "BA"]),
-            ("*_KEY", &["_KEY", "A_KEY", "A_KEY_KEY"], &["KEY", "A_KEYS"]),
-            ("A*B", &["AB", "A-B", "ABB"], &["A", "B", "ABC"]),
-            ("A*BC*C", &["ABCC", "A-BC-C"], &["ABC", "ACBC"]),
-            ("*SECRET*", &["SECRET", "MY_SECRETS"], &["SECRE"]),
-            ("*", &["", "A"], &[]),
-        ] {
-            let pattern = NamePattern(pattern.to_owned());
-            for name in matching {
-                assert!(pattern.matches(name), "{pattern:?} and {name:?}");
-            }
-            for name in others {
-                assert!(!pattern.matches(name), "{pattern:?} and {name:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn pass_keeps_only_what_it_names_and_set_wins_over_both() {
+    fn pass_keeps_only_the_variables_it_names_and_set_wins_over_pass_and_remove() {
         let rules = rules(serde_json::json!({"pass": ["PATH"], "remove": ["PATH"], "set": {"PATH": "theirs"}}));
         let theirs = rules.apply(environment(&["PATH", "HOME"]));
         assert_eq!(theirs, BTreeMap::from([("PATH".into(), "theirs".into())]));

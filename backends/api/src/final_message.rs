@@ -1,11 +1,11 @@
-//! Selects an agent's answer from its messages.
+//! Selects the final message among an agent's messages.
 
 use crate::Warning;
 
 /// The last message that is not blank, and whether the agent continued to work after it.
 ///
 /// An agent may announce what it is about to do, do it, and end its turn without another message, or with a blank one.
-/// The announcement is then the only answer, and [`warning`](Self::warning) says that it may not be a summary.
+/// The announcement is then its final message, and [`warning`](Self::warning) says that it may not be a summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FinalMessage {
     text: Option<String>,
@@ -17,7 +17,7 @@ impl FinalMessage {
     pub fn record_message(&mut self, text: impl AsRef<str>) {
         let text = text.as_ref();
         if !text.trim().is_empty() {
-            // An agent may say a thousand things in a second, and each replaces the one before.
+            // Reuses the buffer: an agent may send a thousand messages a second.
             text.clone_into(self.text.get_or_insert_default());
             self.is_followed_by_work = false;
         }
@@ -42,9 +42,10 @@ impl FinalMessage {
     /// supervisor warns about that itself.
     pub fn warning(&self) -> Option<Warning> {
         (self.text.is_some() && self.is_followed_by_work).then(|| Warning {
-            message: "the agent ended without a final message: its last message came before its last command or tool \
-                      call, so it may announce work rather than report on it"
-                .to_owned(),
+            message:
+                "the agent's last message came before its last command or tool call, so it may announce work rather \
+                      than report it"
+                    .to_owned(),
             advice: Some("check the work itself, or resume the session and ask for a summary".to_owned()),
         })
     }

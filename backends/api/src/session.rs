@@ -145,7 +145,7 @@ pub enum Outcome {
 /// Why an agent failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentFailure {
-    /// In the agent's own words.
+    /// In the agent's own words, unless it [is unexplained](Self::is_unexplained).
     pub message: String,
     /// Advice for the user, if there is any.
     pub advice: Option<String>,
@@ -158,7 +158,21 @@ impl AgentFailure {
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), advice: None, cause: None }
     }
+
+    /// A failure that the agent did not explain. `message` says how the agent ended, such as "Codex ended with exit code
+    /// 3". It is shown as codex-connector's own sentence, not as the agent's.
+    pub fn unexplained(message: impl Into<String>) -> Self {
+        Self::new(message.into() + UNEXPLAINED)
+    }
+
+    /// Whether the message is codex-connector's own, because the agent did not explain the failure.
+    pub fn is_unexplained(&self) -> bool {
+        self.message.ends_with(UNEXPLAINED)
+    }
 }
+
+/// The end of the message of a failure that the agent did not explain.
+const UNEXPLAINED: &str = ", and did not say why";
 
 /// The reason why an agent currently cannot work on any task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,21 +6,22 @@ const BELL: u8 = 0x07;
 /// The length in bytes of the escape sequence at the beginning of `bytes`; 0 if there is none.
 ///
 /// A `{` never ends a sequence here, although the standard allows it, so that a truncated sequence does not swallow the
-/// object after it. Sequences end with an ASCII byte, so the rest of a valid text is a valid text.
+/// JSON object after it. Sequences end with an ASCII byte, so the bytes that follow are still valid UTF-8.
 pub(crate) fn escape_length(bytes: &[u8]) -> usize {
     let Some((&ESCAPE, rest)) = bytes.split_first() else { return 0 };
     let run = |from: usize, of: std::ops::RangeInclusive<u8>| {
         let rest = rest.get(from..).unwrap_or_default();
         rest.iter().take_while(|byte| of.contains(byte)).count()
     };
-    let is_final = |at: usize, from: u8| {
+    // The length of the final byte: 1, or 0 if it is missing.
+    let final_length = |at: usize, from: u8| {
         usize::from(rest.get(at).is_some_and(|byte| (from..=0x7e).contains(byte) && *byte != b'{'))
     };
     1 + match rest.first() {
-        // CSI: parameters, then a letter.
+        // CSI: parameters, then a final byte from `@` to `~`.
         Some(b'[') => {
             let end = 1 + run(1, 0x20..=0x3f);
-            end + is_final(end, 0x40)
+            end + final_length(end, 0x40)
         }
         // OSC, DCS and the like: text up to BEL or ESC `\`.
         Some(b']' | b'P' | b'X' | b'^' | b'_') => {
@@ -28,19 +29,19 @@ pub(crate) fn escape_length(bytes: &[u8]) -> usize {
             match &rest[end..] {
                 [BELL, ..] => end + 1,
                 [ESCAPE, b'\\', ..] => end + 2,
-                // It does not end on this line, or another sequence comes first.
+                // It does not end on this line, or another sequence comes first, so only its first two bytes are removed.
                 _ => 1,
             }
         }
         Some(_) => {
             let end = run(0, 0x20..=0x2f);
-            end + is_final(end, 0x30)
+            end + final_length(end, 0x30)
         }
         None => 0,
     }
 }
 
-/// The text without terminal escape sequences: colors, cursor movements, window titles and the like.
+/// The text without any terminal escape sequences: colors, cursor movements, window titles and the like.
 pub fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,17 +1,18 @@
-//! Commands and tool calls that an agent has begun but not ended, in bounded memory.
+//! Commands and tool calls that an agent has started but not finished, in bounded memory.
 
 use std::collections::VecDeque;
 
 /// Maximum number of items.
 const MAX_ITEMS: usize = 1_000;
 
-/// Maximum size of all items together, in bytes. It is larger than the longest line of an agent.
+/// Maximum size of all items together, in bytes; a single larger item is kept. It is larger than the longest line of an
+/// agent.
 const MAX_TOTAL_BYTES: usize = 16 << 20;
 
-/// Items that have begun but not ended, by the agent's own IDs.
+/// Items that have started but not finished, by the agent's own IDs.
 ///
-/// An agent may begin any number of items and end none, with IDs and texts of any length. When there are too many, the
-/// oldest are forgotten.
+/// An agent may start any number of items and finish none, with IDs and texts of any length. When there are too many, the
+/// oldest are dropped.
 #[derive(Debug, Clone)]
 pub struct UnfinishedItems<T> {
     items: VecDeque<UnfinishedItem<T>>,
@@ -32,8 +33,8 @@ impl<T> Default for UnfinishedItems<T> {
 }
 
 impl<T> UnfinishedItems<T> {
-    /// Records that an item begins, whose texts have `length` bytes in total. It replaces an item with the same ID.
-    /// Returns whether it is new.
+    /// Records the start of an item whose text is `length` bytes long. It replaces an item with the same ID. Returns
+    /// whether it is new.
     pub fn begin(&mut self, id: &str, item: T, length: usize) -> bool {
         let is_new = self.end(id).is_none();
         let bytes = id.len() + length;
@@ -45,7 +46,7 @@ impl<T> UnfinishedItems<T> {
         is_new
     }
 
-    /// Records that an item ends, and returns it. `None` if it was never begun or was forgotten.
+    /// Records the end of an item, and returns it. `None` if it was never started or was dropped.
     pub fn end(&mut self, id: &str) -> Option<T> {
         let at = self.items.iter().position(|entry| entry.id == id)?;
         let entry = self.items.remove(at)?;
@@ -53,12 +54,12 @@ impl<T> UnfinishedItems<T> {
         Some(entry.item)
     }
 
-    /// The items that have not ended, oldest first.
+    /// The unfinished items, oldest first.
     pub fn items(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|entry| &entry.item)
     }
 
-    /// Whether all items have ended.
+    /// Whether all items have finished.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -1,9 +1,9 @@
-//! Tasks that Claude Code runs in the background.
+//! Claude Code's own background tasks (not tasks of codex-connector).
 
 use connector_api::{UnfinishedItems, Warning};
 use serde_json::Value;
 
-/// The tasks that have started but not ended. With `-p`, Claude Code waits for them after its `result`, for at most 600
+/// The tasks that have started but not finished. With `-p`, Claude Code waits for them after its `result`, for at most 600
 /// s (2.1.332).
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundTasks {
@@ -12,7 +12,7 @@ pub(crate) struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Updates the tasks from an event of any type.
+    /// Updates the tasks from an event. Events of other types are ignored.
     pub(crate) fn update(&mut self, event: &Value) {
         let Some(id) = event["task_id"].as_str().filter(|_| event["type"] == "system") else { return };
         let status = event["patch"]["status"].as_str().or(event["status"].as_str());
@@ -30,7 +30,7 @@ impl BackgroundTasks {
         }
     }
 
-    /// A warning about the tasks that have not ended.
+    /// A warning about the tasks that have not finished.
     pub(crate) fn warning(&self) -> Option<Warning> {
         Warning::unfinished(self.running.items().map(String::as_str))
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_that_never_end_are_bounded() {
+    fn the_number_of_unfinished_tasks_is_bounded() {
         let mut tasks = BackgroundTasks::default();
         for number in 0..3_000 {
             tasks.update(&json!({"type": "system", "subtype": "task_started", "task_id": format!("id-{number}")}));

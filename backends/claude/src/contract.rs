@@ -1,4 +1,4 @@
-//! The contract tests, with the output of real versions.
+//! Runs the contract tests with recorded output of Claude Code; the recorded run is one of 2.1.332.
 
 use connector_api::{Exit, ProbeAnswer, contract::Subject};
 use serde_json::json;

@@ -199,8 +199,8 @@ impl ClaudeSession {
         {
             return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));
         }
-        let silent = || format!("Claude Code ended with {exit} and did not say why");
-        Outcome::Failed(FAILURES.failure(said.unwrap_or_else(silent)))
+        let silent = || AgentFailure::unexplained(format!("Claude Code ended with {exit}"));
+        Outcome::Failed(said.map_or_else(silent, |said| FAILURES.failure(said)))
     }
 }
 

@@ -300,19 +300,22 @@ impl CodexSession {
             (TurnState::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
-        Outcome::Failed(match said {
-            Some(said) => failure(&said),
-            None => AgentFailure::new(self.silent_end(exit)),
+        Outcome::Failed(match (said, &self.turn) {
+            (Some(said), _) => failure(&said),
+            (None, TurnState::Completed) => AgentFailure::new(self.silent_end(exit)),
+            (None, TurnState::NotStarted | TurnState::Running | TurnState::Failed(_)) => {
+                AgentFailure::unexplained(self.silent_end(exit))
+            }
         })
     }
 
-    /// The failure message for a run that did not explain its end.
+    /// How a run ended that did not explain its end.
     fn silent_end(&self, exit: Exit) -> String {
         match self.turn {
             TurnState::NotStarted => format!("Codex ended with {exit} without any output"),
-            TurnState::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
+            TurnState::Running => format!("Codex ended with {exit} before its turn was complete"),
             TurnState::Completed => format!("Codex completed its turn, then ended with {exit}"),
-            TurnState::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
+            TurnState::Failed(_) => format!("Codex failed and ended with {exit}"),
         }
     }
 }

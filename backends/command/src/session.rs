@@ -53,9 +53,9 @@ impl AgentSession for CommandSession {
 
 impl CommandSession {
     fn failure(&self, exit: Exit) -> AgentFailure {
-        let silence = || format!("`{}` ended with {exit} without an answer on stdout", self.program);
-        let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
-        AgentFailure::new(said)
+        let silent = || format!("`{}` ended with {exit} without an answer on stdout", self.program);
+        let said = self.stderr.text().or_else(|| self.stdout.text());
+        said.map_or_else(|| AgentFailure::unexplained(silent()), AgentFailure::new)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn exit_code_0_without_an_answer_is_a_failure() {
-        let silence = "`agent` ended with exit code 0 without an answer on stdout";
+        let silence = "`agent` ended with exit code 0 without an answer on stdout, and did not say why";
         assert_eq!(said(run(&["", "  "], &[], Exit::Code(0))), silence);
         assert_eq!(said(run(&[], &["no key"], Exit::Code(0))), "no key");
     }

@@ -176,7 +176,7 @@ impl GeminiSession {
             None => None,
         };
         let said = said.filter(|said| !said.trim().is_empty()).or(stderr);
-        let silent = || format!("Gemini CLI ended with {exit} and did not say why");
+        let silent = || AgentFailure::unexplained(format!("Gemini CLI ended with {exit}")).message;
         Outcome::Failed(advice::failure(said.unwrap_or_else(silent), exit))
     }
 }

@@ -213,9 +213,9 @@ impl OpenCodeSession {
             }),
             (Exit::Code(0), None, None) | (Exit::Code(_) | Exit::Signal(_), _, _) => None,
         };
-        let silent = || format!("OpenCode ended with {exit} and did not say why");
+        let silent = || AgentFailure::unexplained(format!("OpenCode ended with {exit}"));
         let said = said.or(stderr).or_else(|| self.cause.clone()).or_else(|| self.retried_error.clone());
-        Outcome::Failed(advice::failure(&said.unwrap_or_else(silent), None))
+        Outcome::Failed(said.map_or_else(silent, |said| advice::failure(&said, None)))
     }
 }
 

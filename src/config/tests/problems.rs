@@ -18,13 +18,13 @@ fn a_problem_names_its_origin_its_reason_and_the_next_step() {
     assert_eq!(
         case.problems(),
         r#"~/.codex-connector/config.toml: unknown key `tasks.heartbeet_interval`; did you mean `tasks.heartbeat_interval`?
-next: use `tasks.heartbeat_interval` instead, or remove it
+next: rename it to `tasks.heartbeat_interval`, or remove it
 ~/.codex-connector/config.toml: invalid value `30` for `tasks.heartbeat_interval`: missing unit; expected for example `"30s"` or `"2m"`
 next: correct `tasks.heartbeat_interval`, or remove it to use the default (`"30s"`)
 environment variable CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
 next: correct CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT, or remove it to use the default (`"interrupt"`)
 flag --set: unknown key `task.keep_events`; did you mean `tasks.keep_events`?
-next: use --set tasks.keep_events=… instead, or remove it"#
+next: rename it to `tasks.keep_events`, or remove it"#
     );
 }
 
@@ -36,6 +36,14 @@ fn an_unknown_key_without_a_similar_one_lists_the_section() {
         "{message}"
     );
     assert!(message.contains("_xyzzy`\nnext: remove it; valid keys: `index.entries`, `index.text`"), "{message}");
+}
+
+#[test]
+fn a_quoted_value_is_answered_with_the_advice_to_remove_the_quotes() {
+    let case = Case::new().set("logs.max_bytes=\"64KB\"");
+    let message = case.problems();
+    assert!(message.starts_with("flag --set: invalid value `\"64KB\"` for `logs.max_bytes`: "), "{message}");
+    assert!(message.ends_with("\nnext: write the value of --set logs.max_bytes=… without quotes"), "{message}");
 }
 
 #[test]
@@ -233,7 +241,12 @@ fn only_a_named_file_must_exist() {
     assert!(case.load().is_ok());
     case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
     let message = case.problems();
-    assert!(message.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
+    assert_eq!(
+        message,
+        "/nowhere (from environment variable CODEX_CONNECTOR_CONFIG) does not exist\nnext: create it, or correct the path"
+    );
+    case.overrides.config_file = Some("/nonexistent".into());
+    assert!(case.problems().starts_with("/nonexistent (from flag --config) does not exist\n"), "{}", case.problems());
     case.overrides.config_file = Some("/".into());
     let message = case.problems();
     assert!(message.starts_with("cannot read /, named by flag --config: not a regular file"), "{message}");
@@ -249,7 +262,7 @@ fn an_unknown_variable_is_a_problem_but_a_foreign_one_is_not() {
     assert_eq!(
         case.problems(),
         "environment variable CODEX_CONNECTOR_TASKS_KEEP_EVENTS: unknown key `tasks_keep_events`; \
-         did you mean `tasks.keep_events`?\nnext: use CODEX_CONNECTOR_TASKS__KEEP_EVENTS instead, or remove it"
+         did you mean `tasks.keep_events`?\nnext: rename it to CODEX_CONNECTOR_TASKS__KEEP_EVENTS, or remove it"
     );
 }
 

@@ -34,13 +34,13 @@ pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool
     extra.iter().copied().find(|tool| schemas::name(*tool) == name)
 }
 
-/// Why the tool `name` does not exist, and what to do about it.
-pub(super) fn not_found(name: &str) -> String {
+/// Why the tool `name` does not exist, and what to do about it. `available` are the tools that do.
+pub(super) fn not_found(name: &str, available: &[Tool]) -> String {
     let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
     let disabled = all.map(schemas::name).into_iter().find(|disabled| *disabled == name);
     match disabled.and_then(|disabled| Some((disabled, disabled.strip_prefix("codex_")?))) {
         Some((name, word)) => present::protocol::tool_is_off(name, word),
-        None => present::protocol::NO_SUCH_TOOL.to_owned(),
+        None => present::protocol::no_such_tool(name, available.iter().map(|tool| &*tool.name)),
     }
 }
 
@@ -68,7 +68,7 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
     }
     let token = caller.context.meta.get_progress_token();
     let heartbeat = broker.config().policy.heartbeat;
-    let mut progress = token.map(|token| Progress::begin(caller.context.peer.clone(), token, &ids[0], heartbeat));
+    let mut progress = token.map(|token| Progress::waiting_for(&ids, caller.context.peer.clone(), token, heartbeat));
     let mut waiting: JoinSet<Result<Box<TaskRecord>, Refusal>> = JoinSet::new();
     for id in &ids {
         let mut task = broker.follow(id);

@@ -7,7 +7,7 @@ use super::{Defaults, ToolText};
 
 /// `codex_wait`.
 pub(crate) fn wait() -> ToolText {
-    let description = "Wait until background tasks have ended, and return a short summary of each. Waits for all of them, or with \
+    let description = "Wait until background tasks have finished, and return a short summary of each. Waits for all of them, or with \
              `until: any` for the first. If the wait ends early, the tasks keep running.";
     let properties = json!({
         "taskIds": {
@@ -21,7 +21,7 @@ pub(crate) fn wait() -> ToolText {
             "type": "string",
             "enum": ["all", "any"],
             "default": "all",
-            "description": "all: wait until every task has ended. any: wait until one has ended."
+            "description": "all: wait until every task has finished. any: wait until one has finished."
         },
         "timeoutMs": {
             "type": "number",
@@ -35,7 +35,7 @@ pub(crate) fn wait() -> ToolText {
 
 /// `codex_result`.
 pub(crate) fn result() -> ToolText {
-    let description = "Read a long result in full, piece by piece. codex_agent and codex_status show long results without their middle. \
+    let description = "Read a long result in full, piece by piece. codex_agent and codex_status shorten long results in the middle. \
              Each answer says where the next piece begins.";
     let properties = json!({
         "taskId": string("The task ID: eight hex digits, such as 1a2b3c4d."),
@@ -52,8 +52,8 @@ pub(crate) fn result() -> ToolText {
 
 /// `codex_sessions`.
 pub(crate) fn sessions() -> ToolText {
-    let description = "List finished tasks that can be resumed with codex_resume, newest first: ID, session, backend, status, time \
-             since the end, directory, and the beginning of the task's text.";
+    let description = "List finished tasks that can be resumed with codex_resume, newest first: ID, agent session, backend, status, time \
+             since it finished, directory, and the beginning of the task's text.";
     let properties = json!({
         "limit": {"type": "number", "minimum": 1, "default": 20, "description": "Maximum number of tasks to list."}
     });
@@ -69,7 +69,7 @@ pub(crate) fn resume(defaults: Defaults) -> ToolText {
         "taskId": string("The task to resume."),
         "sessionId": string("Instead of `taskId`: the agent's own ID for the session."),
         "task": string("The next message to the agent: what it should do now."),
-        "workingDirectory": string("Absolute path of the directory to work in. Omit it to use the directory of the task."),
+        "workingDirectory": string("The directory to work in, as an absolute path. Omit it to use the directory of the task."),
         "sandbox": {
             "type": "string",
             "enum": Sandbox::ALL.map(Sandbox::as_str),

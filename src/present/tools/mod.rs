@@ -11,27 +11,27 @@ pub(crate) use extra::{result, resume, sessions, wait};
 /// The server's instructions. Models see them from the start, even if the client loads tools on demand.
 pub(crate) const INSTRUCTIONS: &str = "\
 Delegates coding tasks to another coding agent (the OpenAI Codex CLI unless configured otherwise), which works \
-independently in a git repository: it reads and edits files and runs commands there.
+independently in a directory that you choose, normally a git repository: it reads and edits files and runs commands there.
 
 Delegate when the user asks for Codex or another agent, for a second opinion or a review by another model, or for a \
 self-contained piece of work that can be done in parallel with yours. The agent cannot see this conversation: put \
 everything it needs to know into `task`.
 
-- `codex_agent` starts a task. Without `async` it answers when the agent is done, in minutes or hours: choose that when \
-you need the result next. With `async: true` it returns a task ID at once: choose that for long work, or to run several \
-tasks in parallel; do not let two agents change the same files.
+- `codex_agent` starts a task. Without `async`, it waits for the result (minutes or hours); use this when you need the \
+result next. With `async: true`, it returns a task ID at once; use this for long work, or to run several tasks in \
+parallel. Do not let two agents change the same files.
 - `codex_status` with a `taskId` shows what a task is doing, the end of its log, and its result. Do not call it in a \
 loop: the answer to an async start contains a command that waits until the task ends.
-- `codex_tasks` lists tasks, including those of earlier sessions and other windows.
+- `codex_tasks` lists tasks, including those of earlier conversations and other clients.
 - `codex_cancel` stops a running task.
 
 Keep the task ID from every answer and progress message: if a call is cut off or moved to the background, \
 `codex_status` still finds the task and its result.
 
 How to read a result: **Status** is the outcome. `completed successfully` has the agent's final message under Result; \
-`failed` has a reason, the agent's own explanation, and often advice; `interrupted` means that the session that started \
-the task ended. A long result is shown without its middle; the answer names the file that contains all of it. The agent \
-may have changed files even if it failed: review them before you build on them.";
+`failed` has a reason, the agent's own explanation, and often advice; `interrupted` means that the task's server, its \
+supervisor or the machine stopped first. A long result is shortened in the middle; the answer names the file that \
+contains all of it. The agent may have changed files even if it failed: review them before you build on them.";
 
 /// The texts of one tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +88,7 @@ Delegate a coding task to another coding agent (by default the OpenAI Codex CLI)
 `workingDirectory`: it reads and edits files and runs commands there, within the limits of `sandbox`. Returns the agent's \
 final message when it is done, which may take minutes; progress is reported meanwhile. With `async: true`, returns a task \
 ID at once, for codex_status and codex_cancel. The agent cannot see this conversation: put the goal, the relevant files, \
-constraints, and how to check the work into `task`. A failed task is a normal answer that says why it failed.";
+constraints, and how to check the work into `task`. A failed task is a normal result, not a tool error; the result says why it failed.";
     let schema = json!({
         "type": "object",
         "properties": {
@@ -98,7 +98,7 @@ constraints, and how to check the work into `task`. A failed task is a normal an
             },
             "workingDirectory": {
                 "type": "string",
-                "description": "Absolute path of the directory to work in. Must be a git repository."
+                "description": "The directory to work in, as an absolute path. Must be inside a git repository."
             },
             "sandbox": {
                 "type": "string",
@@ -133,7 +133,7 @@ pub(crate) fn status() -> ToolText {
     let description = "\
 Show one task: its status, duration, last activity, exit code and signal, bytes of output, failure reason and the agent's \
 explanation, the last lines of its log, and the result if there is one. Works for running and finished tasks, including \
-those of earlier sessions.";
+those of earlier conversations.";
     let schema = json!({
         "type": "object",
         "properties": {
@@ -155,7 +155,7 @@ those of earlier sessions.";
 pub(crate) fn tasks() -> ToolText {
     let description = "\
 List tasks, newest first: ID, status, duration, exit code and the beginning of the task's text. Includes tasks of earlier \
-sessions and other windows. Use it to find a task ID.";
+conversations and other clients. Use it to find a task ID.";
     let schema = json!({
         "type": "object",
         "properties": {
@@ -180,8 +180,8 @@ sessions and other windows. Use it to find a task ID.";
 /// `codex_cancel`.
 pub(crate) fn cancel() -> ToolText {
     let description = "\
-Stop a running task: the agent and every process it started. Files the agent already changed are left as they are. The \
-task ends as failed, with the reason `Cancelled by user`. Does nothing if the task has already ended.";
+Stop a running task: the agent and every process it started. Changes the agent has already made are kept. The task \
+ends as failed, with the reason `Cancelled by user`. Does nothing if the task has already finished.";
     let schema = json!({
         "type": "object",
         "properties": {

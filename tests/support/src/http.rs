@@ -1,4 +1,4 @@
-//! An HTTP client that sends exactly what a test asks for, even if it is wrong.
+//! An HTTP client that sends what a test specifies, valid or not.
 
 use std::{
     io::{self, Read, Write},
@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::Value;
 
-/// Time limit for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time limit for a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request that is sent on a new connection.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct HttpRequest {
 
 /// The response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpAnswer {
+pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// The headers, their names in lower case.
@@ -45,7 +45,7 @@ impl HttpRequest {
         Self { body: message.to_string().into_bytes(), ..request }
     }
 
-    /// Replaces the bytes `from` in the body.
+    /// Replaces the first `from` in the body with `to`.
     ///
     /// # Panics
     ///
@@ -66,14 +66,14 @@ impl HttpRequest {
         self
     }
 
-    /// Sends the request and leaves the connection open.
+    /// Sends the request and returns the connection, from which the response can be read.
     ///
     /// # Errors
     ///
     /// Fails if the connection is refused or closed early.
     pub fn begin(&self, server: SocketAddr) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(server)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -91,12 +91,12 @@ impl HttpRequest {
         Ok(stream)
     }
 
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole response.
     ///
     /// # Errors
     ///
     /// Fails if there is no response, or it is not HTTP.
-    pub fn send(&self, server: SocketAddr) -> io::Result<HttpAnswer> {
+    pub fn send(&self, server: SocketAddr) -> io::Result<HttpResponse> {
         let mut raw = Vec::new();
         let mut stream = self.begin(server)?;
         match stream.read_to_end(&mut raw) {
@@ -104,11 +104,11 @@ impl HttpRequest {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !raw.is_empty() => {}
             read => drop(read?),
         }
-        HttpAnswer::read(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP response"))
+        HttpResponse::read(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP response"))
     }
 }
 
-impl HttpAnswer {
+impl HttpResponse {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -133,13 +133,13 @@ impl HttpAnswer {
             .collect();
         let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
         let body = &raw[end + 4..];
-        let body = if is_chunked { joined(body) } else { body.to_vec() };
+        let body = if is_chunked { dechunk(body) } else { body.to_vec() };
         Some(Self { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
     }
 }
 
 /// The content of the chunks, as far as they arrived.
-fn joined(mut chunks: &[u8]) -> Vec<u8> {
+fn dechunk(mut chunks: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {
         let length = std::str::from_utf8(&chunks[..end]).ok().and_then(|word| usize::from_str_radix(word, 16).ok());
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn an_event_stream_in_chunks_is_read_as_its_messages() {
         let raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n9\r\ndata: {\"a\r\n7\r\n\":1}\n\n\n\r\n0\r\n\r\n";
-        let answer = HttpAnswer::read(raw).expect("it is an answer");
+        let answer = HttpResponse::read(raw).expect("it is an answer");
         assert_eq!((answer.status, answer.header("x")), (200, Some("y")));
         assert_eq!(answer.messages(), [serde_json::json!({"a": 1})]);
     }

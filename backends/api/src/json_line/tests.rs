@@ -1,3 +1,5 @@
+//! Tests of lines with readable objects, with damaged ones, and without any.
+
 use serde_json::json;
 
 use super::*;
@@ -40,7 +42,7 @@ fn half_of_a_surrogate_pair_becomes_a_replacement_character() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_and_control_characters_are_read() {
+fn invalid_utf8_and_control_characters_are_accepted() {
     assert_eq!(object(b"{\"a\":\"\xe9 \xff\xfe\"}"), json!({"a": "\u{fffd} \u{fffd}\u{fffd}"}));
     assert_eq!(object(b"{\"a\":\"1\t2\x003\x1b[0m\r\"}"), json!({"a": "1\t2\u{0}3\u{1b}[0m\r"}));
 }
@@ -68,7 +70,7 @@ fn text_around_an_object_is_skipped() {
 }
 
 #[test]
-fn two_objects_on_a_line_are_two_objects() {
+fn two_objects_on_a_line_are_read_separately() {
     let line = b"{\"a\":1}{\"b\":{\"c\":2}}\r{\"d\":\"\\udc00\"}";
     let read = JsonLine::read(line);
     assert_eq!(values(line), [json!({"a": 1}), json!({"b": {"c": 2}}), json!({"d": "\u{fffd}"})]);
@@ -77,7 +79,6 @@ fn two_objects_on_a_line_are_two_objects() {
 
 #[test]
 fn values_json_cannot_represent_become_null_and_are_reported() {
-    let nested = |levels: usize| format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(levels), "]".repeat(levels));
     for (line, expected) in [
         (r#"{"a":NaN,"b":1}"#.to_owned(), json!({"a": null, "b": 1})),
         (r#"{"a":[-Infinity, 1e999,-1e400],"b":"NaN"}"#.to_owned(), json!({"a": [null, null, null], "b": "NaN"})),
@@ -90,6 +91,11 @@ fn values_json_cannot_represent_become_null_and_are_reported() {
         };
         assert!(*raw == line && message.contains("read as null"), "{message}");
     }
+}
+
+#[test]
+fn nesting_that_is_too_deep_becomes_null_and_is_reported() {
+    let nested = |levels: usize| format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(levels), "]".repeat(levels));
     assert!(JsonLine::read(nested(126).as_bytes()).problem_events().is_empty());
     for levels in [127, 200, 100_000] {
         let line = nested(levels);
@@ -120,7 +126,7 @@ fn an_unreadable_event_is_reported() {
 }
 
 #[test]
-fn lines_without_json_are_accepted() {
+fn lines_without_a_json_object_are_ignored() {
     for line in [&b""[..], b"plain", b"{", b"{}x", b"{ code }", b"[1]", b"null", b"\"{\\\"a\\\":1}\"", b"x {\"a\" b}"] {
         let read = JsonLine::read(line);
         assert_eq!((read.objects.len(), &read.problem), (0, &None), "{}", line.escape_ascii());
