@@ -21,10 +21,10 @@ fn a_problem_names_its_origin_its_reason_and_the_next_step() {
 next: use `tasks.heartbeat_interval` instead, or remove it
 ~/.codex-connector/config.toml: invalid value `30` for `tasks.heartbeat_interval`: missing unit; expected for example `"30s"` or `"2m"`
 next: correct `tasks.heartbeat_interval`, or remove it to use the default (`"30s"`)
-environment variable CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
-next: correct CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT, or remove it to use the default (`"interrupt"`)
+environment variable `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
+next: correct `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`, or remove it to use the default (`"interrupt"`)
 flag --set: unknown key `task.keep_events`; did you mean `tasks.keep_events`?
-next: use --set tasks.keep_events=… instead, or remove it"#
+next: use `--set tasks.keep_events=…` instead, or remove it"#
     );
 }
 
@@ -175,7 +175,7 @@ fn a_problem_with_a_dedicated_flag_names_that_flag() {
     let mut case = Case::new();
     case.overrides.data_dir = Some("relative/x".into());
     let message = case.problems();
-    assert!(message.contains("\nnext: correct --data-dir, or remove it"), "{message}");
+    assert!(message.contains("\nnext: correct `--data-dir`, or remove it"), "{message}");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_problem_names_the_origin_of_a_backends_setting() {
         .variable("CODEX_CONNECTOR_BACKENDS__P__PROGRAM", "refused");
     let message = case.problems();
     assert!(
-        message.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
+        message.starts_with("environment variable `CODEX_CONNECTOR_BACKENDS__P__PROGRAM`: `backends.p.program`"),
         "{message}"
     );
 }
@@ -233,7 +233,9 @@ fn only_a_named_file_must_exist() {
     assert!(case.load().is_ok());
     case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
     let message = case.problems();
-    assert!(message.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
+    assert!(
+        message.starts_with("cannot read /nowhere, named by environment variable `CODEX_CONNECTOR_CONFIG`: No such")
+    );
     case.overrides.config_file = Some("/".into());
     let message = case.problems();
     assert!(message.starts_with("cannot read /, named by flag --config: not a regular file"), "{message}");
@@ -248,8 +250,8 @@ fn an_unknown_variable_is_a_problem_but_a_foreign_one_is_not() {
     let case = Case::new().variable("CODEX_CONNECTOR_TASKS_KEEP_EVENTS", "true").variable("CODEX_HOME", "/x");
     assert_eq!(
         case.problems(),
-        "environment variable CODEX_CONNECTOR_TASKS_KEEP_EVENTS: unknown key `tasks_keep_events`; \
-         did you mean `tasks.keep_events`?\nnext: use CODEX_CONNECTOR_TASKS__KEEP_EVENTS instead, or remove it"
+        "environment variable `CODEX_CONNECTOR_TASKS_KEEP_EVENTS`: unknown key `tasks_keep_events`; \
+         did you mean `tasks.keep_events`?\nnext: use `CODEX_CONNECTOR_TASKS__KEEP_EVENTS` instead, or remove it"
     );
 }
 
@@ -292,7 +294,7 @@ fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
     let message = case.problems();
     for expected in [
-        "environment variable CODEX_CONNECTOR_LOG_LEVEL: not valid UTF-8",
+        "environment variable `CODEX_CONNECTOR_LOG_LEVEL`: not valid UTF-8",
         "flag --data-dir: not valid UTF-8",
         "invalid value for --set: expected KEY=VALUE, got `tasks.keep_events`",
     ] {
