@@ -29,7 +29,7 @@ use self::{
 use crate::{
     config::{self, Config, Overrides},
     kit::KitScope,
-    present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
+    present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{reset_signals, run_as_init},
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -88,7 +88,7 @@ enum Verb {
         #[arg(long)]
         all: bool,
         /// Stop waiting after this time, e.g. 90s, 30m or 2h
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         timeout: Option<Duration>,
     },
     /// Report newly finished tasks (for a Claude Code hook)
@@ -117,7 +117,7 @@ enum Verb {
         #[arg(long, requires = "deep")]
         json: bool,
         /// Time limit for each task
-        #[arg(long, requires = "deep", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "3m")]
+        #[arg(long, requires = "deep", value_name = "TIME", value_parser = time, default_value = "3m")]
         limit: Duration,
     },
     /// Print the JSON Schema of config.toml
@@ -203,6 +203,10 @@ fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
+fn time(word: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(word).map_err(|_| EXPECTED_TIME)
+}
+
 /// Prints a message of clap: an error, the help or the version.
 fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
@@ -254,6 +258,14 @@ mod tests {
         assert!(interactive_hint(true, true).is_some_and(|hint| hint.contains("--help")));
         for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
             assert_eq!(interactive_hint(stdin, stdout), None);
+        }
+    }
+
+    #[test]
+    fn an_invalid_time_is_answered_with_the_examples_of_the_help() {
+        assert_eq!(time("1h 30m"), Ok(Duration::from_secs(5_400)));
+        for wrong in ["1", "soon", "1 parsec", ""] {
+            assert!(time(wrong).is_err_and(|error| error.contains("90s, 30m or 2h")), "{wrong}");
         }
     }
 
