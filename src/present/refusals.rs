@@ -169,12 +169,29 @@ pub(crate) fn bad_token(problem: &impl ToString, kind: TokenProblem) -> Refused 
     Refused::new(problem.to_string(), next)
 }
 
-/// The data directory cannot be opened: its file system has no locks, or it is not writable.
-pub(crate) fn data_directory(problem: &impl ToString, has_locks: bool, config: &Path) -> Refused {
-    let next = if has_locks {
-        "make that directory writable, or set `data_dir` to another one in "
-    } else {
-        "set `data_dir` to a directory on a local disk in "
+/// The reasons why the data directory cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataDirProblem<'a> {
+    /// Its file system has no locks.
+    NoLocks,
+    /// Another user owns it.
+    OtherOwner,
+    /// Everyone may write to this directory.
+    WritableByAll(&'a Path),
+    /// It cannot be read or written.
+    Inaccessible,
+}
+
+/// The data directory cannot be opened.
+pub(crate) fn data_directory(problem: &impl ToString, kind: DataDirProblem<'_>, config: &Path) -> Refused {
+    let next = match kind {
+        DataDirProblem::NoLocks => message!["set `data_dir` to a directory on a local disk in "],
+        DataDirProblem::OtherOwner => message!["set `data_dir` to a directory of your own in "],
+        DataDirProblem::WritableByAll(directory) => {
+            let command = shell_line(["chmod", "700", &*directory.to_string_lossy()]);
+            message!["run `", command, "`, or set `data_dir` to another directory in "]
+        }
+        DataDirProblem::Inaccessible => message!["make that directory writable, or set `data_dir` to another one in "],
     };
     Refused::new(problem.to_string(), message![next, config, " or with --data-dir"])
 }
@@ -208,4 +225,22 @@ pub(crate) fn stopped() -> Refused {
 /// The word is not a valid task ID.
 pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
     message![MessagePart::quoted(problem.word().clone()), " is not a task ID (eight hex digits, such as 1a2b3c4d)"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_about_the_data_directory_fits_the_problem() {
+        let next = |kind| data_directory(&"cannot use /d", kind, Path::new("/c.toml")).plain();
+        assert_eq!(
+            next(DataDirProblem::WritableByAll(Path::new("/d"))),
+            "cannot use /d\nnext: run `chmod 700 /d`, or set `data_dir` to another directory in /c.toml or with --data-dir"
+        );
+        for kind in [DataDirProblem::NoLocks, DataDirProblem::OtherOwner] {
+            assert!(!next(kind).contains("writable"), "{}", next(kind));
+        }
+        assert!(next(DataDirProblem::Inaccessible).contains("make that directory writable"));
+    }
 }
