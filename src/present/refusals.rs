@@ -104,6 +104,18 @@ pub(crate) fn no_answer(directory: &Path) -> Refused {
     )
 }
 
+/// The search for the agent's program, or the program itself, does not respond.
+pub(crate) fn program_does_not_respond(backend: &BackendName) -> Refused {
+    Refused::new(
+        message!["the program of backend `", backend, "` does not respond, or a directory in `PATH` does not"],
+        message![
+            "set `backends.",
+            backend,
+            ".program` to the absolute path of a program that works, and make sure that the disks in `PATH` are available"
+        ],
+    )
+}
+
 /// A task was started, but the server cannot wait for its end.
 pub(crate) fn cannot_follow(id: &TaskId, why: Refused) -> Refused {
     let status = message!["call `codex_status` with `taskId` ", id];
@@ -230,6 +242,13 @@ pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_does_not_respond_is_not_blamed_on_the_data_directory() {
+        let backend = BackendName::new("codex").expect("a valid name");
+        let refused = program_does_not_respond(&backend).plain();
+        assert!(refused.contains("set `backends.codex.program`") && !refused.contains("directory /"), "{refused}");
+    }
 
     #[test]
     fn the_advice_about_the_data_directory_fits_the_problem() {
