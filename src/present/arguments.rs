@@ -80,6 +80,11 @@ pub(crate) fn treated_as_no_timeout() -> Message {
     "`timeoutMs` is more than ten years, so the task has no time limit".into()
 }
 
+/// The time limit of a wait was too long and was ignored.
+pub(crate) fn waits_without_limit() -> Message {
+    "`timeoutMs` is more than ten years, so the wait has no time limit".into()
+}
+
 fn invalid(tool: &str, problem: String, with: &str) -> Refused {
     retry_with(tool, Message::trusted(problem), with)
 }
