@@ -49,7 +49,7 @@ impl Kit {
                 })
             }
             Case::UnknownModel => {
-                // No promise of ours: some providers accept every name.
+                // This breaks no promise, because some providers accept every name.
                 let accepted =
                     (CaseVerdict::No, "the task completed anyway; its provider may accept any name".to_owned());
                 let model = Some(UNKNOWN_MODEL.to_owned());

@@ -198,7 +198,7 @@ pub(crate) enum DataDirProblem<'a> {
 pub(crate) fn data_directory(problem: &impl ToString, kind: DataDirProblem<'_>, config: &Path) -> Refused {
     let next = match kind {
         DataDirProblem::NoLocks => message!["set `data_dir` to a directory on a local disk in "],
-        DataDirProblem::OtherOwner => message!["set `data_dir` to a directory of your own in "],
+        DataDirProblem::OtherOwner => message!["set `data_dir` to a directory that belongs to you in "],
         DataDirProblem::WritableByAll(directory) => {
             let command = shell_line(["chmod", "700", &*directory.to_string_lossy()]);
             message!["run `", command, "`, or set `data_dir` to another directory in "]
