@@ -58,13 +58,14 @@ impl Broker {
         request: &AgentRequest,
     ) -> Result<Result<Installed, NotUsable>, Refusal> {
         let (broker, backend, runtime) = (self.clone(), Arc::clone(backend), Handle::current());
+        let name = backend.name().clone();
         let (sandbox, directory) = (request.sandbox, request.working_directory.clone());
         let probe = move || {
             let project = Project::of(sandbox, &directory);
             runtime.block_on(installed(&*backend, &broker.probes, freshness, project.as_ref()))
         };
         let probed = PROBES.run(PROBE_DEADLINE, probe).await;
-        let probed = probed.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })?;
+        let probed = probed.map_err(|BlockingTimeout| Refusal::ProgramTimedOut { backend: name })?;
         Ok(probed.map(|(_, installed)| installed))
     }
 

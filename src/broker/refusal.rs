@@ -56,6 +56,11 @@ pub enum Refusal {
         /// The next step for the user.
         next: String,
     },
+    /// The agent's program, or a directory in `PATH`, does not respond.
+    ProgramTimedOut {
+        /// The backend.
+        backend: BackendName,
+    },
     /// The supervisor could not be started.
     Start(StartError),
     /// A file in the data directory cannot be read or written.
@@ -125,6 +130,7 @@ impl Refusal {
             Self::Exposed(exposed) => Refused::new(exposed.to_string(), exposed.next()),
             Self::Unsupported(unsupported) => Refused::new(unsupported.to_string(), unsupported.next()),
             Self::NotUsable { backend, problem, next } => refusals::not_usable(backend, problem, next),
+            Self::ProgramTimedOut { backend } => refusals::program_does_not_respond(backend),
             Self::Start(problem) => refusals::not_started(problem),
             Self::Store(problem) => refusals::store_problem(problem, &problem.path),
             Self::TimedOut { directory } => refusals::no_answer(directory),
@@ -147,6 +153,7 @@ impl std::error::Error for Refusal {
             | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }
             | Self::NotUsable { .. }
+            | Self::ProgramTimedOut { .. }
             | Self::TimedOut { .. } => None,
             // `Display` includes the text of these errors, so the source is their cause.
             Self::AboveCeiling(error) => error.source(),

@@ -359,3 +359,19 @@ async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
     drop(task);
     assert!(matches!(next(&mut follow).await, TaskUpdate::Ended(_)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_does_not_exist_is_not_named() {
+    let world = World::new(StopsWhen::Asked);
+    let id = world.submit(TimeLimit::None).await;
+    world.broker.cancel(&id).await.expect("it runs");
+    world.end_of(&id).await;
+    let file = world.dir.path().join(format!("data/logs/{id}.debug.json"));
+    for (named, is_shown) in [(file.clone(), true), (world.dir.path().join("set-aside"), false)] {
+        let text = std::fs::read_to_string(&file).expect("it has a record");
+        let mut record: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        record["debugFile"] = serde_json::json!(named);
+        std::fs::write(&file, record.to_string()).expect("it is writable");
+        assert_eq!(world.record(&id).await.start.debug_file.is_some(), is_shown, "{named:?}");
+    }
+}

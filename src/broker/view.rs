@@ -45,6 +45,8 @@ impl Broker {
         let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
         tail.lines.iter_mut().for_each(|line| redactor.redact(line.raw_mut()));
         let result = self.result_of(&record)?;
+        // The index may name a record that was set aside because it is damaged.
+        record.start.debug_file = record.start.debug_file.filter(|file| file.symlink_metadata().is_ok());
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
 

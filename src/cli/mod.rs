@@ -109,6 +109,8 @@ enum Verb {
         /// Test the capabilities of this backend with short tasks (uses your account's quota)
         ///
         /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
+        ///
+        /// Exit codes: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
         #[arg(long, value_name = "NAME")]
         deep: Option<String>,
         /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows

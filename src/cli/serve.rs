@@ -12,11 +12,11 @@ use crate::{
     mcp::{self, ServerState, StartProblem},
     present::{
         Refused, listening,
-        refusals::{self, TokenProblem},
+        refusals::{self, DataDirProblem, TokenProblem},
     },
     process::check_proc,
     registry::Registry,
-    store::{HttpToken, StoreError, Upkeep},
+    store::{HttpToken, StoreError, UntrustedDirectory, Upkeep},
 };
 
 /// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every
@@ -93,6 +93,11 @@ pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
 
 /// Explains why the data directory cannot be used.
 pub(super) fn unusable_data_dir(config: &Config, error: &StoreError) -> Refused {
-    let has_locks = error.source.kind() != ErrorKind::Unsupported;
-    refusals::data_directory(error, has_locks, &config.file)
+    let kind = match UntrustedDirectory::of(error) {
+        Some(UntrustedDirectory::OtherOwner { .. }) => DataDirProblem::OtherOwner,
+        Some(UntrustedDirectory::WritableByAll) => DataDirProblem::WritableByAll(&error.path),
+        None if error.source.kind() == ErrorKind::Unsupported => DataDirProblem::NoLocks,
+        None => DataDirProblem::Inaccessible,
+    };
+    refusals::data_directory(error, kind, &config.file)
 }

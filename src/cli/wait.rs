@@ -48,10 +48,10 @@ pub(super) enum WaitMode {
 
 /// Waits for the tasks with the IDs `words`, for at most `time_limit` if there is one.
 pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit: Option<Duration>) -> ExitCode {
-    let mut ids = BTreeSet::new();
+    let mut pending = BTreeSet::new();
     for word in words {
         match TaskId::parse(word) {
-            Ok(id) => drop(ids.insert(id)),
+            Ok(id) => drop(pending.insert(id)),
             Err(problem) => {
                 return unknown(Refused::new(invalid_task_id(&problem), find_task(&broker.config().log_dir)));
             }
@@ -70,9 +70,9 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
             }
         };
         tokio::select! {
-            code = wait_for_ends(broker, ids, mode) => code,
+            code = wait_for_ends(broker, &mut pending, mode) => code,
             () = deadline => {
-                print(&timed_out());
+                print(&timed_out(&pending));
                 ExitCode::from(EXIT_TIMED_OUT)
             }
             () = reader_gone() => ExitCode::from(EXIT_FAILED),
@@ -83,10 +83,11 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
     waited
 }
 
-async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -> ExitCode {
+/// Waits for the tasks `pending`, and removes each from this set when it ends.
+async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: WaitMode) -> ExitCode {
     let mut waiting = JoinSet::new();
-    for id in ids {
-        let mut task = broker.follow(&id);
+    for id in &*pending {
+        let mut task = broker.follow(id);
         waiting.spawn(async move {
             loop {
                 match task.next().await {
@@ -110,6 +111,7 @@ async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -
             Err(refusal) => return refuse(refusal.explain()),
         };
         print_result(broker, &record).await;
+        pending.remove(&record.id);
         code = match (code, record.status()) {
             (EXIT_FAILED, _) | (_, TaskStatus::Failed) => EXIT_FAILED,
             (EXIT_INTERRUPTED, _) | (_, TaskStatus::Interrupted) => EXIT_INTERRUPTED,

@@ -37,7 +37,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Defaults => f.write_str("the built-in default.toml"),
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Variable(name) => write!(f, "environment variable `{name}`"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }
     }
@@ -52,13 +52,13 @@ impl Origin {
         }
     }
 
-    /// How the user must write `key` at this origin.
+    /// How the user must write `key` at this origin, as a code span.
     pub(super) fn spelling(&self, key: &str) -> String {
         match self {
             Self::Defaults | Self::File(_) => format!("`{key}`"),
-            Self::Variable(_) => format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase()),
-            Self::Flag("--set") => format!("--set {key}=…"),
-            Self::Flag(name) => (*name).to_owned(),
+            Self::Variable(_) => format!("`{PREFIX}{}`", key.replace('.', "__").to_ascii_uppercase()),
+            Self::Flag("--set") => format!("`--set {key}=…`"),
+            Self::Flag(name) => format!("`{name}`"),
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_key_is_spelled_as_its_origin_requires() {
         let variable = Origin::Variable("CODEX_CONNECTOR_X".into());
-        assert_eq!(variable.spelling("tasks.keep_events"), "CODEX_CONNECTOR_TASKS__KEEP_EVENTS");
-        assert_eq!(Origin::Flag("--set").spelling("tasks.keep_events"), "--set tasks.keep_events=…");
+        assert_eq!(variable.spelling("tasks.keep_events"), "`CODEX_CONNECTOR_TASKS__KEEP_EVENTS`");
+        assert_eq!(Origin::Flag("--set").spelling("tasks.keep_events"), "`--set tasks.keep_events=…`");
     }
 }

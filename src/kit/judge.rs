@@ -49,7 +49,11 @@ impl Kit {
                 })
             }
             Case::UnknownModel => {
-                self.refuses_or_fails(|kit_task| kit_task.model = Some(UNKNOWN_MODEL.to_owned())).await
+                // This breaks no promise, because some providers accept every name.
+                let accepted =
+                    (CaseVerdict::No, "the task completed anyway; its provider may accept any name".to_owned());
+                let model = Some(UNKNOWN_MODEL.to_owned());
+                self.refuses_or_fails(KitTask { model, ..self.task(say_prompt(WORD)) }, accepted).await
             }
             Case::Resume => self.resumes_a_session().await,
             Case::UnknownSession => self.rejects_an_unknown_session().await,
@@ -122,17 +126,16 @@ impl Kit {
         }
     }
 
-    /// Asks for something that does not exist. The request may be refused, or the task may fail later.
-    async fn refuses_or_fails(&self, change: impl Fn(&mut KitTask)) -> Result<Judgement, Refusal> {
-        let mut kit_task = self.task(say_prompt(WORD));
-        change(&mut kit_task);
+    /// Asks for something that does not exist. The request may be refused, or the task may fail later. If it completes,
+    /// the judgement is `accepted`.
+    async fn refuses_or_fails(&self, kit_task: KitTask, accepted: Judgement) -> Result<Judgement, Refusal> {
         let trial = match self.run_task(kit_task).await {
             Ok(trial) => trial,
             Err(Refusal::Unsupported(unsupported)) => return Ok((CaseVerdict::Yes, unsupported.to_string())),
             Err(refusal) => return Err(refusal),
         };
         Ok(unless_left_running(&trial, || match (trial.completed(), trial.is_cut_short()) {
-            (true, _) => (CaseVerdict::Broken, "the task completed anyway".to_owned()),
+            (true, _) => accepted,
             (false, true) => (CaseVerdict::Unknown, trial.summary()),
             (false, false) => (CaseVerdict::Yes, trial.summary()),
         }))
@@ -154,7 +157,9 @@ impl Kit {
 
     async fn rejects_an_unknown_session(&self) -> Result<Judgement, Refusal> {
         let session = self.session().unwrap_or_else(|| EXAMPLE_SESSION.to_owned());
-        self.refuses_or_fails(|kit_task| kit_task.session = Some(unknown_session(&session))).await
+        let accepted = (CaseVerdict::Broken, "the task completed anyway".to_owned());
+        let session = Some(unknown_session(&session));
+        self.refuses_or_fails(KitTask { session, ..self.task(say_prompt(WORD)) }, accepted).await
     }
 
     fn session(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use connector_api::BackendName;
 use futures_util::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -57,14 +58,15 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(state: ServerState, transport: TransportKind) -> Self {
-        let defaults = match &state {
-            ServerState::Ready(broker) => defaults_of(broker.config()),
+        let defaults = |backend: Option<&BackendName>| match &state {
+            ServerState::Ready(broker) => defaults_of(broker.config(), backend),
             ServerState::Misconfigured(_) => Defaults::DOCUMENTED,
         };
         let additional_tools = match &state {
             ServerState::Ready(broker) => additional_tools(broker.config()),
             ServerState::Misconfigured(_) => AdditionalTools::default(),
         };
+        let tools = all_tools(&additional_tools, defaults);
         let redactor = match &state {
             ServerState::Ready(broker) => broker.redactor().clone(),
             ServerState::Misconfigured(_) => Redactor::of(std::env::vars_os()),
@@ -72,7 +74,7 @@ impl Server {
         Self {
             state,
             transport,
-            tools: all_tools(&additional_tools, defaults),
+            tools,
             additional_tools,
             cancellations: Cancellations::default(),
             status_polls: StatusPolls::default(),
@@ -292,10 +294,12 @@ fn additional_tools(config: &Config) -> AdditionalTools {
     AdditionalTools { extra: config.serving.extra_tools.clone(), backends: named.collect() }
 }
 
-fn all_tools(additional_tools: &AdditionalTools, defaults: Defaults) -> Vec<Tool> {
-    let of_backends =
-        additional_tools.backends.iter().map(|(tool, backend)| tools::of_backend(tool.clone(), backend, defaults));
-    tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&additional_tools.extra, defaults)).collect()
+fn all_tools(additional_tools: &AdditionalTools, defaults: impl Fn(Option<&BackendName>) -> Defaults) -> Vec<Tool> {
+    let of_backend =
+        |(tool, backend): (&String, &BackendName)| tools::of_backend(tool.clone(), backend, defaults(Some(backend)));
+    let common = defaults(None);
+    let of_backends = additional_tools.backends.iter().map(of_backend);
+    tools(common).into_iter().chain(of_backends).chain(extra::tools(&additional_tools.extra, common)).collect()
 }
 
 /// The answer, even after a panic: rmcp does not answer the client if a handler panics.

@@ -1,7 +1,7 @@
 //! The four standard tools for `tools/list`: their texts, annotations and icon. `tools.golden.json` has the complete
 //! list.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use connector_api::BackendName;
 use rmcp::model::{MetaObject, Tool, ToolAnnotations};
@@ -10,13 +10,31 @@ use serde_json::{Map, Value, json};
 use super::icon::icon;
 use crate::{
     config::Config,
-    present::tools::{self as texts, Defaults, ToolText},
+    present::tools::{self as texts, Defaults, Limits, ToolText},
     task::millis_of,
 };
 
-/// The configured values that the schemas show as defaults.
-pub(super) fn defaults_of(config: &Config) -> Defaults {
-    Defaults { sandbox: config.default_sandbox, timeout_ms: config.policy.timeout.map_or(0, millis_of) }
+/// The configured defaults and limits, for the schema of the tool of `backend`, or of a tool for all backends.
+pub(super) fn defaults_of(config: &Config, backend: Option<&BackendName>) -> Defaults {
+    let ceiling = |name: &BackendName| config.ceilings.get(name).cloned().unwrap_or_default();
+    let usual = ceiling(backend.unwrap_or(&config.default_backend));
+    // A tool for all backends offers the values that at least one of them allows.
+    let ceilings: Vec<_> = match backend {
+        Some(_) => vec![usual.clone()],
+        None => config.backends.keys().map(ceiling).collect(),
+    };
+    let longest = ceilings
+        .iter()
+        .map(|ceiling| ceiling.timeout)
+        .try_fold(Duration::ZERO, |longest, timeout| timeout.map(|timeout| timeout.max(longest)));
+    let timeout = config.policy.timeout;
+    let limits = Limits {
+        sandbox: ceilings.iter().map(|ceiling| ceiling.sandbox).max().unwrap_or(usual.sandbox),
+        timeout_ms: longest.map(millis_of),
+        needs_sandbox: config.default_sandbox > usual.sandbox,
+        needs_timeout: usual.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most)),
+    };
+    Defaults { sandbox: config.default_sandbox, timeout_ms: timeout.map_or(0, millis_of), limits }
 }
 
 /// The effect of a tool, for the annotations that clients see.

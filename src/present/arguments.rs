@@ -83,6 +83,11 @@ pub(crate) fn treated_as_no_timeout() -> Message {
     "`timeoutMs` is more than ten years, so the task has no time limit".into()
 }
 
+/// The time limit of a wait was too long and was ignored.
+pub(crate) fn waits_without_limit() -> Message {
+    "`timeoutMs` is more than ten years, so the wait has no time limit".into()
+}
+
 /// The next step when the problem itself says which values are valid.
 fn corrected(tool: &str, problem: Message) -> Refused {
     Refused::new(problem, Message::trusted(format!("correct it, and call `{tool}` again")))

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::{outcome::brief, text::one_line};
+use super::{
+    outcome::{brief, running},
+    text::one_line,
+};
 use crate::{
-    task::{ResultText, TaskRecord},
+    task::{ResultText, TaskId, TaskRecord},
     visible::{is_invisible, is_terminal_control},
 };
 
@@ -28,9 +31,9 @@ pub(crate) const EXPECTED_TIME: &str = "expected a time such as 90s, 30m or 2h";
 /// The value of `--http` is not an address.
 pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
 
-/// `wait` has reached its time limit.
-pub(crate) fn timed_out() -> String {
-    "Timed out. Tasks that are not listed above are still running.\n".to_owned()
+/// `wait` has reached its time limit, and the tasks `pending` have not ended.
+pub(crate) fn timed_out<'a>(pending: impl IntoIterator<Item = &'a TaskId>) -> String {
+    format!("Timed out. {}\n", running(pending))
 }
 
 /// The address on which the server listens.
@@ -63,6 +66,12 @@ pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeout_names_the_tasks_that_still_run() {
+        let ids = ["1a2b3c4d", "5e6f7a8b"].map(|id| TaskId::parse(id).expect("a valid ID"));
+        assert_eq!(timed_out(&ids), "Timed out. Still running: 1a2b3c4d, 5e6f7a8b.\n");
+    }
 
     #[test]
     fn json_round_trips_without_control_characters() {

@@ -152,7 +152,11 @@ impl Page {
                 record.progress.fell_back.iter().map(Untrusted::raw).collect::<Vec<_>>().join("; ")
             )
         });
-        self.field_if("Fallback", fell_back.as_ref());
+        if let Some(fell_back) = fell_back {
+            // Our own sentences, in which code spans name programs and settings.
+            let line = markdown::sentence(&one_line(&fell_back, self.max_value));
+            self.line(&format!("**Fallback:** {line}"));
+        }
     }
 
     pub(super) fn path(&mut self, name: &str, path: Option<&Path>) {

@@ -51,6 +51,8 @@ pub(super) fn longest_run(text: &str) -> usize {
 fn escaped(line: &str, context: MarkdownContext) -> String {
     let mut text = String::with_capacity(line.len() + 16);
     let (mut before, mut ticks) = (None, 0);
+    // The character before the current run of underscores.
+    let mut before_run = None;
     let block_marker = if context == MarkdownContext::Sentence { block_marker(line) } else { None };
     for (at, letter) in line.char_indices() {
         let after = &line[at + letter.len_utf8()..];
@@ -62,8 +64,12 @@ fn escaped(line: &str, context: MarkdownContext) -> String {
             before = Some(letter);
             continue;
         }
+        if before != Some('_') {
+            before_run = before;
+        }
+        let before_letter = if letter == '_' { before_run } else { before };
         let is_code = letter == '`' && (context != MarkdownContext::Sentence || ticks >= 3);
-        if is_code || block_marker == Some(at) || is_markup(letter, before, after, context) {
+        if is_code || block_marker == Some(at) || is_markup(letter, before_letter, after, context) {
             text.push('\\');
         }
         text.push(letter);
@@ -78,7 +84,8 @@ fn ends_redaction(before: &str) -> bool {
     before.rfind('[').is_some_and(|start| start > 0 && before[start..].starts_with("[redacted:"))
 }
 
-/// Whether Markdown would act on `letter` between `before` and `after`. Not for backticks.
+/// Whether Markdown would act on `letter` between `before` and `after`. Not for backticks. For an underscore, `before`
+/// is the character before the whole run of underscores.
 fn is_markup(letter: char, before: Option<char>, after: &str, context: MarkdownContext) -> bool {
     let next = after.chars().next();
     // Not `is_numeric`: a digit such as `⁴` is not part of a word.
@@ -88,7 +95,8 @@ fn is_markup(letter: char, before: Option<char>, after: &str, context: MarkdownC
         '*' => true,
         '|' => context == MarkdownContext::Cell,
         '\\' => next.is_none_or(|next| next.is_ascii_punctuation()),
-        '_' => !(in_word(before) && in_word(next)),
+        // A run within a word, as in `CODEX_CONNECTOR_TASKS__KEEP_EVENTS`, never begins or ends emphasis.
+        '_' => !(in_word(before) && in_word(after.trim_start_matches('_').chars().next())),
         '~' => before == Some('~') || next == Some('~'),
         '<' => next.is_some_and(|next| next.is_alphabetic() || matches!(next, '/' | '!' | '?')),
         ']' => matches!(next, Some('(' | '[' | ':')),
@@ -121,6 +129,7 @@ mod tests {
     fn common_text_is_not_escaped() {
         for text in [
             "/project/src/my_file-2.rs",
+            "use CODEX_CONNECTOR_TASKS__DEFAULT_TIMEOUT instead: mcp__codex___x",
             "~/work",
             "codex (0.169.0)",
             "Timeout after 5m 0s (limit: 5m 0s)",
@@ -155,7 +164,7 @@ mod tests {
     fn markdown_syntax_is_escaped() {
         for (text, shown) in [
             ("**Status:** completed", "\\*\\*Status:\\*\\* completed"),
-            ("__init__ a_b 1_2 ⁴_A", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A"),
+            ("__init__ a_b 1_2 ⁴_A a__ -__b", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A a\\_\\_ -\\_\\_b"),
             ("`x` ```", "\\`x\\` \\`\\`\\`"),
             ("[a](b) ![c](d) [e][f] [g]: h", "[a\\](b) ![c\\](d) [e\\][f] [g\\]: h"),
             ("<b> </b> <!-- <https://x> <é", "\\<b> \\</b> \\<!-- \\<https://x> \\<é"),

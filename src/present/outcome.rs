@@ -75,10 +75,15 @@ pub(crate) fn all_ended(
         parts.push(format!("Also ended: {others}. Call `codex_status` with a task ID for its result."));
     }
     if !pending.is_empty() {
-        let pending = pending.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
-        parts.push(format!("Still running: {pending}."));
+        parts.push(running(pending));
     }
     parts.join("\n\n")
+}
+
+/// The tasks that have not ended.
+pub(super) fn running<'a>(pending: impl IntoIterator<Item = &'a TaskId>) -> String {
+    let pending = pending.into_iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+    format!("Still running: {pending}.")
 }
 
 /// A task has ended, for a progress message.

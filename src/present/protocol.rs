@@ -98,12 +98,16 @@ pub(crate) fn takes_a_string(argument: &str) -> String {
 
 /// A required argument of a prompt is missing.
 pub(crate) fn needs_argument(prompt: &str, argument: &str) -> String {
-    format!("`{prompt}` requires the argument `{argument}`")
+    format!("`{prompt}` requires the argument `{argument}`; next: repeat the request with `{argument}`")
 }
 
 /// The task does not have this part.
 pub(crate) fn no_such_part(id: &TaskId, part: &str) -> String {
-    format!("task {id} has no {part}")
+    let next = match part {
+        "events" => "set `tasks.keep_events` to true in config.toml to keep the events of later tasks".to_owned(),
+        _ => format!("read `task://{id}` for the state of the task"),
+    };
+    format!("task {id} has no {part}; next: {next}")
 }
 
 /// The URI of a resource is invalid.
@@ -111,4 +115,17 @@ pub(crate) fn bad_uri(why: Message) -> String {
     let forms = "use `task://ID`, optionally followed by `/log`, `/result`, `/events` or `/diagnostics`; all but the last accept \
                  `?offset=BYTES&length=BYTES`, and the log also accepts `?tail=LINES`";
     Refused::new(why, forms).in_one_line()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_part_or_argument_is_answered_with_the_next_step() {
+        let id = TaskId::parse("1a2b3c4d").expect("a valid ID");
+        assert!(no_such_part(&id, "events").contains("; next: set `tasks.keep_events` to true"));
+        assert!(no_such_part(&id, "result").ends_with("; next: read `task://1a2b3c4d` for the state of the task"));
+        assert!(needs_argument("delegate", "task").ends_with("; next: repeat the request with `task`"));
+    }
 }

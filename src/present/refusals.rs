@@ -111,6 +111,18 @@ pub(crate) fn no_answer(directory: &Path) -> Refused {
     )
 }
 
+/// The search for the agent's program, or the program itself, does not respond.
+pub(crate) fn program_does_not_respond(backend: &BackendName) -> Refused {
+    Refused::new(
+        message!["the program of backend `", backend, "` does not respond, or a directory in `PATH` does not"],
+        message![
+            "set `backends.",
+            backend,
+            ".program` to the absolute path of a program that works, and make sure that the disks in `PATH` are available"
+        ],
+    )
+}
+
 /// A task was started, but the server cannot wait for its end.
 pub(crate) fn cannot_follow(id: &TaskId, why: Refused) -> Refused {
     let status = message!["call `codex_status` with `taskId` ", id];
@@ -176,12 +188,29 @@ pub(crate) fn bad_token(problem: &impl ToString, kind: TokenProblem) -> Refused 
     Refused::new(problem.to_string(), next)
 }
 
-/// The data directory cannot be opened: its file system has no locks, or it is not writable.
-pub(crate) fn data_directory(problem: &impl ToString, has_locks: bool, config: &Path) -> Refused {
-    let next = if has_locks {
-        "make that directory writable, or set `data_dir` to another one in "
-    } else {
-        "set `data_dir` to a directory on a local disk in "
+/// The reasons why the data directory cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataDirProblem<'a> {
+    /// Its file system has no locks.
+    NoLocks,
+    /// Another user owns it.
+    OtherOwner,
+    /// Everyone may write to this directory.
+    WritableByAll(&'a Path),
+    /// It cannot be read or written.
+    Inaccessible,
+}
+
+/// The data directory cannot be opened.
+pub(crate) fn data_directory(problem: &impl ToString, kind: DataDirProblem<'_>, config: &Path) -> Refused {
+    let next = match kind {
+        DataDirProblem::NoLocks => message!["set `data_dir` to a directory on a local disk in "],
+        DataDirProblem::OtherOwner => message!["set `data_dir` to a directory that belongs to you in "],
+        DataDirProblem::WritableByAll(directory) => {
+            let command = shell_line(["chmod", "700", &*directory.to_string_lossy()]);
+            message!["run `", command, "`, or set `data_dir` to another directory in "]
+        }
+        DataDirProblem::Inaccessible => message!["make that directory writable, or set `data_dir` to another one in "],
     };
     Refused::new(problem.to_string(), message![next, config, " or with --data-dir"])
 }
@@ -220,4 +249,29 @@ pub(crate) fn not_a_task_id(problem: &InvalidTaskId) -> Refused {
 /// The word is not a valid task ID.
 pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
     message![MessagePart::quoted(problem.word().clone()), " is not a task ID (eight hex digits, such as 1a2b3c4d)"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_respond_is_not_blamed_on_the_data_directory() {
+        let backend = BackendName::new("codex").expect("a valid name");
+        let refused = program_does_not_respond(&backend).plain();
+        assert!(refused.contains("set `backends.codex.program`") && !refused.contains("directory /"), "{refused}");
+    }
+
+    #[test]
+    fn the_advice_about_the_data_directory_fits_the_problem() {
+        let next = |kind| data_directory(&"cannot use /d", kind, Path::new("/c.toml")).plain();
+        assert_eq!(
+            next(DataDirProblem::WritableByAll(Path::new("/d"))),
+            "cannot use /d\nnext: run `chmod 700 /d`, or set `data_dir` to another directory in /c.toml or with --data-dir"
+        );
+        for kind in [DataDirProblem::NoLocks, DataDirProblem::OtherOwner] {
+            assert!(!next(kind).contains("writable"), "{}", next(kind));
+        }
+        assert!(next(DataDirProblem::Inaccessible).contains("make that directory writable"));
+    }
 }

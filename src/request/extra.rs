@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     RawArguments,
     arguments::{Arguments, WholeNumber},
-    four::{AgentCall, clamped, parse_task_id, task_id, task_ids},
+    four::{AgentCall, MAX_TIME_LIMIT, clamped, parse_task_id, task_id, task_ids},
 };
 use crate::{
     present::{self, Refused},
@@ -80,11 +80,18 @@ impl WaitCall {
             _ => None,
         };
         let until = arguments.word("until", &["all", "any"], find)?.unwrap_or(WaitUntil::All);
+        let mut remarks = vec![];
         let time_limit = match arguments.whole_number("timeoutMs", 0)? {
-            None | Some(WholeNumber::Small(0) | WholeNumber::Huge(_)) => None,
-            Some(WholeNumber::Small(millis)) => Some(Duration::from_millis(millis)),
+            None | Some(WholeNumber::Small(0)) => None,
+            Some(WholeNumber::Small(millis)) if Duration::from_millis(millis) <= MAX_TIME_LIMIT => {
+                Some(Duration::from_millis(millis))
+            }
+            Some(WholeNumber::Small(_) | WholeNumber::Huge(_)) => {
+                remarks.push(present::arguments::waits_without_limit());
+                None
+            }
         };
-        Ok(Self { ids, until, time_limit, remarks: vec![] })
+        Ok(Self { ids, until, time_limit, remarks })
     }
 }
 
@@ -144,5 +151,24 @@ impl ResumeCall {
         };
         let (call, working_directory) = AgentCall::read_for(tool, &KNOWN, raw)?;
         Ok(Self { target, call, working_directory })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_of_more_than_ten_years_has_no_limit_and_says_so() {
+        for (millis, limit, remarks) in
+            [(json!(0), None, 0), (json!(1_500), Some(1_500), 0), (json!(1e15), None, 1), (json!(1e300), None, 1)]
+        {
+            let raw = json!({"taskIds": ["1a2b3c4d"], "timeoutMs": millis});
+            let raw: RawArguments = serde_json::from_value(raw).expect("an object");
+            let call = WaitCall::read(raw).expect("the arguments are valid");
+            assert_eq!((call.time_limit, call.remarks.len()), (limit.map(Duration::from_millis), remarks), "{millis}");
+        }
     }
 }

@@ -191,16 +191,40 @@ pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 
+/// Why the content of a directory cannot be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UntrustedDirectory {
+    /// Another user owns it.
+    #[error("it belongs to user {owner}, and this is user {ourselves}")]
+    OtherOwner {
+        /// The owner's ID.
+        owner: u32,
+        /// The ID of the user who runs this program.
+        ourselves: u32,
+    },
+    /// Everyone may write to it.
+    #[error("everyone may write to it")]
+    WritableByAll,
+}
+
+impl UntrustedDirectory {
+    /// Finds this reason in an error of the store.
+    pub fn of(error: &StoreError) -> Option<Self> {
+        error.source.get_ref()?.downcast_ref().copied()
+    }
+}
+
 /// Rejects a directory that another user owns or that everyone may write to, because its content cannot be trusted.
 pub(super) fn check_owner(dir: &Path) -> Result<(), StoreError> {
-    let refuse = |why: String| Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::PermissionDenied, why)));
+    let refuse =
+        |why: UntrustedDirectory| Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::PermissionDenied, why)));
     let found = fs::metadata(dir).map_err(StoreError::at("inspect", dir))?;
     let ourselves = rustix::process::geteuid().as_raw();
     if found.uid() != ourselves {
-        return refuse(format!("it belongs to user {}, and this is user {ourselves}", found.uid()));
+        return refuse(UntrustedDirectory::OtherOwner { owner: found.uid(), ourselves });
     }
     if found.mode() & 0o002 != 0 {
-        return refuse(format!("everyone may write to it; run `chmod 700 {}`", dir.display()));
+        return refuse(UntrustedDirectory::WritableByAll);
     }
     Ok(())
 }
@@ -250,8 +274,8 @@ mod tests {
         let dir = dir();
         check_owner(dir.path()).expect("we own it");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("we own it");
-        let refusal = check_owner(dir.path()).expect_err("everyone may write to it").to_string();
-        assert!(refusal.contains(&format!("chmod 700 {}", dir.path().display())), "{refusal}");
+        let refusal = check_owner(dir.path()).expect_err("everyone may write to it");
+        assert_eq!(UntrustedDirectory::of(&refusal), Some(UntrustedDirectory::WritableByAll), "{refusal}");
     }
 
     #[test]
@@ -263,7 +287,9 @@ mod tests {
             std::os::unix::fs::chown(given_away.path(), Some(12_345), None).expect("root may give files away");
         }
         let other = if is_root { given_away.path() } else { Path::new("/etc") };
-        let refusal = check_owner(other).expect_err("another user owns it").to_string();
-        assert!(refusal.contains("it belongs to user"), "{refusal}");
+        let refusal = check_owner(other).expect_err("another user owns it");
+        let reason = UntrustedDirectory::of(&refusal);
+        assert!(matches!(reason, Some(UntrustedDirectory::OtherOwner { .. })), "{refusal}");
+        assert!(refusal.to_string().contains("it belongs to user"), "{refusal}");
     }
 }

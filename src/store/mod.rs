@@ -55,6 +55,7 @@ mod upkeep;
 
 pub use catalog::Filter;
 pub use error::StoreError;
+pub use files::UntrustedDirectory;
 pub use log::{EventsWriter, LogWriter};
 pub use notices::Notices;
 pub use notified::{NewEnds, NotifiedEnds};

@@ -213,7 +213,8 @@ impl RunEnd {
                         end.advice = failure.advice.map(Untrusted::from);
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
-                        end.agent_said = trouble.map(Untrusted::from);
+                        let advice = trouble.as_ref().map(|_| AFTER_TROUBLE.to_owned().into());
+                        (end.agent_said, end.advice) = (trouble.map(Untrusted::from), advice);
                     }
                     Some((StopCause::Cancelled | StopCause::ServerGone | StopCause::Displaced, _)) => {}
                 }
@@ -233,6 +234,10 @@ impl RunEnd {
         record.end = Some(end);
     }
 }
+
+/// Advice for a task that was stopped while its agent tried to recover from a problem.
+const AFTER_TROUBLE: &str =
+    "the agent could not recover from this problem in time: solve it, then start the task again";
 
 fn no_answer() -> Warning {
     Warning {

@@ -19,16 +19,35 @@ fn clean() -> RunEnd {
 
 /// The end that is written to the record.
 fn recorded(end: RunEnd) -> TaskEnd {
+    recorded_after(end, None)
+}
+
+/// The recorded end of a task whose agent last tried to recover from the problem `trouble`.
+fn recorded_after(end: RunEnd, trouble: Option<&str>) -> TaskEnd {
     let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
     }))
     .expect("the documented fields are enough");
-    end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
+    end.write_into(&mut record, trouble.map(str::to_owned), Utc::now(), Duration::from_secs(1));
     record.end.expect("the end was written")
 }
 
 fn failed() -> Outcome {
     Outcome::Failed(AgentFailure::new("no"))
+}
+
+#[test]
+fn a_timeout_during_a_recovery_has_the_problem_and_advice() {
+    let of = |trouble| {
+        let verdict = Verdict { outcome: failed(), answer: None, session_id: None, usage: None };
+        let stopped = Some((StopCause::TimedOut { limit: Duration::from_secs(1) }, Duration::from_secs(1)));
+        let end = recorded_after(RunEnd { verdict, stopped, ..clean() }, trouble);
+        (end.agent_said.map(Untrusted::into_raw), end.advice.map(Untrusted::into_raw))
+    };
+    let (said, advice) = of(Some("waiting for network"));
+    assert_eq!(said.as_deref(), Some("waiting for network"));
+    assert!(advice.is_some_and(|advice| advice.contains("solve it")));
+    assert_eq!(of(None), (None, None));
 }
 
 #[test]

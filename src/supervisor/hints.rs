@@ -8,6 +8,8 @@ use std::io;
 use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::task::cut_middle;
+
 /// The first line of a supervisor's stdout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,7 +63,7 @@ impl HintWriter {
     }
 
     pub(super) fn refuse(&self, problem: &str) {
-        self.line(&Readiness::Refused(problem.to_owned()));
+        self.line(&refused(problem));
     }
 
     pub(super) fn hint(&self, hint: &Hint) {
@@ -74,5 +76,26 @@ impl HintWriter {
         let mut line = serde_json::to_vec(line).expect("hints are strings and numbers");
         line.push(b'\n');
         let _ = rustix::io::write(stdout, &line);
+    }
+}
+
+/// The refusal with this problem. A long one loses its middle, because the line must be shorter than 4 KiB, and JSON can
+/// write a character with six bytes.
+fn refused(problem: &str) -> Readiness {
+    const MAX_PROBLEM_CHARACTERS: usize = 600;
+    Readiness::Refused(cut_middle(problem, MAX_PROBLEM_CHARACTERS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_takes_the_line_of_every_refusal_as_a_whole() {
+        for problem in ["\u{1}", "é", "👩", "\\"] {
+            let line = serde_json::to_vec(&refused(&problem.repeat(100_000))).expect("it is a string");
+            assert!(line.len() < 4 << 10, "{problem:?}: {}", line.len());
+        }
+        assert!(matches!(refused("short"), Readiness::Refused(problem) if problem == "short"));
     }
 }

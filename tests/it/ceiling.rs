@@ -216,3 +216,29 @@ fn check_lists_limits_only_when_there_are_any() {
         assert!(message.contains(words), "{words:?} is not in:\n{message}");
     }
 }
+
+#[test]
+fn the_tools_offer_only_the_values_that_their_ceiling_allows() {
+    let world = World::with_fake_agent().configure(
+        "[tools]\nextra = ['resume']\nper_backend = true\n\
+         [ceiling]\nsandbox = 'workspace-write'\ntimeout = '2h'\n\
+         [backends.second]\nkind = 'codex'\n[backends.second.ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\n",
+    );
+    let listed = world.server().request("tools/list", json!({}));
+    let schema = |name: &str| {
+        let tools = listed["tools"].as_array().expect("a list");
+        tools.iter().find(|tool| tool["name"] == name).expect("the tool is listed")["inputSchema"].clone()
+    };
+    for (tool, sandboxes, max) in [
+        ("codex_agent", &["read-only", "workspace-write"][..], 7_200_000),
+        ("codex_resume", &["read-only", "workspace-write"], 7_200_000),
+        ("second_agent", &["read-only"], 3_600_000),
+    ] {
+        let schema = schema(tool);
+        let (sandbox, timeout) = (&schema["properties"]["sandbox"], &schema["properties"]["timeoutMs"]);
+        assert_eq!((&sandbox["enum"], &timeout["maximum"]), (&json!(sandboxes), &json!(max)), "{tool}");
+        assert!(sandbox.get("default").is_none() && timeout.get("default").is_none(), "{schema}");
+        let required = schema["required"].as_array().expect("a list");
+        assert!(required.contains(&json!("sandbox")) && required.contains(&json!("timeoutMs")), "{schema}");
+    }
+}

@@ -174,6 +174,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
         "{}",
         answer.text
     );
+    assert!(answer.text.contains("### What to do\nstart a new task"), "{}", answer.text);
 
     let again = json!({"taskId": silent, "task": "FAKE[{\"say\":\"busy\"},{\"hang\":true}]", "async": true});
     let first = task_id(&server.call("codex_resume", again, |_| {}));

@@ -82,11 +82,8 @@ impl AgentBackend for Acp {
     fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
         let agent = format!("`{}`", self.settings.program);
         if !self.own.modes.contains_key(&request.sandbox) {
-            return Err(Unsupported::Sandbox {
-                sandbox: request.sandbox,
-                found: agent,
-                why: "`modes` in this backend's settings has no mode for it".into(),
-            });
+            let setting = format!("modes.{}", request.sandbox);
+            return Err(Unsupported::sandbox_not_configured(request.sandbox, &agent, setting));
         }
         let model = request.model_to_pass(self.settings.model.as_deref())?;
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {

@@ -48,6 +48,16 @@ pub enum Unsupported {
         /// The reason.
         why: String,
     },
+    /// The backend's configuration lacks a setting that this value of a parameter needs.
+    #[error("{problem}: this backend has no `{setting}` in its settings")]
+    NotConfigured {
+        /// The parameter of the call.
+        parameter: &'static str,
+        /// The agent cannot do this, in a few words.
+        problem: String,
+        /// The setting: a key in the backend's section of config.toml.
+        setting: String,
+    },
     /// An earlier session cannot be resumed.
     #[error("session `{session}` cannot be resumed by {agent}: {why}")]
     Resume {
@@ -94,6 +104,18 @@ impl Unsupported {
         Self::Resume { session: session.to_owned(), agent: agent.to_owned(), why: why.into() }
     }
 
+    /// The `setting` that tells `agent`, the agent's name in messages, to enforce this sandbox is missing.
+    pub fn sandbox_not_configured(sandbox: Sandbox, agent: &str, setting: impl Into<String>) -> Self {
+        let problem = format!("sandbox `{sandbox}` cannot be enforced by {agent}");
+        Self::NotConfigured { parameter: "sandbox", problem, setting: setting.into() }
+    }
+
+    /// The `setting` that tells `agent`, the agent's name in messages, which model to use is missing.
+    pub fn model_not_configured(agent: &str, setting: impl Into<String>) -> Self {
+        let problem = format!("`model` cannot be passed to {agent}");
+        Self::NotConfigured { parameter: "model", problem, setting: setting.into() }
+    }
+
     /// The agent cannot receive this `parameter` of the call.
     pub fn value(parameter: &'static str, why: impl Into<String>) -> Self {
         Self::Value { parameter, why: why.into() }
@@ -105,6 +127,14 @@ impl Unsupported {
             Self::Sandbox { .. } => {
                 "choose another `sandbox`, or install a version that can enforce this one".to_owned()
             }
+            Self::NotConfigured { parameter: "model", setting, .. } => {
+                format!("omit `model`, or add `{setting}` to the settings of this backend in config.toml")
+            }
+            Self::NotConfigured { parameter, setting, .. } => {
+                format!(
+                    "choose another `{parameter}`, or add `{setting}` to the settings of this backend in config.toml"
+                )
+            }
             Self::Resume { .. } => advice::START_NEW_TASK.to_owned(),
             Self::MissingFlag { .. } => "install a newer version of the agent".to_owned(),
             Self::PromptTooLong { .. } => {
@@ -112,5 +142,25 @@ impl Unsupported {
             }
             Self::Value { parameter, .. } => format!("change `{parameter}`"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_setting_is_the_next_step() {
+        let sandbox = Unsupported::sandbox_not_configured(Sandbox::ReadOnly, "`x`", "sandboxes.read-only");
+        let model = Unsupported::model_not_configured("`x`", "model_args");
+        assert_eq!(
+            sandbox.to_string(),
+            "sandbox `read-only` cannot be enforced by `x`: this backend has no `sandboxes.read-only` in its settings"
+        );
+        assert_eq!(
+            sandbox.next(),
+            "choose another `sandbox`, or add `sandboxes.read-only` to the settings of this backend in config.toml"
+        );
+        assert_eq!(model.next(), "omit `model`, or add `model_args` to the settings of this backend in config.toml");
     }
 }

@@ -37,6 +37,12 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
         cause: None,
     },
     FailureRow {
+        patterns: &[Words("no rollout found")],
+        examples: &["Error: thread/resume: no rollout found for thread id (code -32600)"],
+        advice: advice::START_NEW_TASK,
+        cause: None,
+    },
+    FailureRow {
         patterns: &[Words("reason max_output_tokens")],
         examples: &["Incomplete response returned, reason: max_output_tokens"],
         advice: "split `task` into smaller ones: the answer reached the maximum number of output tokens",

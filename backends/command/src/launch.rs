@@ -24,16 +24,12 @@ pub(crate) fn launch(
         }
     }
     if !own.sandboxes.contains_key(&request.sandbox) {
-        return Err(Unsupported::Sandbox {
-            sandbox: request.sandbox,
-            found: agent,
-            why: "`sandboxes` in this backend's settings does not list it".into(),
-        });
+        let setting = format!("sandboxes.{}", request.sandbox);
+        return Err(Unsupported::sandbox_not_configured(request.sandbox, &agent, setting));
     }
     let model = request.model_to_pass(settings.model.as_deref())?;
     if model.is_some() && own.model_args.is_empty() {
-        let why = "this backend has no `model_args` in its settings; omit `model`";
-        return Err(Unsupported::value("model", why));
+        return Err(Unsupported::model_not_configured(&agent, "model_args"));
     }
     let workdir = request.directory_as_text()?;
     let mut args = own.args(request.sandbox, workdir, model);

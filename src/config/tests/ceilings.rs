@@ -47,7 +47,7 @@ fn each_rule_records_its_origin() {
     let origin = |key: &str| (origins[key].key.as_str(), origins[key].place.clone());
     assert_eq!(origin("sandbox"), ("ceiling.sandbox", case.path().display().to_string()));
     assert_eq!(origin("timeout"), ("backends.codex.ceiling.timeout", case.path().display().to_string()));
-    assert_eq!(origin("models"), ("ceiling.models", "environment variable CODEX_CONNECTOR_CEILING__MODELS".into()));
+    assert_eq!(origin("models"), ("ceiling.models", "environment variable `CODEX_CONNECTOR_CEILING__MODELS`".into()));
     assert_eq!(origin("roots"), ("ceiling.roots", "the built-in default.toml".into()));
 }
 

@@ -21,8 +21,8 @@ fn a_problem_names_its_origin_its_reason_and_the_next_step() {
 next: rename it to `tasks.heartbeat_interval`, or remove it
 ~/.codex-connector/config.toml: invalid value `30` for `tasks.heartbeat_interval`: missing unit; expected for example `"30s"` or `"2m"`
 next: correct `tasks.heartbeat_interval`, or remove it to use the default (`"30s"`)
-environment variable CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
-next: correct CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT, or remove it to use the default (`"interrupt"`)
+environment variable `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
+next: correct `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`, or remove it to use the default (`"interrupt"`)
 flag --set: unknown key `task.keep_events`; did you mean `tasks.keep_events`?
 next: rename it to `tasks.keep_events`, or remove it"#
     );
@@ -183,7 +183,7 @@ fn a_problem_with_a_dedicated_flag_names_that_flag() {
     let mut case = Case::new();
     case.overrides.data_dir = Some("relative/x".into());
     let message = case.problems();
-    assert!(message.contains("\nnext: correct --data-dir, or remove it"), "{message}");
+    assert!(message.contains("\nnext: correct `--data-dir`, or remove it"), "{message}");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_problem_names_the_origin_of_a_backends_setting() {
         .variable("CODEX_CONNECTOR_BACKENDS__P__PROGRAM", "refused");
     let message = case.problems();
     assert!(
-        message.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
+        message.starts_with("environment variable `CODEX_CONNECTOR_BACKENDS__P__PROGRAM`: `backends.p.program`"),
         "{message}"
     );
 }
@@ -243,7 +243,7 @@ fn only_a_named_file_must_exist() {
     let message = case.problems();
     assert_eq!(
         message,
-        "/nowhere (from environment variable CODEX_CONNECTOR_CONFIG) does not exist\nnext: create it, or correct the path"
+        "/nowhere (from environment variable `CODEX_CONNECTOR_CONFIG`) does not exist\nnext: create it, or correct the path"
     );
     case.overrides.config_file = Some("/nonexistent".into());
     assert!(case.problems().starts_with("/nonexistent (from flag --config) does not exist\n"), "{}", case.problems());
@@ -261,8 +261,8 @@ fn an_unknown_variable_is_a_problem_but_a_foreign_one_is_not() {
     let case = Case::new().variable("CODEX_CONNECTOR_TASKS_KEEP_EVENTS", "true").variable("CODEX_HOME", "/x");
     assert_eq!(
         case.problems(),
-        "environment variable CODEX_CONNECTOR_TASKS_KEEP_EVENTS: unknown key `tasks_keep_events`; \
-         did you mean `tasks.keep_events`?\nnext: rename it to CODEX_CONNECTOR_TASKS__KEEP_EVENTS, or remove it"
+        "environment variable `CODEX_CONNECTOR_TASKS_KEEP_EVENTS`: unknown key `tasks_keep_events`; \
+         did you mean `tasks.keep_events`?\nnext: rename it to `CODEX_CONNECTOR_TASKS__KEEP_EVENTS`, or remove it"
     );
 }
 
@@ -305,7 +305,7 @@ fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
     let message = case.problems();
     for expected in [
-        "environment variable CODEX_CONNECTOR_LOG_LEVEL: not valid UTF-8",
+        "environment variable `CODEX_CONNECTOR_LOG_LEVEL`: not valid UTF-8",
         "flag --data-dir: not valid UTF-8",
         "invalid value for --set: expected KEY=VALUE, got `tasks.keep_events`",
     ] {

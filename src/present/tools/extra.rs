@@ -1,6 +1,5 @@
 //! The optional tools as a model sees them.
 
-use connector_api::Sandbox;
 use serde_json::{Value, json};
 
 use super::{Defaults, ToolText};
@@ -70,26 +69,19 @@ pub(crate) fn resume(defaults: Defaults) -> ToolText {
         "sessionId": string("Instead of `taskId`: the agent's own ID for the session."),
         "task": string("The next message to the agent: what it should do now."),
         "workingDirectory": string("The directory to work in, as an absolute path. Omit it to use the directory of the task."),
-        "sandbox": {
-            "type": "string",
-            "enum": Sandbox::ALL.map(Sandbox::as_str),
-            "default": defaults.sandbox.as_str(),
-            "description": "The sandbox: what the agent may change, as in codex_agent. Not inherited from the task."
-        },
+        "sandbox": defaults.sandbox(
+            "The sandbox: what the agent may change, as in codex_agent. Not inherited from the task."
+        ),
         "model": string("The agent's model. Omit it to use the agent's own default."),
         "async": {
             "type": "boolean",
             "default": false,
             "description": "true: return a task ID at once. false: wait for the result."
         },
-        "timeoutMs": {
-            "type": "number",
-            "minimum": 0,
-            "default": defaults.timeout_ms,
-            "description": "Stop the task after this many milliseconds. 0 = no timeout."
-        }
+        "timeoutMs": defaults.timeout()
     });
-    ToolText::new("codex_resume", "Resume a session", description, schema(properties, json!(["task"])))
+    let required = json!(defaults.required(&["task"]));
+    ToolText::new("codex_resume", "Resume a session", description, schema(properties, required))
 }
 
 fn string(description: &str) -> Value {

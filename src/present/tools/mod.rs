@@ -55,17 +55,84 @@ impl ToolText {
     }
 }
 
-/// The defaults that the schemas contain.
+/// The defaults and the limits that the schemas contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Defaults {
     pub(crate) sandbox: Sandbox,
     /// The time limit in milliseconds; 0 means no limit.
     pub(crate) timeout_ms: u64,
+    pub(crate) limits: Limits,
+}
+
+/// The upper limits that ceilings set for a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) sandbox: Sandbox,
+    /// The longest time limit in milliseconds.
+    pub(crate) timeout_ms: Option<u64>,
+    /// Whether a call without `sandbox` is refused, because the default is above the ceiling.
+    pub(crate) needs_sandbox: bool,
+    /// Whether a call without `timeoutMs` is refused, because the default is above the ceiling.
+    pub(crate) needs_timeout: bool,
+}
+
+impl Limits {
+    /// No ceiling.
+    pub(crate) const NONE: Self =
+        Self { sandbox: Sandbox::DangerFullAccess, timeout_ms: None, needs_sandbox: false, needs_timeout: false };
 }
 
 impl Defaults {
     /// The documented defaults.
-    pub(crate) const DOCUMENTED: Self = Self { sandbox: Sandbox::DangerFullAccess, timeout_ms: 0 };
+    pub(crate) const DOCUMENTED: Self =
+        Self { sandbox: Sandbox::DangerFullAccess, timeout_ms: 0, limits: Limits::NONE };
+
+    /// The schema of the parameter `sandbox`, without the sandboxes above the ceiling.
+    fn sandbox(&self, description: &str) -> Value {
+        let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= self.limits.sandbox);
+        let mut schema = json!({"type": "string", "enum": allowed.map(Sandbox::as_str).collect::<Vec<_>>()});
+        if !self.limits.needs_sandbox {
+            schema["default"] = json!(self.sandbox.as_str());
+        }
+        schema["description"] = json!(description);
+        schema
+    }
+
+    /// The meaning of each sandbox that the ceiling allows.
+    fn sandboxes(&self) -> String {
+        let meaning = |sandbox| match sandbox {
+            Sandbox::ReadOnly => "nothing, it can only read files",
+            Sandbox::WorkspaceWrite => "files in the working directory",
+            Sandbox::DangerFullAccess => "no sandbox at all",
+        };
+        let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= self.limits.sandbox);
+        allowed.map(|sandbox| format!(" {sandbox}: {}.", meaning(sandbox))).collect()
+    }
+
+    /// The schema of the parameter `timeoutMs`.
+    fn timeout(&self) -> Value {
+        let mut schema = json!({"type": "number", "minimum": 0});
+        if !self.limits.needs_timeout {
+            schema["default"] = json!(self.timeout_ms);
+        }
+        let limit = match self.limits.timeout_ms {
+            Some(max) => {
+                schema["minimum"] = json!(1);
+                schema["maximum"] = json!(max);
+                format!("At most {max}.")
+            }
+            None => "0 = no timeout.".to_owned(),
+        };
+        schema["description"] = json!(format!("Stop the task after this many milliseconds. {limit}"));
+        schema
+    }
+
+    /// `parameters`, and those that every call must pass because their defaults are above the ceiling.
+    fn required<'a>(&self, parameters: &[&'a str]) -> Vec<&'a str> {
+        let sandbox = self.limits.needs_sandbox.then_some("sandbox");
+        let timeout = self.limits.needs_timeout.then_some("timeoutMs");
+        parameters.iter().copied().chain(sandbox).chain(timeout).collect()
+    }
 }
 
 /// The four tools, always in this order.
@@ -100,12 +167,7 @@ constraints, and how to check the work into `task`. A failed task is a normal re
                 "type": "string",
                 "description": "The directory to work in, as an absolute path. Must be inside a git repository."
             },
-            "sandbox": {
-                "type": "string",
-                "enum": Sandbox::ALL.map(Sandbox::as_str),
-                "default": defaults.sandbox.as_str(),
-                "description": "The sandbox: what the agent may change. read-only: nothing, it can only read files. workspace-write: files in the working directory. danger-full-access: no sandbox at all."
-            },
+            "sandbox": defaults.sandbox(&format!("The sandbox: what the agent may change.{}", defaults.sandboxes())),
             "model": {
                 "type": "string",
                 "description": "The agent's model. Omit it to use the agent's own default."
@@ -115,14 +177,9 @@ constraints, and how to check the work into `task`. A failed task is a normal re
                 "default": false,
                 "description": "true: return a task ID at once. false: wait for the result."
             },
-            "timeoutMs": {
-                "type": "number",
-                "minimum": 0,
-                "default": defaults.timeout_ms,
-                "description": "Stop the task after this many milliseconds. 0 = no timeout."
-            }
+            "timeoutMs": defaults.timeout()
         },
-        "required": ["task", "workingDirectory"],
+        "required": defaults.required(&["task", "workingDirectory"]),
         "additionalProperties": false
     });
     ToolText::new("codex_agent", "Run a coding agent", description, schema)
@@ -208,11 +265,35 @@ mod tests {
 
     #[test]
     fn configured_values_are_the_defaults_of_the_schema() {
-        let agent = agent(Defaults { sandbox: Sandbox::ReadOnly, timeout_ms: 60_000 });
+        let agent = agent(Defaults { sandbox: Sandbox::ReadOnly, timeout_ms: 60_000, limits: Limits::NONE });
         let properties = &agent.schema["properties"];
         assert_eq!(
             (&properties["sandbox"]["default"], &properties["timeoutMs"]["default"]),
             (&json!("read-only"), &json!(60_000))
         );
+    }
+
+    #[test]
+    fn a_schema_offers_only_the_values_that_the_ceiling_allows() {
+        let limits = Limits {
+            sandbox: Sandbox::WorkspaceWrite,
+            timeout_ms: Some(7_200_000),
+            needs_sandbox: true,
+            needs_timeout: true,
+        };
+        for tool in
+            [agent(Defaults { limits, ..Defaults::DOCUMENTED }), resume(Defaults { limits, ..Defaults::DOCUMENTED })]
+        {
+            let (sandbox, timeout) = (&tool.schema["properties"]["sandbox"], &tool.schema["properties"]["timeoutMs"]);
+            assert_eq!(sandbox["enum"], json!(["read-only", "workspace-write"]));
+            let description = "Stop the task after this many milliseconds. At most 7200000.";
+            assert_eq!(
+                *timeout,
+                json!({"type": "number", "minimum": 1, "maximum": 7_200_000, "description": description})
+            );
+            assert!(sandbox.get("default").is_none() && !sandbox.to_string().contains("full-access"), "{sandbox}");
+            let required = tool.schema["required"].as_array().expect("a list");
+            assert!(required.contains(&json!("sandbox")) && required.contains(&json!("timeoutMs")), "{required:?}");
+        }
     }
 }
