@@ -11,7 +11,7 @@ use super::{
     archive,
     catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, rebuild},
     delta::IndexesError,
-    entry::{MAX_TEXT_CHARS, row},
+    entry::{MAX_TEXT_CHARS, record_of, row},
     error::StoreError,
     index::{Index, IndexUpdate},
     lag::{Lag, LagFinder},
@@ -92,7 +92,7 @@ impl Indexes {
     pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
             Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
-                let catalog = self.rebuild(Check::Full)?;
+                let catalog = self.rebuild(Check::Full(record_of))?;
                 self.caught_up(catalog, now)
             }
             // Another process has just replaced it.
@@ -120,7 +120,7 @@ impl Indexes {
 
     /// Sets the catalog aside if any part of it is unreadable, and creates a new one.
     pub(super) fn repair(&self) -> Result<(), CatalogError> {
-        self.rebuild(Check::Full).map(drop)
+        self.rebuild(Check::Full(record_of)).map(drop)
     }
 
     fn open(&self) -> Result<Catalog, CatalogError> {
@@ -157,7 +157,7 @@ impl Indexes {
         match first {
             // A rebuilt catalog contains everything else.
             Err(error) if error.needs_rebuild() => {
-                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full };
+                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full(record_of) };
                 attempt(self.rebuild(check)?, Lag::default())
             }
             Err(CatalogError::Moved) => attempt(self.opened_or_rebuilt()?, Lag::default()),
@@ -248,6 +248,9 @@ fn of_catalog(error: IndexesError) -> CatalogError {
     }
 }
 
+#[cfg(test)]
+#[path = "indexes_damage_tests.rs"]
+mod damage_tests;
 #[cfg(test)]
 #[path = "indexes_tests.rs"]
 mod tests;

@@ -39,8 +39,6 @@ pub(super) const TALLY: &str =
     "SELECT tasks FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
 const SOURCES: &str = "SELECT edition, swept_at FROM meta WHERE one = 1";
 const ARCHIVES: &str = "SELECT name FROM archives";
-const UNREADABLE: &str = "SELECT id FROM tasks WHERE CASE WHEN json_valid(record)
- THEN json_extract(record, '$.status') IS NULL OR json_extract(record, '$.startedAt') IS NULL ELSE 1 END LIMIT 1";
 pub(super) const ENDED_SINCE: &str = "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 pub(super) const LAST_SEQ: &str = "SELECT last_seq FROM meta WHERE one = 1";
 pub(super) const FIRST_AFTER: &str = "SELECT min(seq) FROM tasks WHERE ended_at > ?1 AND from_original = 0";
@@ -188,22 +186,11 @@ impl Catalog {
         self.reading(|connection| oldest(connection, time.timestamp_millis(), signed(limit)))
     }
 
-    /// Reads the whole database, and checks that it is not corrupt and that each row contains a record. Takes about two
-    /// seconds for 100,000 tasks.
-    pub(in crate::store) fn verify(&self) -> Result<(), CatalogError> {
-        let damaged = |problem: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(problem));
-        self.reading(|connection| {
-            let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-            if found != "ok" {
-                return Err(damaged(found));
-            }
-            let unreadable: Option<String> = connection.query_row(UNREADABLE, [], |row| row.get(0)).optional()?;
-            unreadable.map_or(Ok(()), |id| Err(damaged(id)))
-        })
-    }
-
     /// Runs `read` on a consistent snapshot of the database.
-    fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    pub(super) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
         fault::point("catalog read")?;
         self.check_path()?;
         let transaction = self.connection.unchecked_transaction()?;
