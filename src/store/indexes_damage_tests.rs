@@ -1,10 +1,9 @@
 //! Tests with a catalog that SQLite accepts but whose content is damaged.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use super::{
     tests::{ended, listed, set_aside_in, stored},
-    *,
 };
 use crate::store::tests::upkeep;
 
@@ -16,21 +15,25 @@ fn change(catalog: &Path, sql: &str) {
 
 const ONE: &str = "WHERE id = (SELECT id FROM tasks ORDER BY started_at LIMIT 1 OFFSET 3)";
 
-/// Checks that no task is hidden after this change, that it is reported, and that it is repaired.
-fn assert_noticed_and_repaired(sql: &str) {
+/// Checks that no task is hidden by this damage, that it is reported, and that it is repaired.
+fn assert_noticed_and_repaired(name: &str, damage: impl Fn(&Path)) {
     let (_dir, upkeep) = upkeep();
     let mut ids: Vec<_> = (0..10).map(|second| ended(&upkeep, second)).collect();
     ids.reverse();
-    change(&upkeep.layout().catalog(), sql);
-    assert_eq!(listed(&upkeep), ids, "{sql}");
+    damage(&upkeep.layout().catalog());
+    assert_eq!(listed(&upkeep), ids, "{name}");
     let reported = upkeep.notices().take();
-    assert!(reported.iter().any(|notice| notice.contains("index.sqlite is damaged")), "{sql}: {reported:?}");
+    assert!(reported.iter().any(|notice| notice.contains("index.sqlite is damaged")), "{name}: {reported:?}");
     upkeep.indexes().repair().expect("it is writable");
     let reported = upkeep.notices().take();
-    assert!(reported.iter().any(|notice| notice.contains("rebuilt from the task records")), "{sql}: {reported:?}");
-    assert_eq!(set_aside_in(upkeep.reader().data_dir()).len(), 1, "{sql}");
-    assert_eq!((stored(&upkeep), listed(&upkeep)), (ids.len(), ids), "{sql}");
-    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "{sql}");
+    assert!(reported.iter().any(|notice| notice.contains("rebuilt from the task records")), "{name}: {reported:?}");
+    assert_eq!(set_aside_in(upkeep.reader().data_dir()).len(), 1, "{name}");
+    assert_eq!((stored(&upkeep), listed(&upkeep)), (ids.len(), ids), "{name}");
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "{name}");
+}
+
+fn assert_changed_and_repaired(sql: &str) {
+    assert_noticed_and_repaired(sql, |catalog| change(catalog, sql));
 }
 
 #[test]
@@ -41,6 +44,35 @@ fn a_catalog_with_an_unreadable_record_is_rebuilt() {
         r#"record = replace(record, '"status":"c', '"status":"x')"#,
         "record = cast(replace(cast(record AS BLOB), x'7374617475', x'ff74617475') AS TEXT)",
     ] {
-        assert_noticed_and_repaired(&format!("UPDATE tasks SET {change} {ONE}"));
+        assert_changed_and_repaired(&format!("UPDATE tasks SET {change} {ONE}"));
     }
+}
+
+#[test]
+fn tasks_that_a_listing_lacks_are_noticed_and_found() {
+    for change in [
+        format!("UPDATE tasks SET id = 'zzzzzzzz' {ONE}"),
+        format!("UPDATE tasks SET state = 'zzz' {ONE}"),
+        format!("DELETE FROM tasks {ONE}"),
+        "DELETE FROM tasks".to_owned(),
+        "UPDATE tallies SET tasks = 8 WHERE scope = 0".to_owned(),
+    ] {
+        assert_changed_and_repaired(&change);
+    }
+}
+
+#[test]
+fn a_task_that_an_index_of_the_catalog_lacks_is_noticed_and_found() {
+    assert_noticed_and_repaired("one byte", |catalog| {
+        change(catalog, "");
+        let other = rusqlite::Connection::open(catalog).expect("it exists");
+        let root = "SELECT (rootpage - 1) * page_size FROM sqlite_schema, pragma_page_size WHERE name = 'by_state'";
+        let root: u32 = other.query_row(root, [], |row| row.get(0)).expect("the index exists");
+        drop(other);
+        let root = usize::try_from(root).expect("a small file");
+        let mut content = fs::read(catalog).expect("it is readable");
+        let entry = memchr::memmem::find(&content[root..], b"completed").expect("the index has entries");
+        content[root + entry] ^= 1;
+        fs::write(catalog, content).expect("it is writable");
+    });
 }

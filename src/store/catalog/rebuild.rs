@@ -10,7 +10,7 @@ use super::{
     error::{CatalogError, CatalogErrorSource},
     open::{Catalog, LOCK_TIMEOUT, without_links},
     row::Row,
-    schema::{COUNT_ALL, ExistingRow, INDEXES, TABLES, VERSION, put},
+    schema::{ALL_TALLIES, ExistingRow, INDEXES, TABLES, VERSION, put},
     verify::RecordParser,
 };
 use crate::store::{fault, files};
@@ -108,7 +108,7 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
     }
     connection.execute_batch(NUMBER_ALL)?;
     connection.execute_batch(INDEXES)?;
-    connection.execute_batch(COUNT_ALL)?;
+    connection.execute_batch(&format!("INSERT INTO tallies {ALL_TALLIES}"))?;
     connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")?;
     fault::point("catalog built")?;
     connection.close().map_err(|(_, error)| error)?;
