@@ -6,7 +6,9 @@
 
 use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
-use connector_api::{AgentEvent, Outcome, Verdict, Warning};
+use connector_api::{
+    AgentEvent, AgentFailure, FileChange, FileChangeKind, Outcome, TodoItem, Verdict, Warning,
+};
 
 use super::{Assignment, stream::OutputStream};
 use crate::{
@@ -85,18 +87,31 @@ impl Redaction {
             return event;
         }
         let clean = |text: &mut String| self.redactor.redact(text);
+        // Name every field, so that none is forgotten.
         match &mut event {
             AgentEvent::SessionStarted { id: text }
             | AgentEvent::Message { text }
             | AgentEvent::Reasoning { text }
-            | AgentEvent::CommandStarted { command: text, .. }
+            | AgentEvent::CommandStarted { id: _, command: text }
             | AgentEvent::Warning { message: text }
             | AgentEvent::TransientError { message: text }
             | AgentEvent::FatalError { message: text } => clean(text),
-            AgentEvent::CommandFinished { command, output, .. } => [command, output].into_iter().for_each(clean),
-            AgentEvent::FilesChanged { changes, .. } => changes.iter_mut().for_each(|change| clean(&mut change.path)),
+            AgentEvent::CommandFinished { id: _, command, status: _, exit_code: _, output } => {
+                [command, output].into_iter().for_each(clean);
+            }
+            AgentEvent::FilesChanged { changes, applied: _ } => {
+                for FileChange { path, kind } in changes {
+                    clean(path);
+                    match kind {
+                        FileChangeKind::Added | FileChangeKind::Updated | FileChangeKind::Deleted => {}
+                        FileChangeKind::Other(word) => clean(word),
+                    }
+                }
+            }
             AgentEvent::McpToolCall { server, tool, error } => [server, tool].into_iter().chain(error).for_each(clean),
-            AgentEvent::TodoList { items } => items.iter_mut().for_each(|item| clean(&mut item.text)),
+            AgentEvent::TodoList { items } => {
+                items.iter_mut().for_each(|TodoItem { text, completed: _ }| clean(text));
+            }
             AgentEvent::Other { kind, raw } => [kind, raw].into_iter().for_each(clean),
             AgentEvent::Usage(_) => {}
         }
@@ -106,24 +121,73 @@ impl Redaction {
 
 /// Redacts a session's verdict.
 pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
-    let said = match &mut verdict.outcome {
-        Outcome::Completed => None,
-        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => Some(failure),
-    };
-    if let Some(failure) = said {
-        redactor.redact(&mut failure.message);
-        failure.advice.iter_mut().for_each(|advice| redactor.redact(advice));
+    let Verdict { outcome, answer, session_id, usage: _ } = verdict;
+    match outcome {
+        Outcome::Completed => {}
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+            let AgentFailure { message, advice, cause: _ } = failure;
+            [message].into_iter().chain(advice).for_each(|text| redactor.redact(text));
+        }
     }
-    verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));
+    answer.iter_mut().chain(session_id).for_each(|text| redactor.redact(text));
 }
 
 /// Redacts warnings, which may quote the agent.
 pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
-    let texts = warnings.iter_mut().flat_map(|warning| [&mut warning.message].into_iter().chain(&mut warning.advice));
+    let texts = warnings.iter_mut().flat_map(|Warning { message, advice }| [message].into_iter().chain(advice));
     texts.for_each(|text| redactor.redact(text));
 }
 
 /// Redacts a record, except the paths of our own files and of the working directory, which must remain usable.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
     record.untrusted_texts().for_each(|text| redactor.redact(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use connector_api::{CommandStatus, Usage};
+
+    use super::*;
+
+    const SECRET: &str = "Hunter2SecretValue99";
+
+    fn redaction(secret: &str) -> Redaction {
+        Redaction::new(Redactor::of([("API_TOKEN".into(), secret.into())]))
+    }
+
+    /// An event of each kind, with `text` in each of its texts.
+    fn events(text: &str) -> [AgentEvent; 13] {
+        let text = || text.to_owned();
+        [
+            AgentEvent::SessionStarted { id: text() },
+            AgentEvent::Message { text: text() },
+            AgentEvent::Reasoning { text: text() },
+            AgentEvent::CommandStarted { id: "1".into(), command: text() },
+            AgentEvent::CommandFinished {
+                id: "1".into(),
+                command: text(),
+                status: CommandStatus::Completed,
+                exit_code: None,
+                output: text(),
+            },
+            AgentEvent::FilesChanged {
+                changes: vec![FileChange { path: text(), kind: FileChangeKind::Other(text()) }],
+                applied: true,
+            },
+            AgentEvent::McpToolCall { server: text(), tool: text(), error: Some(text()) },
+            AgentEvent::TodoList { items: vec![TodoItem { text: text(), completed: false }] },
+            AgentEvent::Usage(Usage::default()),
+            AgentEvent::Warning { message: text() },
+            AgentEvent::TransientError { message: text() },
+            AgentEvent::FatalError { message: text() },
+            AgentEvent::Other { kind: text(), raw: text() },
+        ]
+    }
+
+    #[test]
+    fn each_text_of_each_event_is_redacted() {
+        let redaction = redaction(SECRET);
+        let redacted = events(&format!("a {SECRET} b")).map(|event| redaction.event(event));
+        assert_eq!(redacted, events("a [redacted:API_TOKEN] b"));
+    }
 }
