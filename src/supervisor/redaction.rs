@@ -10,7 +10,11 @@ use connector_api::{
     AgentEvent, AgentFailure, FileChange, FileChangeKind, Outcome, TodoItem, Verdict, Warning,
 };
 
-use super::{Assignment, stream::OutputStream};
+use super::{
+    Assignment,
+    render::{changed_files, tool_call},
+    stream::OutputStream,
+};
 use crate::{
     process::LineChunk,
     redact::{self, Redactor},
@@ -82,6 +86,9 @@ impl Redaction {
     }
 
     /// Redacts an event, except the ID that connects a command's start and end.
+    ///
+    /// The log and the timeline join some texts on one line. If a secret appears only there, the joined text takes the
+    /// place of its parts.
     pub(super) fn event(&self, mut event: AgentEvent) -> AgentEvent {
         if self.redactor.is_idle() {
             return event;
@@ -100,15 +107,29 @@ impl Redaction {
                 [command, output].into_iter().for_each(clean);
             }
             AgentEvent::FilesChanged { changes, applied: _ } => {
-                for FileChange { path, kind } in changes {
+                let joined = self.redactor.text(&changed_files(changes)).into_owned();
+                for FileChange { path, kind } in &mut *changes {
                     clean(path);
                     match kind {
                         FileChangeKind::Added | FileChangeKind::Updated | FileChangeKind::Deleted => {}
                         FileChangeKind::Other(word) => clean(word),
                     }
                 }
+                if changed_files(changes) != joined {
+                    let (word, path) = joined.split_once(' ').unwrap_or((&joined, ""));
+                    *changes = vec![FileChange { path: path.into(), kind: FileChangeKind::Other(word.into()) }];
+                }
             }
-            AgentEvent::McpToolCall { server, tool, error } => [server, tool].into_iter().chain(error).for_each(clean),
+            AgentEvent::McpToolCall { server, tool, error } => {
+                let joined = self.redactor.text(&tool_call(server, tool, error.as_deref())).into_owned();
+                [&mut *server, &mut *tool].into_iter().chain(error.as_mut()).for_each(clean);
+                if tool_call(server, tool, error.as_deref()) != joined {
+                    let (first, rest) = joined.split_once('.').unwrap_or((&joined, ""));
+                    (*server, *tool) = (first.into(), rest.into());
+                    // It is in the text of the tool now.
+                    error.iter_mut().for_each(String::clear);
+                }
+            }
             AgentEvent::TodoList { items } => {
                 items.iter_mut().for_each(|TodoItem { text, completed: _ }| clean(text));
             }
@@ -145,9 +166,12 @@ pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use connector_api::{CommandStatus, Usage};
 
     use super::*;
+    use crate::supervisor::{entries::entry_of, render::Renderer};
 
     const SECRET: &str = "Hunter2SecretValue99";
 
@@ -189,5 +213,30 @@ mod tests {
         let redaction = redaction(SECRET);
         let redacted = events(&format!("a {SECRET} b")).map(|event| redaction.event(event));
         assert_eq!(redacted, events("a [redacted:API_TOKEN] b"));
+    }
+
+    #[test]
+    fn a_secret_that_appears_only_in_the_joined_text_is_redacted() {
+        let call = |error: Option<&str>| AgentEvent::McpToolCall {
+            server: "abcdefgh1".into(),
+            tool: "ijklmnop2".into(),
+            error: error.map(str::to_owned),
+        };
+        let changed = |path: &str| FileChange { path: path.into(), kind: FileChangeKind::Other("moved9".into()) };
+        let changes = AgentEvent::FilesChanged { changes: vec![changed("a1"), changed("b2")], applied: true };
+        for (secret, event, expected) in [
+            ("abcdefgh1.ijklmnop2", call(None), "MCP TOOL: [redacted:API_TOKEN]."),
+            ("abcdefgh1.ijklmnop2", call(Some("no")), "MCP TOOL FAILED: [redacted:API_TOKEN]: no.: "),
+            ("ijklmnop2: no", call(Some("no")), "MCP TOOL FAILED: abcdefgh1.[redacted:API_TOKEN]: "),
+            ("abcdefgh1", call(None), "MCP TOOL: [redacted:API_TOKEN].ijklmnop2"),
+            ("moved9 a1, moved9", changes.clone(), "FILES CHANGED: [redacted:API_TOKEN] b2"),
+            ("moved9 b2", changes.clone(), "FILES CHANGED: moved9 a1, [redacted:API_TOKEN]"),
+        ] {
+            let redacted = redaction(secret).event(event);
+            let (words, _) = Renderer::default().words(&redacted, Duration::ZERO);
+            assert_eq!(format!("{}{}", words.head, words.text), expected, "{secret}");
+            let headline = entry_of(&redacted, None).and_then(|entry| entry.headline()).unwrap_or_default();
+            assert!(headline.contains("[redacted:API_TOKEN]") && !headline.contains(secret), "{headline}");
+        }
     }
 }
