@@ -1,6 +1,13 @@
 //! Tests with a catalog that SQLite accepts but whose content is damaged.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::TransactionBehavior;
 
 use super::{
     tests::{ended, listed, set_aside_in, stored},
@@ -75,4 +82,26 @@ fn a_task_that_an_index_of_the_catalog_lacks_is_noticed_and_found() {
         content[root + entry] ^= 1;
         fs::write(catalog, content).expect("it is writable");
     });
+}
+
+#[test]
+fn a_catalog_that_a_suspended_process_holds_exclusively_delays_all_queries_once() {
+    let (_dir, upkeep) = upkeep();
+    let id = ended(&upkeep, 0);
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    // Only this lock keeps readers out of a database with a write-ahead log.
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE").expect("no other process has it");
+    let held = other.transaction_with_behavior(TransactionBehavior::Exclusive).expect("the lock is free");
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| assert_eq!(listed(&upkeep), [id.clone()]));
+        }
+    });
+    assert_eq!(listed(&upkeep), [id.clone()]);
+    // A single wait takes two seconds.
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(3_500), "{took:?}");
+    assert!(upkeep.notices().take().iter().any(|notice| notice.contains("locked by another process")));
+    drop(held);
 }
