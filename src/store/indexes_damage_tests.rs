@@ -9,10 +9,8 @@ use std::{
 
 use rusqlite::TransactionBehavior;
 
-use super::{
-    tests::{ended, listed, set_aside_in, stored},
-};
-use crate::store::tests::upkeep;
+use super::tests::{ended, listed, set_aside_in, stored};
+use crate::store::{Upkeep, tests::upkeep};
 
 /// Changes the catalog like a failing disk, or another program, could.
 fn change(catalog: &Path, sql: &str) {
@@ -90,7 +88,9 @@ fn a_catalog_that_a_suspended_process_holds_exclusively_delays_all_queries_once(
     let id = ended(&upkeep, 0);
     let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
     // Only this lock keeps readers out of a database with a write-ahead log.
-    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE").expect("no other process has it");
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE")
+        .expect("no other process has it");
     let held = other.transaction_with_behavior(TransactionBehavior::Exclusive).expect("the lock is free");
     let began = Instant::now();
     thread::scope(|scope| {
@@ -104,4 +104,23 @@ fn a_catalog_that_a_suspended_process_holds_exclusively_delays_all_queries_once(
     assert!(took < Duration::from_millis(3_500), "{took:?}");
     assert!(upkeep.notices().take().iter().any(|notice| notice.contains("locked by another process")));
     drop(held);
+}
+
+#[test]
+fn another_server_reports_that_changes_wait_for_a_locked_catalog_and_stores_them() {
+    let (_dir, upkeep) = upkeep();
+    let first = ended(&upkeep, 0);
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("the lock is free");
+    let second = ended(&upkeep, 1);
+    let server = Upkeep::open(upkeep.reader().data_dir(), upkeep.reader().log_dir()).expect("it is writable");
+    for _ in 0..2 {
+        server.repair();
+        let reported = server.notices().take();
+        assert!(reported.iter().any(|notice| notice.contains("locked by another process")), "{reported:?}");
+    }
+    drop(held);
+    server.repair();
+    assert_eq!(server.notices().take(), Vec::<String>::new());
+    assert_eq!((stored(&server), listed(&server)), (2, vec![second, first]));
 }

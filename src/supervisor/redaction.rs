@@ -6,9 +6,7 @@
 
 use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
-use connector_api::{
-    AgentEvent, AgentFailure, FileChange, FileChangeKind, Outcome, TodoItem, Verdict, Warning,
-};
+use connector_api::{AgentEvent, AgentFailure, FileChange, FileChangeKind, Outcome, TodoItem, Verdict, Warning};
 
 use super::{
     Assignment,

@@ -206,7 +206,8 @@ fn overlong_lines_still_count() {
 
 #[test]
 fn an_overlong_line_replaces_an_earlier_answer_however_it_is_formatted() {
-    let answered = br#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"an earlier one"}}"#;
+    let answered =
+        br#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"an earlier one"}}"#;
     let completed = br#"{"type":"turn.completed","usage":{}}"#;
     for (head, is_answer) in [
         (&br#"{"type": "item.completed", "item": {"id": "item_1", "type": "agent_message", "text": "x"#[..], true),
