@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    thread,
+    slice, thread,
     time::{Duration, Instant},
 };
 
@@ -95,10 +95,10 @@ fn a_catalog_that_a_suspended_process_holds_exclusively_delays_all_queries_once(
     let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|| assert_eq!(listed(&upkeep), [id.clone()]));
+            scope.spawn(|| assert_eq!(listed(&upkeep), slice::from_ref(&id)));
         }
     });
-    assert_eq!(listed(&upkeep), [id.clone()]);
+    assert_eq!(listed(&upkeep), slice::from_ref(&id));
     // A single wait takes two seconds.
     let took = began.elapsed();
     assert!(took < Duration::from_millis(3_500), "{took:?}");
