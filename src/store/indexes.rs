@@ -9,9 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     archive,
-    catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, rebuild},
+    catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, marked, rebuild},
     delta::IndexesError,
-    entry::{MAX_TEXT_CHARS, row},
+    entry::{MAX_TEXT_CHARS, record_of, row},
     error::StoreError,
     index::{Index, IndexUpdate},
     lag::{Lag, LagFinder},
@@ -92,7 +92,7 @@ impl Indexes {
     pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
             Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
-                let catalog = self.rebuild(Check::Full)?;
+                let catalog = self.rebuild(Check::Full(record_of))?;
                 self.caught_up(catalog, now)
             }
             // Another process has just replaced it.
@@ -120,7 +120,20 @@ impl Indexes {
 
     /// Sets the catalog aside if any part of it is unreadable, and creates a new one.
     pub(super) fn repair(&self) -> Result<(), CatalogError> {
-        self.rebuild(Check::Full).map(drop)
+        self.rebuild(Check::Full(record_of)).map(drop)
+    }
+
+    /// Stores the marked tasks, if there are any. Adds a notice if the catalog is still locked.
+    pub(super) fn retry_marked(&self) {
+        if marked(&self.layout.catalog_pending()).map_or(true, |marked| marked.is_empty()) {
+            return;
+        }
+        let opened = Catalog::open_to_write_soon(&self.layout.catalog());
+        match opened.and_then(|mut catalog| self.clear_marks(&mut catalog)) {
+            Err(error @ CatalogError::Locked) => self.notices.add(deferred(&error)),
+            Err(error) => tracing::debug!(%error, "marked tasks are not in index.sqlite yet"),
+            Ok(()) => {}
+        }
     }
 
     fn open(&self) -> Result<Catalog, CatalogError> {
@@ -157,7 +170,7 @@ impl Indexes {
         match first {
             // A rebuilt catalog contains everything else.
             Err(error) if error.needs_rebuild() => {
-                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full };
+                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full(record_of) };
                 attempt(self.rebuild(check)?, Lag::default())
             }
             Err(CatalogError::Moved) => attempt(self.opened_or_rebuilt()?, Lag::default()),
@@ -230,7 +243,7 @@ impl Indexes {
 
     /// Marks tasks that could not be written to the catalog, so that the next writer adds them.
     fn defer<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
-        self.notices.add(format!("{error}; until it can be written, changes are read from the task records"));
+        self.notices.add(deferred(error));
         let ids: BTreeSet<_> = ids.collect();
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
     }
@@ -238,6 +251,10 @@ impl Indexes {
     fn lag_finder<'a>(&'a self, catalog: &'a Catalog) -> LagFinder<'a> {
         LagFinder { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
     }
+}
+
+fn deferred(error: &CatalogError) -> String {
+    format!("{error}; until it can be written, changes are read from the task records")
 }
 
 /// Errors of other files are not the catalog's, and are passed on as such.
@@ -248,6 +265,9 @@ fn of_catalog(error: IndexesError) -> CatalogError {
     }
 }
 
+#[cfg(test)]
+#[path = "indexes_damage_tests.rs"]
+mod damage_tests;
 #[cfg(test)]
 #[path = "indexes_tests.rs"]
 mod tests;

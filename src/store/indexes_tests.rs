@@ -20,7 +20,7 @@ fn now() -> DateTime<Utc> {
 }
 
 /// The record of an ended task that is in both lists.
-fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
+pub(super) fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
     let record = record(second, TaskStatus::Completed);
     write(upkeep, &record);
     index(upkeep, &record);
@@ -34,19 +34,19 @@ fn run_by_2_0_0(upkeep: &Upkeep, record: &TaskRecord, entries: usize) {
     upkeep.indexes().newest().upsert(record, limits, None).expect("it is writable");
 }
 
-fn listed(upkeep: &Upkeep) -> Vec<TaskId> {
+pub(super) fn listed(upkeep: &Upkeep) -> Vec<TaskId> {
     let listing = upkeep.reader().list(None, usize::MAX).expect("it is readable");
     assert_eq!(listing.total, listing.records.len());
     listing.records.into_iter().map(|record| record.id).collect()
 }
 
 /// The tasks in the catalog itself.
-fn stored(upkeep: &Upkeep) -> usize {
+pub(super) fn stored(upkeep: &Upkeep) -> usize {
     let catalog = Catalog::open_to_read(&upkeep.layout().catalog()).expect("it exists");
     catalog.newest(&Filter::default(), usize::MAX, &BTreeSet::new()).expect("it is readable").tasks.len()
 }
 
-fn set_aside_in(files: &Path) -> Vec<String> {
+pub(super) fn set_aside_in(files: &Path) -> Vec<String> {
     let names = fs::read_dir(files).expect("it exists").flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.contains("-damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")).collect()

@@ -131,9 +131,20 @@ impl NotifiedEnds {
         };
         let key: String = key.chars().take(MAX_KEY_CHARS).collect();
         let known = self.read_state()?;
-        let catalog = self.catalog(now)?;
-        let (records, state) =
-            self.new_ends_in(&catalog, &key, known.as_ref()).map_err(|error| error.about(&self.layout.catalog()))?;
+        let find = || {
+            let catalog = self.catalog(now)?;
+            Ok::<_, IndexesError>(self.new_ends_in(&catalog, &key, known.as_ref())?)
+        };
+        let found = match find() {
+            Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
+                self.indexes.repair().map_err(IndexesError::from).and_then(|()| find())
+            }
+            found => found,
+        };
+        let (records, state) = found.map_err(|error| match error {
+            IndexesError::Catalog(error) => error.about(&self.layout.catalog()),
+            IndexesError::Store(error) => error,
+        })?;
         let state = (known.as_ref() != Some(&state)).then_some(state);
         Ok(NewEnds { layout: &self.layout, records, state, _lock: lock })
     }
@@ -162,14 +173,13 @@ impl NotifiedEnds {
     }
 
     /// The catalog, brought up to date if it can be written.
-    fn catalog(&self, now: DateTime<Utc>) -> Result<Catalog, StoreError> {
-        let path = self.layout.catalog();
+    fn catalog(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         match self.indexes.catch_up(now) {
             Ok(catalog) => Ok(catalog),
-            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Store(error)) => Err(error.into()),
             Err(IndexesError::Catalog(error)) => {
                 tracing::warn!(%error, "ends that are missing in index.sqlite will be reported later");
-                Catalog::open_to_read(&path).map_err(|error| error.about(&path))
+                Ok(Catalog::open_to_read(&self.layout.catalog())?)
             }
         }
     }

@@ -237,3 +237,15 @@ fn a_second_call_waits_until_the_first_is_done() {
         assert_eq!(receiver.recv_timeout(Duration::from_secs(30)), Ok(vec![]));
     });
 }
+
+#[test]
+fn ends_are_reported_although_the_catalog_is_damaged() {
+    let (_dir, upkeep) = upkeep();
+    end(&upkeep, 0, 1);
+    assert_eq!(notify(&upkeep, "a"), []);
+    let new = [end(&upkeep, 1, 2), end(&upkeep, 2, 3)];
+    let other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it exists");
+    other.execute_batch("UPDATE tasks SET id = 'zzzzzzzz' WHERE seq = 2").expect("it is writable");
+    drop(other);
+    assert_eq!(notify(&upkeep, "a"), new);
+}

@@ -6,9 +6,13 @@
 
 use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
-use connector_api::{AgentEvent, Outcome, Verdict, Warning};
+use connector_api::{AgentEvent, AgentFailure, FileChange, FileChangeKind, Outcome, TodoItem, Verdict, Warning};
 
-use super::{Assignment, stream::OutputStream};
+use super::{
+    Assignment,
+    render::{changed_files, tool_call},
+    stream::OutputStream,
+};
 use crate::{
     process::LineChunk,
     redact::{self, Redactor},
@@ -80,23 +84,53 @@ impl Redaction {
     }
 
     /// Redacts an event, except the ID that connects a command's start and end.
+    ///
+    /// The log and the timeline join some texts on one line. If a secret appears only there, the joined text takes the
+    /// place of its parts.
     pub(super) fn event(&self, mut event: AgentEvent) -> AgentEvent {
         if self.redactor.is_idle() {
             return event;
         }
         let clean = |text: &mut String| self.redactor.redact(text);
+        // Name every field, so that none is forgotten.
         match &mut event {
             AgentEvent::SessionStarted { id: text }
             | AgentEvent::Message { text }
             | AgentEvent::Reasoning { text }
-            | AgentEvent::CommandStarted { command: text, .. }
+            | AgentEvent::CommandStarted { id: _, command: text }
             | AgentEvent::Warning { message: text }
             | AgentEvent::TransientError { message: text }
             | AgentEvent::FatalError { message: text } => clean(text),
-            AgentEvent::CommandFinished { command, output, .. } => [command, output].into_iter().for_each(clean),
-            AgentEvent::FilesChanged { changes, .. } => changes.iter_mut().for_each(|change| clean(&mut change.path)),
-            AgentEvent::McpToolCall { server, tool, error } => [server, tool].into_iter().chain(error).for_each(clean),
-            AgentEvent::TodoList { items } => items.iter_mut().for_each(|item| clean(&mut item.text)),
+            AgentEvent::CommandFinished { id: _, command, status: _, exit_code: _, output } => {
+                [command, output].into_iter().for_each(clean);
+            }
+            AgentEvent::FilesChanged { changes, applied: _ } => {
+                let joined = self.redactor.text(&changed_files(changes)).into_owned();
+                for FileChange { path, kind } in &mut *changes {
+                    clean(path);
+                    match kind {
+                        FileChangeKind::Added | FileChangeKind::Updated | FileChangeKind::Deleted => {}
+                        FileChangeKind::Other(word) => clean(word),
+                    }
+                }
+                if changed_files(changes) != joined {
+                    let (word, path) = joined.split_once(' ').unwrap_or((&joined, ""));
+                    *changes = vec![FileChange { path: path.into(), kind: FileChangeKind::Other(word.into()) }];
+                }
+            }
+            AgentEvent::McpToolCall { server, tool, error } => {
+                let joined = self.redactor.text(&tool_call(server, tool, error.as_deref())).into_owned();
+                [&mut *server, &mut *tool].into_iter().chain(error.as_mut()).for_each(clean);
+                if tool_call(server, tool, error.as_deref()) != joined {
+                    let (first, rest) = joined.split_once('.').unwrap_or((&joined, ""));
+                    (*server, *tool) = (first.into(), rest.into());
+                    // It is in the text of the tool now.
+                    error.iter_mut().for_each(String::clear);
+                }
+            }
+            AgentEvent::TodoList { items } => {
+                items.iter_mut().for_each(|TodoItem { text, completed: _ }| clean(text));
+            }
             AgentEvent::Other { kind, raw } => [kind, raw].into_iter().for_each(clean),
             AgentEvent::Usage(_) => {}
         }
@@ -106,24 +140,101 @@ impl Redaction {
 
 /// Redacts a session's verdict.
 pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
-    let said = match &mut verdict.outcome {
-        Outcome::Completed => None,
-        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => Some(failure),
-    };
-    if let Some(failure) = said {
-        redactor.redact(&mut failure.message);
-        failure.advice.iter_mut().for_each(|advice| redactor.redact(advice));
+    let Verdict { outcome, answer, session_id, usage: _ } = verdict;
+    match outcome {
+        Outcome::Completed => {}
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+            let AgentFailure { message, advice, cause: _ } = failure;
+            [message].into_iter().chain(advice).for_each(|text| redactor.redact(text));
+        }
     }
-    verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));
+    answer.iter_mut().chain(session_id).for_each(|text| redactor.redact(text));
 }
 
 /// Redacts warnings, which may quote the agent.
 pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
-    let texts = warnings.iter_mut().flat_map(|warning| [&mut warning.message].into_iter().chain(&mut warning.advice));
+    let texts = warnings.iter_mut().flat_map(|Warning { message, advice }| [message].into_iter().chain(advice));
     texts.for_each(|text| redactor.redact(text));
 }
 
 /// Redacts a record, except the paths of our own files and of the working directory, which must remain usable.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
     record.untrusted_texts().for_each(|text| redactor.redact(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use connector_api::{CommandStatus, Usage};
+
+    use super::*;
+    use crate::supervisor::{entries::entry_of, render::Renderer};
+
+    const SECRET: &str = "Hunter2SecretValue99";
+
+    fn redaction(secret: &str) -> Redaction {
+        Redaction::new(Redactor::of([("API_TOKEN".into(), secret.into())]))
+    }
+
+    /// An event of each kind, with `text` in each of its texts.
+    fn events(text: &str) -> [AgentEvent; 13] {
+        let text = || text.to_owned();
+        [
+            AgentEvent::SessionStarted { id: text() },
+            AgentEvent::Message { text: text() },
+            AgentEvent::Reasoning { text: text() },
+            AgentEvent::CommandStarted { id: "1".into(), command: text() },
+            AgentEvent::CommandFinished {
+                id: "1".into(),
+                command: text(),
+                status: CommandStatus::Completed,
+                exit_code: None,
+                output: text(),
+            },
+            AgentEvent::FilesChanged {
+                changes: vec![FileChange { path: text(), kind: FileChangeKind::Other(text()) }],
+                applied: true,
+            },
+            AgentEvent::McpToolCall { server: text(), tool: text(), error: Some(text()) },
+            AgentEvent::TodoList { items: vec![TodoItem { text: text(), completed: false }] },
+            AgentEvent::Usage(Usage::default()),
+            AgentEvent::Warning { message: text() },
+            AgentEvent::TransientError { message: text() },
+            AgentEvent::FatalError { message: text() },
+            AgentEvent::Other { kind: text(), raw: text() },
+        ]
+    }
+
+    #[test]
+    fn each_text_of_each_event_is_redacted() {
+        let redaction = redaction(SECRET);
+        let redacted = events(&format!("a {SECRET} b")).map(|event| redaction.event(event));
+        assert_eq!(redacted, events("a [redacted:API_TOKEN] b"));
+    }
+
+    #[test]
+    fn a_secret_that_appears_only_in_the_joined_text_is_redacted() {
+        let call = |error: Option<&str>| AgentEvent::McpToolCall {
+            server: "abcdefgh1".into(),
+            tool: "ijklmnop2".into(),
+            error: error.map(str::to_owned),
+        };
+        let changed = |path: &str| FileChange { path: path.into(), kind: FileChangeKind::Other("moved9".into()) };
+        let changes = AgentEvent::FilesChanged { changes: vec![changed("a1"), changed("b2")], applied: true };
+        for (secret, event, expected) in [
+            ("abcdefgh1.ijklmnop2", call(None), "MCP TOOL: [redacted:API_TOKEN]."),
+            ("abcdefgh1.ijklmnop2", call(Some("no")), "MCP TOOL FAILED: [redacted:API_TOKEN]: no.: "),
+            ("ijklmnop2: no", call(Some("no")), "MCP TOOL FAILED: abcdefgh1.[redacted:API_TOKEN]: "),
+            ("abcdefgh1", call(None), "MCP TOOL: [redacted:API_TOKEN].ijklmnop2"),
+            ("moved9 a1, moved9", changes.clone(), "FILES CHANGED: [redacted:API_TOKEN] b2"),
+            ("moved9 b2", changes.clone(), "FILES CHANGED: moved9 a1, [redacted:API_TOKEN]"),
+        ] {
+            let redacted = redaction(secret).event(event);
+            let (words, _) = Renderer::default().words(&redacted, Duration::ZERO);
+            assert_eq!(format!("{}{}", words.head, words.text), expected, "{secret}");
+            let headline = entry_of(&redacted, None).and_then(|entry| entry.headline()).unwrap_or_default();
+            assert!(headline.contains("[redacted:API_TOKEN]") && !headline.contains(secret), "{headline}");
+        }
+    }
 }

@@ -53,11 +53,11 @@ impl Renderer {
             }
             AgentEvent::FilesChanged { changes, applied } => {
                 let label = if *applied { "FILES CHANGED" } else { "FILES NOT CHANGED" };
-                format!("{label}: {}", changes.iter().map(change).collect::<Vec<_>>().join(", ")).into()
+                format!("{label}: {}", changed_files(changes)).into()
             }
-            AgentEvent::McpToolCall { server, tool, error: None } => format!("MCP TOOL: {server}.{tool}").into(),
-            AgentEvent::McpToolCall { server, tool, error: Some(error) } => {
-                format!("MCP TOOL FAILED: {server}.{tool}: {error}").into()
+            AgentEvent::McpToolCall { server, tool, error } => {
+                let label = if error.is_none() { "MCP TOOL" } else { "MCP TOOL FAILED" };
+                format!("{label}: {}", tool_call(server, tool, error.as_deref())).into()
             }
             AgentEvent::TodoList { items } => todo_list(items).into(),
             AgentEvent::Usage(usage) => format!("USAGE: {}", tokens(usage)).into(),
@@ -129,8 +129,18 @@ fn command_finished<'a>(
     Words { head: format!("COMMAND FINISHED ({how}): {command}{separator}").into(), text: output }
 }
 
-fn change(change: &FileChange) -> String {
-    format!("{} {}", change_word(&change.kind), change.path)
+/// File changes, as one text.
+pub(super) fn changed_files(changes: &[FileChange]) -> String {
+    let change = |change: &FileChange| format!("{} {}", change_word(&change.kind), change.path);
+    changes.iter().map(change).collect::<Vec<_>>().join(", ")
+}
+
+/// A call of a tool, as one text.
+pub(super) fn tool_call(server: &str, tool: &str, error: Option<&str>) -> String {
+    match error {
+        Some(error) => format!("{server}.{tool}: {error}"),
+        None => format!("{server}.{tool}"),
+    }
 }
 
 fn todo_list(items: &[TodoItem]) -> String {

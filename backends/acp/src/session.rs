@@ -316,7 +316,10 @@ impl AgentSession for AcpSession {
                     Some(_) if !is_update => {
                         self.fail(AgentFailure::new(format!("it sent a message of {length} bytes")))
                     }
-                    Some(_) | None => vec![],
+                    Some(_) | None => {
+                        self.reader.too_long(head);
+                        vec![]
+                    }
                 };
             }
         };

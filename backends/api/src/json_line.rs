@@ -137,6 +137,12 @@ impl JsonReader {
         line
     }
 
+    /// Counts a line that was too long to keep, and of which only the beginning is known, if it may be an event. Call it
+    /// if the event is unknown.
+    pub fn too_long(&mut self, head: &[u8]) {
+        self.unreadable += u64::from(head.trim_ascii_start().starts_with(b"{"));
+    }
+
     /// A warning that events may be missing, if any line could not be read.
     pub fn warning(&self) -> Option<Warning> {
         let message = match self.unreadable {

@@ -211,10 +211,16 @@ impl AgentSession for ClaudeSession {
     }
 
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
-        let Line::Whole(bytes) = line else { return vec![] };
         if self.exit_deadline.has_passed() {
             return vec![];
         }
+        let bytes = match line {
+            Line::Whole(bytes) => bytes,
+            Line::TooLong { head, length: _ } => {
+                self.reader.too_long(head);
+                return vec![];
+            }
+        };
         let had_unexpected_session = self.unexpected_session.is_some();
         let line = self.reader.read(bytes);
         let problem_events = line.problem_events();

@@ -89,9 +89,13 @@ impl AgentSession for CodexSession {
                 let problem_events = line.problem_events();
                 line.objects.into_iter().filter_map(|object| self.read_event(object)).chain(problem_events).collect()
             }
-            Line::TooLong { head, length } => {
-                truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
-            }
+            Line::TooLong { head, length } => match truncated::kinds(head) {
+                Some(kinds) => vec![self.too_long(kinds, length)],
+                None => {
+                    self.reader.too_long(head);
+                    vec![]
+                }
+            },
         };
         // Stop it before it works in a thread that lacks the earlier conversation.
         let stop = (self.unexpected_thread.is_some() && !had_unexpected_thread).then_some(Step::Finished);

@@ -205,6 +205,24 @@ fn overlong_lines_still_count() {
 }
 
 #[test]
+fn an_overlong_line_replaces_an_earlier_answer_however_it_is_formatted() {
+    let answered =
+        br#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"an earlier one"}}"#;
+    let completed = br#"{"type":"turn.completed","usage":{}}"#;
+    for (head, is_answer) in [
+        (&br#"{"type": "item.completed", "item": {"id": "item_1", "type": "agent_message", "text": "x"#[..], true),
+        (br#"{"item": "xx"#, false),
+    ] {
+        let mut session = Box::new(CodexSession::default());
+        session.stdout(Line::Whole(answered));
+        session.stdout(Line::TooLong { head, length: 9_000_000 });
+        session.stdout(Line::Whole(completed));
+        assert_eq!(session.warnings().is_empty(), is_answer);
+        assert_eq!(session.finish(Exit::Code(0)).answer.as_deref() != Some("an earlier one"), is_answer);
+    }
+}
+
+#[test]
 fn a_failed_turn_in_an_overlong_line_is_a_failure() {
     let mut session = Box::new(CodexSession::default());
     session.stdout(Line::TooLong { head: br#"{"type":"turn.failed","error":{"message":"xx"#, length: 9_000_000 });

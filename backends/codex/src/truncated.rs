@@ -11,17 +11,26 @@ pub(crate) struct TruncatedKinds<'a> {
 
 /// Reads the kinds at the beginning of a truncated line.
 ///
-/// Inside a JSON string, every quote has a backslash before it, so `"type":"` is always a key.
+/// Inside a JSON string, every quote has a backslash before it, so `"type"` followed by a colon is always a key.
 pub(crate) fn kinds(head: &[u8]) -> Option<TruncatedKinds<'_>> {
-    const KEY: &[u8] = b"\"type\":\"";
-    let word_after_key = |from: &[u8]| Some(from.windows(KEY.len()).position(|window| window == KEY)? + KEY.len());
-    let word = |start: usize| {
-        let rest = &head[start..];
-        std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b'"')?]).ok()
-    };
-    let event_at = word_after_key(head).filter(|_| head.starts_with(b"{"))?;
-    let item_at = word_after_key(&head[event_at..]).map(|at| at + event_at);
-    Some(TruncatedKinds { event: word(event_at)?, item: item_at.and_then(word).unwrap_or_default() })
+    let (event, rest) = next_type(head).filter(|_| head.trim_ascii_start().starts_with(b"{"))?;
+    let item = next_type(rest).map(|(item, _)| item).unwrap_or_default();
+    Some(TruncatedKinds { event, item })
+}
+
+/// The value of the next key `type`, and the bytes after it.
+fn next_type(head: &[u8]) -> Option<(&str, &[u8])> {
+    const KEY: &[u8] = b"\"type\"";
+    let mut rest = head;
+    loop {
+        rest = &rest[rest.windows(KEY.len()).position(|window| window == KEY)? + KEY.len()..];
+        // Otherwise it is not a key, or its value is not a text.
+        let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        if let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) {
+            let (word, after) = value.split_at(value.iter().position(|byte| *byte == b'"')?);
+            return Some((std::str::from_utf8(word).ok()?, after));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -32,6 +41,12 @@ mod tests {
     fn both_kinds_are_found_in_a_truncated_line() {
         let head =
             br#"{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"a \"type\":\"b\" "#;
+        assert_eq!(kinds(head), Some(TruncatedKinds { event: "item.completed", item: "agent_message" }));
+    }
+
+    #[test]
+    fn blanks_between_the_parts_are_skipped() {
+        let head = b" { \"type\" : \"item.completed\", \"item\": {\"id\": \"type\",\t\"type\":\t\"agent_message\", \"text\": \"a";
         assert_eq!(kinds(head), Some(TruncatedKinds { event: "item.completed", item: "agent_message" }));
     }
 

@@ -186,7 +186,10 @@ impl AgentSession for JsonSession {
                     .chain(problem_events)
                     .collect()
             }
-            Line::TooLong { .. } => vec![],
+            Line::TooLong { head, length: _ } => {
+                self.reader.too_long(head);
+                vec![]
+            }
         };
         if events.is_empty() {
             self.stdout.push(line);

@@ -157,6 +157,7 @@ impl OpenCodeSession {
     fn too_long(&mut self, head: &[u8], length: u64) -> Vec<AgentEvent> {
         let head = String::from_utf8_lossy(head);
         let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
+            self.reader.too_long(head.as_bytes());
             return vec![];
         };
         self.has_seen_event = true;
@@ -298,7 +299,8 @@ impl AgentSession for OpenCodeSession {
 
     fn warnings(&self) -> Vec<Warning> {
         let is_over = self.step_ended.as_deref().is_some_and(|reason| unfinished_explanation(reason).is_none());
-        self.answer.warning().filter(|_| is_over && self.error.is_none()).into_iter().collect()
+        let of_answer = self.answer.warning().filter(|_| is_over && self.error.is_none());
+        of_answer.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {

@@ -43,7 +43,7 @@ fn a_quoted_value_is_answered_with_the_advice_to_remove_the_quotes() {
     let case = Case::new().set("logs.max_bytes=\"64KB\"");
     let message = case.problems();
     assert!(message.starts_with("flag --set: invalid value `\"64KB\"` for `logs.max_bytes`: "), "{message}");
-    assert!(message.ends_with("\nnext: write the value of --set logs.max_bytes=… without quotes"), "{message}");
+    assert!(message.ends_with("\nnext: write the value of `--set logs.max_bytes=…` without quotes"), "{message}");
 }
 
 #[test]

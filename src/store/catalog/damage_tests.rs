@@ -15,7 +15,7 @@ use super::{
     row::{Filter, Row},
     tests::{World, assert_counts_are_correct, numbers, row},
 };
-use crate::task::TaskStatus;
+use crate::{store::entry::record_of, task::TaskStatus};
 
 #[test]
 fn a_catalog_that_cannot_be_used_is_kept_and_replaced() {
@@ -46,7 +46,7 @@ fn a_catalog_that_cannot_be_used_is_kept_and_replaced() {
         let world = World::new();
         world.rebuild((0..50).map(|number| row(number, TaskStatus::Completed)));
         damage(&world.path());
-        let error = Catalog::open_to_read(&world.path()).and_then(|catalog| catalog.verify()).expect_err(name);
+        let error = Catalog::open_to_read(&world.path()).and_then(|catalog| catalog.verify(record_of)).expect_err(name);
         let is_expected = match name {
             "removed" => matches!(error, CatalogError::Missing),
             "link" => matches!(error, CatalogError::Foreign(_)),

@@ -52,7 +52,12 @@ pub(in crate::store) enum CatalogErrorSource {
 impl CatalogError {
     /// The error for a row with an unreadable record.
     pub(in crate::store) fn unreadable(id: &TaskId) -> Self {
-        Self::Damaged(rusqlite::Error::InvalidColumnName(id.to_string()))
+        Self::inconsistent(id.to_string())
+    }
+
+    /// The error for content that this program did not write.
+    pub(super) fn inconsistent(problem: String) -> Self {
+        Self::Damaged(rusqlite::Error::InvalidColumnName(problem))
     }
 
     /// The error for another file that could not be read. It says nothing about the catalog itself.

@@ -33,6 +33,7 @@ mod read;
 mod rebuild;
 mod row;
 mod schema;
+mod verify;
 mod write;
 
 pub use row::Filter;

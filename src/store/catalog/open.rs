@@ -16,6 +16,9 @@ use crate::store::fault;
 /// How long one operation waits for a lock that another process holds.
 pub(in crate::store) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long work that can be done later waits for a lock.
+const SHORT_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Suffixes of SQLite's companion files.
 pub(super) const COMPANION_SUFFIXES: [&str; 2] = ["-wal", "-shm"];
 
@@ -69,12 +72,17 @@ enum Access {
 impl Catalog {
     /// Opens the catalog for reading and writing. Does not create it; only a [rebuild](super::rebuild::rebuild) does.
     pub(in crate::store) fn open_to_write(path: &Path) -> Result<Self, CatalogError> {
-        Self::open(path, Access::Write)
+        Self::open(path, Access::Write, LOCK_TIMEOUT)
+    }
+
+    /// The same, for work that can be done later. Hardly waits for locks.
+    pub(in crate::store) fn open_to_write_soon(path: &Path) -> Result<Self, CatalogError> {
+        Self::open(path, Access::Write, SHORT_LOCK_TIMEOUT)
     }
 
     /// Opens the catalog for reading. Writes nothing, except that SQLite may create its companion files.
     pub(in crate::store) fn open_to_read(path: &Path) -> Result<Self, CatalogError> {
-        Self::open(path, Access::Read)
+        Self::open(path, Access::Read, LOCK_TIMEOUT)
     }
 
     /// The random name that the catalog got when it was created. Sequence numbers of different generations are not
@@ -83,7 +91,7 @@ impl Catalog {
         &self.generation
     }
 
-    fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
+    fn open(path: &Path, access: Access, lock_timeout: Duration) -> Result<Self, CatalogError> {
         fault::point("catalog open")?;
         let path = without_links(path)?;
         let file = CatalogFile::of_ours(&path)?;
@@ -96,7 +104,7 @@ impl Catalog {
         }
         let flags = writes | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(LOCK_TIMEOUT)?;
+        connection.busy_timeout(lock_timeout)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch(SETTINGS)?;
         let generation = check_format(&connection)?;

@@ -39,8 +39,6 @@ pub(super) const TALLY: &str =
     "SELECT tasks FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
 const SOURCES: &str = "SELECT edition, swept_at FROM meta WHERE one = 1";
 const ARCHIVES: &str = "SELECT name FROM archives";
-const UNREADABLE: &str = "SELECT id FROM tasks WHERE CASE WHEN json_valid(record)
- THEN json_extract(record, '$.status') IS NULL OR json_extract(record, '$.startedAt') IS NULL ELSE 1 END LIMIT 1";
 pub(super) const ENDED_SINCE: &str = "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 pub(super) const LAST_SEQ: &str = "SELECT last_seq FROM meta WHERE one = 1";
 pub(super) const FIRST_AFTER: &str = "SELECT min(seq) FROM tasks WHERE ended_at > ?1 AND from_original = 0";
@@ -50,7 +48,7 @@ pub(super) const OLDEST: &str = "SELECT id FROM tasks WHERE ended_at < ?1 AND fr
 
 impl Catalog {
     /// The newest tasks that `filter` selects, up to `limit`, ignoring the tasks in `without`. Tasks that began at the
-    /// same time are ordered by ID.
+    /// same time are ordered by ID. Fails if the catalog has fewer or more tasks than its tallies say.
     pub(in crate::store) fn newest(
         &self,
         filter: &Filter,
@@ -59,15 +57,18 @@ impl Catalog {
     ) -> Result<TaskPage, CatalogError> {
         self.reading(|connection| {
             let mut found = search_all(connection, filter, limit.saturating_add(without.len()))?;
-            found.retain(|(_, id, _)| TaskId::parse(id).is_ok_and(|id| !without.contains(&id)));
+            found.retain(|(_, id, _)| !without.contains(id));
             found.truncate(limit);
             let mut by_row = connection.prepare_cached(&select(BY_ROW))?;
             let tasks = found.into_iter().map(|(.., row)| by_row.query_row([row], listed));
-            let tasks = tasks.collect::<rusqlite::Result<_>>()?;
+            let tasks = tasks.collect::<rusqlite::Result<Vec<_>>>()?;
             let mut total = count(connection, filter)?.total();
             for id in without {
                 let stored = by_id(connection, id)?;
                 total = total.saturating_sub(u64::from(stored.is_some_and(|stored| filter.selects(&stored.row))));
+            }
+            if tasks.len() != limit.min(usize::try_from(total).unwrap_or(usize::MAX)) {
+                return Err(CatalogError::inconsistent(format!("{} of {total} tasks", tasks.len())));
             }
             Ok(TaskPage { tasks, total })
         })
@@ -188,22 +189,11 @@ impl Catalog {
         self.reading(|connection| oldest(connection, time.timestamp_millis(), signed(limit)))
     }
 
-    /// Reads the whole database, and checks that it is not corrupt and that each row contains a record. Takes about two
-    /// seconds for 100,000 tasks.
-    pub(in crate::store) fn verify(&self) -> Result<(), CatalogError> {
-        let damaged = |problem: String| CatalogError::Damaged(rusqlite::Error::InvalidColumnName(problem));
-        self.reading(|connection| {
-            let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-            if found != "ok" {
-                return Err(damaged(found));
-            }
-            let unreadable: Option<String> = connection.query_row(UNREADABLE, [], |row| row.get(0)).optional()?;
-            unreadable.map_or(Ok(()), |id| Err(damaged(id)))
-        })
-    }
-
     /// Runs `read` on a consistent snapshot of the database.
-    fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    pub(super) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
         fault::point("catalog read")?;
         self.check_path()?;
         let transaction = self.connection.unchecked_transaction()?;
@@ -214,14 +204,14 @@ impl Catalog {
 }
 
 /// The start time, ID and row number of each task that `filter` selects, newest first, up to `limit`.
-fn search_all(connection: &Connection, filter: &Filter, limit: usize) -> Result<Vec<(i64, String, i64)>, CatalogError> {
+fn search_all(connection: &Connection, filter: &Filter, limit: usize) -> Result<Vec<(i64, TaskId, i64)>, CatalogError> {
     let sql = format!("{}{}{}", NEWEST.0, search(filter), NEWEST.1);
     let mut statement = connection.prepare_cached(&sql)?;
     let (repository, backend, since, until) = keys(filter);
-    let mut found: Vec<(i64, String, i64)> = Vec::new();
+    let mut found: Vec<(i64, TaskId, i64)> = Vec::new();
     for state in states(filter) {
         let parameters = params![state.as_str(), repository, backend, since, until, signed(limit)];
-        for row in statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))? {
+        for row in statement.query_map(parameters, |row| Ok((row.get(0)?, id(row, 1)?, row.get(2)?)))? {
             found.push(row?);
         }
     }

@@ -10,7 +10,8 @@ use super::{
     error::{CatalogError, CatalogErrorSource},
     open::{Catalog, LOCK_TIMEOUT, without_links},
     row::Row,
-    schema::{COUNT_ALL, ExistingRow, INDEXES, TABLES, VERSION, put},
+    schema::{ALL_TALLIES, ExistingRow, INDEXES, TABLES, VERSION, put},
+    verify::RecordParser,
 };
 use crate::store::{fault, files};
 
@@ -35,12 +36,12 @@ UPDATE meta SET last_seq = (SELECT count(*) FROM tasks WHERE seq IS NOT NULL);
 ";
 
 /// How thoroughly a [`rebuild`] checks the existing catalog before it keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Check {
     /// It opens.
     Opens,
-    /// It opens, and all of it is readable. For use after something in it was not.
-    Full,
+    /// It opens, and all of it is readable, including the records in its rows. For use after something in it was not.
+    Full(RecordParser),
 }
 
 /// The result of a [`rebuild`].
@@ -72,7 +73,7 @@ pub(in crate::store) fn rebuild(
     let Some(_lock) = lock else { return Err(CatalogError::Locked) };
     let opened = Catalog::open_to_write(path).and_then(|catalog| match check {
         Check::Opens => Ok(catalog),
-        Check::Full => catalog.verify().map(|()| catalog),
+        Check::Full(parse) => catalog.verify(parse).map(|()| catalog),
     });
     match opened {
         Ok(catalog) => return Ok(Rebuilt { catalog, is_new: false, aside: None }),
@@ -107,7 +108,7 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
     }
     connection.execute_batch(NUMBER_ALL)?;
     connection.execute_batch(INDEXES)?;
-    connection.execute_batch(COUNT_ALL)?;
+    connection.execute_batch(&format!("INSERT INTO tallies {ALL_TALLIES}"))?;
     connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")?;
     fault::point("catalog built")?;
     connection.close().map_err(|(_, error)| error)?;

@@ -68,13 +68,13 @@ CREATE UNIQUE INDEX by_seq ON tasks (seq) WHERE seq IS NOT NULL;
 CREATE INDEX removable ON tasks (ended_at, id) WHERE ended_at IS NOT NULL AND from_original = 0;
 ";
 
-/// Fills `tallies` from `tasks` in a rebuild.
-pub(super) const COUNT_ALL: &str = "
-INSERT INTO tallies SELECT 0, '', '', state, count(*) FROM tasks GROUP BY state;
-INSERT INTO tallies SELECT 1, repository, '', state, count(*) FROM tasks GROUP BY repository, state;
-INSERT INTO tallies SELECT 2, '', backend, state, count(*) FROM tasks GROUP BY backend, state;
-INSERT INTO tallies SELECT 3, repository, backend, state, count(*) FROM tasks GROUP BY repository, backend, state;
-INSERT INTO tallies SELECT 4, '', '', '', count(*) FROM tasks WHERE ended_at IS NOT NULL AND from_original = 0;
+/// The tallies of all rows in `tasks`, to fill and to check `tallies`.
+pub(super) const ALL_TALLIES: &str = "
+SELECT 0 AS scope, '' AS repository, '' AS backend, state, count(*) AS tasks FROM tasks GROUP BY state
+UNION ALL SELECT 1, repository, '', state, count(*) FROM tasks GROUP BY repository, state
+UNION ALL SELECT 2, '', backend, state, count(*) FROM tasks GROUP BY backend, state
+UNION ALL SELECT 3, repository, backend, state, count(*) FROM tasks GROUP BY repository, backend, state
+UNION ALL SELECT 4, '', '', '', count(*) FROM tasks WHERE ended_at IS NOT NULL AND from_original = 0
 ";
 
 /// The columns and parameters of [`put`].

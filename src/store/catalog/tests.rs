@@ -13,7 +13,7 @@ use super::{
     row::{CatalogSources, Changes, Counts, Filter, Row},
 };
 use crate::{
-    store::layout::Layout,
+    store::{entry::record_of, layout::Layout},
     task::{TaskId, TaskStatus},
 };
 
@@ -94,7 +94,7 @@ fn number(id: &TaskId) -> u32 {
 
 /// Compares the tallies with counts of the rows themselves, which a filter with a time uses.
 pub(super) fn assert_counts_are_correct(catalog: &Catalog) {
-    catalog.verify().expect("not corrupt");
+    catalog.verify(record_of).expect("not corrupt");
     let since = DateTime::from_timestamp_millis(i64::from(i32::MIN) * 1_000);
     for state in [None, Some(TaskStatus::Running), Some(TaskStatus::Failed)] {
         for backend in [None, Some("codex".to_owned()), Some("claude".to_owned())] {

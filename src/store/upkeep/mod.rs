@@ -87,7 +87,9 @@ impl Upkeep {
     }
 
     /// Sets aside the damaged files that readers reported since the last call, and adds notices with their new paths.
+    /// Stores tasks that could not be written to the catalog, or adds a notice that it is still locked.
     pub fn repair(&self) {
+        self.indexes.retry_marked();
         for damage in self.notices.take_damage() {
             match &damage {
                 Damage::Index => self.indexes.newest().repair(),
