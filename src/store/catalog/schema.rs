@@ -15,7 +15,6 @@ pub(super) const VERSION: i32 = 1;
 /// counting does not read them all; `scope` determines which of its key columns are used (see [`TallyScope`]).
 /// `edition` and `archives` are the other lists of tasks that the catalog fully contains, and `swept_at` is when the
 /// records were last compared with the rows (see `lag`).
-/// of tasks are known completely, and `swept_at` when the records were last compared with the rows (see `lag`).
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1),
