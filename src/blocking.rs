@@ -10,7 +10,7 @@
 //!
 //! The work owns its inputs and returns a value. It must be harmless if it completes after its caller has given up:
 //!
-//! ```ignore
+//! ```text
 //! let exists = CALLER_PATHS.run(PATH_DEADLINE, move || path.exists()).await?;
 //! ```
 

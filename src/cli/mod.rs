@@ -36,13 +36,17 @@ use crate::{
     task::TaskId,
 };
 
-/// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
-///
-/// Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
-///
-///     claude mcp add --scope user codex-connector -- codex-connector
+/// The beginning of `--help`.
+const LONG_ABOUT: &str = "\
+An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents
+
+Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
+
+    claude mcp add --scope user codex-connector -- codex-connector";
+
+/// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents
 #[derive(Debug, Parser)]
-#[command(name = "codex-connector", version, about, long_about, verbatim_doc_comment, disable_help_subcommand = true)]
+#[command(name = "codex-connector", version, about, long_about = LONG_ABOUT, disable_help_subcommand = true)]
 struct CommandLine {
     #[command(flatten)]
     settings: ConfigArgs,

@@ -55,10 +55,8 @@ fn names_and_programs_in_our_own_sentences_can_be_copied() {
     let variable = "CODEX_CONNECTOR_TASKS__DEFAULT_TIMEOUT";
     let refused = Refused::new(format!("unknown key `a__b` in `{variable}`"), format!("use `{variable}` instead"));
     assert_eq!(refused.markdown(), format!("unknown key `a__b` in `{variable}`\nnext: use `{variable}` instead"));
-    let record = completed().with(json!({"fellBack": ["codex: `my__codex` not found on PATH", "x: **y**"]}));
-    let answer = ended(&record, None);
-    let line = "\n**Fallback:** these could not run: codex: `my__codex` not found on PATH; x: \\*\\*y\\*\\*\n";
-    assert!(answer.contains(line), "{answer}");
+    let answer = ended(&completed().with(json!({"fellBack": ["x: `my__codex` not found on PATH", "x: **y**"]})), None);
+    assert!(answer.contains("run: x: `my__codex` not found on PATH; x: \\*\\*y\\*\\*\n"), "{answer}");
 }
 
 #[test]

@@ -135,15 +135,20 @@ fn redaction_never_changes_our_own_words_and_paths() {
     let wait = world.command(&["wait", &id]).output().expect("the program runs");
     let wait = String::from_utf8_lossy(&wait.stdout).into_owned();
     let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
-    let prompt = server.request("prompts/get", json!({"name": "rescue", "arguments": {"taskId": id}}));
-    let prompt = prompt["messages"][0]["content"]["text"].as_str().expect("it is text").to_owned();
-    for text in [&answer.text, &status, &wait, &prompt] {
+    for text in [&answer.text, &status, &wait] {
         assert!(text.contains("**Status:** completed") && text.contains(&log) && text.contains(&said), "{text}");
         assert!(!text.contains(key), "{text}");
     }
-    for text in [&answer.text, &status, &prompt, &world.log(&id)] {
+    for text in [&answer.text, &status, &world.log(&id)] {
         assert!(text.contains(&directory), "{text}");
     }
+    // The prompt `rescue` is only for tasks that failed.
+    let failing = world.fake(json!([{"say": format!("{frame}, {project}, {key}")}, {"fail": key}]));
+    let failed = task_id(&server.call("codex_agent", failing, |_| {}));
+    let prompt = server.request("prompts/get", json!({"name": "rescue", "arguments": {"taskId": failed}}));
+    let prompt = prompt["messages"][0]["content"]["text"].as_str().expect("it is text");
+    assert!(prompt.contains(&directory) && prompt.contains("[redacted:REAL_KEY]"), "{prompt}");
+    assert!(!prompt.contains(key), "{prompt}");
     assert_eq!(world.record(&id)["workingDirectory"], json!(directory));
     assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it exists"), said);
     let nowhere = world.home().join("nowhere").display().to_string();
@@ -225,7 +230,6 @@ fn text_written_without_redaction_is_redacted_when_shown() {
         texts.push(read["contents"][0]["text"].as_str().expect("it is text").to_owned());
     }
     texts.push(server.request("resources/list", json!({})).to_string());
-    texts.push(server.request("prompts/get", json!({"name": "rescue", "arguments": {"taskId": id}})).to_string());
     texts.push(server.call("codex_cancel", json!({"taskId": id}), |_| {}).text);
     for args in [&["wait", id][..], &["notify", "--since-last", "--key", "k"]] {
         let output = world.command(args).output().expect("the program runs");

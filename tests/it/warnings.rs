@@ -32,7 +32,8 @@ fn a_warning_is_shown_by_the_answer_the_status_the_record_the_log_and_wait() {
         }
         let warnings = world.record(&id)["warnings"].clone();
         assert!(warnings[0]["message"].as_str().is_some_and(|message| message.contains(words)), "{warnings}");
-        assert!(world.log(&id).contains("Warning: the agent ended"), "{}", world.log(&id));
+        let is_logged = |line: &str| line.contains("Warning: ") && line.contains(words);
+        assert!(world.log(&id).lines().any(is_logged), "{}", world.log(&id));
         assert_eq!(world.index()[&id]["warnings"], warnings);
     }
 }
