@@ -6,7 +6,7 @@
 //! So do empty entries of a search path, which mean the working directory.
 //!
 //! ```text
-//! PATH=/usr/bin:node_modules/.bin::/work/project/bin     in /work/project, becomes     PATH=/usr/bin
+//! PATH=/usr/bin:node_modules/.bin::/src/app/bin     becomes     PATH=/usr/bin     in the project /src/app
 //! ```
 //!
 //! In these two sandboxes, such entries are omitted, unless the user configured the variable in `set`. In

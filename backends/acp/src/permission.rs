@@ -1,7 +1,7 @@
 //! Answers an agent's requests for permission.
 //!
-//! Such requests are not a sandbox, because an agent decides for itself whether to ask. When it does, it is allowed
-//! what its task's sandbox allows, once.
+//! Such requests are not a sandbox, because an agent decides for itself whether to ask. The answer
+//! permits what the sandbox of the task permits, and only for this call if possible.
 
 use std::path::{Component, Path, PathBuf};
 

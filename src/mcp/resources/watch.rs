@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! accept   checks which resources exist, remembers the state of their files
-//!   │      (the client is told what was accepted)
+//!   │      (the answer lists the accepted resources)
 //! listen   takes over that state, then polls: changes between the two steps are reported too
 //! ```
 

@@ -176,7 +176,7 @@ impl TestAgent {
         Ok(agent)
     }
 
-    /// Qwen Code, for which there is no backend kind, by the rules in `config/examples/other-agents.toml`.
+    /// Qwen Code, with the rules in `config/examples/other-agents.toml`, because it has no backend kind.
     ///
     /// # Errors
     ///
