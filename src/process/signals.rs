@@ -26,7 +26,7 @@ pub fn reset_signals() {
     if let Err(error) = SigSet::empty().thread_set_mask() {
         tracing::warn!(%error, "cannot unblock signals");
     }
-    let ignored: Vec<_> = RESET_SIGNALS.into_iter().filter(|signal| is_ignored(*signal)).collect();
+    let ignored = ignored_signals();
     if ignored.is_empty() {
         return;
     }
@@ -40,12 +40,15 @@ pub fn reset_signals() {
     }
 }
 
-/// Whether this process ignores the signal. Without `/proc`, assumes that only SIGCHLD is ignored.
-fn is_ignored(signal: Signal) -> bool {
-    match fs::read_to_string("/proc/self/status") {
-        Ok(status) => has_bit(&status, "SigIgn:", signal),
-        Err(_) => signal == Signal::CHILD,
-    }
+/// The signals that this process ignores. Without `/proc`, assumes that only SIGCHLD is ignored.
+fn ignored_signals() -> Vec<Signal> {
+    // Read once: each read takes the kernel about as long as starting a thread.
+    let status = fs::read_to_string("/proc/self/status");
+    let is_ignored = |signal: &Signal| match &status {
+        Ok(status) => has_bit(status, "SigIgn:", *signal),
+        Err(_) => *signal == Signal::CHILD,
+    };
+    RESET_SIGNALS.into_iter().filter(is_ignored).collect()
 }
 
 /// Whether the signal is in this set in the text of `/proc/<pid>/status`.
