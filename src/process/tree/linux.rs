@@ -31,7 +31,7 @@ const MAX_SCANS: usize = 4;
 pub(super) fn survivors(agent: u32) -> Vec<Member> {
     let ourselves = std::process::id();
     for _ in 0..MAX_SCANS {
-        if is_childless() {
+        if is_alone(agent) {
             return Vec::new();
         }
         let processes = ProcessTable::now();
@@ -46,7 +46,7 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
         }
     }
     // The kernel reports a child, but no scan finds it.
-    if is_childless() { Vec::new() } else { vec![Member { pid: 0, start_time: 0, name: "runaway".to_owned() }] }
+    if is_alone(agent) { Vec::new() } else { vec![Member { pid: 0, start_time: 0, name: "runaway".to_owned() }] }
 }
 
 /// How long to chase fast forkers in one call.
@@ -78,7 +78,7 @@ pub(super) fn catch_unmoved(agent: u32, move_in: impl FnMut(&Member) -> bool) {
 fn catch_fast_forkers(agent: u32, max_failed_rounds: usize, mut catch: impl FnMut(&Member) -> bool) {
     let until = Instant::now() + CHASE_TIMEOUT;
     let mut failed_rounds = 0;
-    while !is_childless() && Instant::now() < until && failed_rounds < max_failed_rounds {
+    while !is_alone(agent) && Instant::now() < until && failed_rounds < max_failed_rounds {
         let Some(newest) = newest_pid() else { return };
         failed_rounds += 1;
         for candidate in newest.saturating_sub(CHASE_PID_RANGE)..=newest {
@@ -161,6 +161,31 @@ fn is_childless() -> bool {
     matches!(waitid(WaitId::All, polling_only), Err(rustix::io::Errno::CHILD))
 }
 
+/// Whether no process below this one is alive. The agent may have ended without having been waited for; that happens
+/// while it is being moved into its cgroup.
+fn is_alone(agent: u32) -> bool {
+    is_childless() || is_only_child_and_ended(agent)
+}
+
+/// Whether the agent is our only child, and has ended. If the kernel does not report a process's children
+/// (`CONFIG_PROC_CHILDREN`), the answer is no.
+fn is_only_child_and_ended(agent: u32) -> bool {
+    // The orphans of a process become our children before it ends, and its entry keeps its place until it is waited
+    // for. So if it has still not been waited for afterwards, the list was complete.
+    let has_ended = || stat(agent).is_some_and(|agent| agent.is_zombie && agent.parent == std::process::id());
+    has_ended() && children().is_some_and(|children| children == [agent]) && has_ended()
+}
+
+/// The children of all threads of this process.
+fn children() -> Option<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").ok()? {
+        let listed = fs::read_to_string(thread.ok()?.path().join("children")).ok()?;
+        children.extend(listed.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    Some(children)
+}
+
 /// Reaps an orphan. Waits for its PID only, because waiting for any child could take the agent's exit status.
 fn reap(orphan: u32) {
     let _ = waitpid(pid(orphan), WaitOptions::NOHANG);
@@ -196,4 +221,43 @@ pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<
 fn all_pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process::Command};
+
+    use super::*;
+
+    /// A variable that is set in the child process of the test below.
+    const IS_CHILD: &str = "ENDED_AGENT_TEST";
+
+    #[test]
+    fn an_ended_agent_that_was_not_waited_for_does_not_lead_to_a_scan() {
+        const NAME: &str =
+            "process::tree::linux::tests::an_ended_agent_that_was_not_waited_for_does_not_lead_to_a_scan";
+        if env::var_os(IS_CHILD).is_none() {
+            // Again in a process of its own, because other tests have children too.
+            let mut test = Command::new(env::current_exe().expect("the test's own path is known"));
+            test.args(["--exact", NAME, "--quiet"]).env(IS_CHILD, "1");
+            assert!(test.status().expect("the test can be run again").success());
+            return;
+        }
+        if children().is_none() {
+            // This kernel does not list children.
+            return;
+        }
+        let mut agent = Command::new("true").spawn().expect("`true` is installed");
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid(agent.id()).expect("a PID")), ended).expect("it is our child");
+        assert!(!is_childless());
+        assert!(is_alone(agent.id()));
+        let mut other = Command::new("sleep").arg("60").spawn().expect("`sleep` is installed");
+        assert!(!is_alone(agent.id()));
+        let found: Vec<u32> = survivors(agent.id()).iter().map(|member| member.pid).collect();
+        other.kill().and_then(|()| other.wait()).expect("it is our child");
+        assert_eq!(found, [other.id()]);
+        agent.wait().expect("it is our child");
+        assert!(is_alone(agent.id()));
+    }
 }
