@@ -13,6 +13,7 @@
 //! - `redaction` removes secrets from the output of all of these;
 //! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
 //! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
+//! - `indexing` adds the running task to the lists of tasks;
 //! - `fallback` chooses the next backend.
 
 mod assignment;
@@ -26,6 +27,7 @@ mod external;
 mod failures;
 mod fallback;
 mod hints;
+mod indexing;
 mod journal;
 mod lifeline;
 mod lines;
@@ -65,6 +67,7 @@ use drive::{AgentRun, CANCEL_POLL};
 use ending::RunEnd;
 use external::ExternalEvents;
 use hints::HintWriter;
+use indexing::Indexing;
 use journal::Journal;
 use machine::{MachineInput, stop_requested};
 use prepare::Prepared;
@@ -133,8 +136,8 @@ struct Task {
     record: TaskRecord,
     redactor: Redactor,
     started: Instant,
-    /// The update of the index for the running task.
-    indexing: Option<JoinHandle<()>>,
+    /// The update of the lists of tasks for the running task.
+    indexing: Option<Indexing>,
     /// The cgroup for the agent's processes, if one could be created.
     group: Option<Cgroup>,
     /// The move of the agent into its cgroup.
@@ -270,7 +273,7 @@ impl Task {
         if let Err(error) = self.files.update_record(&self.record) {
             tracing::error!(%error, "the record is outdated");
         }
-        self.begin_indexing().await;
+        self.schedule_indexing().await;
         run.drive(journal, external, &self.files, &mut self.record).await
     }
 
@@ -354,7 +357,9 @@ impl Task {
         let released = self.files.release();
         drop(self.slot);
         journal.closed();
-        join(self.indexing.take()).await;
+        if let Some(indexing) = self.indexing.take() {
+            indexing.end().await;
+        }
         join(self.gathering.take()).await;
         if let Some(group) = self.group.take() {
             group.remove();
@@ -364,15 +369,16 @@ impl Task {
         }
     }
 
-    /// Adds the running task to the index in the background, because that takes time with a long history.
-    async fn begin_indexing(&mut self) {
+    /// Schedules an update of the lists of tasks for the running task.
+    async fn schedule_indexing(&mut self) {
         // One update after the other: an older record must not overwrite a newer one.
-        join(self.indexing.take()).await;
-        let index = self.files.indexing(self.record.clone(), self.spec.index);
-        self.indexing = Some(spawn_blocking(move || {
-            if let Err(error) = index() {
-                tracing::error!(%error, "the index is outdated");
-            }
-        }));
+        self.end_indexing().await;
+        self.indexing = Some(Indexing::schedule(self.files.indexing(self.record.clone(), self.spec.index)));
+    }
+
+    async fn end_indexing(&mut self) {
+        if let Some(indexing) = self.indexing.take() {
+            indexing.end().await;
+        }
     }
 }
