@@ -26,6 +26,9 @@ use start::Supervisors;
 /// Threads for finalizing tasks, and for signals.
 static SETTLING: Lane = Lane::new(16);
 
+/// The thread that keeps the catalog open. One is enough, because a second one would have nothing to do.
+static KEEPING_OPEN: Lane = Lane::new(1);
+
 /// How long it may take to finalize a task whose supervisor is gone. The agent's remaining processes are killed first.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -48,6 +51,12 @@ impl LocalExecutor {
         Self { supervisors, upkeep, index }
     }
 
+    /// Keeps the catalog open for the supervisors of this and later tasks. Nobody waits for this.
+    fn keep_catalog_open(&self) {
+        let reader = self.upkeep.reader().clone();
+        tokio::spawn(KEEPING_OPEN.run(SIGNAL_DEADLINE, move || reader.keep_catalog_open()));
+    }
+
     /// Signals the supervisor of a task, on a separate thread.
     async fn signal(&self, record: &TaskRecord, signal: impl FnOnce(&TaskRecord) + Send + 'static) {
         let record = record.clone();
@@ -61,7 +70,9 @@ impl LocalExecutor {
 #[async_trait]
 impl Executor for LocalExecutor {
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
-        self.supervisors.start(spec).await
+        let started = self.supervisors.start(spec).await?;
+        self.keep_catalog_open();
+        Ok(started)
     }
 
     fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {

@@ -44,7 +44,8 @@ PRAGMA cell_size_check = ON;
 /// SQLite's automatic checkpoint is not enough. It runs after 4 MB of writes, but the counter is in shared memory and
 /// is lost when the last process closes the file. If each write is made by another process, as by supervisors without a
 /// server, the log would grow forever. Writing it back on every close would wait for the disk each time. The first
-/// process that opens the file reads the whole log, at about 1 ms per MB.
+/// process that opens the file reads the whole log, at about 1 ms per MB; therefore a server that runs tasks keeps the
+/// file open.
 pub(super) const MAX_LOG_BYTES: u64 = 1 << 20;
 
 /// An open catalog.
@@ -119,7 +120,7 @@ impl Catalog {
 
     /// Writes the log back if it is longer than `max` bytes and no other process is using it. If that fails, nothing is
     /// lost: the data is still in the log.
-    pub(super) fn empty_log(&self, max: u64) {
+    pub(in crate::store) fn empty_log(&self, max: u64) {
         let log = companion(&self.path, COMPANION_SUFFIXES[0]);
         if fs::symlink_metadata(log).map_or(0, |log| log.len()) <= max || fault::point("catalog checkpoint").is_err() {
             return;
@@ -135,7 +136,7 @@ impl Catalog {
     }
 
     /// Fails with [`CatalogError::Moved`] if the path no longer leads to the open file.
-    pub(super) fn check_path(&self) -> Result<(), CatalogError> {
+    pub(in crate::store) fn check_path(&self) -> Result<(), CatalogError> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if CatalogFile::of(&found) == self.file => Ok(()),
             Ok(_) => Err(CatalogError::Moved),

@@ -90,6 +90,13 @@ impl Reader {
         Ok(if knows_archives { found } else { found.or_else(|| archive::archived(&self.layout, id)) })
     }
 
+    /// Keeps the catalog open, so that other processes can open it quickly: the first process that opens it reads its
+    /// whole write-ahead log. An open catalog blocks no writer. If the file was replaced, it is closed, and the new one
+    /// is opened.
+    pub fn keep_catalog_open(&self) {
+        self.catalog.keep_open();
+    }
+
     /// Reports that the catalog cannot be read.
     fn report(&self, error: &CatalogError) {
         match error {
