@@ -294,6 +294,13 @@ impl Journal {
 
     /// Writes everything to the files, sends a hint if the timeline has grown, and replaces the live view if it is due.
     pub(super) fn flush(&mut self) {
+        if let Some(newest) = self.flush_files() {
+            self.hints.hint(&Hint::Timeline(newest));
+        }
+    }
+
+    /// Writes everything to the files. Returns the number of the newest entry if the timeline has grown.
+    fn flush_files(&mut self) -> Option<u64> {
         self.unflushed = false;
         self.write(LogWriter::flush);
         self.unflushed = false;
@@ -303,10 +310,9 @@ impl Journal {
             tracing::error!(%error, "raw events are no longer kept");
             self.events = None;
         }
-        if let Some(newest) = self.timeline.flush(Instant::now()) {
-            self.hints.hint(&Hint::Timeline(newest));
-        }
+        let newest = self.timeline.flush(Instant::now());
         self.live.flush();
+        newest
     }
 
     /// Adds the task's end to the timeline, as stored in its record.
@@ -318,7 +324,9 @@ impl Journal {
         if let Some(end) = TimelineEvent::ended(record) {
             self.timeline.end(end);
         }
-        self.flush();
+        // Without a hint: a follower that reads the end now finds the lease still held, and waits before it looks again.
+        // `closed` sends one when the lease is free.
+        self.flush_files();
     }
 
     /// Sends the hint that the task has ended.

@@ -50,6 +50,18 @@ fn a_task_can_be_run_from_a_shell() {
 }
 
 #[test]
+fn the_end_is_announced_only_once_and_with_a_free_lease() {
+    let world = World::with_fake_agent();
+    let spec = spec(&world, "0123abcd", "FAKE[{\"say\": \"from a shell\"}]", "continue");
+    let (_, said) = supervise(&world, "0123abcd", &format!("{spec}\n"));
+    let timeline = std::fs::read_to_string(world.data_dir().join("logs/0123abcd.timeline.jsonl")).expect("it exists");
+    let last: Value = serde_json::from_str(timeline.lines().last().expect("an entry")).expect("an entry is JSON");
+    assert_eq!(last["kind"], "ended");
+    let hint = format!("{{\"timeline\":{}}}", last["seq"]);
+    assert!(said.contains("{\"timeline\":") && !said.lines().any(|line| line == hint), "{said}");
+}
+
+#[test]
 fn the_end_of_stdin_means_that_the_server_has_ended() {
     let world = World::with_fake_agent();
     let spec = spec(&world, "0123abcd", "FAKE[{\"sleep\": 100}]", "interrupt");
