@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn a_reserved_option_is_refused_with_the_reason_of_its_group() {
         const RESERVED: ReservedOptions =
-            ReservedOptions::new(&[(&["--model", "-m"], "the call names it"), (&["--json"], "it is always there")]);
+            ReservedOptions::new(&[(&["--model", "-m"], "the call names it"), (&["--json"], "it is always set")]);
         let refused = RESERVED.check("-mx", "-m").expect_err("it is reserved");
         assert_eq!(
             (refused.key.as_str(), refused.problem.as_str()),
