@@ -192,7 +192,7 @@ mod tests {
         keys: &["program", "model", "color", "extra_args", "env", "require_git"],
         descriptions: &[("env", "Its variables.")],
         check_args: |args| match args.iter().find(|arg| *arg == "--yolo") {
-            Some(arg) => Err(SettingsProblem::of("extra_args", &format!("may not have `{arg}`"))),
+            Some(arg) => Err(SettingsProblem::of("extra_args", &format!("must not contain `{arg}`"))),
             None => Ok(()),
         },
         ..ProgramRules::new("Agent", "agent")
@@ -235,7 +235,7 @@ mod tests {
             (json!({"model": "-m"}), "model", "remove it to let Agent choose the model"),
             (json!({"env": {"removed": []}}), "env.removed", "`remove`"),
             (json!({"extra_args": ["a\0b"]}), "extra_args", "NUL"),
-            (json!({"extra_args": ["--yolo"]}), "extra_args", "may not have `--yolo`"),
+            (json!({"extra_args": ["--yolo"]}), "extra_args", "must not contain `--yolo`"),
             (json!([]), "", "a table"),
         ] {
             let problem = RULES.read_with::<KindKeys>(settings.clone()).expect_err("these settings are invalid");

@@ -162,7 +162,7 @@ impl CommandSettings {
         }
         for arg in self.args.iter().filter(|arg| *arg != SANDBOX_ARGS && *arg != MODEL_ARGS) {
             if mentions(arg, "{model}") {
-                return problem("args", "may not have `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
+                return problem("args", "must not contain `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
             }
             if let Some(list) = [SANDBOX_ARGS, MODEL_ARGS].into_iter().find(|list| mentions(arg, list)) {
                 return problem(
@@ -186,7 +186,7 @@ impl CommandSettings {
             return problem(key, "has an argument that contains a NUL byte");
         }
         if arg == "--" && self.prompt == Prompt::Argument {
-            return problem(key, "may not have `--`, which `prompt = \"argument\"` puts before the prompt");
+            return problem(key, "must not contain `--`, which `prompt = \"argument\"` puts before the prompt");
         }
         Template::read(arg, allowed).map(|_| ()).or_else(|why| problem(key, &why))
     }
