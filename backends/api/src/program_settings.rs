@@ -227,8 +227,12 @@ mod tests {
     #[test]
     fn each_mistake_names_its_key() {
         for (settings, key, words) in [
-            (json!({"programm": "x"}), "programm", "(`program`?); valid keys: `program`, `model`, `color`"),
-            (json!({"colour": true}), "colour", "(`color`?)"),
+            (
+                json!({"programm": "x"}),
+                "programm",
+                "(did you mean `program`?); valid keys: `program`, `model`, `color`",
+            ),
+            (json!({"colour": true}), "colour", "(did you mean `color`?)"),
             (json!({"color": 1}), "color", "expected a boolean"),
             (json!({"program": 1}), "program", "expected a string"),
             (json!({"program": " "}), "program", "remove it to use `agent` on PATH"),

@@ -308,7 +308,7 @@ mod tests {
             ("sandboxes", json!({"none": []}), "sandboxes.none", "read-only"),
             ("sandboxes", json!({"read-only": [], "danger-full-access": []}), "sandboxes.danger-full-access", "same"),
             ("sandboxes", json!({"read-only": ["{model}"]}), "sandboxes.read-only", "unknown placeholder `{model}`"),
-            ("args", json!(["{workdri}"]), "args", "`{workdri}` (`{workdir}`?)"),
+            ("args", json!(["{workdri}"]), "args", "`{workdri}` (did you mean `{workdir}`?)"),
             ("args", json!(["--model={model}"]), "args", "model_args"),
             ("args", json!(["x{sandbox_args}"]), "args", "by itself"),
             ("args", json!(["{model_args}"]), "args", "`model_args` is missing"),
@@ -319,7 +319,7 @@ mod tests {
             ("model", json!("m"), "model", "model_args"),
             ("prompt", json!("file"), "prompt", "`stdin` or `argument`"),
             ("stop_signal", json!("kill"), "stop_signal", "`interrupt` or `terminate`"),
-            ("arg", json!([]), "arg", "(`args`?)"),
+            ("arg", json!([]), "arg", "(did you mean `args`?)"),
             ("env", json!({"unset": []}), "env.unset", "`pass`, `remove`, `set`"),
         ] {
             let problem = refusal(key, value);
