@@ -178,7 +178,9 @@ impl NotUsable {
                 let word = shlex::try_quote(&file).map(Cow::into_owned).unwrap_or(file);
                 format!("run `chmod +x {word}`, or {program}")
             }
-            Self::Program(ProgramProblem::NotExecutable { .. }) => format!("{program} to the path of the program file"),
+            Self::Program(ProgramProblem::NotExecutable { .. } | ProgramProblem::Relative { .. }) => {
+                format!("{program} to the absolute path of the program file")
+            }
             Self::Program(ProgramProblem::InProject { .. }) => {
                 format!("install it outside the project, or {program} to its absolute path if you trust the project")
             }
@@ -243,7 +245,7 @@ mod tests {
             NotUsable::from(problem).next(&*backend)
         };
         assert_eq!(next(&file), format!("run `chmod +x '{}'`, or set backends.agent.program", file.display()));
-        assert_eq!(next(dir.path()), "set backends.agent.program to the path of the program file");
+        assert_eq!(next(dir.path()), "set backends.agent.program to the absolute path of the program file");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     samples::millis,
     scale::Scale,
     sides::{Build, Builds, numbers, push_all},
-    world::{PATIENCE, World, wait_for_supervisors},
+    world::{WAIT_TIMEOUT, World, wait_for_supervisors},
 };
 
 /// Numbers of tasks.
@@ -74,7 +74,7 @@ fn acknowledged<const N: usize>(build: &Build, counts: [usize; N]) -> io::Result
         let began = Instant::now();
         let calls: Vec<_> = (0..count).map(|_| server.start_call("codex_agent", arguments.clone())).collect();
         for call in calls {
-            let answer = call.wait(PATIENCE, |_| {});
+            let answer = call.wait(WAIT_TIMEOUT, |_| {});
             assert!(!answer.is_error && answer.text.contains("**Task ID:**"), "{}", answer.text);
         }
         *time = millis(began.elapsed());

@@ -34,7 +34,7 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
     report.table()?;
     for (place, dir) in places.iter().filter(|(_, dir)| dir.is_dir()) {
         let mut servers = builds.in_turn(0, |build| {
-            let world = World::on(build, dir)?;
+            let world = World::below(build, dir)?;
             let mut server = world.server();
             world.run(&mut server, "hello");
             Ok((world, server))

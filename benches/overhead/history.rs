@@ -17,7 +17,7 @@ use crate::{
     sides::{Build, Builds, Sides, numbers, push_all},
     start::over_pipes,
     store,
-    world::{PATIENCE, World, wait_for_supervisors},
+    world::{WAIT_TIMEOUT, World, wait_for_supervisors},
 };
 
 const PROMPT: &str = "FAKE[{\"say\": \"ok: hello\"}]";
@@ -64,7 +64,7 @@ impl Subject {
         let began = Instant::now();
         let mut server = world.server();
         // This may take longer than one call may.
-        eventually("a first listing", PATIENCE, || {
+        eventually("a first listing", WAIT_TIMEOUT, || {
             (!server.call("codex_tasks", json!({}), |_| {}).is_error).then_some(())
         });
         let (listed, work) = (millis(began.elapsed()), millis(Work::of(server.pid()).time));

@@ -1,4 +1,4 @@
-//! A home with the fake agent in its configuration, and servers of one build in it.
+//! A home directory whose configuration uses the fake agent, and servers of one build that use this home.
 
 use std::{
     fs, io,
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use crate::sides::Build;
 
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+/// Deadline for everything that the benchmark waits for, longer than any of it takes.
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(240);
 
 const FAKE_AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
 
-/// Everything that one part has to itself.
+/// The home directory and the project of one part of the benchmark; no other part uses them.
 #[derive(Debug)]
 pub(crate) struct World {
     build: Build,
@@ -30,13 +30,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A world in the directory for temporary files.
+    /// A world in the system's temporary directory.
     pub(crate) fn new(build: &Build) -> io::Result<Self> {
-        Self::on(build, &std::env::temp_dir())
+        Self::below(build, &std::env::temp_dir())
     }
 
-    /// A world whose data is in this directory, and so on its disk.
-    pub(crate) fn on(build: &Build, dir: &Path) -> io::Result<Self> {
+    /// A world whose data is in `dir`, and therefore on the disk of `dir`.
+    pub(crate) fn below(build: &Build, dir: &Path) -> io::Result<Self> {
         let home = tempfile::Builder::new().prefix("overhead-").tempdir_in(dir)?;
         let world = Self { build: build.clone(), home, project: GitProject::new() };
         fs::create_dir_all(world.data_dir())?;
@@ -48,9 +48,9 @@ impl World {
         self.home.path().join(".codex-connector")
     }
 
-    /// A file of a task.
-    pub(crate) fn log_file(&self, id: &str, ending: &str) -> PathBuf {
-        self.data_dir().join("logs").join(format!("{id}.{ending}"))
+    /// One of a task's files in the log directory, such as the one with the extension `debug.json`.
+    pub(crate) fn log_file(&self, id: &str, extension: &str) -> PathBuf {
+        self.data_dir().join("logs").join(format!("{id}.{extension}"))
     }
 
     fn with_home(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -68,13 +68,13 @@ impl World {
     /// A server, ready for calls.
     pub(crate) fn server(&self) -> McpServer {
         let mut server = McpServer::spawn(self.server_command());
-        server.set_answer_timeout(PATIENCE);
+        server.set_answer_timeout(WAIT_TIMEOUT);
         server.initialize();
         server.request("tools/list", json!({}));
         server
     }
 
-    /// The fake agent as a server would run it, in the same place.
+    /// A command that runs the fake agent without codex-connector, in the same project.
     pub(crate) fn agent_command(&self) -> Command {
         let mut command = self.with_home(FAKE_AGENT);
         command.args(["exec", "--json", "-"]).current_dir(self.project.path()).stdin(Stdio::piped());
@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn begin(&self, server: &mut McpServer, prompt: &str) -> (String, u32) {
         let arguments = json!({"task": prompt, "workingDirectory": self.project.path(), "async": true});
         let id = task_id(&server.call("codex_agent", arguments, |_| {}));
-        let supervisor = eventually("the start of an agent", PATIENCE, || {
+        let supervisor = eventually("the start of an agent", WAIT_TIMEOUT, || {
             let record: Value = serde_json::from_slice(&fs::read(self.log_file(&id, "debug.json")).ok()?).ok()?;
             record["pid"].as_u64()?;
             u32::try_from(record["supervisor"]["pid"].as_u64()?).ok()
@@ -101,7 +101,7 @@ impl World {
         (id, supervisor)
     }
 
-    /// Runs the agent directly, and returns how long it took.
+    /// Runs the agent without codex-connector, and returns how long it took.
     pub(crate) fn run_directly(&self, prompt: &str) -> io::Result<Duration> {
         let began = Instant::now();
         let mut child = self.agent_command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -116,7 +116,7 @@ impl World {
 /// Waits until all supervisors of a server have exited, so that their last writes are done.
 pub(crate) fn wait_for_supervisors(server: &McpServer) {
     let pid = server.pid();
-    eventually("the end of all supervisors", PATIENCE, || {
+    eventually("the end of all supervisors", WAIT_TIMEOUT, || {
         (descendants(pid).is_empty() && zombies(pid).is_empty()).then_some(())
     });
 }

@@ -101,20 +101,22 @@ enum Verb {
         /// Report the tasks that finished since the last call for the same session
         #[arg(long, required = true)]
         since_last: bool,
-        /// Session to report for (default: the one in the hook's input)
+        /// Session to report for (default: the Claude Code session that runs the hook)
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
-        /// Report only tasks in or below the project directory
+        /// Report only tasks in or below the project directory (CLAUDE_PROJECT_DIR, or the current directory)
         #[arg(long)]
         here: bool,
     },
     /// Check the configuration, data directory and backends
+    ///
+    /// Exit codes: 0 if the default backend can run tasks, 1 otherwise.
     Check {
         /// Test the capabilities of this backend with short tasks (uses your account's quota)
         ///
         /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
         ///
-        /// Exit codes: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
+        /// Exit codes with this option: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
         #[arg(long, value_name = "NAME")]
         deep: Option<String>,
         /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows

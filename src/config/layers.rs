@@ -100,7 +100,7 @@ impl UserFile {
                 return Err(ConfigProblem::MissingFile { path: path.clone(), named_by: named_by.to_string() });
             }
             (Err(error), named_by) => {
-                let named_by = named_by.as_ref().map(|origin| format!(", named by {origin}")).unwrap_or_default();
+                let named_by = named_by.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default();
                 return Err(ConfigProblem::Unreadable { path: path.clone(), named_by, why: error.to_string() });
             }
         };

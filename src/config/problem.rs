@@ -231,7 +231,7 @@ impl ConfigProblem {
             }
             Self::Settings { origin, key, problem, section } => Refused::new(
                 message![foreign(origin), ": `", foreign(key), "`", foreign(problem)],
-                message!["correct or remove it; the `kind` of [", foreign(section), "] determines its valid settings"],
+                message!["correct the settings of [", foreign(section), "]; its `kind` determines which are valid"],
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! A stream that arrives like data in a pipe: in pieces of any size, with pauses between them.
+//! A stream whose bytes arrive as they do from a pipe: in pieces of any size, with pauses between them.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::process::{LineChunk, LineLimits, LineReader};
 
-/// Delivers `rest` in pieces of the given sizes, which are used in a cycle. A size of 0 is a pause.
+/// Delivers `rest` in pieces of the given sizes, starting again after the last size. A size of 0 is a pause.
 struct Trickle<'a> {
     rest: &'a [u8],
     sizes: &'a [u8],
@@ -37,8 +37,8 @@ impl AsyncRead for Trickle<'_> {
     }
 }
 
-/// Reads a stream as the supervisor does, and passes each piece to `receive`. Ends the reader after `max_reads` reads.
-/// Returns the number of bytes that were read.
+/// Reads a stream as the supervisor does, and passes each chunk of a line to `receive`. Ends the reader after
+/// `max_reads` attempts to read. Returns the number of bytes that were read.
 pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
@@ -51,7 +51,7 @@ pub(super) fn each_chunk(
     let mut total = 0;
     for read in 0.. {
         let count = if read < max_reads {
-            // The supervisor drops this future when something else happens, and then creates a new one.
+            // The supervisor also drops this future when something else happens, and creates a new one later.
             let Some(count) = reader.fill().now_or_never() else { continue };
             count.expect("memory can be read")
         } else {
@@ -66,6 +66,6 @@ pub(super) fn each_chunk(
             break;
         }
     }
-    assert_eq!(reader.cut(), None, "no piece follows the end of the stream");
+    assert_eq!(reader.cut(), None, "no chunk follows the end of the stream");
     total
 }

@@ -88,7 +88,7 @@ impl Kit {
                 (CaseVerdict::Yes, "no setting, hook, MCP server, command or skill escaped".to_owned())
             }
             Writes { by_editor: false, .. } | Writes { by_command: false, .. } => {
-                (CaseVerdict::Unknown, "nothing escaped, but it created no file without a sandbox either".to_owned())
+                (CaseVerdict::Unknown, "nothing escaped, but without a sandbox it created no file either".to_owned())
             }
         })
     }

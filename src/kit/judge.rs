@@ -293,9 +293,10 @@ impl Kit {
             Writes { by_editor: true, by_command: true, .. } => {
                 (CaseVerdict::Yes, format!("neither an edit nor a command created a file {directory}"))
             }
-            Writes { by_editor: false, .. } | Writes { by_command: false, .. } => {
-                (CaseVerdict::Unknown, format!("created no file {directory}, but none without a sandbox either"))
-            }
+            Writes { by_editor: false, .. } | Writes { by_command: false, .. } => (
+                CaseVerdict::Unknown,
+                format!("created no file {directory}, but without a sandbox it created none either"),
+            ),
         })
     }
 

@@ -1,4 +1,4 @@
-//! How a client is connected, and which form of the protocol it uses.
+//! How a client is connected, and whether it uses a stateless version of the protocol.
 
 use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
 
@@ -7,11 +7,11 @@ use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
 pub(super) enum TransportKind {
     /// Over the server's stdin and stdout.
     Stdio,
-    /// Over HTTP, in a session or with single requests.
+    /// Over HTTP, with or without an MCP session.
     Http,
 }
 
-/// Whether the request uses a stateless version of the protocol, without `initialize`.
+/// Whether the request uses a stateless version of the protocol, which has no `initialize`.
 pub(super) fn is_stateless(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }

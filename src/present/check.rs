@@ -51,7 +51,10 @@ pub(crate) fn configuration(file: &Path, exists: bool) -> Message {
 
 /// Environment variables that look like settings but are not.
 pub(crate) fn ignored_variables(names: &[String]) -> [Message; 2] {
-    [names.join(", ").into(), "not settings: the name of a setting in a section contains two underscores".into()]
+    [
+        names.join(", ").into(),
+        "not settings; for example, CODEX_CONNECTOR_TASKS__KEEP_EVENTS sets `tasks.keep_events`".into(),
+    ]
 }
 
 /// One of the connector's directories is not writable.
@@ -61,19 +64,19 @@ pub(crate) fn not_writable(directory: &Path) -> Message {
 
 /// A backend cannot be checked.
 pub(crate) fn not_checked() -> Message {
-    "not checked, because there is no data directory".into()
+    "not checked, because the data directory cannot be used".into()
 }
 
 /// How the processes of an agent are found: by cgroups in `parent`, if there is one.
 pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
     match parent {
         Some(parent) => vec![message![
-            "a cgroup for each task, in ",
+            "one cgroup per task, in ",
             parent,
-            "; finds every process except one that moves itself to another cgroup"
+            "; finds every process that does not move itself to another cgroup"
         ]],
         None if cfg!(target_os = "linux") => vec![
-            "no cgroup for each task; processes are found by their parents and their environment".into(),
+            "no cgroups; processes are found by their parents and their environment".into(),
             "a process that hides from both is found only while its task's supervisor is running".into(),
         ],
         None => vec!["process groups; a process that leaves its group is not found".into()],
@@ -82,7 +85,7 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
 
 /// Maximum number of tasks that run at once.
 pub(crate) fn limit(max: usize) -> Message {
-    message![max, " tasks run at once; others wait"]
+    message!["at most ", max, " tasks run at once; others wait"]
 }
 
 /// The rules for removing old tasks, if there are any.

@@ -9,7 +9,7 @@ use std::{
 /// Finds `program`, which is a bare name to be looked up in `path` (the value of `PATH`), a path that begins with `~/`,
 /// or an absolute path.
 ///
-/// Fails with [`ProgramProblem`] if there is no such executable file.
+/// Fails if there is no such program, or if it cannot be executed.
 pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -> Result<PathBuf, ProgramProblem> {
     let program_path = match (program.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
@@ -32,7 +32,7 @@ pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -
     which::which_in(&program_path, path, "/").map_err(|_| ProgramProblem::NotExecutable { program: program_path })
 }
 
-/// The first symbolic link on the path to this program whose target does not exist, as a problem.
+/// The problem, if `program` or a directory above it is a symbolic link whose target does not exist.
 fn dangling_link(program: &Path) -> Option<ProgramProblem> {
     let dangles = |path: &&Path| path.is_symlink() && !path.exists();
     let link = program.ancestors().filter(|path| path.is_absolute()).find(dangles)?.to_owned();
@@ -61,9 +61,9 @@ pub enum ProgramProblem {
         /// The path.
         program: PathBuf,
     },
-    /// The program, or a directory above it, is a symbolic link to something that does not exist. Such a link exists
-    /// briefly while a package manager updates an agent.
-    #[error("{} is a symbolic link to a file that does not exist", link.display())]
+    /// The program, or a directory above it, is a symbolic link whose target does not exist. This happens briefly
+    /// while a package manager updates an agent.
+    #[error("{} is a symbolic link whose target does not exist", link.display())]
     Dangling {
         /// The link.
         link: PathBuf,
@@ -83,7 +83,7 @@ pub enum ProgramProblem {
 }
 
 impl ProgramProblem {
-    /// The operating system's name for the problem.
+    /// The errno name that fits the problem best.
     pub fn errno(&self) -> &'static str {
         match self {
             Self::NotOnPath { .. } | Self::NotFound { .. } | Self::Dangling { .. } | Self::Relative { .. } => "ENOENT",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_problem_has_its_own_name() {
+    fn each_problem_has_its_own_variant() {
         let path = Some(OsStr::new("/bin"));
         let problem = |program| find_program(program, path, None).expect_err("it cannot be used");
         assert!(matches!(problem("no-such-program"), ProgramProblem::NotOnPath { .. }));
@@ -120,11 +120,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let (link, path) = (dir.path().join("agent"), Some(dir.path().as_os_str()));
         let problem = |program: &str| find_program(program, path, None).expect_err("it cannot be used");
-        let spelled = link.to_string_lossy().into_owned();
-        assert!(matches!(problem(&spelled), ProgramProblem::NotFound { .. }));
+        let link_path = link.to_string_lossy().into_owned();
+        assert!(matches!(problem(&link_path), ProgramProblem::NotFound { .. }));
         std::os::unix::fs::symlink("not-there", &link).expect("the directory is writable");
         let dangling = ProgramProblem::Dangling { link: link.clone() };
-        for program in ["agent", &spelled, &format!("{spelled}/bin/agent")] {
+        for program in ["agent", &link_path, &format!("{link_path}/bin/agent")] {
             assert_eq!(problem(program), dangling, "{program}");
         }
         assert!(matches!(problem("another"), ProgramProblem::NotOnPath { .. }));

@@ -203,7 +203,7 @@ pub enum UntrustedDirectory {
         ourselves: u32,
     },
     /// Everyone may write to it.
-    #[error("everyone may write to it")]
+    #[error("everyone can write to it")]
     WritableByAll,
 }
 
@@ -274,7 +274,7 @@ mod tests {
         let dir = dir();
         check_owner(dir.path()).expect("we own it");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("we own it");
-        let refusal = check_owner(dir.path()).expect_err("everyone may write to it");
+        let refusal = check_owner(dir.path()).expect_err("everyone can write to it");
         assert_eq!(UntrustedDirectory::of(&refusal), Some(UntrustedDirectory::WritableByAll), "{refusal}");
     }
 

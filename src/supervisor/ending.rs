@@ -10,14 +10,16 @@ use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untr
 /// Maximum length of an answer or an error message in the record, in characters.
 const MAX_TEXT_CHARS: usize = 40_000;
 
-/// Maximum number of warnings in a record, and maximum length of each of their texts, in characters.
+/// Maximum number of warnings in a record.
 const MAX_WARNINGS: usize = 10;
+
+/// Maximum length of a warning's message and of its advice, in characters.
 const MAX_WARNING_CHARS: usize = 1_000;
 
-/// How a task ended.
+/// Everything that determines how a task ended.
 #[derive(Debug)]
 pub(super) struct RunEnd {
-    /// How the agent's process ended; `None` if there was none, or if even SIGKILL did not end it.
+    /// How the agent's process ended; `None` if no process was started, or if even SIGKILL did not end it.
     pub(super) exit: Option<Exit>,
     /// The session's verdict.
     pub(super) verdict: Verdict,
@@ -27,7 +29,7 @@ pub(super) struct RunEnd {
     pub(super) has_completed: bool,
     /// Why we stopped it, and how long it had run by then; `None` if it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
-    /// A violation of the ceiling by the working directory. A task with a violation has failed, whatever the agent
+    /// How the working directory violated `ceiling.roots`, if it did. Such a task has failed, whatever the agent
     /// reports.
     pub(super) violation: Option<Warning>,
     /// Why the agent was never started; `None` if it was.
@@ -64,7 +66,7 @@ impl NotStarted {
     }
 }
 
-/// Why a backend did not do the task, if another one may.
+/// Why a backend did not do the task, if another backend may do it instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Obstacle {
     /// It cannot work at all now.
@@ -84,10 +86,10 @@ impl RunEnd {
         Self { not_started: Some(why), ..Self::failed(None, said, advice) }
     }
 
-    /// The end of a task that was stopped after `ran`, before the agent started.
-    pub(super) fn stop_requested(cause: StopCause, ran: Duration) -> Self {
+    /// The end of a task that was stopped after `elapsed`, before the agent started.
+    pub(super) fn stop_requested(cause: StopCause, elapsed: Duration) -> Self {
         let end = Self::failed(None, "the task was stopped before the agent started".to_owned(), None);
-        Self { stopped: Some((cause, ran)), ..end }
+        Self { stopped: Some((cause, elapsed)), ..end }
     }
 
     /// The end of a task whose agent ended before it received any work.
@@ -105,7 +107,7 @@ impl RunEnd {
         }
     }
 
-    /// Why another backend may do the task; `None` if none may.
+    /// Why this backend did not do the task; `None` if no other backend may do it instead.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
         let (Outcome::Failed(failure) | Outcome::CommandLineRefused(failure)) = &self.verdict.outcome else {
             return None;
@@ -143,15 +145,15 @@ impl RunEnd {
             }
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
                 Outcome::Completed => (EndStatus::Completed, None),
-                // The failure is the reason, not our stopping the program afterwards.
+                // The agent failed before we stopped it, so its failure is the reason.
                 Outcome::Failed(_) | Outcome::CommandLineRefused(_) => {
                     (EndStatus::Failed, Some(FailureReason::AgentFailed))
                 }
             },
             None => match (&self.verdict.outcome, self.exit) {
                 (Outcome::Completed, Some(Exit::Code(_)) | None) => (EndStatus::Completed, None),
-                // If the agent was killed by a signal, its processes may have written the rest of the output. Such a
-                // verdict does not count.
+                // If a signal killed the agent, the processes it left behind may have written the rest of the output.
+                // Such a verdict does not count.
                 (Outcome::Completed, Some(Exit::Signal(_)))
                 | (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(_) | None) => {
                     (EndStatus::Failed, Some(self.exit_reason()))
@@ -160,7 +162,7 @@ impl RunEnd {
         }
     }
 
-    /// The exit as the reason of a failure.
+    /// The failure reason that names the agent's exit.
     fn exit_reason(&self) -> FailureReason {
         match self.exit {
             Some(Exit::Signal(signal)) => FailureReason::KilledBy { signal },
@@ -169,25 +171,25 @@ impl RunEnd {
         }
     }
 
-    /// Whether the agent completed its turn and then exited with a non-zero code, or by a signal.
-    fn failed_only_to_exit(&self) -> bool {
+    /// Whether the agent completed its turn, but then exited with a non-zero code or was killed by a signal.
+    fn failed_after_its_turn(&self) -> bool {
         let failed = self.conclusion().0 != EndStatus::Completed;
         let exited = self.exit.is_some_and(|exit| exit != Exit::Code(0));
         self.has_completed && failed && exited && self.stopped.is_none() && self.not_started.is_none()
     }
 
-    /// Writes the end to the record of a task that ran for `ran`. `trouble` is the problem that the agent last tried to
-    /// recover from.
+    /// Writes the end to the record of a task that ran for `elapsed`. `trouble` is the problem from which the agent
+    /// last tried to recover.
     pub(super) fn write_into(
         self,
         record: &mut TaskRecord,
         trouble: Option<String>,
         now: DateTime<Utc>,
-        ran: Duration,
+        elapsed: Duration,
     ) {
         let (status, reason) = self.conclusion();
-        let mut end = TaskEnd::new(status, reason, now, ran);
-        end.turn_completed = self.failed_only_to_exit();
+        let mut end = TaskEnd::new(status, reason, now, elapsed);
+        end.turn_completed = self.failed_after_its_turn();
         end.exit_code = self.exit.and_then(|exit| match exit {
             Exit::Code(code) => Some(code),
             Exit::Signal(_) => None,
@@ -200,7 +202,7 @@ impl RunEnd {
         match self.verdict.outcome {
             Outcome::Completed => {}
             Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
-                // If we stopped the agent, its error message is only about that. A last problem explains more.
+                // If we stopped the agent, its error message is only about the stop. Its last problem explains more.
                 match self.stopped {
                     // The message is about the exit, not about the work.
                     None if end.turn_completed => {}

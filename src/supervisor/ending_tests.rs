@@ -1,4 +1,4 @@
-//! Tests of the status and reason of each end, and of the fields in its record.
+//! Tests of a task's final status, its failure reason, and the fields of its record.
 
 use connector_api::Cause;
 
@@ -37,7 +37,7 @@ fn failed() -> Outcome {
 }
 
 #[test]
-fn a_timeout_during_a_recovery_has_the_problem_and_advice() {
+fn a_timeout_during_a_recovery_reports_the_problem_with_advice() {
     let of = |trouble| {
         let verdict = Verdict { outcome: failed(), answer: None, session_id: None, usage: None };
         let stopped = Some((StopCause::TimedOut { limit: Duration::from_secs(1) }, Duration::from_secs(1)));
@@ -69,7 +69,7 @@ fn a_resumed_task_keeps_its_session_if_its_agent_reports_none() {
 }
 
 #[test]
-fn the_verdict_decides_when_the_agent_ended_by_itself() {
+fn if_the_agent_ended_by_itself_its_verdict_decides() {
     use EndStatus::{Completed, Failed};
     assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));
     assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
@@ -83,7 +83,7 @@ fn the_verdict_decides_when_the_agent_ended_by_itself() {
 }
 
 #[test]
-fn the_stop_cause_decides_when_we_stopped_the_agent() {
+fn if_we_stopped_the_agent_the_cause_decides() {
     use EndStatus::{Failed, Interrupted};
     let limit = Duration::from_secs(300);
     for outcome in [Outcome::Completed, failed()] {
@@ -112,24 +112,24 @@ fn an_agent_that_was_never_started_has_a_process_error() {
 }
 
 /// The end of a run that failed with this cause.
-fn caused(cause: Option<Cause>) -> RunEnd {
+fn failed_with(cause: Option<Cause>) -> RunEnd {
     let outcome = Outcome::Failed(AgentFailure { cause, ..AgentFailure::new("no") });
     let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
     RunEnd { exit: Some(Exit::Code(1)), verdict, ..clean() }
 }
 
 #[test]
-fn only_an_unusable_backend_triggers_a_fallback() {
+fn an_obstacle_says_whether_a_backend_is_unable_or_unsuitable() {
     let not_started = |why| RunEnd::not_started(why, "no".into(), None);
     let (unable, unsuitable) = (Obstacle::Unable("no".into()), Obstacle::Unsuitable("no".into()));
     for cause in [Cause::NotLoggedIn, Cause::OutOfQuota, Cause::Capacity] {
-        assert_eq!(caused(Some(cause)).obstacle(), Some(unable.clone()));
+        assert_eq!(failed_with(Some(cause)).obstacle(), Some(unable.clone()));
     }
     assert_eq!(not_started(NotStarted::Unusable { errno: "ENOENT".into() }).obstacle(), Some(unable));
     assert_eq!(not_started(NotStarted::Refused).obstacle(), Some(unsuitable.clone()));
     assert_eq!(not_started(NotStarted::Forbidden).obstacle(), Some(unsuitable));
     assert_eq!(not_started(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
-    assert_eq!(caused(None).obstacle(), None, "the cause is unknown");
+    assert_eq!(failed_with(None).obstacle(), None, "the cause is unknown");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_stopped_task_triggers_no_fallback() {
         [StopCause::Cancelled, StopCause::TimedOut { limit }, StopCause::Silent { limit }, StopCause::ServerGone];
     for cause in stops {
         let stopped = Some((cause, limit));
-        assert_eq!(RunEnd { stopped, ..caused(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
+        assert_eq!(RunEnd { stopped, ..failed_with(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
         let unusable = RunEnd::unusable("ENOENT", "no".into(), None);
         assert_eq!(RunEnd { stopped, ..unusable }.obstacle(), None, "{cause:?}");
     }
@@ -210,7 +210,7 @@ fn a_turn_completed_before_a_fatal_signal_keeps_its_answer_and_its_reason() {
 }
 
 #[test]
-fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
+fn a_violation_of_the_roots_is_recorded_however_the_task_ended() {
     let violation = Warning { message: "it was moved".into(), advice: Some("look at it".into()) };
     let limit = Duration::from_secs(300);
     let ends = [
@@ -241,7 +241,7 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
 
 #[test]
 fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
-    let end = |has_completed| RunEnd { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
+    let end = |has_completed| RunEnd { has_completed, ..failed_with(Some(Cause::NotLoggedIn)) };
     assert!(end(false).obstacle().is_some() && end(true).obstacle().is_none());
 }
 

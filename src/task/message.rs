@@ -1,4 +1,4 @@
-//! Our own sentences that quote untrusted text.
+//! Our own sentences, which may contain untrusted text.
 
 use std::{
     borrow::Cow,
@@ -10,9 +10,10 @@ use connector_api::{BackendName, Sandbox};
 
 use super::{TaskId, TaskStatus, Untrusted};
 
-/// One of our sentences that quotes untrusted text. The macro `message!` builds it, and `present` prints it.
+/// One of our own sentences, which may contain untrusted text. The macro `message!` builds it, and `present` prints
+/// it.
 ///
-/// The two kinds of text stay separate until then, so secrets are redacted in the untrusted parts only.
+/// Trusted and untrusted text stay separate until then, so that secrets are redacted only in the untrusted parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message(Vec<MessagePart>);
 
@@ -136,7 +137,7 @@ impl From<&PathBuf> for MessagePart {
     }
 }
 
-/// Builds a [`Message`] from its parts. Literals and our own types are trusted; everything else is untrusted.
+/// Builds a [`Message`] from its parts. Literals, numbers and our own types are trusted; everything else is untrusted.
 macro_rules! message {
     ($($part:expr),* $(,)?) => {
         [$($crate::task::Message::from($part)),*].into_iter().collect::<$crate::task::Message>()

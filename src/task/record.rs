@@ -44,7 +44,7 @@ pub struct TaskStart {
     pub sandbox: Option<Sandbox>,
     /// When the task began.
     pub started_at: DateTime<Utc>,
-    /// The task's time limit; null or 0 means no limit.
+    /// The task's time limit; `None` or 0 means no limit.
     pub timeout_ms: Option<u64>,
     /// The task whose session this one resumes.
     pub resumed_from: Option<TaskId>,
@@ -87,7 +87,7 @@ pub struct TaskProgress {
     pub heartbeat_count: u64,
     /// The agent's own ID for its session.
     pub session_id: Option<Untrusted>,
-    /// The backends that could not work at all before this one, each with the reason, as text for people.
+    /// The backends that did not do the task, each with the reason, as text for people.
     pub fell_back: Vec<Untrusted>,
     /// The number of this attempt, starting at 1.
     pub attempt: u32,
@@ -112,7 +112,7 @@ pub struct TaskEnd {
     pub agent_said: Option<Untrusted>,
     /// Advice on how to fix the failure.
     pub advice: Option<Untrusted>,
-    /// Whether the agent completed its turn before it exited with an error.
+    /// Whether the agent completed its turn, but then exited with a non-zero code or was killed by a signal.
     pub turn_completed: bool,
     /// Caveats about the run that its status does not show.
     pub warnings: Vec<Warning>,
@@ -212,10 +212,10 @@ impl TaskRecord {
         end.session_usage.or(end.usage)
     }
 
-    /// The texts that may contain words of a caller or an agent, to be redacted. The working directory is not among
-    /// them, because a redacted path would lead nowhere.
+    /// The texts that may contain words of a caller or an agent, so that secrets can be redacted in them. The working
+    /// directory is not among them, because a redacted path would be useless.
     ///
-    /// This function and those of the parts name every field, so that a new field cannot be forgotten.
+    /// This function and those for the three parts name every field, so that a new field cannot be forgotten.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self { format: _, id: _, from_original: _, start, progress, end } = self;
         start
@@ -229,7 +229,7 @@ impl TaskStart {
     fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self {
             task,
-            // Our own texts, numbers, times, and names from a fixed list.
+            // Our own texts, paths, numbers, times, and names.
             sandbox: _,
             started_at: _,
             timeout_ms: _,
@@ -251,7 +251,7 @@ impl TaskProgress {
             agent_version,
             session_id,
             fell_back,
-            // Our own texts, numbers, times, and names from a fixed list.
+            // Our own texts, paths, numbers, times, and names.
             backend: _,
             working_directory: _,
             pid: _,
@@ -269,18 +269,18 @@ impl TaskProgress {
 }
 
 impl TaskEnd {
-    /// The end, at `now`, of a task that ran for `ran`.
-    pub fn new(status: EndStatus, reason: Option<FailureReason>, now: DateTime<Utc>, ran: Duration) -> Self {
+    /// The end of a task that ended at `now`, after it had run for `elapsed`.
+    pub fn new(status: EndStatus, reason: Option<FailureReason>, now: DateTime<Utc>, elapsed: Duration) -> Self {
         Self {
             completed_at: Some(now.trunc_subsecs(3)),
             failure_reason: reason.map(|reason| reason.to_string().into()),
-            duration: Some(millis_of(ran)),
-            duration_formatted: Some(span(ran)),
+            duration: Some(millis_of(elapsed)),
+            duration_formatted: Some(span(elapsed)),
             ..Self::bare(status)
         }
     }
 
-    /// An end of which only the status is known.
+    /// An end about which only the status is known.
     pub fn bare(status: EndStatus) -> Self {
         Self {
             status,
@@ -300,8 +300,9 @@ impl TaskEnd {
         }
     }
 
-    /// Splits the reported session total into the session's and this run's tokens. `before` is the total at the start
-    /// of the run; if it is unknown, so is the run's share.
+    /// For an agent that reports the total of its session: moves that total from `usage` to `session_usage`, and sets
+    /// `usage` to the tokens of this run. `before` is the total at the start of the run; if it is unknown, so is the
+    /// run's share.
     pub fn count_since(&mut self, before: Option<Usage>) {
         self.session_usage = self.usage;
         self.usage = self.usage.zip(before).and_then(|(total, before)| total.since(before));
@@ -314,8 +315,8 @@ impl TaskEnd {
             advice,
             result,
             warnings,
+            // Our own texts, paths, numbers, times, and names.
             status: _,
-            // Our own texts, numbers, times, and names from a fixed list.
             completed_at: _,
             exit_code: _,
             exit_signal: _,
@@ -331,7 +332,7 @@ impl TaskEnd {
     }
 }
 
-/// Identifies a process, even if a later process gets the same PID.
+/// Identifies a process, even if its PID is reused later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProcessIdentity {

@@ -63,7 +63,7 @@ fn an_unknown_setting_is_reported_with_a_suggestion() {
     let world = World::with_fake_agent().configure("[backends.g]\nkind = \"acp\"\npreset = \"gemeni\"\n");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("(`gemini`?)"), "{said}");
+    assert!(said.contains("(did you mean `gemini`?)"), "{said}");
     let world = World::with_fake_agent().configure("[backends.g]\nkind = \"apc\"\n");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();

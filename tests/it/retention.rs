@@ -7,8 +7,14 @@ use serde_json::json;
 
 use crate::world::{ANSWER_TIMEOUT, World, start, task_id, wait_for_log};
 
-fn files(world: &World) -> usize {
-    fs::read_dir(world.data_dir().join("logs")).expect("there are logs").count()
+/// Number of log directory files of an ended task.
+const ENDED: usize = 4;
+
+/// Number of log directory files of a running task.
+const RUNNING: usize = 3;
+
+fn count_log_files(world: &World) -> usize {
+    fs::read_dir(world.data_dir().join("logs")).expect("the log directory exists").count()
 }
 
 #[test]
@@ -25,19 +31,23 @@ fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
     eventually("only one run directory", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
-    assert_eq!(files(&world), 3 * 4 + 3, "nothing is removed by default");
+    assert_eq!(count_log_files(&world), 3 * ENDED + RUNNING, "nothing is removed by default");
 
     let world = world.configure("[retention]\nmax_tasks = 1\n");
     let mut second = world.server();
-    eventually("two tasks fewer", ANSWER_TIMEOUT, || (files(&world) == 4 + 3).then_some(()));
+    eventually("the removal of two tasks", ANSWER_TIMEOUT, || {
+        (count_log_files(&world) == ENDED + RUNNING).then_some(())
+    });
     eventually("the removal of their run directories", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
-    // The notice comes when the removal is complete, a moment later.
+    // The notice is added a moment later, when the removal is complete.
     let mut listed = String::new();
     eventually("the notice", ANSWER_TIMEOUT, || {
         listed = second.call("codex_tasks", json!({}), |_| {}).text;
-        listed.contains("2 old tasks were removed with all files: 2 by `retention.max_tasks`").then_some(())
+        listed
+            .contains("2 old tasks were removed with all their files: 2 because of `retention.max_tasks`")
+            .then_some(())
     });
     assert!(listed.contains(&ids[2]) && listed.contains(&running) && !listed.contains(&ids[0]), "{listed}");
     for removed in &ids[..2] {

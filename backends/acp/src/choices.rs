@@ -136,7 +136,7 @@ impl SessionSetting {
             return format!("the agent does not offer a choice of its {word}, so `{wanted_words}` cannot be set");
         }
         let near = wanted.iter().find_map(|value| connector_api::nearest(value, known));
-        let near = near.map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        let near = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
         let more = if known.len() > MAX_NAMED_VALUES {
             format!(" and {} more", known.len() - MAX_NAMED_VALUES)
         } else {

@@ -206,7 +206,9 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
             "install_hint": "install it with `npm install -g @zed-industries/claude-code-acp`"
         }),
         other => {
-            let meant = connector_api::nearest(other, &PRESETS).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+            let meant = connector_api::nearest(other, &PRESETS)
+                .map(|near| format!(" (did you mean `{near}`?)"))
+                .unwrap_or_default();
             let known = PRESETS.join("`, `");
             return Err(SettingsProblem::of("preset", &format!("is `{other}`{meant}; valid presets: `{known}`")));
         }
@@ -278,7 +280,7 @@ mod tests {
     fn each_problem_names_its_key() {
         for (settings, key, words) in [
             (json!({}), "program", "is missing"),
-            (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),
+            (json!({"preset": "gemni"}), "preset", "(did you mean `gemini`?)"),
             (json!({"program": "x", "modes": {}}), "modes", "every task would be refused"),
             (json!({"program": "x", "modes": {"all": ""}}), "modes.all", "all"),
             (json!({"program": "x", "modes": {"read-only": 1}}), "modes.read-only", "a list of names"),
@@ -292,9 +294,9 @@ mod tests {
             (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
             (json!({"program": "x", "model": "-m"}), "model", "option"),
             (json!({"program": "x", "answer_seconds": 0}), "answer_seconds", "0"),
-            (json!({"modess": {}}), "modess", "(`modes`?)"),
+            (json!({"modess": {}}), "modess", "(did you mean `modes`?)"),
             (json!({"preset": 1}), "preset", "expected a string"),
-            (json!({"program": "x", "modess": {}}), "modess", "(`modes`?)"),
+            (json!({"program": "x", "modess": {}}), "modess", "(did you mean `modes`?)"),
         ] {
             let problem = read(settings.clone()).expect_err("these settings are invalid");
             assert!(problem.problem.contains(words), "{settings}: {problem:?}");

@@ -2,27 +2,29 @@
 
 use crate::SplitSurrogates;
 
-/// Upper bound on the text that is kept, in bytes: half of it from the beginning, half from the end.
-const MAX_TEXT_BYTES: usize = 1 << 20;
+/// The size to which a long text is trimmed, in bytes: half of it from the beginning, half from the end.
+///
+/// The end is trimmed only when it alone is longer than this, so up to one and a half times as much is kept.
+const TRIMMED_BYTES: usize = 1 << 20;
 
 /// Joins the chunks of a text. Of a long text, it keeps only the beginning and the end.
 ///
-/// An agent that streams a text may cut it in the middle of a character outside the basic plane, such as an emoji. The
-/// two halves of its surrogate pair then arrive in two chunks, and neither is valid text by itself.
+/// An agent that streams a text may cut it in the middle of a character outside the Basic Multilingual Plane, such as
+/// an emoji. The two halves of its surrogate pair then arrive in two chunks, and neither is valid text by itself.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
-    /// The beginning, up to half of [`MAX_TEXT_BYTES`].
+    /// The beginning, up to half of [`TRIMMED_BYTES`].
     head: String,
-    /// The rest of the text; if that is long, only its end.
+    /// The rest of the text; if that is long, only the end of it.
     tail: String,
     /// Bytes left out between the two.
     left_out: usize,
-    /// The first half of a surrogate pair, if the text ends with one. It is U+FFFD in the text.
+    /// The first half of a surrogate pair, if the text ends with one. In the text, U+FFFD takes its place.
     half: Option<u16>,
 }
 
 impl Chunks {
-    /// Adds a chunk. `surrogates` are those of the object that the chunk was in.
+    /// Adds a chunk. `surrogates` are the split surrogates of the JSON object that contained the chunk.
     pub fn push(&mut self, chunk: &str, surrogates: SplitSurrogates) {
         if chunk.is_empty() {
             return;
@@ -39,7 +41,7 @@ impl Chunks {
         self.half = surrogates.high.filter(|_| rest.ends_with('\u{fffd}'));
     }
 
-    /// Whether the text is longer than what is kept of it.
+    /// Whether a part of the text was left out.
     pub fn is_cut(&self) -> bool {
         self.left_out > 0
     }
@@ -49,7 +51,7 @@ impl Chunks {
         let Self { head, tail, left_out, half: _ } = self;
         match left_out {
             0 => format!("{head}{tail}"),
-            _ => format!("{head}\n\n({left_out} bytes left out; the task's log has them)\n\n{tail}"),
+            _ => format!("{head}\n\n({left_out} bytes left out; see the task's log)\n\n{tail}"),
         }
     }
 
@@ -63,20 +65,20 @@ impl Chunks {
     }
 
     fn add(&mut self, text: &str) {
-        let room = if self.tail.is_empty() { MAX_TEXT_BYTES / 2 - self.head.len() } else { 0 };
+        let room = if self.tail.is_empty() { TRIMMED_BYTES / 2 - self.head.len() } else { 0 };
         let (head, tail) = text.split_at(boundary(text, room));
         self.head.push_str(head);
         self.tail.push_str(tail);
-        // Not for every chunk: this way, each byte is moved at most once.
-        if self.tail.len() > MAX_TEXT_BYTES {
-            let from = boundary(&self.tail, self.tail.len() - MAX_TEXT_BYTES / 2);
+        // Trimming rarely, not after every chunk, moves each byte at most once.
+        if self.tail.len() > TRIMMED_BYTES {
+            let from = boundary(&self.tail, self.tail.len() - TRIMMED_BYTES / 2);
             self.left_out += from;
             self.tail.drain(..from);
         }
     }
 }
 
-/// The last boundary between two characters up to `at`.
+/// The last character boundary at or before `at`.
 fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -91,7 +93,7 @@ mod tests {
         for chunk in chunks {
             let line = format!(r#"{{"text":"{chunk}"}}"#);
             let object = &JsonLine::read(line.as_bytes()).objects[0];
-            text.push(object.value["text"].as_str().expect("it is a text"), object.surrogates);
+            text.push(object.value["text"].as_str().expect("it is a string"), object.surrogates);
         }
         text.text()
     }
@@ -118,17 +120,17 @@ mod tests {
             text.push(&format!("{number} \u{e9}"), SplitSurrogates::default());
         }
         let kept = text.text();
-        assert!(text.is_cut() && kept.len() < 2 * MAX_TEXT_BYTES + 100, "{} bytes", kept.len());
+        assert!(text.is_cut() && kept.len() < 2 * TRIMMED_BYTES + 100, "{} bytes", kept.len());
         assert!(kept.starts_with("0 \u{e9}1 \u{e9}") && kept.ends_with("499999 \u{e9}"));
         let left_out = format!("({} bytes left out", text.left_out);
         assert!(kept.contains(&left_out), "{left_out}");
     }
 
     #[test]
-    fn one_chunk_longer_than_the_bound_is_cut_between_characters() {
+    fn one_overlong_chunk_is_cut_between_characters() {
         let mut text = Chunks::default();
-        text.push(&format!("a{}", "\u{e9}".repeat(2 * MAX_TEXT_BYTES)), SplitSurrogates::default());
+        text.push(&format!("a{}", "\u{e9}".repeat(2 * TRIMMED_BYTES)), SplitSurrogates::default());
         text.push("z", SplitSurrogates::default());
-        assert!(text.text().ends_with("\u{e9}z") && text.text().len() < 2 * MAX_TEXT_BYTES + 100);
+        assert!(text.text().ends_with("\u{e9}z") && text.text().len() < 2 * TRIMMED_BYTES + 100);
     }
 }

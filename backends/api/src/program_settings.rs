@@ -192,7 +192,7 @@ mod tests {
         keys: &["program", "model", "color", "extra_args", "env", "require_git"],
         descriptions: &[("env", "Its variables.")],
         check_args: |args| match args.iter().find(|arg| *arg == "--yolo") {
-            Some(arg) => Err(SettingsProblem::of("extra_args", &format!("may not have `{arg}`"))),
+            Some(arg) => Err(SettingsProblem::of("extra_args", &format!("must not contain `{arg}`"))),
             None => Ok(()),
         },
         ..ProgramRules::new("Agent", "agent")
@@ -227,15 +227,19 @@ mod tests {
     #[test]
     fn each_mistake_names_its_key() {
         for (settings, key, words) in [
-            (json!({"programm": "x"}), "programm", "(`program`?); valid keys: `program`, `model`, `color`"),
-            (json!({"colour": true}), "colour", "(`color`?)"),
+            (
+                json!({"programm": "x"}),
+                "programm",
+                "(did you mean `program`?); valid keys: `program`, `model`, `color`",
+            ),
+            (json!({"colour": true}), "colour", "(did you mean `color`?)"),
             (json!({"color": 1}), "color", "expected a boolean"),
             (json!({"program": 1}), "program", "expected a string"),
             (json!({"program": " "}), "program", "remove it to use `agent` on PATH"),
             (json!({"model": "-m"}), "model", "remove it to let Agent choose the model"),
             (json!({"env": {"removed": []}}), "env.removed", "`remove`"),
             (json!({"extra_args": ["a\0b"]}), "extra_args", "NUL"),
-            (json!({"extra_args": ["--yolo"]}), "extra_args", "may not have `--yolo`"),
+            (json!({"extra_args": ["--yolo"]}), "extra_args", "must not contain `--yolo`"),
             (json!([]), "", "a table"),
         ] {
             let problem = RULES.read_with::<KindKeys>(settings.clone()).expect_err("these settings are invalid");

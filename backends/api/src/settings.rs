@@ -41,7 +41,7 @@ pub(crate) fn check_keys(settings: Value, known: &[&str]) -> Result<Map<String, 
         return Err(SettingsProblem::new("", "the settings of a backend must be a table"));
     };
     if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
-        let meant = nearest(key, known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        let meant = nearest(key, known).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
         let problem = format!("unknown key `{key}`{meant}; valid keys: {}", list(known));
         return Err(SettingsProblem::new(key, problem));
     }
@@ -110,7 +110,7 @@ mod tests {
     fn an_unknown_key_is_named_with_the_nearest_and_all_known_ones() {
         let problem = problem(json!({"progam": "x"}));
         assert_eq!(problem.key, "progam");
-        assert_eq!(problem.to_string(), "unknown key `progam` (`program`?); valid keys: `program`, `env`");
+        assert_eq!(problem.to_string(), "unknown key `progam` (did you mean `program`?); valid keys: `program`, `env`");
     }
 
     #[test]

@@ -32,13 +32,13 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
             "--plugin-dir",
             "--agents",
         ],
-        "the sandbox of each task is the call's `sandbox`",
+        "each task gets the `sandbox` of its call",
     ),
     (
         &["-p", "--print", "--output-format", "--input-format", "--verbose"],
         "codex-connector sets the options of the event stream itself",
     ),
-    (&["--model"], "the model is the call's `model`, or this backend's `model`"),
+    (&["--model"], "each task gets the `model` of its call, or this backend's `model`"),
     (
         &["-r", "--resume", "-c", "--continue", "--session-id", "--fork-session"],
         "sessions are resumed with codex_resume",
@@ -48,7 +48,7 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
 
 fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     if !arg.starts_with('-') {
-        let why = format!("may not have `{arg}`, which would be read as part of the task; write --option=value");
+        let why = format!("must not contain `{arg}`, which would be read as part of the task; write --option=value");
         return Err(SettingsProblem::of("extra_args", &why));
     }
     RESERVED.check(arg, arg.split('=').next().unwrap_or(arg))

@@ -26,7 +26,7 @@ impl ClaudeToolCall {
 }
 
 impl ClaudeToolCalls {
-    /// A call begins.
+    /// Records a call that begins, and returns its event.
     pub(crate) fn begin(&mut self, block: &Value) -> AgentEvent {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (id, name, input) = (word(&block["id"]), word(&block["name"]), &block["input"]);
@@ -54,14 +54,14 @@ impl ClaudeToolCalls {
         event
     }
 
-    /// A call has a result.
+    /// Forgets a call that now has a result, and returns the event of the result.
     pub(crate) fn end(&mut self, block: &Value) -> AgentEvent {
         let id = block["tool_use_id"].as_str().unwrap_or_default().to_owned();
         let failed = block["is_error"] == true;
         let text = text_of(&block["content"]);
         match self.0.end(&id) {
             Some(ClaudeToolCall::Command(command)) => {
-                // The output of a failed command begins with "Exit code 3".
+                // The output of a failed command begins with a line such as "Exit code 3".
                 let code = text.strip_prefix("Exit code ").and_then(|rest| rest.lines().next()?.trim().parse().ok());
                 let status = if failed { CommandStatus::Failed } else { CommandStatus::Completed };
                 let exit_code = if failed { code } else { Some(0) };

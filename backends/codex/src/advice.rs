@@ -272,7 +272,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Error loading config: invalid value",
             "error loading configuration: unknown field",
         ],
-        advice: "repair Codex's config.toml",
+        advice: "fix Codex's config.toml",
         cause: None,
     },
     FailureRow {

@@ -55,7 +55,7 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (&["--json", "--experimental-json"], "codex-connector sets the options of the event stream itself"),
     (
         &["-s", "--sandbox", "--full-auto", "--approve-for-me", "--yolo", "--dangerously-bypass-approvals-and-sandbox"],
-        "the sandbox of each task is the call's `sandbox`",
+        "each task gets the `sandbox` of its call",
     ),
     (&["-a", "--ask-for-approval"], "there is no user to ask"),
     (
@@ -64,10 +64,10 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
     ),
     (
         &["--trust", "--dangerously-bypass-hook-trust"],
-        "trust a project in Codex itself; `project_settings` says whether that counts here",
+        "trust a project in Codex itself; `project_settings` determines whether that trust applies here",
     ),
-    (&["-m", "--model"], "the model is the call's `model`, or this backend's `model`"),
-    (&["-C", "--cd"], "the working directory is the call's `workingDirectory`"),
+    (&["-m", "--model"], "each task gets the `model` of its call, or this backend's `model`"),
+    (&["-C", "--cd"], "each task gets the `workingDirectory` of its call"),
     (&["-o", "--output-last-message"], "codex-connector writes the result file"),
     (&["-h", "--help", "-V", "--version"], "Codex would not run the task"),
     (&["--", "-"], "codex-connector passes the prompt"),
@@ -77,9 +77,9 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
 const RESERVED_CONFIG: [(&[&str], &str); 3] = [
     (
         &["sandbox_mode", "sandbox_permissions", "approval_policy", "permissions", "default_permissions"],
-        "the sandbox of each task is the call's `sandbox`",
+        "each task gets the `sandbox` of its call",
     ),
-    (&["projects"], "`project_settings` says whether a project's own settings count"),
+    (&["projects"], "`project_settings` determines whether a project's own settings apply"),
     (
         &["sandbox_workspace_write", "mcp_servers", "hooks"],
         "it lets a sandboxed task do more; if that is what you want, write it in Codex's own config.toml",
@@ -112,7 +112,7 @@ fn check_arg(args: &[String], at: usize) -> Result<(), SettingsProblem> {
     let key = assignment.and_then(|assignment| assignment.split('=').next()).unwrap_or_default().trim();
     let table = key.split('.').next().unwrap_or(key).trim_matches(['"', '\'', ' ']);
     match RESERVED_CONFIG.iter().find(|(tables, _)| tables.contains(&table)) {
-        Some((_, why)) => Err(SettingsProblem::of("extra_args", &format!("may not set `{key}`: {why}"))),
+        Some((_, why)) => Err(SettingsProblem::of("extra_args", &format!("must not set `{key}`: {why}"))),
         None => Ok(()),
     }
 }
@@ -193,7 +193,7 @@ mod tests {
             &["--config=hooks.x=1"],
             &["-c", "default_permissions=x"],
         ] {
-            assert!(refusal(args).is_some_and(|said| said.contains("may not set")), "{args:?}");
+            assert!(refusal(args).is_some_and(|said| said.contains("must not set")), "{args:?}");
         }
     }
 

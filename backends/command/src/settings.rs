@@ -162,7 +162,7 @@ impl CommandSettings {
         }
         for arg in self.args.iter().filter(|arg| *arg != SANDBOX_ARGS && *arg != MODEL_ARGS) {
             if mentions(arg, "{model}") {
-                return problem("args", "may not have `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
+                return problem("args", "must not contain `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
             }
             if let Some(list) = [SANDBOX_ARGS, MODEL_ARGS].into_iter().find(|list| mentions(arg, list)) {
                 return problem(
@@ -186,7 +186,7 @@ impl CommandSettings {
             return problem(key, "has an argument that contains a NUL byte");
         }
         if arg == "--" && self.prompt == Prompt::Argument {
-            return problem(key, "may not have `--`, which `prompt = \"argument\"` puts before the prompt");
+            return problem(key, "must not contain `--`, which `prompt = \"argument\"` puts before the prompt");
         }
         Template::read(arg, allowed).map(|_| ()).or_else(|why| problem(key, &why))
     }
@@ -308,7 +308,7 @@ mod tests {
             ("sandboxes", json!({"none": []}), "sandboxes.none", "read-only"),
             ("sandboxes", json!({"read-only": [], "danger-full-access": []}), "sandboxes.danger-full-access", "same"),
             ("sandboxes", json!({"read-only": ["{model}"]}), "sandboxes.read-only", "unknown placeholder `{model}`"),
-            ("args", json!(["{workdri}"]), "args", "`{workdri}` (`{workdir}`?)"),
+            ("args", json!(["{workdri}"]), "args", "`{workdri}` (did you mean `{workdir}`?)"),
             ("args", json!(["--model={model}"]), "args", "model_args"),
             ("args", json!(["x{sandbox_args}"]), "args", "by itself"),
             ("args", json!(["{model_args}"]), "args", "`model_args` is missing"),
@@ -319,7 +319,7 @@ mod tests {
             ("model", json!("m"), "model", "model_args"),
             ("prompt", json!("file"), "prompt", "`stdin` or `argument`"),
             ("stop_signal", json!("kill"), "stop_signal", "`interrupt` or `terminate`"),
-            ("arg", json!([]), "arg", "(`args`?)"),
+            ("arg", json!([]), "arg", "(did you mean `args`?)"),
             ("env", json!({"unset": []}), "env.unset", "`pass`, `remove`, `set`"),
         ] {
             let problem = refusal(key, value);

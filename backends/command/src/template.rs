@@ -90,7 +90,7 @@ impl<'a> Template<'a> {
 
 fn unknown(word: &str, allowed: &[Placeholder]) -> String {
     let words: Vec<_> = allowed.iter().map(|placeholder| placeholder.word()).collect();
-    let meant = nearest(word, &words).map(|near| format!(" (`{{{near}}}`?)")).unwrap_or_default();
+    let meant = nearest(word, &words).map(|near| format!(" (did you mean `{{{near}}}`?)")).unwrap_or_default();
     let listed: Vec<_> = words.iter().map(|word| format!("`{{{word}}}`")).collect();
     let listed = listed.join(", ");
     format!("has the unknown placeholder `{{{word}}}`{meant}; valid here: {listed}, and `{{{{` for a brace")
@@ -127,7 +127,7 @@ mod tests {
     fn an_unknown_placeholder_is_named_with_the_nearest() {
         let why = filled("--model={modle}").expect_err("no such placeholder");
         assert!(
-            why.starts_with("has the unknown placeholder `{modle}` (`{model}`?); valid here: `{model}`, "),
+            why.starts_with("has the unknown placeholder `{modle}` (did you mean `{model}`?); valid here: `{model}`, "),
             "{why}"
         );
         assert!(filled("{zzzzzz}").is_err_and(|why| !why.contains('?')));

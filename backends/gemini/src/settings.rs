@@ -39,14 +39,14 @@ const RESERVED: ReservedOptions = ReservedOptions::new(&[
             "allowedmcpservernames",
             "includedirectories",
         ],
-        "the sandbox of each task is the call's `sandbox`",
+        "each task gets the `sandbox` of its call",
     ),
-    (&["worktree"], "the working directory is the call's `workingDirectory`"),
+    (&["worktree"], "each task gets the `workingDirectory` of its call"),
     (
         &["outputformat", "prompt", "promptinteractive", "query", "acp", "experimentalacp"],
         "codex-connector sets the options of the event stream itself, and passes the task on stdin",
     ),
-    (&["model"], "the model is the call's `model`, or this backend's `model`"),
+    (&["model"], "each task gets the `model` of its call, or this backend's `model`"),
     (
         &["resume", "sessionid", "sessionfile", "listsessions", "deletesession"],
         "sessions are resumed with codex_resume",
@@ -62,7 +62,7 @@ pub(crate) fn read(settings: Value) -> Result<ProgramSettings, SettingsProblem> 
 }
 
 fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
-    let refused = |why: &str| SettingsProblem::of("extra_args", &format!("may not have `{arg}`{why}"));
+    let refused = |why: &str| SettingsProblem::of("extra_args", &format!("must not contain `{arg}`{why}"));
     if !arg.starts_with('-') {
         return Err(refused(", which would be read as part of the task; write --option=value"));
     }

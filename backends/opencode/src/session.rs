@@ -10,33 +10,33 @@ use serde_json::Value;
 
 use crate::{advice, log::LogEntry, tools};
 
-/// The reason with which the last step of a completed task ends.
-const LAST_STEP: &str = "stop";
+/// The `reason` in the last `step_finish` event of a completed task.
+const COMPLETED_REASON: &str = "stop";
 
-/// The time that OpenCode gets after its last step, to exit or to begin another step. No event says that it will not
-/// begin one.
+/// How long OpenCode may take to exit, or to begin another step, after a step that may have been the last. No event
+/// says which step is the last.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The state of one run.
 ///
-/// No event says that the work is done. A run is a success if it exits with code 0, its last step did not end early,
-/// and it either has a text or ended its last step with [`LAST_STEP`].
+/// No event says that the work is done. A run is a success if it exits with code 0, it reported no error, its last step
+/// was not cut short, and it either printed a message or ended its last step with [`COMPLETED_REASON`].
 #[derive(Debug)]
 pub(crate) struct OpenCodeSession {
     reader: JsonReader,
     /// The session that this run must resume.
     resumed: Option<String>,
-    /// The failure if OpenCode works in another session, or in another directory.
+    /// The failure to report if OpenCode works in the wrong session or the wrong directory.
     unexpected_session: Option<AgentFailure>,
     session_id: Option<String>,
-    /// The first working directory in its log.
+    /// The first working directory that OpenCode's log names.
     directory: Option<String>,
     answer: FinalMessage,
-    /// The reason why the last step ended. `None` while a step runs.
-    step_ended: Option<String>,
+    /// The `reason` for which the last step ended; `None` while a step runs.
+    last_reason: Option<String>,
     /// The last event of type `error`.
     error: Option<RunFailure>,
-    /// The reason why a request to OpenCode's internal server failed, which only its log contains.
+    /// Why a request to OpenCode's internal server failed. Only OpenCode's log says this.
     cause: Option<String>,
     /// The error of the last request to the model that failed and was retried.
     retried_error: Option<String>,
@@ -63,7 +63,7 @@ impl OpenCodeSession {
             session_id: None,
             directory: None,
             answer: FinalMessage::default(),
-            step_ended: None,
+            last_reason: None,
             error: None,
             cause: None,
             retried_error: None,
@@ -75,7 +75,7 @@ impl OpenCodeSession {
         }
     }
 
-    /// The events of one object; `None` for one that is not an event.
+    /// Converts one JSON object to events; `None` if it is not an event.
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?;
         let raw = String::from_utf8_lossy(text);
@@ -94,11 +94,11 @@ impl OpenCodeSession {
                 tools::used(part, &raw)
             }
             "step_start" => {
-                self.step_ended = None;
+                self.last_reason = None;
                 other()
             }
             "step_finish" => {
-                self.step_ended = part["reason"].as_str().map(str::to_owned);
+                self.last_reason = part["reason"].as_str().map(str::to_owned);
                 self.add_usage(&part["tokens"]).map_or_else(other, AgentEvent::Usage)
             }
             "error" => self.on_error(&event["error"]),
@@ -107,7 +107,7 @@ impl OpenCodeSession {
         Some(events)
     }
 
-    /// Checks the session of an event. Every event contains its session's ID.
+    /// Checks that an event belongs to the right session, and reports the start of the session once.
     fn check_session(&mut self, event: &Value) -> Option<AgentEvent> {
         let id = event["sessionID"].as_str().filter(|id| !id.is_empty())?;
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| *resumed != id) {
@@ -126,7 +126,7 @@ impl OpenCodeSession {
         AgentEvent::Message { text }
     }
 
-    /// Adds the tokens of a step, and returns the sum.
+    /// Adds the tokens of a step, and returns the total of all steps.
     fn add_usage(&mut self, tokens: &Value) -> Option<Usage> {
         tokens.as_object()?;
         let count = |value: &Value| value.as_u64().unwrap_or(0);
@@ -153,7 +153,7 @@ impl OpenCodeSession {
         AgentEvent::FatalError { message: said }
     }
 
-    /// Reads the head of a line that is too long to keep. If it is a text, a note replaces it.
+    /// Reads the head of a line that is too long to keep. If the line is a message, a note takes its place.
     fn too_long(&mut self, head: &[u8], length: u64) -> Vec<AgentEvent> {
         let head = String::from_utf8_lossy(head);
         let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
@@ -161,7 +161,7 @@ impl OpenCodeSession {
             return vec![];
         };
         self.has_seen_event = true;
-        let message = format!("a line of type {kind} with {length} bytes is too long to read; see the task's log");
+        let message = format!("a line of {length} bytes (type `{kind}`) is too long to read; see the task's log");
         if kind == "text" {
             self.answer.record_message(format!("({message})"));
         }
@@ -195,14 +195,16 @@ impl OpenCodeSession {
             return Outcome::Failed(advice::failure(cause.unwrap_or(said), *status));
         }
         if self.has_shown_help && !self.has_seen_event && exit != Exit::Code(0) {
-            let said = "it printed its help, as it does if it does not know an option on its command line";
+            let said = "it printed its help, as it does for an unknown command-line option";
             return Outcome::CommandLineRefused(AgentFailure::new(said));
         }
         let stderr = self.stderr.text();
-        let unfinished = self.step_ended.as_deref().and_then(unfinished_explanation);
+        let unfinished = self.last_reason.as_deref().and_then(unfinished_explanation);
         let said = match (exit, self.answer.text(), unfinished) {
             (Exit::Code(0), Some(_), None) => return Outcome::Completed,
-            (Exit::Code(0), None, None) if self.step_ended.as_deref() == Some(LAST_STEP) => return Outcome::Completed,
+            (Exit::Code(0), None, None) if self.last_reason.as_deref() == Some(COMPLETED_REASON) => {
+                return Outcome::Completed;
+            }
             // Any output on stderr is about the exit, not about the work.
             (Exit::Code(_), _, _) if self.has_completed() => {
                 let said = format!("OpenCode completed its turn, then ended with {exit}");
@@ -220,8 +222,8 @@ impl OpenCodeSession {
     }
 }
 
-/// The explanation if a last step that ended for this reason means that the task is not done. OpenCode still exits with
-/// code 0.
+/// Why the task is unfinished if its last step ended for this `reason`; `None` if it is finished. OpenCode exits with
+/// code 0 in both cases.
 fn unfinished_explanation(reason: &str) -> Option<&'static str> {
     match reason {
         "tool-calls" => Some("OpenCode stopped at a tool call, as it does if the call is not allowed"),
@@ -246,11 +248,11 @@ impl AgentSession for OpenCodeSession {
             }
             Line::TooLong { head, length } => self.too_long(head, length),
         };
-        // Stop it before it works in a session that lacks the earlier conversation.
+        // Stop OpenCode before it works without the earlier conversation.
         let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
-        let wait = match self.step_ended.as_deref() {
+        let wait = match self.last_reason.as_deref() {
             _ if events.is_empty() => None,
-            Some(LAST_STEP) => self.exit_deadline.begin(),
+            Some(COMPLETED_REASON) => self.exit_deadline.begin(),
             Some(_) | None => self.exit_deadline.cancel(),
         };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
@@ -294,13 +296,15 @@ impl AgentSession for OpenCodeSession {
 
     /// OpenCode does not report this itself, so it depends on how the last step ended.
     fn has_completed(&self) -> bool {
-        self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.unexpected_session.is_none()
+        self.last_reason.as_deref() == Some(COMPLETED_REASON)
+            && self.error.is_none()
+            && self.unexpected_session.is_none()
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let is_over = self.step_ended.as_deref().is_some_and(|reason| unfinished_explanation(reason).is_none());
-        let of_answer = self.answer.warning().filter(|_| is_over && self.error.is_none());
-        of_answer.into_iter().chain(self.reader.warning()).collect()
+        let is_over = self.last_reason.as_deref().is_some_and(|reason| unfinished_explanation(reason).is_none());
+        let answer_warning = self.answer.warning().filter(|_| is_over && self.error.is_none());
+        answer_warning.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {

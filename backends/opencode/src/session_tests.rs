@@ -1,4 +1,4 @@
-//! Tests of whole runs: lines in, events and verdict out. Most lines are from the real program.
+//! Tests of whole runs: lines in, events and verdict out. Most lines were recorded from the real program.
 
 use connector_api::{
     AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
@@ -42,7 +42,7 @@ fn failure(verdict: &Verdict) -> &AgentFailure {
 }
 
 #[test]
-fn a_run_becomes_contract_events() {
+fn the_output_of_a_run_is_converted_to_events() {
     let (steps, verdict) = run(None, recording!("success-1.18.33.jsonl"), "", Exit::Code(0));
     let events = events(&steps);
     let count = |wanted: fn(&AgentEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -68,7 +68,7 @@ fn a_run_becomes_contract_events() {
 }
 
 #[test]
-fn tokens_of_all_steps_are_added_as_the_contract_counts_them() {
+fn tokens_of_all_steps_are_added_up_and_counted_as_the_contract_defines() {
     let step = |input: u64| {
         let tokens = json!({"input": input, "output": 10, "reasoning": 3, "cache": {"read": 50, "write": 7}});
         line("step_finish", json!({"reason": "stop", "tokens": tokens}))
@@ -122,9 +122,9 @@ fn an_error_is_a_failure_despite_messages_and_exit_code_0() {
 fn an_unfinished_task_fails_even_with_exit_code_0() {
     let (_, verdict) =
         run(None, recording!("rejected-1.18.33.jsonl"), recording!("rejected-1.18.33.stderr"), Exit::Code(0));
-    let failure_of_it = failure(&verdict);
-    assert!(failure_of_it.message.contains("! permission requested: bash (touch x)"), "{failure_of_it:?}");
-    assert!(failure_of_it.advice.as_ref().is_some_and(|advice| advice.contains("opencode.json")));
+    let reported = failure(&verdict);
+    assert!(reported.message.contains("! permission requested: bash (touch x)"), "{reported:?}");
+    assert!(reported.advice.as_ref().is_some_and(|advice| advice.contains("opencode.json")));
     assert_eq!(verdict.answer.as_deref(), Some("I try."));
 
     let ending = |reason: &str| {
@@ -132,7 +132,7 @@ fn an_unfinished_task_fails_even_with_exit_code_0() {
         run(None, &lines, "", Exit::Code(0)).1
     };
     assert!(failure(&ending("length")).message.contains("cut off"));
-    for reason in ["stop", "other", "a word of tomorrow"] {
+    for reason in ["stop", "other", "a reason of a future version"] {
         assert_eq!(ending(reason).outcome, Outcome::Completed, "{reason}");
     }
     let (_, verdict) = run(None, &line("text", json!({"text": " "})), "", Exit::Code(0));
@@ -143,11 +143,11 @@ fn an_unfinished_task_fails_even_with_exit_code_0() {
 fn retried_requests_are_reported_except_for_titles() {
     let log = recording!("unauthorized-1.18.33.stderr");
     let (steps, _) = run(None, "", log, Exit::Code(1));
-    let troubles = events(&steps).len();
+    let reported = events(&steps).len();
     let main_model = log.lines().filter(|line| line.contains("stream error") && !line.contains("small=true")).count();
-    assert!(troubles == main_model && main_model > 0, "{steps:?}");
-    let trouble = r#"timestamp=1 message="stream error" small=false error.error="quota exceeded""#;
-    let (_, verdict) = run(None, "", trouble, Exit::Signal(2));
+    assert!(reported == main_model && main_model > 0, "{steps:?}");
+    let retry = r#"timestamp=1 message="stream error" small=false error.error="quota exceeded""#;
+    let (_, verdict) = run(None, "", retry, Exit::Signal(2));
     assert_eq!(
         (failure(&verdict).message.as_str(), failure(&verdict).cause),
         ("quota exceeded", Some(Cause::OutOfQuota))
@@ -157,12 +157,13 @@ fn retried_requests_are_reported_except_for_titles() {
 #[test]
 fn a_session_that_belongs_to_another_directory_is_stopped_before_it_works_there() {
     let log = recording!("elsewhere-1.18.33.stderr");
-    let both_named = log.lines().take_while(|line| !line.contains("message=loop")).collect::<Vec<_>>().join("\n");
-    let (steps, verdict) = run(Some(ID), "", &both_named, Exit::Signal(2));
+    let until_both_are_named =
+        log.lines().take_while(|line| !line.contains("message=loop")).collect::<Vec<_>>().join("\n");
+    let (steps, verdict) = run(Some(ID), "", &until_both_are_named, Exit::Signal(2));
     assert_eq!(steps, [Step::Finished]);
-    let failure_of_it = failure(&verdict);
-    assert!(failure_of_it.message.contains("belongs to /home/user/project"), "{failure_of_it:?}");
-    assert!(failure_of_it.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
+    let reported = failure(&verdict);
+    assert!(reported.message.contains("belongs to /home/user/project"), "{reported:?}");
+    assert!(reported.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
     let (steps, _) = run(None, "", log, Exit::Signal(2));
     assert!(!steps.contains(&Step::Finished), "a new session does not belong to a directory yet");
 }
@@ -206,7 +207,8 @@ fn unknown_events_are_kept_and_overlong_lines_are_reported() {
     assert!(verdict.outcome == Outcome::Completed && verdict.answer.is_some_and(|answer| answer.contains("log")));
 }
 
-/// The answer after these lines and exit code 0, and whether work followed it.
+/// Runs a session with these lines and exit code 0. Returns its answer, and whether a warning says that work followed
+/// it.
 fn completed(lines: &[String]) -> (Option<String>, bool) {
     let mut session = Box::new(OpenCodeSession::new(None));
     for line in lines {

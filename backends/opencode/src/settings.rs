@@ -24,9 +24,9 @@ const NO_UPDATE: &str = "OPENCODE_DISABLE_AUTOUPDATE";
 
 /// Options that `extra_args` may not contain, as normalized by [`bare`], and what decides them instead.
 const RESERVED: ReservedOptions = ReservedOptions::new(&[
-    (&["auto", "yolo", "dangerouslyskippermissions", "agent"], "the sandbox of each task is the call's `sandbox`"),
+    (&["auto", "yolo", "dangerouslyskippermissions", "agent"], "each task gets the `sandbox` of its call"),
     (&["format", "thinking", "printlogs", "loglevel"], "codex-connector sets the options of the event stream itself"),
-    (&["model"], "the model is the call's `model`, or this backend's `model`"),
+    (&["model"], "each task gets the `model` of its call, or this backend's `model`"),
     (&["session", "continue", "fork"], "sessions are resumed with codex_resume"),
     (&["dir", "attach"], "it works in the call's `workingDirectory`"),
     (
@@ -49,7 +49,7 @@ pub(crate) fn read(settings: Value) -> Result<ProgramSettings, SettingsProblem> 
 fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     let Some(long) = arg.strip_prefix("--") else {
         let advice = if arg.starts_with('-') { "write its long form" } else { "write --option=value" };
-        let why = format!("may not have `{arg}`, because it is not a complete option; {advice}");
+        let why = format!("must not contain `{arg}`, because it is not a complete option; {advice}");
         return Err(SettingsProblem::of("extra_args", &why));
     };
     let name = bare(long);

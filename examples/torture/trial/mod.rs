@@ -143,7 +143,7 @@ fn cgroup_in_force(directory: &Path, setup: &Setup) -> bool {
     let world = World::new(directory.join("check"), setup.clone());
     let output = world.command(&["check"]).output();
     let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    printed.lines().any(|line| line.starts_with("process trees") && line.contains("cgroup"))
+    printed.lines().any(|line| line.starts_with("process trees") && line.contains("one cgroup per task"))
 }
 
 /// Kills every process that was started, however this program ends. Only SIGKILL cannot be caught; then the servers'

@@ -249,7 +249,7 @@ fn only_a_named_file_must_exist() {
     assert!(case.problems().starts_with("/nonexistent (from flag --config) does not exist\n"), "{}", case.problems());
     case.overrides.config_file = Some("/".into());
     let message = case.problems();
-    assert!(message.starts_with("cannot read /, named by flag --config: not a regular file"), "{message}");
+    assert!(message.starts_with("cannot read / (from flag --config): not a regular file"), "{message}");
 
     let case = Case::new();
     fs::create_dir_all(case.path()).expect("the test's directory is writable");

@@ -144,18 +144,13 @@ pub(crate) fn four(defaults: Defaults) -> [ToolText; 4] {
 /// The tool of one backend: `codex_agent` with another name and title.
 pub(crate) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> ToolText {
     let agent = agent(defaults);
-    let description = format!("Like codex_agent, but uses the backend `{backend}`. {}", agent.description);
+    let description = agent_description(&format!("the agent of the backend `{backend}`"));
     ToolText { name, title: format!("Run {backend}"), description, schema: agent.schema }
 }
 
 /// `codex_agent`.
 pub(crate) fn agent(defaults: Defaults) -> ToolText {
-    let description = "\
-Delegate a coding task to another coding agent (by default the OpenAI Codex CLI), which works independently in \
-`workingDirectory`: it reads and edits files and runs commands there, within the limits of `sandbox`. Returns the agent's \
-final message when it is done, which may take minutes; progress is reported meanwhile. With `async: true`, returns a task \
-ID at once, for codex_status and codex_cancel. The agent cannot see this conversation: put the goal, the relevant files, \
-constraints, and how to check the work into `task`. A failed task is a normal result, not a tool error; the result says why it failed.";
+    let description = agent_description("another coding agent (by default the OpenAI Codex CLI)");
     let schema = json!({
         "type": "object",
         "properties": {
@@ -182,7 +177,18 @@ constraints, and how to check the work into `task`. A failed task is a normal re
         "required": defaults.required(&["task", "workingDirectory"]),
         "additionalProperties": false
     });
-    ToolText::new("codex_agent", "Run a coding agent", description, schema)
+    ToolText::new("codex_agent", "Run a coding agent", &description, schema)
+}
+
+/// The description of a tool that runs `which` agent.
+fn agent_description(which: &str) -> String {
+    format!(
+        "Delegate a coding task to {which}, which works independently in `workingDirectory`: it reads and edits files and \
+         runs commands there, within the limits of `sandbox`. Returns the agent's final message when it is done, which may \
+         take minutes; progress is reported meanwhile. With `async: true`, returns a task ID at once, for codex_status and \
+         codex_cancel. The agent cannot see this conversation: put the goal, the relevant files, constraints, and how to \
+         check the work into `task`. A failed task is a normal result, not a tool error; the result says why it failed."
+    )
 }
 
 /// `codex_status`.
@@ -261,6 +267,14 @@ mod tests {
             assert!(tool.description.len() < 1_000, "{}", tool.name);
         }
         assert!(INSTRUCTIONS.len() < 2_000, "{}", INSTRUCTIONS.len());
+    }
+
+    #[test]
+    fn the_tool_of_a_backend_names_that_backend_instead_of_codex() {
+        let backend = BackendName::new("claude").expect("a valid name");
+        let tool = of_backend("claude_agent".to_owned(), &backend, Defaults::DOCUMENTED);
+        assert!(tool.description.contains("the backend `claude`") && !tool.description.contains("Codex"), "{tool:?}");
+        assert!(tool.description.len() < 1_000, "{tool:?}");
     }
 
     #[test]

@@ -172,11 +172,13 @@ fn removal_notice(removed: &[Rule]) -> String {
     ];
     let counted = by.into_iter().filter_map(|(rule, key)| {
         let count = removed.iter().filter(|by| **by == rule).count();
-        (count > 0).then(|| format!("{count} by {key}"))
+        (count > 0).then(|| format!("{count} because of {key}"))
     });
-    let tasks =
-        if removed.len() == 1 { "1 old task was".to_owned() } else { format!("{} old tasks were", removed.len()) };
-    format!("{tasks} removed with all files: {}", counted.collect::<Vec<_>>().join(", "))
+    let tasks = match removed.len() {
+        1 => "1 old task was removed with all its files".to_owned(),
+        number => format!("{number} old tasks were removed with all their files"),
+    };
+    format!("{tasks}: {}", counted.collect::<Vec<_>>().join(", "))
 }
 
 /// Logs a failure. The next run tries again.

@@ -99,7 +99,10 @@ fn a_removed_task_leaves_nothing_behind_and_is_reported() {
     assert_gone(&upkeep, &old);
     assert_eq!(names(upkeep.reader().log_dir()).len(), 5);
     assert!(in_index(&upkeep, &new));
-    assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
+    assert_eq!(
+        upkeep.notices().take(),
+        ["1 old task was removed with all its files: 1 because of `retention.max_tasks`"]
+    );
 
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it is readable"), 0);
     assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Claimed(_))));

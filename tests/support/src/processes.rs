@@ -7,17 +7,18 @@ pub fn is_alive(pid: u32) -> bool {
     status(pid).is_some_and(|status| !matches!(status.state, 'Z' | 'X'))
 }
 
-/// The running processes whose variable `name` is `value`, or a list (separated by `:`, `,` or spaces) that contains
-/// `value`.
+/// The running processes whose environment variable `name` is `value`, or a list (separated by `:`, `,` or spaces) that
+/// contains `value`.
 ///
-/// This checks the environment with which they were started.
+/// Only the environment with which they were started is checked.
 pub fn processes_with_env(name: &str, value: &str) -> Vec<u32> {
     let mut found = pids();
     found.retain(|pid| is_alive(*pid) && environment_has(*pid, name, value));
     found
 }
 
-/// The running children of `pid`, their children, and so on. Processes adopted by another process are not included.
+/// The running children of `pid`, their children, and so on. Orphans that were adopted by a process outside this tree
+/// are not included.
 pub fn descendants(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> =
         pids().into_iter().filter_map(|pid| Some((pid, status(pid).filter(|_| is_alive(pid))?.parent))).collect();
@@ -60,7 +61,7 @@ fn pids() -> Vec<u32> {
 }
 
 fn environment_has(pid: u32, name: &str, value: &str) -> bool {
-    // The process is gone, or belongs to another user and so is not one that we look for.
+    // The process is gone, or it belongs to another user, so we did not start it.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     environment.split(|byte| *byte == 0).any(|variable| {
         let variable = String::from_utf8_lossy(variable);
@@ -81,14 +82,14 @@ mod tests {
 
     const SHORT_DEADLINE: Duration = Duration::from_secs(10);
 
-    /// Starts a `cat`, which ends when its stdin is closed, and so at the latest when the test process ends.
-    fn reader(configure: impl FnOnce(&mut Command) -> &mut Command) -> Child {
+    /// Starts `cat`. It exits when its stdin is closed, at the latest when the test process exits.
+    fn start_cat(configure: impl FnOnce(&mut Command) -> &mut Command) -> Child {
         configure(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null())).spawn().expect("cat is installed")
     }
 
     #[test]
     fn a_process_that_ended_is_not_alive_even_before_it_is_reaped() {
-        let mut child = reader(|command| command);
+        let mut child = start_cat(|command| command);
         assert!(is_alive(child.id()));
         drop(child.stdin.take());
         eventually("the end of cat", SHORT_DEADLINE, || (!is_alive(child.id())).then_some(()));
@@ -98,8 +99,8 @@ mod tests {
     #[test]
     fn a_process_is_found_by_one_entry_of_a_list_in_its_environment() {
         let mark = format!("mark-{}", std::process::id());
-        let mut child = reader(|command| command.env("CONNECTOR_TESTING_MARKS", format!("other:{mark}")));
-        eventually("finding cat", SHORT_DEADLINE, || {
+        let mut child = start_cat(|command| command.env("CONNECTOR_TESTING_MARKS", format!("other:{mark}")));
+        eventually("cat with its environment", SHORT_DEADLINE, || {
             (processes_with_env("CONNECTOR_TESTING_MARKS", &mark) == [child.id()]).then_some(())
         });
         assert!(processes_with_env("CONNECTOR_TESTING_MARKS", "mark").is_empty());
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_child_is_a_descendant() {
-        let mut child = reader(|command| command);
+        let mut child = start_cat(|command| command);
         assert!(descendants(std::process::id()).contains(&child.id()));
         drop(child.stdin.take());
         child.wait().expect("cat is our child");

@@ -1,4 +1,4 @@
-//! A backend that uses every part of the traits.
+//! A backend that implements every method of the traits.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct SurfaceAgent(BackendName, ProgramSettings);
 
-const RESERVED: ReservedOptions = ReservedOptions::new(&[(&["--json"], "it is always there")]);
+const RESERVED: ReservedOptions = ReservedOptions::new(&[(&["--json"], "it is always set")]);
 
 pub(crate) const RULES: ProgramRules = ProgramRules {
     agent: "Agent",

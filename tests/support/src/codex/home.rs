@@ -21,26 +21,31 @@ impl CodexHome {
     /// Codex offers `apply_patch` to a model that it knows, such as `gpt-5.5`. For an unknown model, the stream begins
     /// with a warning. Codex prints another warning on stderr about homes in temporary directories. Both are harmless.
     pub fn new(base_url: &str, model: &str) -> CodexHome {
-        let directory = tempfile::Builder::new().prefix("codex-home-").tempdir().expect("a temporary directory");
-        CodexHome::in_directory(directory, base_url, model)
-    }
-
-    /// The same below `parent`, for example outside the directories that every sandbox leaves writable.
-    pub fn below(parent: &Path, base_url: &str, model: &str) -> CodexHome {
         let directory =
-            tempfile::Builder::new().prefix("codex-home-").tempdir_in(parent).expect("a temporary directory");
+            tempfile::Builder::new().prefix("codex-home-").tempdir().expect("a temporary directory can be created");
         CodexHome::in_directory(directory, base_url, model)
     }
 
-    /// The same in an existing directory.
+    /// Like [`CodexHome::new`], but in a new directory below `parent`, for example to avoid the temporary directories,
+    /// which sandboxes leave writable.
+    pub fn below(parent: &Path, base_url: &str, model: &str) -> CodexHome {
+        let directory = tempfile::Builder::new()
+            .prefix("codex-home-")
+            .tempdir_in(parent)
+            .expect("a temporary directory can be created");
+        CodexHome::in_directory(directory, base_url, model)
+    }
+
+    /// Like [`CodexHome::new`], but in an existing directory.
     pub(crate) fn in_directory(directory: TempDir, base_url: &str, model: &str) -> CodexHome {
         let home = CodexHome { directory };
-        fs::create_dir(home.codex_home()).expect("a directory in our own can be made");
-        fs::write(home.codex_home().join("config.toml"), config(base_url, model)).expect("a file in our own directory");
+        fs::create_dir(home.codex_home()).expect("our own directory is writable");
+        fs::write(home.codex_home().join("config.toml"), config(base_url, model))
+            .expect("our own directory is writable");
         home
     }
 
-    /// The directory, which the caller must now keep.
+    /// The directory itself. It is removed when the caller drops it.
     pub(crate) fn into_directory(self) -> TempDir {
         self.directory
     }
@@ -55,7 +60,8 @@ impl CodexHome {
         self.directory.path().join(".codex")
     }
 
-    /// Every environment variable that Codex needs: `HOME`, `CODEX_HOME`, and our `PATH`, where npm's shim finds node.
+    /// Every environment variable that Codex needs: `HOME`, `CODEX_HOME`, and our `PATH`, in which npm's wrapper script
+    /// finds `node`.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
             ("HOME", self.directory.path().into()),
