@@ -18,6 +18,7 @@ mod span;
 mod spec;
 mod status;
 mod submitter;
+mod summary;
 mod text;
 mod timeline;
 mod untrusted;
@@ -40,6 +41,7 @@ pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, TrustedFile, TrustedKind};
 pub use status::{EndStatus, TaskStatus};
 pub use submitter::{SubmittedBy, Submitter};
+pub use summary::{Outcome, Summaries, TaskState, TaskSummary};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
