@@ -9,6 +9,7 @@ mod directory;
 mod disk;
 #[cfg(test)]
 mod fake_executor;
+mod find;
 mod follow;
 mod guarded;
 mod overdue;
@@ -32,6 +33,7 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
+pub use find::NotOneTask;
 pub use follow::{FollowedTask, TaskUpdate};
 use guarded::GuardedTasks;
 pub use refusal::{NotResumable, Refusal, UnknownBackend};

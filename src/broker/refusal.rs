@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use connector_api::{BackendName, Unsupported, nearest};
 
+use super::NotOneTask;
 use crate::{
     directory::DirectoryProblem,
     executor::StartError,
@@ -21,6 +22,8 @@ use crate::{
 pub enum Refusal {
     /// No task has this ID.
     NoSuchTask(Untrusted),
+    /// A word on the command line does not name one task.
+    NotOneTask(NotOneTask),
     /// The task's files are in another log directory.
     OtherLogDir {
         /// The task.
@@ -120,6 +123,7 @@ impl Refusal {
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchTask(word) => refusals::no_such_task(word),
+            Self::NotOneTask(problem) => problem.explain(),
             Self::OtherLogDir { id, there, here } => refusals::elsewhere(id, there, here),
             Self::NotResumable(NotResumable::StillRuns(id)) => refusals::still_running(id),
             Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
@@ -148,6 +152,7 @@ impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoSuchTask(_)
+            | Self::NotOneTask(_)
             | Self::OtherLogDir { .. }
             | Self::NotResumable(_)
             | Self::UnknownBackend(_)

@@ -5,11 +5,15 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, Refusal, Resume, UnknownBackend, directory::Conditions, overdue};
+use super::{
+    Broker, Refusal, Resume, UnknownBackend,
+    directory::{Checked, Conditions},
+    overdue,
+};
 use crate::{
     executor::Started,
     probing::Freshness,
-    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
+    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, Submitter, TaskId, TaskSpec},
 };
 
 /// A request for a new task.
@@ -29,6 +33,8 @@ pub struct NewTask {
     pub backend: Option<BackendName>,
     /// The earlier session to resume.
     pub resume: Option<Resume>,
+    /// The submitter.
+    pub submitter: Submitter,
 }
 
 /// The time limit of a new task.
@@ -89,7 +95,7 @@ impl Broker {
             config_file: self.config.file.clone(),
             programs: self.backends.values().map(|backend| backend.program().to_owned()).collect(),
         };
-        let (request, trusted_files) = conditions.check(request).await?;
+        let Checked { request, repository, trusted_files } = conditions.check(request).await?;
         self.dry_run(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -103,6 +109,8 @@ impl Broker {
             max_running: self.config.max_running,
             ceiling,
             trusted_files,
+            repository: Some(repository),
+            submitter: task.submitter,
             fallbacks: self.fallbacks_of(&name, task.resume.is_some()),
             session_usage: task.resume.as_ref().and_then(|resume| resume.used),
             resumed_from: task.resume.and_then(|resume| resume.task),

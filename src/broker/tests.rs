@@ -53,6 +53,7 @@ impl World {
             time_limit,
             backend: None,
             resume: None,
+            submitter: crate::task::Submitter::default(),
         }
     }
 

@@ -116,10 +116,7 @@ impl Broker {
     /// The newest `limit` tasks, with this status or with any. Finalizes tasks whose supervisor has died. A task that
     /// cannot be finalized now is listed with the status in its record.
     pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
-        let running = self.on_disk(|broker| broker.reader.list(Some(TaskStatus::Running), usize::MAX)).await??;
-        for record in running.records {
-            self.ended_if_possible(&record.id).await;
-        }
+        self.settle_running().await?;
         self.on_disk(move |broker| {
             let mut listing = broker.reader.list(status, limit)?;
             listing.records = listing.records.into_iter().map(|record| broker.clean(record)).collect();

@@ -4,7 +4,10 @@
 //! verbs are for people, scripts and hooks.
 
 mod check;
+mod context;
 mod deep;
+mod exit;
+mod ls;
 mod notify;
 mod output;
 mod runtime;
@@ -23,6 +26,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use self::{
+    context::{ColorChoice, Context},
     output::{error_text, fail, print, redactor, refuse, refuse_all},
     runtime::runtime,
 };
@@ -65,6 +69,9 @@ struct ConfigArgs {
     /// Override one configuration key, e.g. --set tasks.heartbeat_interval=10s (repeatable)
     #[arg(long, global = true, help_heading = "Global options", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// When to use colors
+    #[arg(long, global = true, help_heading = "Global options", value_name = "WHEN", value_enum, default_value_t)]
+    color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +85,9 @@ enum Verb {
         #[arg(long, requires = "http")]
         allow_remote: bool,
     },
+    /// List tasks
+    #[command(aliases = ["list", "tasks", "ps"])]
+    Ls(ls::Arguments),
     /// Wait for tasks to finish and print their results
     ///
     /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task
@@ -150,8 +160,12 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
     };
-    let ConfigArgs { config, data_dir, set } = command_line.settings;
+    let ConfigArgs { config, data_dir, set, color } = command_line.settings;
     match command_line.verb {
+        Some(Verb::Ls(arguments)) => {
+            let overrides = Overrides { config_file: config, data_dir, set };
+            ls::run(&Context { registry, supervisor, overrides, color }, arguments)
+        }
         Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
         verb => {
             if matches!(verb, None | Some(Verb::Serve { .. }))
@@ -196,7 +210,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Supervise { .. }), _) => unreachable!("the outer match handles this verb"),
+                (Some(Verb::Supervise { .. } | Verb::Ls(_)), _) => unreachable!("the outer match handles this verb"),
             }
         }
     }

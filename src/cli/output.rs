@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use super::exit::Exit;
 use crate::{present::Refused, redact::Redactor, task::Message, visible::visible};
 
 /// Prints a text of `present` on stdout. If it still contains terminal control characters, they are escaped.
@@ -12,6 +13,21 @@ pub(super) fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(visible(text).as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Prints JSON on stdout, in which control characters are already escaped.
+pub(super) fn print_text(text: &str) -> Exit {
+    print_styled(&visible(text))
+}
+
+/// Prints text with our own colors on stdout. A closed pipe is not an error: the reader has seen enough.
+pub(super) fn print_styled(text: &str) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Exit::Completed,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Completed,
+        Err(_) => Exit::Failed,
     }
 }
 

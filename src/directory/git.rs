@@ -42,6 +42,33 @@ pub fn is_repository(level: &Path) -> bool {
     git.is_file() || git.join("HEAD").exists()
 }
 
+/// The repository that contains `directory`, a real path. It is named by git's common directory, which all worktrees of
+/// a repository share. Outside git, the result is `directory` itself.
+pub fn repository_of(directory: &Path) -> PathBuf {
+    // A relative path, such as the empty one in a record without a directory, does not mean this process's directory.
+    if !directory.is_absolute() {
+        return directory.to_owned();
+    }
+    let git_dir = directory.ancestors().find_map(|level| {
+        let git = level.join(".git");
+        if git.is_file() {
+            Some(git_dir_named_in(&git))
+        } else if git.join("HEAD").exists() {
+            Some(git)
+        } else {
+            is_git_directory(level).then(|| level.to_owned())
+        }
+    });
+    let repository = git_dir.map(|git_dir| common_dir(&git_dir).unwrap_or(git_dir));
+    let repository = repository.unwrap_or_else(|| directory.to_owned());
+    repository.canonicalize().unwrap_or(repository)
+}
+
+/// The common directory of a worktree's git directory; `None` for the git directory of a repository.
+fn common_dir(git_dir: &Path) -> Option<PathBuf> {
+    read(&git_dir.join("commondir")).map(|path| git_dir.join(path.trim()))
+}
+
 /// The directory that a `.git` file points to, or the file itself if it does not contain a path.
 fn git_dir_named_in(git: &Path) -> PathBuf {
     let text = read(git).unwrap_or_default();
@@ -68,8 +95,7 @@ fn lost(level: &Path, git_dir: PathBuf) -> DirectoryProblem {
 
 /// Whether a git directory exists and, if it belongs to a worktree, its repository exists too.
 fn is_complete(git_dir: &Path) -> bool {
-    let common = read(&git_dir.join("commondir")).map(|path| git_dir.join(path.trim()));
-    git_dir.join("HEAD").exists() && common.is_none_or(|common| common.join("objects").is_dir())
+    git_dir.join("HEAD").exists() && common_dir(git_dir).is_none_or(|common| common.join("objects").is_dir())
 }
 
 /// Whether git would recognize `level` as a git directory, either of a repository or of a worktree.
@@ -207,6 +233,26 @@ mod tests {
         let next = format!("give one of its worktrees: {0}/a, {0}/b", real.display());
         assert_eq!(problem.next(), next);
         assert_eq!(check_repository(&real.join("a")), Ok(()));
+    }
+
+    #[test]
+    fn all_worktrees_of_a_repository_have_the_same_name() {
+        let (_dir, real) = scratch();
+        git(&real.join("main"), &["-c", "protocol.file.allow=always", "submodule", "add", "-q", "../main", "module"]);
+        for path in ["main/src/deep", "worktree/src", "plain"] {
+            fs::create_dir_all(real.join(path)).expect("it is writable");
+        }
+        for (path, repository) in [
+            ("main", "main/.git"),
+            ("main/src/deep", "main/.git"),
+            ("worktree/src", "main/.git"),
+            ("main/.git/refs", "main/.git"),
+            ("main/module", "main/.git/modules/module"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(repository_of(&real.join(path)), real.join(repository), "{path}");
+        }
+        assert_eq!(repository_of(Path::new("/does/not/exist")), Path::new("/does/not/exist"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use self::opening::OPEN_FLAGS;
 #[cfg(target_os = "linux")]
 pub use self::rename_watch::RenameWatch;
 pub use self::{
-    git::{check_repository, is_repository},
+    git::{check_repository, is_repository, repository_of},
     input::absolute,
     problem::DirectoryProblem,
     route::Route,

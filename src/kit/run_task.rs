@@ -12,7 +12,7 @@ use super::{
 use crate::{
     broker::{NewTask, Refusal, Resume, TaskUpdate, TimeLimit},
     process::{kill_agent, left_behind},
-    task::{TaskId, TaskRecord},
+    task::{Submitter, TaskId, TaskRecord},
 };
 
 /// A task of the kit.
@@ -59,6 +59,7 @@ impl Kit {
             time_limit: TimeLimit::After(kit_task.limit),
             backend: Some(self.backend.name().clone()),
             resume: kit_task.session.map(|session| Resume { session, task: None, used: None }),
+            submitter: Submitter::default(),
         };
         let id = self.broker.submit(task).await?;
         let deadline = kit_task.limit.saturating_add(END_TIMEOUT);

@@ -48,7 +48,11 @@ pub(crate) fn escaped_argument(argument: &str) -> String {
 
 /// `value` as JSON for a terminal or a program. Control and invisible characters are written as JSON escapes.
 pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
+    Ok(escaped_json(&serde_json::to_string_pretty(value)?))
+}
+
+/// JSON text with control and invisible characters written as JSON escapes, and a newline at the end.
+pub(super) fn escaped_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 1);
     for letter in text.chars() {
         // In the formatted JSON itself, the only control character is the line feed.
@@ -60,7 +64,7 @@ pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
         }
     }
     shown.push('\n');
-    Ok(shown)
+    shown
 }
 
 #[cfg(test)]

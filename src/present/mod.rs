@@ -36,6 +36,7 @@ mod fields;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
+pub(crate) mod json_output;
 mod markdown;
 mod message;
 pub(crate) mod notices;
@@ -49,6 +50,7 @@ pub(crate) mod resources;
 mod status;
 mod status_poll;
 mod tasks;
+pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;

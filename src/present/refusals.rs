@@ -7,13 +7,74 @@ use connector_api::BackendName;
 
 use super::Refused;
 use crate::{
-    task::{InvalidTaskId, Message, MessagePart, TaskId, Untrusted, message},
+    task::{InvalidTaskId, Message, MessagePart, TaskId, TaskRecord, Untrusted, message},
     visible::shell_line,
 };
+
+/// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
+const MAX_CANDIDATE_CHARACTERS: usize = 40;
 
 /// No task has this ID.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
     Refused::new(message!["no such task: ", MessagePart::quoted(word.clone())], "call `codex_tasks` to list tasks")
+}
+
+/// The beginning of a text, not escaped.
+fn cut(text: &Untrusted, max: usize) -> Untrusted {
+    match text.raw().char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text.raw()[..end]).into(),
+        None => text.clone(),
+    }
+}
+
+/// A word on the command line cannot name a task.
+pub(crate) fn not_a_task_word(word: &str) -> Refused {
+    Refused::new(
+        message!["not a task: ", MessagePart::quoted(word)],
+        "use the beginning of a task ID, such as 1a2b, or @1 for the newest task; `codex-connector ls` lists both",
+    )
+}
+
+/// A prefix of an ID is too short.
+pub(crate) fn short_prefix(word: &str, min: usize) -> Refused {
+    Refused::new(
+        message!["the task ID ", MessagePart::quoted(word), " is too short"],
+        Message::trusted(format!("use at least {min} characters")),
+    )
+}
+
+/// Several tasks have an ID with this prefix. `newest` are the newest of them.
+pub(crate) fn ambiguous_prefix(prefix: &str, newest: &[TaskRecord], total: usize) -> Refused {
+    let candidates = newest.iter().enumerate().map(|(position, record)| {
+        let separator = if position == 0 { ": " } else { ", " };
+        message![separator, &record.id, " (", cut(&record.start.task, MAX_CANDIDATE_CHARACTERS), ")"]
+    });
+    let more = total.saturating_sub(newest.len());
+    let more = (more > 0).then(|| Message::trusted(format!(", and {more} more")));
+    let problem = message!["the task ID ", MessagePart::quoted(prefix), " is ambiguous"];
+    let problem = [problem].into_iter().chain(candidates).chain(more).collect::<Message>();
+    Refused::new(problem, "use more characters of the ID")
+}
+
+/// No task has an ID with this prefix.
+pub(crate) fn unknown_prefix(prefix: &str) -> Refused {
+    Refused::new(
+        message!["no task ID begins with ", MessagePart::quoted(prefix)],
+        "run `codex-connector ls --all` to list all tasks; the task may have been removed",
+    )
+}
+
+/// There are only `total` tasks, too few for `word`.
+pub(crate) fn beyond_list(word: &str, total: usize) -> Refused {
+    let tasks = match total {
+        0 => "there are no tasks here".to_owned(),
+        1 => "there is only 1 task here".to_owned(),
+        total => format!("there are only {total} tasks here"),
+    };
+    Refused::new(
+        message!["no task ", MessagePart::quoted(word), ": ", MessagePart::trusted(tasks)],
+        "run `codex-connector ls` to list them, or add `--all` to count the tasks of all repositories",
+    )
 }
 
 /// How to find a task from a shell, where tools cannot be called.

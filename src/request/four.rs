@@ -11,7 +11,7 @@ use super::{
 use crate::{
     broker::{NewTask, TimeLimit},
     present::{self, Refused},
-    task::{Message, TaskId, TaskStatus},
+    task::{Message, Submitter, TaskId, TaskStatus},
 };
 
 /// A longer time limit is ignored: neither clocks nor agents can be trusted for that long.
@@ -105,6 +105,7 @@ impl AgentCall {
             time_limit,
             backend: None,
             resume: None,
+            submitter: Submitter::default(),
         };
         Ok((Self { task, answer_when, remarks }, working_directory))
     }

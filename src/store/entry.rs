@@ -37,7 +37,10 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
         started_at: record.start.started_at,
         completed_at: record.completed_at(),
         backend: record.progress.backend.as_ref().map(ToString::to_string).unwrap_or_default(),
-        repository: repositories.of(directory),
+        repository: match &record.start.repository {
+            Some(repository) => repository.to_string_lossy().into_owned(),
+            None => repositories.of(directory),
+        },
         directory: directory.to_string_lossy().into_owned(),
         session: record.progress.session_id.clone().map(Untrusted::into_raw),
         usage: end.and_then(|end| end.usage),

@@ -84,7 +84,7 @@ fn tasks_are_found_by_backend_repository_and_time() {
         index(&upkeep, record);
     }
     let all = Filter::default();
-    let repository = Some(project.to_string_lossy().into_owned());
+    let repository = Some(crate::directory::repository_of(&project).to_string_lossy().into_owned());
     for (filter, expected) in [
         (Filter { backend: Some("codex".to_owned()), ..all.clone() }, vec![&running.id, &here.id]),
         (Filter { repository: repository.clone(), ..all.clone() }, vec![&running.id, &here.id]),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::directory::is_repository;
+use crate::directory::repository_of;
 
 /// How long to wait for a directory. A dead mount never answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(super) struct Repositories {
 }
 
 impl Repositories {
-    /// The top level of the repository that contains `directory`, or else `directory` itself.
+    /// The repository that contains `directory`, as [`repository_of`] names it.
     pub(super) fn of(&mut self, directory: &Path) -> String {
         if let Some(known) = self.known.get(directory) {
             return known.clone();
@@ -45,14 +45,12 @@ impl Repositories {
         let directory = directory.to_owned();
         // Runs in a separate thread, because an access to a dead mount cannot be interrupted.
         let search = thread::Builder::new().spawn(move || {
-            let top = directory.ancestors().find(|level| is_repository(level)).map(Path::to_owned);
-            let _ = answer.send(top);
+            let _ = answer.send(repository_of(&directory));
         });
         search.ok()?;
-        answered.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| {
-            self.silent += 1;
-            None
-        })
+        let found = answered.recv_timeout(ANSWER_TIMEOUT).ok();
+        self.silent += usize::from(found.is_none());
+        found
     }
 }
 
@@ -69,9 +67,10 @@ mod tests {
         fs::create_dir_all(&below).and_then(|()| fs::create_dir(top.join(".git"))).expect("it is writable");
         fs::write(top.join(".git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
         let mut repositories = Repositories::default();
-        assert_eq!(repositories.of(&below), top.to_string_lossy());
+        let git_dir = top.canonicalize().expect("it exists").join(".git");
+        assert_eq!(repositories.of(&below), git_dir.to_string_lossy());
         fs::remove_dir_all(&top).expect("it is writable");
-        assert_eq!(repositories.of(&below), top.to_string_lossy(), "the answer is cached");
+        assert_eq!(repositories.of(&below), git_dir.to_string_lossy(), "the answer is cached");
         assert_eq!(repositories.of(dir.path()), dir.path().to_string_lossy());
         assert_eq!(repositories.of(Path::new("")), "");
     }

@@ -25,7 +25,7 @@ use crate::{
     supervisor::{clock::Clock, ending::RunEnd, external::ExternalEvents, hints::HintWriter, journal::Journal},
     task::{
         Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
-        StopCause, TaskId, TaskRecord, TaskSpec,
+        StopCause, Submitter, TaskId, TaskRecord, TaskSpec,
     },
 };
 /// Sends "hello" to `cat`, which echoes it, and then performs the steps in `then`.
@@ -104,6 +104,8 @@ fn spec() -> TaskSpec {
         ceiling: Ceiling::default(),
         trusted_files: vec![],
         resumed_from: None,
+        repository: None,
+        submitter: Submitter::default(),
         session_usage: None,
         fallbacks: vec![],
     }

@@ -17,6 +17,8 @@ mod retention;
 mod span;
 mod spec;
 mod status;
+mod submitter;
+mod summary;
 mod text;
 mod timeline;
 mod untrusted;
@@ -38,6 +40,8 @@ pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, TrustedFile, TrustedKind};
 pub use status::{EndStatus, TaskStatus};
+pub use submitter::{SubmittedBy, Submitter};
+pub use summary::{Outcome, Summaries, TaskState, TaskSummary};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,

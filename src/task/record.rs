@@ -11,7 +11,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
-use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span};
+use super::{
+    ActivityKind, EndStatus, FailureReason, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span,
+};
 
 /// The record format that this version writes. A record without a format number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
@@ -48,6 +50,11 @@ pub struct TaskStart {
     pub timeout_ms: Option<u64>,
     /// The task whose session this one resumes.
     pub resumed_from: Option<TaskId>,
+    /// The repository in which the task was submitted, as [`repository_of`](crate::directory::repository_of) names it.
+    /// `None` if an older version ran the task.
+    pub repository: Option<PathBuf>,
+    /// The task's submitter.
+    pub submitter: Submitter,
     /// Its supervisor.
     pub supervisor: Option<ProcessIdentity>,
     /// The path of the log.
@@ -142,6 +149,8 @@ impl TaskRecord {
                 started_at: now,
                 timeout_ms: spec.policy.timeout.map(millis_of),
                 resumed_from: spec.resumed_from.clone(),
+                repository: spec.repository.clone(),
+                submitter: spec.submitter.clone(),
                 supervisor: None,
                 log_file: None,
                 result_file: None,
@@ -234,6 +243,8 @@ impl TaskStart {
             started_at: _,
             timeout_ms: _,
             resumed_from: _,
+            repository: _,
+            submitter: _,
             supervisor: _,
             log_file: _,
             result_file: _,

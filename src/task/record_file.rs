@@ -11,7 +11,8 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    ActivityKind, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted, record::ProcessIdentity,
+    ActivityKind, Submitter, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted,
+    record::ProcessIdentity,
 };
 
 /// The fields of the file. Each is documented where it is used: in [`TaskRecord`] and its parts.
@@ -81,6 +82,10 @@ struct RecordFile {
     fell_back: Vec<Untrusted>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resumed_from: Option<TaskId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Submitter::is_unknown")]
+    submitter: Submitter,
     #[serde(default)]
     usage: Option<Usage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +153,8 @@ impl From<RecordFile> for TaskRecord {
             started_at: file.started_at,
             timeout_ms: file.timeout_ms,
             resumed_from: file.resumed_from,
+            repository: file.repository,
+            submitter: file.submitter,
             supervisor: file.supervisor,
             log_file: file.log_file,
             result_file: file.result_file,
@@ -193,6 +200,8 @@ impl From<TaskRecord> for RecordFile {
             started_at: start.started_at,
             timeout_ms: start.timeout_ms,
             resumed_from: start.resumed_from,
+            repository: start.repository,
+            submitter: start.submitter,
             supervisor: start.supervisor,
             log_file: start.log_file,
             result_file: start.result_file,

@@ -7,7 +7,7 @@ use connector_api::{AgentRequest, BackendName, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Ceiling, Policy, TaskId};
+use super::{Ceiling, Policy, Submitter, TaskId};
 
 /// The spec format that this version writes.
 pub const SPEC_FORMAT: u32 = 1;
@@ -50,6 +50,13 @@ pub struct TaskSpec {
     /// Tokens that the resumed session had used before this task, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_usage: Option<Usage>,
+    /// The repository of the working directory at submit, as [`repository_of`](crate::directory::repository_of) names
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<PathBuf>,
+    /// The task's submitter.
+    #[serde(default)]
+    pub submitter: Submitter,
     /// The backends that take over, in this order, if the first one cannot work at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,

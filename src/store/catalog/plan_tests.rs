@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::{
     read::{
         BY_ID, BY_ROW, ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST, NEWEST_OF_SESSION, NUMBER, OLDEST,
-        RUNNING, SEARCHES, TALLY,
+        RUNNING, SEARCHES, TALLY, WITH_PREFIX,
     },
     schema::select,
     tests::{World, row},
@@ -41,6 +41,7 @@ fn no_statement_scans_or_sorts() {
     for (condition, using) in [
         (BY_ROW, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (BY_ID, "(id=?)"),
+        (WITH_PREFIX, "(id>? AND id<?)"),
         (ENDED_SINCE, "USING INDEX by_seq (seq>?)"),
         (NEWEST_OF_SESSION, "USING INDEX by_session (session=?)"),
     ] {

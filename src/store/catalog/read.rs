@@ -34,6 +34,7 @@ pub(super) const BY_ROW: &str = "WHERE rowid = ?1";
 pub(super) const BY_ID: &str = "WHERE id = ?1";
 pub(super) const HAS_ENDED: &str = "SELECT ended_at IS NOT NULL FROM tasks WHERE id = ?1";
 pub(super) const NEWEST_OF_SESSION: &str = "WHERE session = ?1 ORDER BY started_at DESC, id LIMIT 1";
+pub(super) const WITH_PREFIX: &str = "WHERE id >= ?1 AND id < ?2";
 pub(super) const RUNNING: &str = "SELECT id FROM tasks WHERE state = 'running'";
 pub(super) const TALLY: &str =
     "SELECT tasks FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
@@ -84,6 +85,16 @@ impl Catalog {
     /// One task.
     pub(in crate::store) fn get(&self, id: &TaskId) -> Result<Option<StoredTask>, CatalogError> {
         self.reading(|connection| by_id(connection, id))
+    }
+
+    /// The tasks whose IDs begin with `prefix`, which consists of hex digits.
+    pub(in crate::store) fn with_prefix(&self, prefix: &str) -> Result<Vec<StoredTask>, CatalogError> {
+        self.reading(|connection| {
+            let mut statement = connection.prepare_cached(&select(WITH_PREFIX))?;
+            // In ASCII, `g` follows the last hex digit.
+            let found = statement.query_map([prefix, &format!("{prefix}g")], listed)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     /// The newest task with this session of the agent.

@@ -20,7 +20,7 @@ pub(in crate::store) struct Row {
     pub(in crate::store) completed_at: Option<DateTime<Utc>>,
     /// The backend's name; empty if it is unknown.
     pub(in crate::store) backend: String,
-    /// The top level of the repository that contains the working directory, or else the working directory itself.
+    /// The repository, as [`repository_of`](crate::directory::repository_of) names it.
     pub(in crate::store) repository: String,
     /// The working directory.
     pub(in crate::store) directory: String,
@@ -66,7 +66,7 @@ pub struct Filter {
     pub state: Option<TaskStatus>,
     /// Only tasks of this backend.
     pub backend: Option<String>,
-    /// Only tasks in this repository, named by the directory at its top level.
+    /// Only tasks in this repository, as [`repository_of`](crate::directory::repository_of) names it.
     pub repository: Option<String>,
     /// Only tasks that began at this time or later.
     pub since: Option<DateTime<Utc>>,

@@ -8,7 +8,8 @@ use super::row::{Changes, Row, Seq, StoredTask};
 use crate::task::{TaskId, TaskStatus};
 
 /// The format of the database that this version writes (`PRAGMA user_version`).
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
+
 /// The tables.
 ///
 /// `ended_at` is the time when a task ended, or NULL while it is running. `tallies` holds counts of tasks, so that

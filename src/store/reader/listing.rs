@@ -40,6 +40,30 @@ impl Reader {
         }
     }
 
+    /// The newest tasks whose IDs begin with `prefix`, up to `limit`, and the number of all of them.
+    pub fn with_prefix(&self, prefix: &str, limit: usize) -> Result<Listing, StoreError> {
+        let found = self.catalog.query(|catalog| {
+            let changed = self.changed(catalog)?;
+            let mut tasks: Vec<_> =
+                changed.iter().filter(|(id, _)| id.as_str().starts_with(prefix)).map(|(_, it)| it.clone()).collect();
+            for stored in catalog.with_prefix(prefix)? {
+                if !changed.contains_key(&stored.row.id) {
+                    tasks.push(record_of(&stored.row)?);
+                }
+            }
+            Ok(Self::listing(tasks, limit))
+        });
+        match found {
+            Ok(listing) => Ok(listing),
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
+                self.report(&error);
+                let tasks = self.all_without_catalog()?.into_values();
+                Ok(Self::listing(tasks.filter(|task| task.id.as_str().starts_with(prefix)).collect(), limit))
+            }
+        }
+    }
+
     /// The newest task with this session of the agent.
     pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
         let has_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);

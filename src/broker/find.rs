@@ -1,0 +1,215 @@
+//! Finds tasks for a person: lists them, and turns what a person types into an ID.
+
+use std::collections::BTreeSet;
+
+use chrono::Utc;
+
+use super::{Broker, Refusal};
+use crate::{
+    present::{Refused, refusals},
+    store::Filter,
+    task::{Summaries, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary, TimelineEntry},
+};
+
+/// Minimum length of a prefix of an ID. A single digit matches one task in sixteen.
+const MIN_PREFIX: usize = 2;
+
+/// Number of tasks that an error lists for an ambiguous prefix.
+const MAX_CANDIDATES: usize = 8;
+
+/// A word that does not name one task.
+#[derive(Debug)]
+pub enum NotOneTask {
+    /// It is neither a prefix of an ID nor `@N`.
+    Malformed(String),
+    /// Its prefix is too short.
+    TooShort(String),
+    /// Several tasks have this prefix.
+    Ambiguous {
+        /// The prefix.
+        prefix: String,
+        /// The newest of these tasks.
+        newest: Vec<TaskRecord>,
+        /// The number of all of them.
+        total: usize,
+    },
+    /// No task has this prefix.
+    Unknown(String),
+    /// There are fewer than `N` tasks in the scope of `@N`.
+    BeyondList {
+        /// The word.
+        word: String,
+        /// The number of tasks in the scope.
+        total: usize,
+    },
+}
+
+impl NotOneTask {
+    /// The problem and the next step.
+    pub(crate) fn explain(&self) -> Refused {
+        match self {
+            Self::Malformed(word) => refusals::not_a_task_word(word),
+            Self::TooShort(word) => refusals::short_prefix(word, MIN_PREFIX),
+            Self::Ambiguous { prefix, newest, total } => refusals::ambiguous_prefix(prefix, newest, *total),
+            Self::Unknown(prefix) => refusals::unknown_prefix(prefix),
+            Self::BeyondList { word, total } => refusals::beyond_list(word, *total),
+        }
+    }
+}
+
+/// A word that may name a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TaskWord {
+    /// The `N`th row of a list, starting at 1.
+    Row(usize),
+    /// The beginning of an ID, or all of it.
+    Prefix(String),
+}
+
+impl TaskWord {
+    fn parse(word: &str) -> Result<Self, NotOneTask> {
+        if let Some(number) = word.strip_prefix('@') {
+            let row = number.parse().ok().filter(|row| *row > 0);
+            return row.map(Self::Row).ok_or_else(|| NotOneTask::Malformed(word.to_owned()));
+        }
+        let prefix = word.to_ascii_lowercase();
+        let is_hex = prefix.chars().all(|digit| digit.is_ascii_hexdigit());
+        match prefix.len() {
+            _ if !is_hex => Err(NotOneTask::Malformed(word.to_owned())),
+            0..MIN_PREFIX => Err(NotOneTask::TooShort(word.to_owned())),
+            MIN_PREFIX..=8 => Ok(Self::Prefix(prefix)),
+            _ => Err(NotOneTask::Malformed(word.to_owned())),
+        }
+    }
+}
+
+impl Broker {
+    /// The task that `word` names: a prefix of its ID, or `@N`, the `N`th newest task that `scope` selects.
+    pub async fn resolve(&self, word: &str, scope: &Filter) -> Result<TaskId, Refusal> {
+        match TaskWord::parse(word).map_err(Refusal::NotOneTask)? {
+            TaskWord::Row(row) => {
+                let scope = scope.clone();
+                let mut listing = self.on_disk(move |broker| broker.reader.find(&scope, row)).await??;
+                if listing.records.len() < row {
+                    let beyond = NotOneTask::BeyondList { word: word.to_owned(), total: listing.total };
+                    return Err(Refusal::NotOneTask(beyond));
+                }
+                Ok(listing.records.swap_remove(row - 1).id)
+            }
+            TaskWord::Prefix(prefix) => {
+                // A whole ID also names a task whose files are in another log directory.
+                if let Ok(id) = TaskId::parse(&prefix) {
+                    return self.check_exists(&id).await.map(|()| id);
+                }
+                let wanted = prefix.clone();
+                let found = self.on_disk(move |broker| broker.reader.with_prefix(&wanted, MAX_CANDIDATES)).await??;
+                match <[TaskRecord; 1]>::try_from(found.records) {
+                    Ok([only]) => Ok(only.id),
+                    Err(newest) if newest.is_empty() => Err(Refusal::NotOneTask(NotOneTask::Unknown(prefix))),
+                    Err(newest) => {
+                        let newest = newest.into_iter().map(|record| self.clean(record)).collect();
+                        Err(Refusal::NotOneTask(NotOneTask::Ambiguous { prefix, newest, total: found.total }))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The newest tasks that `filter` selects, up to `limit`. Finalizes tasks whose supervisor has died.
+    pub async fn find(&self, filter: &Filter, limit: usize) -> Result<Summaries, Refusal> {
+        self.settle_running().await?;
+        let filter = filter.clone();
+        self.on_disk(move |broker| {
+            let listing = broker.reader.find(&filter, limit)?;
+            let has_running = listing.records.iter().any(|record| !record.is_final());
+            let queued = if has_running { broker.reader.waiting()? } else { Vec::new() };
+            let queued: BTreeSet<_> = queued.into_iter().collect();
+            let tasks = listing.records.into_iter().map(|record| broker.summary_of(record, &queued)).collect();
+            Ok(Summaries { tasks, total: listing.total })
+        })
+        .await?
+    }
+
+    /// One task, as a list shows it. If its supervisor has died, this finalizes the task.
+    pub async fn summary(&self, id: &TaskId) -> Result<TaskSummary, Refusal> {
+        self.check_exists(id).await?;
+        let ended = self.ended_if_possible(id).await;
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            let record = ended.map_or_else(|| broker.record(&id), Ok)?;
+            let queued = if record.is_final() { Vec::new() } else { broker.reader.waiting()? };
+            Ok(broker.summary_of(record, &queued.into_iter().collect()))
+        })
+        .await?
+    }
+
+    /// Finalizes the tasks that no process runs any more.
+    pub(super) async fn settle_running(&self) -> Result<(), Refusal> {
+        let running = self.on_disk(|broker| broker.reader.list(Some(TaskStatus::Running), usize::MAX)).await??;
+        for record in running.records {
+            self.ended_if_possible(&record.id).await;
+        }
+        Ok(())
+    }
+
+    fn summary_of(&self, mut record: TaskRecord, queued: &BTreeSet<TaskId>) -> TaskSummary {
+        let state = match (record.is_final(), queued.contains(&record.id)) {
+            (true, _) => TaskState::Ended,
+            (false, true) => TaskState::Queued,
+            (false, false) => TaskState::Running,
+        };
+        let (mut step, mut trouble) = (None, None);
+        if state != TaskState::Ended {
+            step = self.newest_step(&record.id);
+            if let Some(live) = self.reader.live(&record.id) {
+                live.overlay(&mut record);
+                trouble = live.trouble;
+            }
+        }
+        let redactor = self.redactor_for(&record);
+        trouble.iter_mut().for_each(|trouble| redactor.redact(trouble.raw_mut()));
+        TaskSummary { record: self.clean(record), state, step, trouble }
+    }
+
+    /// The newest entry of the task's timeline that describes a step.
+    fn newest_step(&self, id: &TaskId) -> Option<TimelineEntry> {
+        let mut timeline = self.reader.newest_timeline(id);
+        let mut newest = None;
+        while let Ok(Some(read)) = timeline.read() {
+            let step = read.entries.into_iter().rev().find(|entry| entry.event.headline().is_some());
+            newest = step.or(newest);
+            if !read.has_more {
+                break;
+            }
+        }
+        newest
+    }
+
+    /// The number of tasks that `filter` selects and that have not ended.
+    pub async fn count_unfinished(&self, filter: &Filter) -> Result<usize, Refusal> {
+        let filter = Filter { state: Some(TaskStatus::Running), ..filter.clone() };
+        self.on_disk(move |broker| Ok(broker.reader.find(&filter, 0)?.total)).await?
+    }
+
+    /// The time at which a period of this length that ends now began.
+    pub fn since(period: std::time::Duration) -> Option<chrono::DateTime<Utc>> {
+        Utc::now().checked_sub_signed(chrono::TimeDelta::from_std(period).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_prefix_or_the_number_of_a_row() {
+        let parse = |word: &str| TaskWord::parse(word).ok();
+        assert_eq!(parse("@12"), Some(TaskWord::Row(12)));
+        assert_eq!(parse("1a"), Some(TaskWord::Prefix("1a".to_owned())));
+        assert_eq!(parse("1A2B3C4D"), Some(TaskWord::Prefix("1a2b3c4d".to_owned())));
+        for word in ["", "a", "@", "@0", "@-1", "@x", "1a2b3c4d5", "xy", "../x", "ä1"] {
+            assert_eq!(parse(word), None, "{word}");
+        }
+        assert!(matches!(TaskWord::parse("a"), Err(NotOneTask::TooShort(_))));
+    }
+}

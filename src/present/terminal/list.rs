@@ -1,0 +1,108 @@
+//! `ls`: one row per task.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{
+    Line, Screen, Tone, age, length,
+    table::{Column, table},
+    tokens,
+};
+use crate::task::{Outcome, Summaries, TaskState, TaskSummary};
+
+const COLUMNS: [Column; 7] = [
+    Column { title: "", is_flexible: false, is_number: false, rank: 0 },
+    Column { title: "ID", is_flexible: false, is_number: false, rank: 0 },
+    Column { title: "STATE", is_flexible: false, is_number: false, rank: 2 },
+    Column { title: "AGENT", is_flexible: false, is_number: false, rank: 4 },
+    Column { title: "TASK", is_flexible: true, is_number: false, rank: 0 },
+    Column { title: "AGE", is_flexible: false, is_number: true, rank: 3 },
+    Column { title: "TIME", is_flexible: false, is_number: true, rank: 5 },
+];
+const TOKENS: Column = Column { title: "TOKENS", is_flexible: false, is_number: true, rank: 6 };
+
+/// The tasks at `now`, one per row.
+///
+/// In a pipe, the columns are: ID, state, outcome, agent, task, start time, seconds, tokens.
+pub(crate) fn task_list(tasks: &[TaskSummary], screen: Screen, now: DateTime<Utc>) -> String {
+    if !screen.is_terminal() {
+        let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
+        return table(&columns, tasks.iter().map(|task| raw_row(task, now)).collect(), screen);
+    }
+    let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
+    table(&columns, tasks.iter().map(|task| row(task, screen, now)).collect(), screen)
+}
+
+fn row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Vec<Line> {
+    let outcome = Outcome::of(&task.record);
+    let tone = tone(task.state, outcome);
+    vec![
+        Line::of(tone, screen.symbols.of(task.state, outcome)),
+        Line::of(Tone::Strong, task.record.id.as_str()),
+        Line::of(tone, word(task.state, outcome)),
+        Line::of(Tone::Plain, agent(task)),
+        Line::of(Tone::Plain, &task.record.start.task),
+        Line::of(Tone::Plain, &age(task.record.start.started_at, now)),
+        Line::of(Tone::Plain, &length(elapsed(task, now))),
+        Line::of(Tone::Plain, &used(task).map_or_else(String::new, tokens)),
+    ]
+}
+
+fn raw_row(task: &TaskSummary, now: DateTime<Utc>) -> Vec<Line> {
+    let outcome = Outcome::of(&task.record);
+    vec![
+        Line::of(Tone::Plain, task.record.id.as_str()),
+        Line::of(Tone::Plain, task.state.as_str()),
+        Line::of(Tone::Plain, outcome.map_or("", Outcome::as_str)),
+        Line::of(Tone::Plain, agent(task)),
+        Line::of(Tone::Plain, &task.record.start.task),
+        Line::of(Tone::Plain, &task.record.start.started_at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        Line::of(Tone::Plain, &elapsed(task, now).as_secs().to_string()),
+        Line::of(Tone::Plain, &used(task).map_or_else(String::new, |count| count.to_string())),
+    ]
+}
+
+/// The line below a list: how many tasks are shown, exist and run, and where.
+pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bool) -> String {
+    let place = if is_everywhere { "in all repositories" } else { "here" };
+    let running = if unfinished > 0 { format!(" ({unfinished} not finished)") } else { String::new() };
+    let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
+    match (found.tasks.len(), found.total) {
+        (0, _) if is_everywhere => "No tasks.".to_owned(),
+        (0, _) => "No tasks here. `codex-connector ls --all` lists the tasks of all repositories.".to_owned(),
+        (shown, total) if shown < total => format!("The newest {shown} of {} {place}{running}", tasks(total)),
+        (_, total) => format!("{} {place}{running}", tasks(total)),
+    }
+}
+
+/// The state, or the outcome if the task has ended.
+pub(super) fn word(state: TaskState, outcome: Option<Outcome>) -> &'static str {
+    outcome.filter(|_| state == TaskState::Ended).map_or(state.as_str(), Outcome::as_str)
+}
+
+pub(super) fn tone(state: TaskState, outcome: Option<Outcome>) -> Tone {
+    match (state, outcome) {
+        (TaskState::Queued, _) => Tone::Faint,
+        (TaskState::Running, _) | (TaskState::Ended, None) => Tone::Active,
+        (TaskState::Ended, Some(Outcome::Completed)) => Tone::Good,
+        (TaskState::Ended, Some(Outcome::Failed | Outcome::TimedOut)) => Tone::Bad,
+        (TaskState::Ended, Some(Outcome::Cancelled | Outcome::Interrupted)) => Tone::Attention,
+    }
+}
+
+fn agent(task: &TaskSummary) -> &str {
+    task.record.progress.backend.as_ref().map_or("", |backend| backend.as_str())
+}
+
+/// How long the task ran, or has been running.
+pub(crate) fn elapsed(task: &TaskSummary, now: DateTime<Utc>) -> std::time::Duration {
+    let start = &task.record.start;
+    let until = task.record.completed_at().unwrap_or(now);
+    let recorded = task.record.end.as_ref().and_then(|end| end.duration).map(std::time::Duration::from_millis);
+    recorded.unwrap_or_else(|| (until - start.started_at).to_std().unwrap_or_default())
+}
+
+/// Input and output tokens together.
+pub(super) fn used(task: &TaskSummary) -> Option<u64> {
+    let usage = task.record.end.as_ref()?.usage?;
+    Some(usage.input_tokens.saturating_add(usage.output_tokens))
+}
