@@ -30,11 +30,13 @@ PRAGMA cache_size = -2048;
 PRAGMA temp_store = MEMORY;
 ";
 
-/// Numbers all ended tasks in the order in which they ended.
+/// Numbers all ended tasks in the order in which they ended. The rows are changed in the order in which they are stored,
+/// because most rows fill a page of the file.
 const NUMBER_ALL: &str = "
-UPDATE tasks SET seq = place FROM
+CREATE TEMP TABLE numbers AS SELECT task, place FROM
     (SELECT rowid AS task, row_number() OVER (ORDER BY ended_at, id) AS place FROM tasks WHERE ended_at IS NOT NULL)
-    WHERE rowid = task;
+    ORDER BY task;
+UPDATE tasks SET seq = place FROM temp.numbers WHERE tasks.rowid = task;
 UPDATE meta SET last_seq = (SELECT count(*) FROM tasks WHERE seq IS NOT NULL);
 ";
 
