@@ -85,8 +85,9 @@ async fn status(broker: &Broker, raw: RawArguments, status_polls: &StatusPolls) 
 async fn tasks(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
     let TasksCall { status, limit, remarks } = TasksCall::read(raw)?;
     let listing = broker.list(status, limit).await?;
-    let limited = broker.limited().await.into_iter().collect();
-    Ok(CallAnswer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
+    let partial = listing.is_partial.then(present::notices::partial_listing);
+    let notices = broker.limited().await.into_iter().chain(partial).collect();
+    Ok(CallAnswer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(notices))
 }
 
 async fn cancel(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {

@@ -89,7 +89,7 @@ fn no_text_can_forge_an_answer_about_a_task() {
 fn no_text_can_forge_a_row_of_the_list() {
     let records: Vec<_> = HOSTILE.iter().map(|text| record("failed", text)).collect();
     let count = records.len();
-    assert_only_our_markup(&super::tasks(&Listing { records, total: count }, now()), count + 2, 0);
+    assert_only_our_markup(&super::tasks(&Listing { records, total: count, is_partial: false }, now()), count + 2, 0);
 }
 
 #[test]

@@ -38,6 +38,13 @@ pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
     ]
 }
 
+/// The catalog of a long history is being built.
+pub(crate) fn partial_listing() -> Message {
+    "older tasks are still being added to index.sqlite, so this list is incomplete; list the tasks again in a minute, \
+     or use a task's ID"
+        .into()
+}
+
 /// A file in the data directory cannot be read.
 pub(crate) fn ignored_file(path: &Path, error: &impl ToString) -> Message {
     message!["ignoring ", path, ": ", error.to_string(), "; remove the file to fix this"]

@@ -41,6 +41,9 @@ pub(crate) const INVALID_TOOL_CALL: &str = "tools/call requires a `name`, and `a
 /// The cursor of a list is invalid.
 pub(crate) const INVALID_CURSOR: &str = "invalid cursor; next: list again without a cursor";
 
+/// The rest of a list cannot be shown yet.
+pub(crate) const PARTIAL_LIST: &str = "older tasks are still being added to index.sqlite; next: list again in a minute";
+
 /// A subscription to a resource that does not exist.
 pub(crate) const CANNOT_SUBSCRIBE: &str = "no such resource, or it cannot be subscribed to";
 

@@ -20,7 +20,7 @@ const MAX_LIST_CHARACTERS: usize = 36_000;
 /// several.
 pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     if listing.records.is_empty() {
-        return "No tasks found.".to_owned();
+        return if listing.is_partial { "No tasks found among the newest ones." } else { "No tasks found." }.to_owned();
     }
     let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.progress.backend.as_ref()).collect();
     let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
@@ -41,13 +41,16 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
         shown += 1;
         table.push_str(&row);
     }
-    if shown < listing.total {
+    if shown < listing.total || listing.is_partial {
         let why = if shown < listing.records.len() {
-            "the others do not fit into one answer: filter by `status`"
+            "; the others do not fit into one answer: filter by `status`"
+        } else if shown < listing.total {
+            "; use a larger `limit` to see more"
         } else {
-            "use a larger `limit` to see more"
+            ""
         };
-        table.push_str(&format!("\n\nThe newest {shown} of {} tasks are shown; {why}.", listing.total));
+        let at_least = if listing.is_partial { "at least " } else { "" };
+        table.push_str(&format!("\n\nThe newest {shown} of {at_least}{} tasks are shown{why}.", listing.total));
     }
     table
 }
@@ -98,3 +101,7 @@ pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>
     }
     table
 }
+
+#[cfg(test)]
+#[path = "tasks_tests.rs"]
+mod tests;

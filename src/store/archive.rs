@@ -1,14 +1,12 @@
 //! Data left by the original Node program: archived indexes, and entries in its format.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::{collections::BTreeSet, fs};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
+    entries::{self, EachEntry},
     files,
     layout::{ARCHIVE_PREFIX, Layout},
 };
@@ -16,12 +14,19 @@ use crate::task::{EndStatus, FailureReason, TaskEnd, TaskId, TaskRecord};
 
 /// A task that is only in an archived index.
 pub(super) fn archived(layout: &Layout, id: &TaskId) -> Option<TaskRecord> {
-    archives(layout).find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?)).map(closed)
+    let entry = |name: String| read(layout, &name)?.find(|(key, _)| key == id.as_str());
+    names(layout).into_iter().find_map(|name| understand(id.as_str(), &entry(name)?.1)).map(closed)
 }
 
-/// All tasks in archived indexes.
-pub(super) fn all_archived(layout: &Layout) -> impl Iterator<Item = TaskRecord> {
-    names(layout).into_iter().flat_map(|name| of(layout, &name).collect::<Vec<_>>())
+/// All tasks in archived indexes. One archive is in memory at a time, and one of its tasks.
+pub(super) fn all_archived(layout: &Layout) -> impl Iterator<Item = TaskRecord> + use<'_> {
+    names(layout).into_iter().flat_map(|name| of(layout, &name))
+}
+
+/// The size of all archived indexes together, in bytes.
+pub(super) fn bytes(layout: &Layout) -> u64 {
+    let sizes = names(layout).into_iter().filter_map(|name| layout.data.join(name).symlink_metadata().ok());
+    sizes.map(|found| found.len()).sum()
 }
 
 /// The names of the archived indexes.
@@ -35,17 +40,12 @@ pub(super) fn names(layout: &Layout) -> BTreeSet<String> {
 
 /// All tasks in the archived index with this name.
 pub(super) fn of(layout: &Layout, name: &str) -> impl Iterator<Item = TaskRecord> + use<> {
-    read(layout, name).into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed))
+    read(layout, name).into_iter().flatten().filter_map(|(id, raw)| understand(&id, &raw).map(closed))
 }
 
-fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
-    names(layout).into_iter().map(|name| read(layout, &name))
-}
-
-/// The entries of an archived index; empty if it cannot be read.
-fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
-    let content = files::read(&layout.data.join(name), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
-    serde_json::from_slice(&content).unwrap_or_default()
+/// The entries of an archived index; `None` if it cannot be read.
+fn read(layout: &Layout, name: &str) -> Option<EachEntry> {
+    entries::each(files::read(&layout.data.join(name), files::MAX_LARGE_FILE_BYTES).ok()?)
 }
 
 /// Closes a record from an archive. The original program is gone, so tasks that it left as `running` were interrupted.

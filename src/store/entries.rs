@@ -1,6 +1,10 @@
 //! The content of `tasks.json`: one entry per task.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map},
+    ops::Range,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -36,6 +40,33 @@ pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
         return None;
     }
     Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
+}
+
+/// The entries of a file, copied from its content one at a time. With the original program, the file can have tens of
+/// thousands of them.
+pub(super) struct EachEntry {
+    content: Vec<u8>,
+    ranges: btree_map::IntoIter<String, Range<usize>>,
+}
+
+/// The entries in this content. Returns `None` if it is not an object.
+pub(super) fn each(content: Vec<u8>) -> Option<EachEntry> {
+    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(&content).ok()?;
+    let start = content.as_ptr().addr();
+    let range = |raw: &RawValue| {
+        let from = raw.get().as_ptr().addr() - start;
+        from..from + raw.get().len()
+    };
+    let ranges: BTreeMap<_, _> = entries.into_iter().map(|(id, raw)| (id, range(raw))).collect();
+    Some(EachEntry { content, ranges: ranges.into_iter() })
+}
+
+impl Iterator for EachEntry {
+    type Item = (String, Box<RawValue>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.ranges.find_map(|(id, range)| Some((id, serde_json::from_slice(self.content.get(range)?).ok()?)))
+    }
 }
 
 /// Keeps all running tasks and the newest `max` ended ones. Returns the tasks that were dropped.

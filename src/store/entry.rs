@@ -46,7 +46,7 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
         usage: end.and_then(|end| end.usage),
         changes: None,
         from_original: is_original,
-        record: entry(record, if is_original { usize::MAX } else { text }).get().to_owned(),
+        record: Box::<str>::from(entry(record, if is_original { usize::MAX } else { text })).into(),
     }
 }
 

@@ -42,10 +42,12 @@ pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Like [`read`], for an open file.
 pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(limit))));
-    if file.metadata()?.len() > limit {
+    let length = file.metadata()?.len();
+    if length > limit {
         return too_large();
     }
-    let mut content = Vec::new();
+    // One more byte, so that the end of the file is found without more memory.
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.take(limit + 1).read_to_end(&mut content)?;
     // The file may have grown after the check.
     if content.len() as u64 > limit { too_large() } else { Ok(content) }

@@ -12,7 +12,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write},
     os::unix::fs::MetadataExt,
@@ -29,7 +28,7 @@ use super::{
     atomic::{Durability, replace, replace_by},
     catalog::Catalog,
     delta::{IndexDelta, IndexesError},
-    entries::{IndexEntries, IndexEntryHead, bound, parse},
+    entries::{self, IndexEntries, IndexEntryHead, bound, parse},
     entry::{MAX_TEXT_CHARS, entry},
     error::{StoreError, if_exists},
     fault, files,
@@ -37,7 +36,7 @@ use super::{
     notices::{Damage, Notices},
     records,
 };
-use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord};
+use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus};
 
 /// How long to wait for the lock. A holder that takes longer is probably suspended, and the writer continues without
 /// the index.
@@ -117,15 +116,16 @@ impl Index {
         let lacks = on_disk.is_none() || repairing.exists();
         let mut entries = on_disk.unwrap_or_default();
         let archive = self.archive_the_original(&mut entries)?;
+        let mut dropped = Vec::new();
         if lacks {
-            entries.extend(self.rebuilt(limits.text)?);
+            dropped = self.add_from_records(&mut entries, limits)?;
         }
         let delta = catalog.and_then(|catalog| IndexDelta::of(&entries, &before, lacks, catalog).ok());
         // The task may have ended while this record waited for the lock, and its end may be in the index already.
         let ended = if record.is_final() { None } else { records::own(&self.layout, &record.id)? };
         let record = ended.as_ref().filter(|ended| ended.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
-        let dropped = bound(&mut entries, limits.entries);
+        dropped.extend(bound(&mut entries, limits.entries));
         // This write need not be durable. The task's run directory is removed later, so if a power cut undoes the
         // write, the directory is still there, and the next server indexes the task again. A torn index is rebuilt.
         self.write(&entries)?;
@@ -150,11 +150,7 @@ impl Index {
             return Ok((edition, IndexDelta::default()));
         }
         let content = self.read()?;
-        let entries = content.as_deref().map(parse);
-        if matches!(entries, Some(None)) {
-            self.notices.report(Damage::Index);
-        }
-        let entries = entries.flatten();
+        let entries = content.as_deref().and_then(|content| self.parsed(content));
         let is_damaged = entries.is_none();
         let delta = IndexDelta::of(&entries.unwrap_or_default(), &edition, is_damaged, catalog)?;
         Ok((edition, delta))
@@ -200,36 +196,51 @@ impl Index {
         self.layout.index_dirty().exists() || self.layout.index_repairing().exists()
     }
 
-    /// All tasks with a record or an entry: the listing without the catalog.
-    pub(super) fn list(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
-        let content = self.read()?;
-        let known = content.as_deref().map(parse);
-        if matches!(known, Some(None)) {
-            self.notices.report(Damage::Index);
+    /// All entries; none if the file is damaged. They are parsed one at a time.
+    pub(super) fn each(&self) -> Result<impl Iterator<Item = TaskRecord> + use<>, StoreError> {
+        let mut content = self.read()?;
+        if content.as_deref().is_some_and(|content| self.parsed(content).is_none()) {
+            content = None;
         }
-        let mut entries = known.flatten().unwrap_or_default();
-        entries.extend(self.rebuilt(MAX_TEXT_CHARS)?);
-        let records = entries.into_iter().filter_map(|(id, raw)| archive::understand(&id, &raw));
-        Ok(records.map(|record| (record.id.clone(), record)).collect())
+        let entries = content.and_then(entries::each).into_iter().flatten();
+        Ok(entries.filter_map(|(id, raw)| archive::understand(&id, &raw)))
     }
 
-    /// All entries, for rebuilding the catalog; empty if the file is damaged.
-    pub(super) fn entries(&self) -> Result<Vec<TaskRecord>, StoreError> {
-        let content = self.read()?.unwrap_or_default();
-        let entries = parse(&content).unwrap_or_default();
-        Ok(entries.iter().filter_map(|(id, raw)| archive::understand(id, raw)).collect())
+    /// The number of entries, and the newest of them, up to `max`. Running tasks count as the newest. No entries if the
+    /// file is damaged.
+    pub(super) fn newest_entries(&self, max: usize) -> Result<(usize, Vec<TaskRecord>), StoreError> {
+        let Some(content) = self.read()? else { return Ok((0, Vec::new())) };
+        let entries = self.parsed(&content).unwrap_or_default();
+        let order = |(id, raw): (&String, &Cow<'_, RawValue>)| {
+            let (is_running, started_at) = match serde_json::from_str::<IndexEntryHead>(raw.get()) {
+                Ok(head) => (head.status == Some(TaskStatus::Running), head.started_at.unwrap_or_default()),
+                // The original program wrote some fields differently.
+                Err(_) => archive::understand(id, raw).map(|it| (!it.is_final(), it.start.started_at))?,
+            };
+            Some((is_running, started_at, id.clone()))
+        };
+        let mut newest: Vec<_> = entries.iter().filter_map(order).collect();
+        let number = newest.len();
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.truncate(max);
+        let understood = newest.iter().filter_map(|(.., id)| archive::understand(id, entries.get(id)?));
+        Ok((number, understood.collect()))
     }
 
     /// The index entry of one task.
     pub(super) fn entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let Some(content) = self.read()? else { return Ok(None) };
-        match parse(&content) {
-            Some(entries) => Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw))),
-            None => {
-                self.notices.report(Damage::Index);
-                Ok(None)
-            }
+        let entries = self.parsed(&content).unwrap_or_default();
+        Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw)))
+    }
+
+    /// Parses the file's content. If it is damaged, reports that and returns `None`.
+    fn parsed<'a>(&self, content: &'a [u8]) -> Option<IndexEntries<'a>> {
+        let entries = parse(content);
+        if entries.is_none() {
+            self.notices.report(Damage::Index);
         }
+        entries
     }
 
     /// Whether the ID appears anywhere in the index, as a key or elsewhere. In either case a new task must not use it.
@@ -270,15 +281,19 @@ impl Index {
         Ok(())
     }
 
-    /// Entries made from the records.
-    fn rebuilt(&self, text: usize) -> Result<IndexEntries<'static>, StoreError> {
-        let mut entries = IndexEntries::new();
+    /// Adds entries made from the records. Holds at most twice as many as are kept, and returns the IDs of those that it
+    /// dropped.
+    fn add_from_records(&self, entries: &mut IndexEntries<'_>, limits: IndexLimits) -> Result<Vec<TaskId>, StoreError> {
+        let mut dropped = Vec::new();
         for id in records::all(&self.layout)? {
             if let Some(record) = records::own(&self.layout, &id).ok().flatten() {
-                entries.insert(id.to_string(), Cow::Owned(entry(&record, text)));
+                entries.insert(id.to_string(), Cow::Owned(entry(&record, limits.text)));
+            }
+            if entries.len() > limits.entries.saturating_mul(2) {
+                dropped.extend(bound(entries, limits.entries));
             }
         }
-        Ok(entries)
+        Ok(dropped)
     }
 
     /// Archives an index of the original program before it is first replaced. Returns the name of the archive.

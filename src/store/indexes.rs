@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, iter, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
+    all_tasks::AllTasks,
     archive,
     catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, marked, rebuild},
     delta::IndexesError,
@@ -207,21 +208,19 @@ impl Indexes {
         catalog.catch_up(&self.layout.catalog_pending(), find).map(drop)
     }
 
-    /// Builds the catalog from all sources: from the records first, then from index entries and archives of tasks
-    /// without a record.
+    /// Builds the catalog from all sources. Holds one task at a time.
     fn rebuild(&self, check: Check) -> Result<Catalog, CatalogError> {
         let (path, lock) = (self.layout.catalog(), self.layout.catalog_lock());
         let was_there = lock.symlink_metadata().is_ok();
         // The new catalog will contain these sources, unless they are replaced in the meantime.
         let archives = archive::names(&self.layout);
-        let sources = CatalogSources { edition: self.newest.edition().ok(), archives, swept_at: None };
+        let sources = CatalogSources { edition: self.newest.edition().ok(), archives, swept_at: Some(Utc::now()) };
+        // If the records cannot be listed, there is nothing to build from.
+        drop(records::all(&self.layout).map_err(CatalogError::of_other_file)?);
         let mut repositories = Repositories::default();
-        let own = iter::once_with(|| records::all(&self.layout).into_iter().flatten()).flatten();
-        let own = own.filter_map(|id| records::own(&self.layout, &id).ok().flatten());
-        let entries = iter::once_with(|| self.newest.entries().unwrap_or_default()).flatten();
-        let archived = iter::once_with(|| archive::all_archived(&self.layout)).flatten();
+        let all = AllTasks { layout: &self.layout, index: &self.newest, notices: &self.notices };
         let mut count = 0;
-        let rows = own.chain(entries).chain(archived).map(|record| row(&record, MAX_TEXT_CHARS, &mut repositories));
+        let rows = all.each().map(|record| row(&record, MAX_TEXT_CHARS, &mut repositories));
         let mut rebuilt = rebuild(&path, &lock, check, rows.inspect(|_| count += 1))?;
         if rebuilt.is_new {
             let is_current = || self.newest.edition().ok() == sources.edition;
@@ -268,6 +267,9 @@ fn of_catalog(error: IndexesError) -> CatalogError {
 #[cfg(test)]
 #[path = "indexes_damage_tests.rs"]
 mod damage_tests;
+#[cfg(test)]
+#[path = "indexes_rebuild_tests.rs"]
+mod rebuild_tests;
 #[cfg(test)]
 #[path = "indexes_tests.rs"]
 mod tests;

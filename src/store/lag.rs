@@ -20,7 +20,6 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
-    fs,
     sync::Arc,
 };
 
@@ -28,7 +27,6 @@ use super::{
     archive,
     catalog::{Catalog, CatalogSources, marked},
     delta::{IndexDelta, IndexesError},
-    error::{StoreError, if_exists},
     index::Index,
     layout::Layout,
     notices::Notices,
@@ -62,7 +60,7 @@ impl LagFinder<'_> {
     pub(super) fn find_all(&self, sweeps: bool) -> Result<Lag, IndexesError> {
         // Read the marks first: a task whose mark disappears after this is in the catalog.
         let mut ids = marked(&self.layout.catalog_pending())?;
-        let open: Vec<_> = self.open_tasks()?;
+        let open = records::open(self.layout)?;
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
         ids.extend(self.catalog.running()?);
         let (edition, delta) = self.index.delta(self.catalog)?;
@@ -97,8 +95,7 @@ impl LagFinder<'_> {
         let entries: OnceCell<BTreeMap<TaskId, TaskRecord>> = OnceCell::new();
         // Tasks of the original program, and tasks with a damaged record, exist only as index entries.
         let entry = |id: &TaskId| {
-            let read =
-                || self.index.entries().unwrap_or_default().into_iter().map(|record| (record.id.clone(), record));
+            let read = || self.index.each().into_iter().flatten().map(|record| (record.id.clone(), record));
             entries.get_or_init(|| read().collect()).get(id).cloned()
         };
         for id in ids {
@@ -109,20 +106,10 @@ impl LagFinder<'_> {
                     }
                 }
                 // One unreadable task must not hide the others; it is listed from the index.
-                Err(error) => self
-                    .notices
-                    .add(format!("task {id} is listed from tasks.json, because its record cannot be read: {error}")),
+                Err(error) => self.notices.add_unreadable(&id, &error),
             }
         }
         Ok(())
-    }
-
-    /// The tasks with a run directory.
-    fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
-        let root = self.layout.run_root();
-        let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
-        let ids = names.into_iter().flatten().flatten();
-        Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
     }
 
     /// The tasks with a record but without a row.

@@ -23,6 +23,7 @@
 //! | `run/<id>/live.json`, the live view | the task's current activity | [`OpenTask`] |
 //! | `run/<id>/cancel` | a request to stop the task | anyone, through [`Requests`] |
 
+mod all_tasks;
 mod archive;
 mod aside;
 mod atomic;

@@ -71,6 +71,11 @@ impl Notices {
         self.add(notices::ignored_file(path, error));
     }
 
+    /// Adds the notice that the record of a task cannot be read.
+    pub(super) fn add_unreadable(&self, id: &TaskId, error: &dyn Display) {
+        self.add(format!("task {id} is listed from tasks.json, because its record cannot be read: {error}"));
+    }
+
     /// Adds a notice, unless it is already waiting, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String`
     /// counts as untrusted text.
     pub(super) fn add(&self, notice: impl Into<Message>) {

@@ -50,6 +50,14 @@ pub(super) fn all(layout: &Layout) -> Result<impl Iterator<Item = TaskId> + use<
     Ok(names.filter_map(|name| TaskId::parse(name.to_str()?.strip_suffix(RECORD_SUFFIX)?).ok()))
 }
 
+/// The tasks with a run directory, running or not finalized; empty if the directory does not exist.
+pub(super) fn open(layout: &Layout) -> Result<Vec<TaskId>, StoreError> {
+    let root = layout.run_root();
+    let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+    let ids = names.into_iter().flatten().flatten();
+    Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
+}
+
 /// The files of a task outside its run directory; its record is last.
 pub(super) fn files_of(layout: &Layout, id: &TaskId) -> [PathBuf; 5] {
     [layout.events(id), layout.timeline(id), layout.log(id), layout.result(id), layout.record(id)]

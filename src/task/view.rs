@@ -40,8 +40,10 @@ pub struct ResultText {
 pub struct Listing {
     /// At most the requested number.
     pub records: Vec<TaskRecord>,
-    /// The number of all matching tasks.
+    /// The number of all matching tasks; of those that were found, if the listing is partial.
     pub total: usize,
+    /// Whether older tasks may be missing, because the catalog of a long history is being built.
+    pub is_partial: bool,
 }
 
 /// How many steps of each kind an agent took.

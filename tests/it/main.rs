@@ -26,6 +26,7 @@ mod hidden_processes;
 mod http;
 mod kit;
 mod limits;
+mod long_history;
 mod multiple_backends;
 mod notifications;
 mod protocol;

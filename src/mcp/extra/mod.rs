@@ -138,7 +138,8 @@ async fn sessions(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refu
     let SessionsCall { limit, remarks } = SessionsCall::read(raw)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
-    Ok(CallAnswer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+    let partial = listing.is_partial.then(present::notices::partial_listing).into_iter().collect();
+    Ok(CallAnswer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks).with_notices(partial))
 }
 
 /// Whether `codex_resume` can resume the session of this task. Records of the original program do not contain a

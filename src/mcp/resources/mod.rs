@@ -18,7 +18,7 @@ use crate::{
     broker::{Broker, Refusal},
     present::{self, protocol, resources},
     store::{ByteRange, FileChunk, FileMetadata},
-    task::{TaskId, TaskRecord},
+    task::{Listing, TaskId, TaskRecord},
 };
 
 /// Maximum number of bytes that one read returns.
@@ -38,7 +38,7 @@ const MAX_LINES: usize = 10_000;
 pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor.map(Cursor::parse).transpose()?;
     let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(broker, &refusal))?;
-    let mut records = listing.records;
+    let Listing { mut records, total: _, is_partial } = listing;
     records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
     let mut records =
         records.into_iter().filter(|record| after.as_ref().is_none_or(|after| Cursor::of(record) < *after));
@@ -48,7 +48,12 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
         resources.extend(resources_of(broker, record).await.map_err(|refusal| failed(broker, &refusal))?);
     }
     let mut result = ListResourcesResult::with_all_items(resources);
-    result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
+    if is_partial && page.is_empty() {
+        return Err(ErrorData::internal_error(protocol::PARTIAL_LIST, None));
+    }
+    // A partial list has no last page.
+    let has_more = is_partial || records.next().is_some();
+    result.next_cursor = page.last().filter(|_| has_more).map(|last| Cursor::of(last).to_string());
     Ok(result)
 }
 

@@ -1,6 +1,9 @@
 //! Building the catalog from the records.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Borrow,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OpenFlags, params};
 use tempfile::TempPath;
@@ -27,11 +30,13 @@ PRAGMA cache_size = -2048;
 PRAGMA temp_store = MEMORY;
 ";
 
-/// Numbers all ended tasks in the order in which they ended.
+/// Numbers all ended tasks in the order in which they ended. The rows are changed in the order in which they are stored,
+/// because most rows fill a page of the file.
 const NUMBER_ALL: &str = "
-UPDATE tasks SET seq = place FROM
+CREATE TEMP TABLE numbers AS SELECT task, place FROM
     (SELECT rowid AS task, row_number() OVER (ORDER BY ended_at, id) AS place FROM tasks WHERE ended_at IS NOT NULL)
-    WHERE rowid = task;
+    ORDER BY task;
+UPDATE tasks SET seq = place FROM temp.numbers WHERE tasks.rowid = task;
 UPDATE meta SET last_seq = (SELECT count(*) FROM tasks WHERE seq IS NOT NULL);
 ";
 
@@ -59,14 +64,14 @@ pub(in crate::store) struct Rebuilt {
 ///
 /// An unusable catalog is set aside *before* the first row is requested, and `rows` must not read any record earlier.
 /// From that moment on, writers find no catalog and mark their tasks as pending, so no change is missed. If there are
-/// several rows for a task, the first is kept. The complete file is renamed to `path` at the end; a crash before that
+/// several rows for a task, the first is kept. Only one row is held at a time. The complete file is renamed to `path` at the end; a crash before that
 /// leaves no catalog. Each rebuild holds the lock on the file `lock`. Fails with [`CatalogError::Locked`] if another
 /// rebuild holds it longer than [`LOCK_TIMEOUT`].
 pub(in crate::store) fn rebuild(
     path: &Path,
     lock: &Path,
     check: Check,
-    rows: impl IntoIterator<Item = Row>,
+    rows: impl IntoIterator<Item: Borrow<Row>>,
 ) -> Result<Rebuilt, CatalogError> {
     let path = &without_links(path)?;
     let lock = files::lock(lock, LOCK_TIMEOUT).map_err(|error| CatalogError::from(error.source))?;
@@ -91,7 +96,7 @@ pub(in crate::store) fn rebuild(
 }
 
 /// Builds a complete database in a temporary file next to `path`.
-fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, CatalogError> {
+fn build(path: &Path, rows: impl IntoIterator<Item: Borrow<Row>>) -> Result<TempPath, CatalogError> {
     fault::point("catalog build")?;
     let dir = path.parent().unwrap_or(Path::new("/"));
     let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(dir)?.into_temp_path();
@@ -104,7 +109,7 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
         params![uuid::Uuid::new_v4().simple().to_string()],
     )?;
     for row in rows {
-        put(&connection, &row, None, ExistingRow::Kept)?;
+        put(&connection, row.borrow(), None, ExistingRow::Kept)?;
     }
     connection.execute_batch(NUMBER_ALL)?;
     connection.execute_batch(INDEXES)?;

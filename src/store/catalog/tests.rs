@@ -1,6 +1,6 @@
 //! Tests of storing, finding, counting and removing tasks.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{borrow::Borrow, cell::Cell, collections::BTreeSet, fs, path::PathBuf};
 
 use chrono::DateTime;
 use connector_api::Usage;
@@ -259,6 +259,33 @@ fn a_rebuilt_catalog_is_a_new_generation_and_numbers_tasks_as_they_ended() {
     assert!(!again.is_new && again.catalog.get(&id(7)).expect("it is readable").is_none(), "a usable catalog is kept");
     let names = world.names();
     assert!(names.iter().all(|name| name.starts_with("index")), "{names:?}");
+}
+
+/// A row that counts how many of its kind exist.
+struct Counted<'a>(Row, &'a Cell<usize>);
+
+impl Borrow<Row> for Counted<'_> {
+    fn borrow(&self) -> &Row {
+        &self.0
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.1.set(self.1.get() - 1);
+    }
+}
+
+#[test]
+fn a_rebuild_holds_one_row_at_a_time() {
+    let (world, held) = (World::new(), Cell::new(0));
+    let rows = (0..100).map(|number| {
+        assert_eq!(held.get(), 0, "row {number} is requested after the previous one was dropped");
+        held.set(1);
+        Counted(row(number, TaskStatus::Completed), &held)
+    });
+    let rebuilt = rebuild(&world.path(), &world.lock(), Check::Opens, rows).expect("the directory is writable");
+    assert_eq!(numbers(&rebuilt.catalog, &Filter::default(), 100).len(), 100);
 }
 
 #[test]

@@ -1,20 +1,22 @@
-//! Listing and finding tasks.
+//! Listing and finding tasks in the catalog.
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::Reader;
+use super::{
+    Reader,
+    newest::NewestTasks,
+    selection::{Selection, has_session},
+};
 use crate::{
     store::{
-        archive,
         catalog::{Catalog, Filter},
         delta::IndexesError,
-        entry::{MAX_TEXT_CHARS, record_of, row},
+        entry::record_of,
         error::StoreError,
         lag::LagFinder,
-        repository::Repositories,
     },
     task::{Listing, TaskId, TaskRecord, TaskStatus},
 };
@@ -22,7 +24,8 @@ use crate::{
 impl Reader {
     /// The newest tasks with this status, or with any, up to `limit`. Running tasks are read from their records.
     ///
-    /// If the catalog cannot be used, the records are listed, and a notice reports that.
+    /// If the catalog cannot be used, the records are listed, and a notice reports that. While the catalog of a long
+    /// history is being built, only its newest tasks are listed, and the listing is partial.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
         self.find(&Filter { state: status, ..Filter::default() }, limit)
     }
@@ -34,8 +37,7 @@ impl Reader {
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                let tasks = self.all_without_catalog()?;
-                Ok(Self::listing(selected(tasks, filter), limit))
+                self.find_without_catalog(&error, filter, limit)
             }
         }
     }
@@ -66,20 +68,20 @@ impl Reader {
 
     /// The newest task with this session of the agent.
     pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
-        let has_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);
         let newest = self.catalog.query(|catalog| {
             let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
             let changed = self.changed(catalog)?;
             // Changed records take precedence over rows.
             let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
-            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(start_order))
+            let changed = changed.into_values().filter(|record| has_session(record, session));
+            Ok(changed.chain(stored).max_by_key(start_order))
         });
         match newest {
             Ok(newest) => Ok(newest),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(start_order))
+                self.newest_of_session_without_catalog(session)
             }
         }
     }
@@ -88,13 +90,15 @@ impl Reader {
         let changed = self.changed(catalog)?;
         let ids: BTreeSet<_> = changed.keys().cloned().collect();
         let page = catalog.newest(filter, limit, &ids)?;
-        let mut tasks = selected(changed, filter);
-        let count = tasks.len();
+        let mut newest = NewestTasks::new(limit);
+        let mut selection = Selection::of(filter);
+        changed.into_values().filter(|record| selection.contains(record)).for_each(|record| newest.add(record));
+        let further = usize::try_from(page.total).unwrap_or(usize::MAX).saturating_sub(page.tasks.len());
         for found in &page.tasks {
-            tasks.push(record_of(&found.row)?);
+            newest.add(record_of(&found.row)?);
         }
-        let stored = usize::try_from(page.total).unwrap_or(usize::MAX);
-        Ok(Listing { total: stored.saturating_add(count), ..Self::listing(tasks, limit) })
+        let listing = newest.listing(false);
+        Ok(Listing { total: listing.total.saturating_add(further), ..listing })
     }
 
     /// The tasks that are missing or may be outdated in the catalog.
@@ -102,36 +106,6 @@ impl Reader {
         let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(finder.find_all(false)?.records)
     }
-
-    /// All tasks, from all sources except the catalog.
-    fn all_without_catalog(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
-        let mut records = self.index.list()?;
-        for record in archive::all_archived(&self.layout) {
-            records.entry(record.id.clone()).or_insert(record);
-        }
-        Ok(records)
-    }
-
-    fn listing(mut records: Vec<TaskRecord>, limit: usize) -> Listing {
-        records.sort_by(|a, b| (b.start.started_at, &a.id).cmp(&(a.start.started_at, &b.id)));
-        let total = records.len();
-        records.truncate(limit);
-        Listing { records, total }
-    }
-}
-
-/// The tasks that a filter selects.
-fn selected(records: BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> Vec<TaskRecord> {
-    let is_cheap = *filter == Filter { state: filter.state, ..Filter::default() };
-    if is_cheap {
-        return records
-            .into_values()
-            .filter(|record| filter.state.is_none_or(|state| state == record.status()))
-            .collect();
-    }
-    let mut repositories = Repositories::default();
-    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, MAX_TEXT_CHARS, &mut repositories));
-    records.into_values().filter(|record| is_selected(record)).collect()
 }
 
 fn start_order(record: &TaskRecord) -> impl Ord + use<> {

@@ -8,11 +8,14 @@
 mod chunks;
 mod connection;
 mod listing;
+mod newest;
 mod other_log_dir;
 mod result;
 mod run;
+mod selection;
 mod tail;
 mod timeline;
+mod without_catalog;
 
 use std::{
     path::{Path, PathBuf},

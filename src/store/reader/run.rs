@@ -13,7 +13,7 @@ use super::Reader;
 use crate::{
     store::{
         error::{StoreError, if_exists},
-        files,
+        files, records,
     },
     task::{LiveView, Policy, TaskId},
 };
@@ -21,14 +21,7 @@ use crate::{
 impl Reader {
     /// The tasks with a run directory: running ones, and those whose supervisor died.
     pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
-        let root = self.layout.run_root();
-        let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
-        Ok(names
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok())
-            .collect())
+        records::open(&self.layout)
     }
 
     /// Whether a process holds the task's lease now.

@@ -9,7 +9,6 @@ mod locks;
 mod retention;
 
 use std::{
-    collections::BTreeSet,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -143,29 +142,21 @@ impl Upkeep {
         for dir in [&self.layout.data, &self.layout.logs] {
             atomic::remove_leftovers(dir);
         }
-        // There may be very many tasks, so compare only names at first.
-        let (mut timelines, mut others) = (BTreeSet::new(), BTreeSet::new());
         for file in fs::read_dir(&self.layout.logs).into_iter().flatten().flatten() {
             let name = file.file_name();
-            let Some((id, suffix)) = name.to_str().and_then(|name| name.split_at_checked(name.find('.')?)) else {
-                continue;
-            };
-            let Ok(id) = TaskId::parse(id) else { continue };
-            if suffix == TIMELINE_SUFFIX {
-                timelines.insert(id)
-            } else {
-                others.insert(id)
-            };
-        }
-        for id in timelines.difference(&others).filter(|id| self.has_only_a_timeline(id)) {
-            let _ = files::remove(&self.layout.timeline(id));
+            let id = name.to_str().and_then(|name| name.strip_suffix(TIMELINE_SUFFIX)).map(TaskId::parse);
+            let Some(Ok(id)) = id else { continue };
+            if self.has_only_a_timeline(&id) {
+                let _ = files::remove(&self.layout.timeline(&id));
+            }
         }
     }
 
     fn has_only_a_timeline(&self, id: &TaskId) -> bool {
+        // Almost every task has a record, so look for that first.
         let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
         let timeline = self.layout.timeline(id);
-        !records::files_of(&self.layout, id).iter().filter(|path| **path != timeline).any(is_there)
+        !records::files_of(&self.layout, id).iter().rev().filter(|path| **path != timeline).any(is_there)
             && !self.layout.run(id).exists()
             && self.indexes.newest().mentions(id).is_ok_and(|mentioned| !mentioned)
     }
