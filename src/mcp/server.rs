@@ -165,7 +165,7 @@ impl ServerHandler for Server {
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.task_handle {
-            Some(id) => Ok(CallToolResponse::Task(handles::handle(id))),
+            Some((id, prompt)) => Ok(CallToolResponse::Task(handles::handle(id, prompt))),
             None => Ok(CallToolResult::from(answer).into()),
         }
     }
