@@ -97,6 +97,7 @@ impl Broker {
         };
         let Checked { request, repository, trusted_files } = conditions.check(request).await?;
         self.dry_run(backend, &request).await?;
+        let on_server_exit = self.config.on_server_exit.resolve(task.submitter.by);
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
             id: TaskId::random(),
@@ -104,7 +105,7 @@ impl Broker {
             attempt: 1,
             request,
             backend: frozen.clone(),
-            policy: Policy { timeout, ..self.config.policy.clone() },
+            policy: Policy { timeout, on_server_exit, ..self.config.policy.clone() },
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,

@@ -24,6 +24,7 @@ mod problem;
 mod read;
 mod schema;
 mod sections;
+mod server_exit;
 mod serving;
 mod setting;
 mod shape;
@@ -48,6 +49,7 @@ pub use self::{
     overrides::Overrides,
     problem::{ConfigProblem, ConfigProblems},
     schema::schema,
+    server_exit::ServerExitRule,
     serving::{ExtraTool, OnCallEnd, Serving, TaskHandles, tool_of},
 };
 use crate::{
@@ -68,8 +70,11 @@ pub struct Config {
     pub default_backend: BackendName,
     /// The sandbox for calls that name none.
     pub default_sandbox: Sandbox,
-    /// The deadlines and rules of a task. The timeout applies to calls that give none.
+    /// The deadlines and rules of a task. The timeout applies to calls that give none; `on_server_exit` to tasks of which
+    /// nothing is known about the submitter.
     pub policy: Policy,
+    /// The effect on a task when the server that submitted it exits.
+    pub on_server_exit: ServerExitRule,
     /// The server's behavior towards its clients.
     pub serving: Serving,
     /// Limits on the size of the index.
@@ -142,6 +147,7 @@ impl Config {
                 default_backend,
                 default_sandbox: sections.tasks.default_sandbox,
                 policy: policy(&sections),
+                on_server_exit: sections.tasks.on_server_exit,
                 serving: serving(&sections),
                 index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
                 max_running: sections.limits.max_running,
@@ -174,7 +180,7 @@ fn policy(sections: &Sections) -> Policy {
         stop_after_silence: tasks.stop_after_silence.0,
         grace: Grace { interrupt: stopping.interrupt_grace.0, terminate: stopping.terminate_grace.0 },
         cgroup: stopping.cgroup,
-        on_server_exit: tasks.on_server_exit,
+        on_server_exit: tasks.on_server_exit.resolve(None),
         on_agent_exit: tasks.on_agent_exit,
         keep_events: tasks.keep_events,
         log_bytes: sections.logs.max_bytes.0,

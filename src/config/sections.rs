@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{
     duration::{DurationLimit, DurationOrZero, PositiveDuration},
+    server_exit::ServerExitRule,
     serving::{ExtraTool, OnCallEnd, TaskHandles},
     size::{LogSizeLimit, SizeLimit},
 };
-use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
+use crate::task::{CgroupUse, OnAgentExit};
 
 /// The whole configuration, with all layers merged.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,8 +55,8 @@ pub(super) struct TasksSection {
     pub(super) stall_warning_after: PositiveDuration,
     pub(super) stop_after_silence: DurationLimit,
     pub(super) keep_events: bool,
-    #[schemars(schema_with = "words_of::<OnServerExit>")]
-    pub(super) on_server_exit: OnServerExit,
+    #[schemars(schema_with = "words_of::<ServerExitRule>")]
+    pub(super) on_server_exit: ServerExitRule,
     #[schemars(schema_with = "words_of::<OnAgentExit>")]
     pub(super) on_agent_exit: OnAgentExit,
 }

@@ -36,13 +36,17 @@ pub enum OnCallEnd {
     Detach,
 }
 
-/// When `codex_agent` is answered with a handle of the extension `io.modelcontextprotocol/tasks`.
+/// Which calls that start a task are answered with a handle, if the client declares support for the extension
+/// `io.modelcontextprotocol/tasks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskHandles {
-    /// If the client declares support for the extension.
-    Auto,
-    /// Never.
+    /// Calls with `async: true`.
+    Async,
+    /// All calls. Version 2.0.0 called this value `auto`.
+    #[serde(alias = "auto")]
+    All,
+    /// None.
     Off,
 }
 

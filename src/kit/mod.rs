@@ -26,13 +26,13 @@ use trial::Trial;
 
 use crate::{
     broker::{Broker, UnknownBackend},
-    config::Config,
+    config::{Config, ServerExitRule},
     executor::LocalExecutor,
     present::{Refused, refusals},
     probing::{Freshness, NotUsable, installed},
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, StoreError, Upkeep},
-    task::{OnAgentExit, OnServerExit, Retention, TaskStatus},
+    task::{OnAgentExit, Retention, TaskStatus},
 };
 
 /// Which cases are tested.
@@ -190,7 +190,7 @@ impl Kit {
         config.max_running = 0;
         config.retention = Retention::default();
         config.fallbacks.clear();
-        config.policy.on_server_exit = OnServerExit::Interrupt;
+        config.on_server_exit = ServerExitRule::Interrupt;
         config.policy.on_agent_exit = OnAgentExit::Kill;
         config.policy.keep_events = true;
         for ceiling in config.ceilings.values_mut() {

@@ -1,15 +1,19 @@
 //! The tasks extension `io.modelcontextprotocol/tasks`. The ID of a handle is the task ID.
 //!
-//! A client that declares the extension receives a handle at once instead of waiting for the result. With the handle it
-//! can ask any server on the same data directory for the state, even after a restart:
+//! A client that declares the extension receives a handle for a task that it starts in the background; `run` decides for
+//! which calls. With the handle it can ask any server on the same data directory for the state, even after a restart:
 //!
 //! ```text
 //! client                                 server
 //!   tools/call codex_agent        ──▶
 //!                                 ◀──    handle: taskId 1a2b3c4d, working
 //!   tasks/get 1a2b3c4d            ──▶
-//!                                 ◀──    working, then completed with the result, or cancelled
+//!                                 ◀──    working, then completed with the result, failed, or cancelled
 //! ```
+//!
+//! Claude Code 2.1.332 shows the state in its list of tasks and reports it to the user. So a task that failed or was
+//! interrupted is `failed`, although the call itself was served. Claude Code passes only the message of the error to the
+//! model, on one line; the error's data is the complete answer.
 //!
 //! Tasks never request input from the client, so `tasks/update` is acknowledged and ignored, as the extension
 //! specifies. Records are kept, so handles have no time to live.
@@ -18,23 +22,27 @@ use rmcp::model::{
     CallToolResult, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task, TaskPayload,
     TaskStatus as State,
 };
+use serde_json::json;
 
 use super::answer::CallAnswer;
 use crate::{
     broker::Broker,
     present::{self, Refused},
-    task::{TaskId, TaskView},
+    task::{TaskId, TaskStatus, TaskView, Untrusted},
 };
+
+/// The code of the error in a failed task: the first of those that JSON-RPC leaves to servers.
+const TASK_FAILED: i32 = -32_000;
 
 /// Suggested interval between two `tasks/get` requests, in milliseconds. Tasks take minutes.
 const POLL_MS: u64 = 2_000;
 
-/// The handle of a task that has just been started.
-pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
+/// The handle of a task that has just been started with this prompt.
+pub(super) fn handle(id: &TaskId, prompt: &Untrusted) -> CreateTaskResult {
     let now = present::timestamp(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(present::begun(id));
+        .with_status_message(present::handle_begun(prompt));
     CreateTaskResult::new(task)
 }
 
@@ -49,14 +57,20 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     );
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(present::state(&record, live.as_ref()));
-    let payload = if !record.is_final() {
-        TaskPayload::Working
-    } else if record.is_cancelled() {
-        TaskPayload::Cancelled
-    } else {
-        let answer = CallAnswer::served(present::ended(&record, result));
-        TaskPayload::Completed { result: answer_as_json(answer) }
+        .with_status_message(present::handle_state(&record, live.as_ref()));
+    let payload = match record.status() {
+        TaskStatus::Running => TaskPayload::Working,
+        TaskStatus::Completed => {
+            TaskPayload::Completed { result: answer_as_json(CallAnswer::served(present::ended(&record, result))) }
+        }
+        TaskStatus::Failed if record.is_cancelled() => TaskPayload::Cancelled,
+        TaskStatus::Failed | TaskStatus::Interrupted => {
+            let message = present::ended_in_one_line(&record);
+            let answer = present::ended(&record, result);
+            let error =
+                [("code", json!(TASK_FAILED)), ("message", json!(message)), ("data", json!({"answer": answer}))];
+            TaskPayload::Failed { error: error.map(|(key, value)| (key.to_owned(), value)).into_iter().collect() }
+        }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
 }

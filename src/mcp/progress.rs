@@ -7,7 +7,8 @@
 //! event 1   event 2   event 3                (25 s without an event)
 //!    │         │         │                            │
 //!  0 s       0.2 s     0.4 s    1 s                 26 s
-//!                                └ sends event 3      └ sends "Task … running for 26.0s, last: event 3"
+//!                                │                    └ sends "Task … running for 26.0s, last: event 3"
+//!                                └ sends "Task …: event 3"
 //! ```
 
 use std::time::{Duration, Instant};
@@ -115,7 +116,9 @@ struct Pacing {
     began: Instant,
     sent_at: Instant,
     max_interval: Duration,
+    /// The newest event, if it was not sent yet.
     newest: Option<String>,
+    /// The last event that was sent.
     last: Option<String>,
 }
 
@@ -126,7 +129,7 @@ impl Pacing {
     }
 
     fn event(&mut self, event: &str) {
-        self.newest = Some(present::progress(event));
+        self.newest = Some(event.to_owned());
     }
 
     fn due(&self) -> Instant {
@@ -136,8 +139,9 @@ impl Pacing {
     fn message(&mut self, now: Instant) -> String {
         self.sent_at = now;
         if let Some(newest) = self.newest.take() {
-            self.last = Some(newest.clone());
-            return newest;
+            let message = present::progress(&self.id, &newest);
+            self.last = Some(newest);
+            return message;
         }
         present::still_running(&self.id, now - self.began, self.last.as_deref())
     }
@@ -159,7 +163,7 @@ mod tests {
         pacing.event("message: one");
         pacing.event("message: two");
         assert_eq!(pacing.due(), began + MIN_INTERVAL);
-        assert_eq!(pacing.message(began + MIN_INTERVAL), "message: two");
+        assert_eq!(pacing.message(began + MIN_INTERVAL), "Task 1a2b3c4d: message: two");
         pacing.event("message: three");
         assert_eq!(pacing.due(), began + MIN_INTERVAL * 2);
     }

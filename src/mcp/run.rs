@@ -2,10 +2,12 @@
 //!
 //! | the call ends because | answer |
 //! |---|---|
-//! | it is `async` | the task has started |
-//! | the client supports task handles | a handle |
+//! | it is `async`, and the client supports task handles | a handle |
+//! | it is `async`, and the client does not | the task has started |
 //! | the task ends | its result |
 //! | the client cancels the call or times out | the task is cancelled or keeps running, depending on the configuration |
+//!
+//! The kind of answer is decided before the task is submitted, because it decides whether the task outlives the server.
 
 use rmcp::{RoleServer, service::RequestContext};
 
@@ -21,7 +23,7 @@ use crate::{
     config::{OnCallEnd, TaskHandles},
     present::{self, Refused},
     request::AnswerWhen,
-    task::{Message, ResultText, TaskId, TaskRecord},
+    task::{Message, ResultText, SubmittedBy, Submitter, TaskId, TaskRecord, Untrusted},
 };
 
 /// Starts a task, and answers at the time that `answer_when` says.
@@ -35,23 +37,26 @@ pub(super) async fn run(
     if caller.context.ct.is_cancelled() {
         return Ok(CallAnswer::served(present::cancelled_before_start()));
     }
+    let reply = Reply::of(answer_when, broker.config().serving.task_handles, caller.supports_handles());
+    let by = Some(reply.submitted_by());
+    let task = NewTask { submitter: Submitter { by, session: caller.session() }, ..task };
+    let prompt = Untrusted::from(broker.redactor().text(&task.prompt).into_owned());
     // Must not be interrupted half-way. A cancellation that arrives meanwhile is processed afterwards.
     let id = broker.submit(task).await?;
-    let supports_handles = broker.config().serving.task_handles == TaskHandles::Auto
-        && caller.context.client_capabilities().is_some_and(|client| client.supports_tasks());
-    let outcome = match answer_when {
-        AnswerWhen::Ended if supports_handles && caller.cancellation.try_cancelled().is_none() => WaitOutcome::Handle,
-        AnswerWhen::Started => caller.cancellation.try_cancelled().map_or(WaitOutcome::Started, WaitOutcome::Cancelled),
-        AnswerWhen::Ended => wait(broker, &id, &mut caller)
+    let outcome = match reply {
+        Reply::Handle => caller.cancellation.try_cancelled().map_or(WaitOutcome::Handle, WaitOutcome::Cancelled),
+        Reply::Started => caller.cancellation.try_cancelled().map_or(WaitOutcome::Started, WaitOutcome::Cancelled),
+        Reply::Result => wait(broker, &id, &mut caller)
             .await
             .map_err(|refusal| present::refusals::cannot_follow(&id, refusal.explain()))?,
     };
     let text = match outcome {
         WaitOutcome::Started => {
             caller.announce_end(&id, broker);
-            present::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
+            let on_server_exit = broker.config().on_server_exit.resolve(by);
+            present::started(&id, on_server_exit, &broker.wait_command(&id).await)
         }
-        WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id)),
+        WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id, prompt)),
         WaitOutcome::Ended(record, result) => present::ended(&record, result),
         WaitOutcome::Cancelled(cancellation) => match cancellation.on_call_end(&broker.config().serving) {
             OnCallEnd::Detach => {
@@ -65,6 +70,39 @@ pub(super) async fn run(
         },
     };
     Ok(CallAnswer::served(text).with_notices(remarks))
+}
+
+/// The answer that a call gets if it is not cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    /// The task's result, when it has ended.
+    Result,
+    /// A handle, as soon as the task has started.
+    Handle,
+    /// The message that the task has started.
+    Started,
+}
+
+impl Reply {
+    fn of(answer_when: AnswerWhen, handles: TaskHandles, supports_handles: bool) -> Self {
+        match (answer_when, handles) {
+            (AnswerWhen::Ended, TaskHandles::All) | (AnswerWhen::Started, TaskHandles::Async | TaskHandles::All)
+                if supports_handles =>
+            {
+                Self::Handle
+            }
+            (AnswerWhen::Ended, TaskHandles::Async | TaskHandles::All | TaskHandles::Off) => Self::Result,
+            (AnswerWhen::Started, TaskHandles::Async | TaskHandles::All | TaskHandles::Off) => Self::Started,
+        }
+    }
+
+    fn submitted_by(self) -> SubmittedBy {
+        match self {
+            Self::Result => SubmittedBy::Call,
+            Self::Handle => SubmittedBy::Handle,
+            Self::Started => SubmittedBy::Async,
+        }
+    }
 }
 
 /// How the wait for a task ended.
@@ -115,5 +153,24 @@ async fn disconnected(context: &RequestContext<RoleServer>, transport: Transport
     match transport {
         TransportKind::Http if is_stateless(context) => context.ct.cancelled().await,
         TransportKind::Http | TransportKind::Stdio => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clients_that_support_handles_get_one_and_by_default_only_for_async_calls() {
+        for (handles, ended, started) in [
+            (TaskHandles::Async, Reply::Result, Reply::Handle),
+            (TaskHandles::All, Reply::Handle, Reply::Handle),
+            (TaskHandles::Off, Reply::Result, Reply::Started),
+        ] {
+            assert_eq!(Reply::of(AnswerWhen::Ended, handles, true), ended, "{handles:?}");
+            assert_eq!(Reply::of(AnswerWhen::Started, handles, true), started, "{handles:?}");
+            assert_eq!(Reply::of(AnswerWhen::Ended, handles, false), Reply::Result, "{handles:?}");
+            assert_eq!(Reply::of(AnswerWhen::Started, handles, false), Reply::Started, "{handles:?}");
+        }
     }
 }

@@ -37,7 +37,7 @@ use crate::{
     config::{Config, tool_of},
     present::{
         self, Refused,
-        tools::{Defaults, INSTRUCTIONS},
+        tools::{Defaults, instructions},
     },
     redact::Redactor,
 };
@@ -136,7 +136,9 @@ impl ServerHandler for Server {
             let channel = JsonObject::from_iter([(channel::CAPABILITY.to_owned(), serde_json::json!({}))]);
             capabilities.experimental = serde_json::from_value(channel.into()).ok();
         }
-        ServerConfig::new(capabilities).with_server_info(name).with_instructions(INSTRUCTIONS)
+        ServerConfig::new(capabilities)
+            .with_server_info(name)
+            .with_instructions(instructions(&extra::names(&self.additional_tools.extra)))
     }
 
     async fn list_tools(
@@ -163,7 +165,7 @@ impl ServerHandler for Server {
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.task_handle {
-            Some(id) => Ok(CallToolResponse::Task(handles::handle(id))),
+            Some((id, prompt)) => Ok(CallToolResponse::Task(handles::handle(id, prompt))),
             None => Ok(CallToolResult::from(answer).into()),
         }
     }

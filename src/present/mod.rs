@@ -64,12 +64,12 @@ pub(crate) use ended_tasks::ended_tasks;
 pub(crate) use message::plain;
 pub(crate) use outcome::{
     all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,
-    ended_briefly, result_chunk, started, stopping, without_result,
+    ended_briefly, ended_in_one_line, result_chunk, started, stopping, without_result,
 };
-pub(crate) use progress::{begun, progress, still_running, waiting};
+pub(crate) use progress::{begun, handle_begun, handle_state, progress, still_running, waiting};
 pub(crate) use refusals::not_a_task_id;
 pub use refused::Refused;
-pub(crate) use status::{diagnostics, state, status, timestamp};
+pub(crate) use status::{diagnostics, status, timestamp};
 pub(crate) use status_poll::StatusPoll;
 pub(crate) use tasks::{sessions, tasks};
 

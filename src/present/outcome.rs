@@ -3,9 +3,13 @@
 use super::{
     MAX_BRIEF_RESULT_CHARACTERS, MAX_COMBINED_CHARACTERS, MAX_RESULT_CHARACTERS, MAX_SAID_CHARACTERS,
     fields::{Page, duration, exit_code},
+    markdown,
     text::{fenced, one_line},
 };
 use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus, Untrusted};
+
+/// Maximum length of each text from outside in [`ended_in_one_line`], in characters.
+const MAX_SENTENCE_CHARACTERS: usize = 500;
 
 /// A task was started in the background. `wait` is the command that waits for its end.
 pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
@@ -89,6 +93,25 @@ pub(super) fn running<'a>(pending: impl IntoIterator<Item = &'a TaskId>) -> Stri
 /// A task has ended, for a progress message.
 pub(crate) fn ended_briefly(record: &TaskRecord) -> String {
     format!("task {} {}", record.id, record.status())
+}
+
+/// A task has failed or was interrupted, for a client that shows its error on one line.
+pub(crate) fn ended_in_one_line(record: &TaskRecord) -> String {
+    let mut sentences = vec![];
+    if let Some(end) = &record.end {
+        let value = |text: &Untrusted| markdown::value(&one_line(text, MAX_SENTENCE_CHARACTERS));
+        let sentence = |text: &Untrusted| markdown::sentence(&one_line(text, MAX_SENTENCE_CHARACTERS));
+        let warning = end.warnings.first();
+        let warned = warning.and_then(|warning| warning.advice.as_deref()).map(Untrusted::from);
+        let said = if record.did_not_start() { "Why it did not start" } else { "The agent said" };
+        sentences.extend(end.failure_reason.as_ref().map(value));
+        sentences.extend(warning.map(|warning| value(&warning.message.as_str().into())));
+        sentences.extend(end.agent_said.as_ref().map(|text| format!("{said}: {}", value(text))));
+        let advice = [end.advice.as_ref(), warned.as_ref()].into_iter().flatten();
+        sentences.extend(advice.map(|advice| format!("What to do: {}", sentence(advice))));
+    }
+    sentences.push(format!("For its log and result, call `codex_status` with `taskId` `{}`", record.id));
+    format!("Task {} {}: {}.", record.id, record.status(), sentences.join(". "))
 }
 
 /// A call was cancelled before it started a task.

@@ -29,9 +29,6 @@ const MAX_SUMMARY_CHARACTERS: usize = 1_200;
 /// Maximum length of a result that the client has seen before, in characters.
 const MAX_REPEATED_RESULT_CHARACTERS: usize = 300;
 
-/// Maximum length of [`state`], in characters.
-const MAX_STATE_CHARACTERS: usize = 190;
-
 /// Maximum length of a path, in characters. A longer path is replaced by the URI of its resource.
 const MAX_PATH_CHARACTERS: usize = 160;
 
@@ -157,15 +154,6 @@ fn activity(page: &mut Page, live: &LiveView) {
     page.field_if("⚠ Trouble", trouble.as_ref());
     page.field("Phase", &live.phase);
     page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)).as_ref());
-}
-
-/// The state of a task, in a few words.
-pub(crate) fn state(record: &TaskRecord, live: Option<&LiveView>) -> String {
-    match (record.failure_reason(), live) {
-        (Some(reason), _) => one_line(reason, MAX_STATE_CHARACTERS),
-        (None, Some(live)) => one_line(live.last_event.as_ref().unwrap_or(&live.phase), MAX_STATE_CHARACTERS),
-        (None, None) => record.status().to_string(),
-    }
 }
 
 /// The paths of the task's files.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
 
-use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
+use crate::task::{
+    EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
+    signal_name,
+};
 
 /// Maximum length of an answer or an error message in the record, in characters.
 const MAX_TEXT_CHARS: usize = 40_000;
@@ -137,7 +140,9 @@ impl RunEnd {
             Some((StopCause::Silent { limit }, _)) => {
                 (EndStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
-            Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+            Some((StopCause::ServerGone | StopCause::Terminated, _)) => {
+                (EndStatus::Interrupted, Some(FailureReason::ServerRestarted))
+            }
             // The warning about the violation explains the rest.
             Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.exit_reason())),
             Some((StopCause::Finished, _)) | None if self.violation.is_some() => {
@@ -218,15 +223,18 @@ impl RunEnd {
                         let advice = trouble.as_ref().map(|_| AFTER_TROUBLE.to_owned().into());
                         (end.agent_said, end.advice) = (trouble.map(Untrusted::from), advice);
                     }
-                    Some((StopCause::Cancelled | StopCause::ServerGone | StopCause::Displaced, _)) => {}
+                    Some((
+                        StopCause::Cancelled | StopCause::ServerGone | StopCause::Terminated | StopCause::Displaced,
+                        _,
+                    )) => {}
                 }
             }
         }
+        let interrupted = self.stopped.and_then(|(cause, _)| interruption(cause, &record.start.submitter));
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
-        let warnings =
-            self.violation.into_iter().chain(unexplained).chain(no_answer).chain(self.warnings).take(MAX_WARNINGS);
-        end.warnings = warnings.map(bounded).collect();
+        let first = [interrupted, self.violation, unexplained, no_answer].into_iter().flatten();
+        end.warnings = first.chain(self.warnings).take(MAX_WARNINGS).map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MAX_TEXT_CHARS).into());
         // The record of a resumed task already contains the session, so keep that if the agent reported none.
         if let Some(session) = self.verdict.session_id {
@@ -240,6 +248,41 @@ impl RunEnd {
 /// Advice for a task that was stopped while its agent tried to recover from a problem.
 const AFTER_TROUBLE: &str =
     "the agent could not recover from this problem in time: solve it, then start the task again";
+
+/// Why a task was interrupted, in plain words next to the documented reason; `None` if it was stopped for another reason.
+fn interruption(cause: StopCause, submitter: &Submitter) -> Option<Warning> {
+    let setting = "set `on_server_exit = \"continue\"` under `[tasks]`";
+    match cause {
+        StopCause::ServerGone => {
+            let (who, remedy) = match (submitter.by, &submitter.session) {
+                (Some(SubmittedBy::Terminal | SubmittedBy::Detached), _) => (
+                    "the command in a terminal that had started it exited".to_owned(),
+                    format!("start it with `--detach`, or {setting}"),
+                ),
+                (Some(SubmittedBy::Call | SubmittedBy::Async | SubmittedBy::Handle) | None, Some(session)) => (
+                    format!("the Claude Code session that had started it, {session}, ended or restarted its server"),
+                    setting.to_owned(),
+                ),
+                (Some(SubmittedBy::Call | SubmittedBy::Async | SubmittedBy::Handle) | None, None) => (
+                    "the MCP server that had started it exited, as it does when its client exits".to_owned(),
+                    setting.to_owned(),
+                ),
+            };
+            let message = format!("the task was stopped because {who}");
+            Some(Warning { message, advice: Some(format!("to let later tasks continue in this case, {remedy}")) })
+        }
+        StopCause::Terminated => Some(Warning {
+            message: "the task was stopped because its supervisor received a signal to exit, for example at a shutdown"
+                .to_owned(),
+            advice: None,
+        }),
+        StopCause::Cancelled
+        | StopCause::TimedOut { .. }
+        | StopCause::Silent { .. }
+        | StopCause::Finished
+        | StopCause::Displaced => None,
+    }
+}
 
 fn no_answer() -> Warning {
     Warning {

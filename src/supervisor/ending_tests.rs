@@ -24,12 +24,16 @@ fn recorded(end: RunEnd) -> TaskEnd {
 
 /// The recorded end of a task whose agent last tried to recover from the problem `trouble`.
 fn recorded_after(end: RunEnd, trouble: Option<&str>) -> TaskEnd {
-    let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
-        "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
-    }))
-    .expect("the documented fields are enough");
+    let mut record = running();
     end.write_into(&mut record, trouble.map(str::to_owned), Utc::now(), Duration::from_secs(1));
     record.end.expect("the end was written")
+}
+
+fn running() -> TaskRecord {
+    serde_json::from_value(serde_json::json!({
+        "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
+    }))
+    .expect("the documented fields are enough")
 }
 
 fn failed() -> Outcome {
@@ -252,4 +256,29 @@ fn warnings_are_bounded() {
     assert_eq!(end.warnings.len(), MAX_WARNINGS);
     let length = |warning: &Warning| warning.message.len() + warning.advice.as_ref().map_or(0, String::len);
     assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MAX_WARNING_CHARS + 200));
+}
+
+#[test]
+fn an_interrupted_task_says_who_exited_and_which_setting_changes_it() {
+    let explained = |cause, submitter: Submitter| {
+        let mut record = running();
+        record.start.submitter = submitter;
+        let end = RunEnd { stopped: Some((cause, Duration::ZERO)), ..clean() };
+        end.write_into(&mut record, None, Utc::now(), Duration::ZERO);
+        let end = record.end.expect("it has ended");
+        let reason = end.failure_reason.as_ref().map(Untrusted::raw);
+        assert_eq!(reason, Some("Server restarted while task was running"));
+        let advice = end.warnings[0].advice.clone().unwrap_or_default();
+        (end.warnings[0].message.clone(), advice)
+    };
+    let by = |by, session: Option<&str>| Submitter { by: Some(by), session: session.map(str::to_owned) };
+    let (message, advice) = explained(StopCause::ServerGone, by(SubmittedBy::Call, Some("5e55")));
+    assert!(message.contains("the Claude Code session that had started it, 5e55, ended"), "{message}");
+    assert!(advice.contains("`on_server_exit = \"continue\"` under `[tasks]`"), "{advice}");
+    let (message, _) = explained(StopCause::ServerGone, Submitter::default());
+    assert!(message.contains("the MCP server that had started it exited"), "{message}");
+    let (message, advice) = explained(StopCause::ServerGone, by(SubmittedBy::Terminal, Some("5e55")));
+    assert!(message.contains("command in a terminal") && advice.contains("`--detach`"), "{message} {advice}");
+    let (message, advice) = explained(StopCause::Terminated, by(SubmittedBy::Call, Some("5e55")));
+    assert!(message.contains("received a signal to exit") && advice.is_empty(), "{message} {advice}");
 }

@@ -248,6 +248,7 @@ impl Journal {
             StopCause::TimedOut { limit } => format!("the time limit of {} is up", span(limit)),
             StopCause::Silent { limit } => format!("the agent wrote nothing for {}", span(limit)),
             StopCause::ServerGone => "the server is gone".to_owned(),
+            StopCause::Terminated => "the supervisor received a signal to exit".to_owned(),
             StopCause::Finished => "the work is done".to_owned(),
             StopCause::Displaced => "the working directory was moved".to_owned(),
         };

@@ -134,9 +134,8 @@ enum Cleanup {
 pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<StopCause> {
     match (input, policy.on_server_exit) {
         (MachineInput::Cancel, _) => Some(StopCause::Cancelled),
-        (MachineInput::TerminationRequested, _) | (MachineInput::ServerGone, OnServerExit::Interrupt) => {
-            Some(StopCause::ServerGone)
-        }
+        (MachineInput::TerminationRequested, _) => Some(StopCause::Terminated),
+        (MachineInput::ServerGone, OnServerExit::Interrupt) => Some(StopCause::ServerGone),
         (MachineInput::ServerGone, OnServerExit::Continue) => None,
         (
             MachineInput::Output

@@ -116,7 +116,7 @@ fn a_server_exit_stops_the_agent_only_if_configured() {
     assert_eq!(run(policy(), &[(s(1), MachineInput::ServerGone)])[0], [Interrupt(StopCause::ServerGone)]);
     let continues = Policy { on_server_exit: OnServerExit::Continue, ..policy() };
     assert_eq!(run(continues.clone(), &[(s(1), MachineInput::ServerGone)])[0], []);
-    assert_eq!(run(continues, &[(s(1), MachineInput::TerminationRequested)])[0], [Interrupt(StopCause::ServerGone)]);
+    assert_eq!(run(continues, &[(s(1), MachineInput::TerminationRequested)])[0], [Interrupt(StopCause::Terminated)]);
 }
 
 #[test]

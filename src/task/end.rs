@@ -68,8 +68,10 @@ pub enum StopCause {
         /// How long it may stay silent.
         limit: Duration,
     },
-    /// The server has exited, or the supervisor itself received a signal to exit.
+    /// The server has exited.
     ServerGone,
+    /// The supervisor itself received a signal to exit.
+    Terminated,
     /// The session reported that the work is done, but the program keeps running.
     Finished,
     /// The agent's working directory, or its path, now leads outside `ceiling.roots`.

@@ -22,6 +22,7 @@ mod fake_agent;
 mod fallback;
 mod faults;
 mod files;
+mod handles;
 mod hidden_processes;
 mod http;
 mod kit;

@@ -1,4 +1,5 @@
-//! The ways in which Claude learns that a background task has ended: `wait`, `notify`, the channel, and handles.
+//! The ways in which Claude learns that a background task has ended: `wait`, `notify` and the channel. Handles have tests
+//! of their own.
 
 use std::{
     fs,
@@ -197,91 +198,4 @@ fn an_enabled_channel_announces_the_end_of_a_background_task() {
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
     wait_for_end(&mut server, &id);
     assert_eq!(ended(&server), None);
-}
-
-/// A server whose client declares the tasks extension.
-fn with_handles(world: &World, greet: fn(&mut McpServer) -> Value) -> McpServer {
-    let mut server = world.silent_server();
-    server.declare(json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}));
-    let greeted = greet(&mut server);
-    assert_eq!(greeted["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"], json!({}), "{greeted}");
-    server
-}
-
-fn call(server: &mut McpServer, arguments: Value) -> Value {
-    server.request("tools/call", json!({"name": "codex_agent", "arguments": arguments}))
-}
-
-fn state(server: &mut McpServer, id: &str, wanted: &str) -> Value {
-    eventually(&format!("the state {wanted}"), ANSWER_TIMEOUT, || {
-        let task = server.request("tasks/get", json!({"taskId": id}));
-        (task["status"] == wanted).then_some(task)
-    })
-}
-
-#[test]
-fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
-    for greet in [McpServer::initialize, McpServer::discover] {
-        let world = World::with_fake_agent().configure("[tasks]\non_server_exit = \"continue\"\n");
-        let mut server = with_handles(&world, greet);
-        let release = world.home().join("go");
-        let handle = call(&mut server, world.fake(json!([{"say": "busy"}, {"await_file": release}, {"say": "done"}])));
-        assert_eq!((&handle["resultType"], &handle["status"]), (&json!("task"), &json!("working")), "{handle}");
-        let id = handle["taskId"].as_str().expect("it has an ID").to_owned();
-        wait_for_log(&world, &id, "MESSAGE: busy");
-        let task = state(&mut server, &id, "working");
-        assert!(task["ttlMs"].is_null() && task["pollIntervalMs"].as_u64() > Some(0), "{task}");
-        drop(server);
-        fs::write(&release, "").expect("the home is writable");
-        let mut server = with_handles(&world, greet);
-        let task = state(&mut server, &id, "completed");
-        let text = task["result"]["content"][0]["text"].as_str().expect("the answer is in the result");
-        assert!(text.contains("done") && field(text, "Task ID") == Some(id.as_str()), "{text}");
-        assert!(
-            server.call("codex_status", json!({"taskId": id}), |_| {}).text.contains("done"),
-            "the handle's ID is the task ID"
-        );
-    }
-}
-
-#[test]
-fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
-    let world = World::with_fake_agent();
-    let mut server = with_handles(&world, McpServer::initialize);
-    let id = |handle: &Value| handle["taskId"].as_str().expect("it has an ID").to_owned();
-    let running = id(&call(&mut server, world.fake(json!([{"hang": true}]))));
-    state(&mut server, &running, "working");
-    server.request("tasks/cancel", json!({"taskId": running}));
-    let task = state(&mut server, &running, "cancelled");
-    assert_eq!(task["statusMessage"], "Cancelled by user");
-    let failed = id(&call(&mut server, world.fake(json!([{"fail": "no luck"}]))));
-    let task = state(&mut server, &failed, "completed");
-    assert!(task["result"]["content"][0]["text"].as_str().is_some_and(|text| text.contains("no luck")), "{task}");
-    assert_eq!(task["result"]["isError"], false, "the call itself failed");
-    server.request("tasks/update", json!({"taskId": failed, "inputResponses": {}}));
-    for method in ["tasks/get", "tasks/cancel"] {
-        let unknown = server.try_request(method, json!({"taskId": "00000000"}));
-        assert_eq!(unknown.expect_err("there is no such task").code, -32602);
-    }
-    let started = call(&mut server, {
-        let mut arguments = world.fake(json!([{"say": "x"}]));
-        arguments["async"] = json!(true);
-        arguments
-    });
-    assert!(
-        started["content"][0]["text"].as_str().is_some_and(|text| text.contains("Codex Agent Started")),
-        "{started}"
-    );
-}
-
-#[test]
-fn clients_without_handle_support_get_none() {
-    let world = World::with_fake_agent();
-    let mut server = world.server();
-    assert!(server.call("codex_agent", world.fake(json!([{"say": "plain"}])), |_| {}).text.contains("plain"));
-    assert_eq!(server.try_request("tasks/get", json!({"taskId": "00000000"})).expect_err("undeclared").code, -32021);
-    let world = World::with_fake_agent().configure("[server]\ntask_handles = \"off\"\n");
-    let mut server = with_handles(&world, McpServer::initialize);
-    let answer = call(&mut server, world.fake(json!([{"say": "plain"}])));
-    assert!(answer["content"][0]["text"].as_str().is_some_and(|text| text.contains("plain")), "{answer}");
 }

@@ -204,6 +204,7 @@ fn the_defaults_are_as_documented() {
             redact: true,
         }
     );
+    assert_eq!((config.on_server_exit, config.serving.task_handles), (ServerExitRule::Auto, TaskHandles::Async));
     assert_eq!((config.max_running, config.retention), (0, Retention::default()));
     assert_eq!(config.index, IndexLimits { entries: 200, text: 2000 });
     assert_eq!(config.backends.len(), 1);

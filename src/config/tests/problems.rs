@@ -21,8 +21,8 @@ fn a_problem_names_its_origin_its_reason_and_the_next_step() {
 next: rename it to `tasks.heartbeat_interval`, or remove it
 ~/.codex-connector/config.toml: invalid value `30` for `tasks.heartbeat_interval`: missing unit; expected for example `"30s"` or `"2m"`
 next: correct `tasks.heartbeat_interval`, or remove it to use the default (`"30s"`)
-environment variable `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `interrupt`, `continue`
-next: correct `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`, or remove it to use the default (`"interrupt"`)
+environment variable `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`: invalid value `"stop"` for `tasks.on_server_exit`: expected one of `auto`, `interrupt`, `continue`
+next: correct `CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT`, or remove it to use the default (`"auto"`)
 flag --set: unknown key `task.keep_events`; did you mean `tasks.keep_events`?
 next: rename it to `tasks.keep_events`, or remove it"#
     );

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use connector_api::Warning;
 
 use crate::{
     executor::Settled,
@@ -114,7 +115,17 @@ fn end(reader: &Reader, record: &mut TaskRecord) {
         Some(limit) => (EndStatus::Failed, FailureReason::Timeout { elapsed: ran.max(limit), limit }),
         None => (EndStatus::Interrupted, FailureReason::ServerRestarted),
     };
-    record.end = Some(TaskEnd::new(status, Some(reason), Utc::now(), ran));
+    let mut end = TaskEnd::new(status, Some(reason), Utc::now(), ran);
+    if status == EndStatus::Interrupted {
+        end.warnings.push(supervisor_gone());
+    }
+    record.end = Some(end);
+}
+
+/// Why the task was interrupted, in plain words next to the documented reason.
+fn supervisor_gone() -> Warning {
+    let message = "the task's supervisor, the process that ran the agent, was killed, or the machine stopped";
+    Warning { message: message.to_owned(), advice: None }
 }
 
 /// Writes the end to the task's timeline. A failure is only logged, because followers also see the end in the record.

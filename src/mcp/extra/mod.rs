@@ -29,6 +29,11 @@ pub(super) fn tools(extra: &BTreeSet<ExtraTool>, defaults: Defaults) -> Vec<Tool
     extra.iter().map(|tool| schemas::tool(*tool, defaults)).collect()
 }
 
+/// The names of the tools in `extra`, in the same order.
+pub(super) fn names(extra: &BTreeSet<ExtraTool>) -> Vec<&'static str> {
+    extra.iter().map(|tool| schemas::name(*tool)).collect()
+}
+
 /// The tool of this name, if it is in `extra`.
 pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool> {
     extra.iter().copied().find(|tool| schemas::name(*tool) == name)

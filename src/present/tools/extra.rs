@@ -46,7 +46,7 @@ pub(crate) fn result() -> ToolText {
             "description": "Maximum number of bytes to read, up to 200000."
         }
     });
-    ToolText::new("codex_result", "Read a result", description, schema(properties, json!(["taskId"])))
+    ToolText::new("codex_result", "Task result", description, schema(properties, json!(["taskId"])))
 }
 
 /// `codex_sessions`.
@@ -56,7 +56,7 @@ pub(crate) fn sessions() -> ToolText {
     let properties = json!({
         "limit": {"type": "number", "minimum": 1, "default": 20, "description": "Maximum number of tasks to list."}
     });
-    ToolText::new("codex_sessions", "List sessions", description, schema(properties, json!([])))
+    ToolText::new("codex_sessions", "Agent sessions", description, schema(properties, json!([])))
 }
 
 /// `codex_resume`.
@@ -76,12 +76,12 @@ pub(crate) fn resume(defaults: Defaults) -> ToolText {
         "async": {
             "type": "boolean",
             "default": false,
-            "description": "true: return a task ID at once. false: wait for the result."
+            "description": "true: return at once, and continue in the background. false: wait for the result."
         },
         "timeoutMs": defaults.timeout()
     });
     let required = json!(defaults.required(&["task"]));
-    ToolText::new("codex_resume", "Resume a session", description, schema(properties, required))
+    ToolText::new("codex_resume", "Resume session", description, schema(properties, required))
 }
 
 fn string(description: &str) -> Value {

@@ -1,37 +1,14 @@
 //! The tools as a model sees them: names, descriptions, schemas. The parameters are a documented contract, so the
-//! schemas are written by hand.
+//! schemas are written by hand. Titles are nouns, because Claude Code makes "Coding agent commands" of them.
 
 mod extra;
+mod instructions;
 
 use connector_api::{BackendName, Sandbox};
 use serde_json::{Map, Value, json};
 
 pub(crate) use extra::{result, resume, sessions, wait};
-
-/// The server's instructions. Models see them from the start, even if the client loads tools on demand.
-pub(crate) const INSTRUCTIONS: &str = "\
-Delegates coding tasks to another coding agent (the OpenAI Codex CLI unless configured otherwise), which works \
-independently in a directory that you choose, normally a git repository: it reads and edits files and runs commands there.
-
-Delegate when the user asks for Codex or another agent, for a second opinion or a review by another model, or for a \
-self-contained piece of work that can be done in parallel with yours. The agent cannot see this conversation: put \
-everything it needs to know into `task`.
-
-- `codex_agent` starts a task. Without `async`, it waits for the result (minutes or hours); use this when you need the \
-result next. With `async: true`, it returns a task ID at once; use this for long work, or to run several tasks in \
-parallel. Do not let two agents change the same files.
-- `codex_status` with a `taskId` shows what a task is doing, the end of its log, and its result. Do not call it in a \
-loop: the answer to an async start contains a command that waits until the task ends.
-- `codex_tasks` lists tasks, including those of earlier conversations and other clients.
-- `codex_cancel` stops a running task.
-
-Keep the task ID from every answer and progress message: if a call is cut off or moved to the background, \
-`codex_status` still finds the task and its result.
-
-How to read a result: **Status** is the outcome. `completed successfully` has the agent's final message under Result; \
-`failed` has a reason, the agent's own explanation, and often advice; `interrupted` means that the task's server, its \
-supervisor or the machine stopped first. A long result is shortened in the middle; the answer names the file that \
-contains all of it. The agent may have changed files even if it failed: review them before you build on them.";
+pub(crate) use instructions::instructions;
 
 /// The texts of one tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +122,7 @@ pub(crate) fn four(defaults: Defaults) -> [ToolText; 4] {
 pub(crate) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> ToolText {
     let agent = agent(defaults);
     let description = agent_description(&format!("the agent of the backend `{backend}`"));
-    ToolText { name, title: format!("Run {backend}"), description, schema: agent.schema }
+    ToolText { name, title: format!("Coding agent {backend}"), description, schema: agent.schema }
 }
 
 /// `codex_agent`.
@@ -170,14 +147,14 @@ pub(crate) fn agent(defaults: Defaults) -> ToolText {
             "async": {
                 "type": "boolean",
                 "default": false,
-                "description": "true: return a task ID at once. false: wait for the result."
+                "description": "true: return at once, and continue in the background. false: wait for the result."
             },
             "timeoutMs": defaults.timeout()
         },
         "required": defaults.required(&["task", "workingDirectory"]),
         "additionalProperties": false
     });
-    ToolText::new("codex_agent", "Run a coding agent", &description, schema)
+    ToolText::new("codex_agent", "Coding agent", &description, schema)
 }
 
 /// The description of a tool that runs `which` agent.
@@ -185,8 +162,8 @@ fn agent_description(which: &str) -> String {
     format!(
         "Delegate a coding task to {which}, which works independently in `workingDirectory`: it reads and edits files and \
          runs commands there, within the limits of `sandbox`. Returns the agent's final message when it is done, which may \
-         take minutes; progress is reported meanwhile. With `async: true`, returns a task ID at once, for codex_status and \
-         codex_cancel. The agent cannot see this conversation: put the goal, the relevant files, constraints, and how to \
+         take minutes; progress is reported meanwhile. With `async: true`, returns at once, and the task \
+         continues in the background. The agent cannot see this conversation: put the goal, the relevant files, constraints, and how to \
          check the work into `task`. A failed task is a normal result, not a tool error; the result says why it failed."
     )
 }
@@ -211,7 +188,7 @@ those of earlier conversations.";
         "required": ["taskId"],
         "additionalProperties": false
     });
-    ToolText::new("codex_status", "Show a task", description, schema)
+    ToolText::new("codex_status", "Task status", description, schema)
 }
 
 /// `codex_tasks`.
@@ -237,7 +214,7 @@ conversations and other clients. Use it to find a task ID.";
         },
         "additionalProperties": false
     });
-    ToolText::new("codex_tasks", "List tasks", description, schema)
+    ToolText::new("codex_tasks", "Task list", description, schema)
 }
 
 /// `codex_cancel`.
@@ -253,7 +230,7 @@ ends as failed, with the reason `Cancelled by user`. Does nothing if the task ha
         "required": ["taskId"],
         "additionalProperties": false
     });
-    ToolText::new("codex_cancel", "Stop a task", description, schema)
+    ToolText::new("codex_cancel", "Cancel task", description, schema)
 }
 
 #[cfg(test)]
@@ -266,7 +243,11 @@ mod tests {
         for tool in four(Defaults::DOCUMENTED).into_iter().chain(extra) {
             assert!(tool.description.len() < 1_000, "{}", tool.name);
         }
-        assert!(INSTRUCTIONS.len() < 2_000, "{}", INSTRUCTIONS.len());
+        // Claude Code 2.1.197 shows 2,048 characters of the instructions, and 2.1.332 shows 4,096.
+        assert!(instructions(&[]).len() < 2_048, "{}", instructions(&[]).len());
+        let all = ["codex_wait", "codex_result", "codex_sessions", "codex_resume"];
+        assert!(instructions(&all).len() < 4_096, "{}", instructions(&all).len());
+        assert!(all.iter().all(|tool| instructions(&all).contains(&format!("\n- `{tool}` "))));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One-line summaries of events, for progress messages and the live view.
 
+use std::borrow::Cow;
+
 use super::{ChangedFile, CommandOutcome, TimelineEvent, WarningSource};
 use crate::task::{first_line, span};
 
@@ -14,11 +16,11 @@ impl TimelineEvent {
             }
             Self::Message { text } => line("message", text),
             Self::Reasoning { text } => line("reasoning", text),
-            Self::CommandStarted { command } => line("command started", command),
+            Self::CommandStarted { command } => line("command started", &script(command)),
             Self::CommandFinished { command, status, exit_code, took, output: _ } => {
                 let how = outcome(*status, *exit_code);
                 let how = took.map_or_else(|| how.clone(), |took| format!("{how}, {}", span(took)));
-                line(&format!("command finished ({how})"), command)
+                line(&format!("command finished ({how})"), &script(command))
             }
             Self::FilesChanged { files, applied, omitted: _ } => {
                 let label = if *applied { "files changed" } else { "files not changed" };
@@ -57,6 +59,22 @@ impl TimelineEvent {
     }
 }
 
+/// The script in a command such as `/bin/bash -lc 'make test'`, the form in which Codex reports every command; or the whole
+/// command.
+fn script(command: &str) -> Cow<'_, str> {
+    let is_wrapped = command.split_once(' ').is_some_and(|(shell, rest)| {
+        let shell = shell.rsplit('/').next().unwrap_or(shell);
+        ["bash", "zsh", "sh"].contains(&shell) && ["-lc ", "-c "].iter().any(|flag| rest.starts_with(flag))
+    });
+    if is_wrapped
+        && let Some(words) = shlex::split(command)
+        && let Ok([_, _, script]) = <[String; 3]>::try_from(words)
+    {
+        return script.into();
+    }
+    command.into()
+}
+
 /// How a command ended, as text.
 pub(crate) fn outcome(status: CommandOutcome, exit_code: Option<i64>) -> String {
     match (status, exit_code) {
@@ -69,4 +87,26 @@ pub(crate) fn outcome(status: CommandOutcome, exit_code: Option<i64>) -> String 
 
 fn changed(file: &ChangedFile) -> String {
     format!("{} {}", file.change, file.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shell_around_a_command_is_left_out() {
+        for (command, headline) in [
+            ("/bin/bash -lc 'sleep 0.3; echo hi'", "sleep 0.3; echo hi"),
+            ("bash -lc ls", "ls"),
+            ("/usr/bin/zsh -c \"echo 'a b'\"", "echo 'a b'"),
+            // Not a shell, or more than a script.
+            ("make 'a b'", "make 'a b'"),
+            ("bash script.sh", "bash script.sh"),
+            ("bash -lc 'echo $0' name", "bash -lc 'echo $0' name"),
+            ("bash -lc 'unclosed", "bash -lc 'unclosed"),
+        ] {
+            let event = TimelineEvent::CommandStarted { command: command.to_owned() };
+            assert_eq!(event.headline(), Some(format!("command started: {headline}")));
+        }
+    }
 }
