@@ -191,7 +191,7 @@ fn no_text_can_forge_or_control_terminal_output() {
         assert_lines(&super::progress(text), 1);
         assert_lines(&super::still_running(&id(), std::time::Duration::ZERO, Some(text)), 1);
         assert_lines(&protocol::unreadable(text), 1);
-        assert_lines(&protocol::no_such_argument("status", text, &[]), 1);
+        assert_lines(&protocol::no_such_argument("status", text, "taskId"), 1);
         assert_lines(&protocol::bad_uri(message![MessagePart::quoted(text), " is invalid"]), 1);
         let (title, description) = super::resources::listed(&record("failed", text), "log");
         assert_lines(&title, 1);

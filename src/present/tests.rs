@@ -97,9 +97,13 @@ fn text_about_an_agent_that_did_not_start_is_not_attributed_to_it() {
 
 #[test]
 fn a_task_that_has_not_failed_cannot_be_rescued() {
-    assert!(prompts::rescue(&failed(), None, None).is_ok_and(|text| text.starts_with("A delegated task failed.")));
+    assert!(
+        prompts::rescue(&failed(), None, &prompts::Sentence::default())
+            .is_ok_and(|text| text.starts_with("A delegated task failed."))
+    );
     for (record, status) in [(completed(), "completed"), (record("running"), "running")] {
-        let refused = prompts::rescue(&record, None, None).expect_err("it has not failed").plain();
+        let refused =
+            prompts::rescue(&record, None, &prompts::Sentence::default()).expect_err("it has not failed").plain();
         assert!(refused.starts_with(&format!("task 1a2b3c4d has not failed; its status is {status}")), "{refused}");
     }
 }
