@@ -49,7 +49,11 @@ pub(super) async fn run(
     let text = match outcome {
         WaitOutcome::Started => {
             caller.announce_end(&id, broker);
-            present::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
+            present::started(
+                &broker.started(&id).await,
+                broker.config().policy.on_server_exit,
+                &broker.wait_command(&id).await,
+            )
         }
         WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id)),
         WaitOutcome::Ended(record, result) => present::ended(&record, result),

@@ -31,7 +31,7 @@ pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
     }
     check_answer(&cancelled(&failed), 0, 1);
     check_answer(&already_ended(&failed), 0, 1);
-    check_answer(&tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
+    check_answer(&tasks(&Listing { records: vec![running, failed], total: 2, waiting: [].into() }, now()), 4, 0);
     let notices = [text, log, agent_text].map(|text| text.to_owned().into());
     check_answer(&with_notices("Plain.".into(), &notices), 0, 0);
     let refused = Refused::new(text.to_owned(), agent_text.to_owned()).markdown();

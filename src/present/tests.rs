@@ -5,17 +5,14 @@ use serde_json::json;
 use super::*;
 use crate::{
     present::StatusPoll,
-    task::{
-        ActivityKind, Listing, LiveView, LogTail, OnServerExit, ResultText, Steps, TaskId, TaskRecord, TaskView,
-        Untrusted,
-    },
+    task::{ActivityKind, LiveView, LogTail, ResultText, Resumption, Steps, TaskId, TaskRecord, TaskView, Untrusted},
 };
 
-fn began() -> DateTime<Utc> {
+pub(super) fn began() -> DateTime<Utc> {
     "2024-01-15T10:30:00Z".parse().expect("valid timestamp")
 }
 
-fn record(status: &str) -> TaskRecord {
+pub(super) fn record(status: &str) -> TaskRecord {
     serde_json::from_value(json!({
         "id": "1a2b3c4d", "task": "fix | it\nnow", "backend": "codex", "agentVersion": "0.169.0", "sandbox": "read-only",
         "workingDirectory": "/project", "status": status, "startedAt": "2024-01-15T10:30:00Z",
@@ -26,22 +23,22 @@ fn record(status: &str) -> TaskRecord {
     .expect("valid record")
 }
 
-fn failed() -> TaskRecord {
+pub(super) fn failed() -> TaskRecord {
     record("failed").with(json!({
         "exitCode": 1, "failureReason": "Exited with code 1", "agentSaid": "stream ```disconnected```",
         "advice": "check the\nnetwork", "durationFormatted": "2m 30s", "timeoutMs": 300_000
     }))
 }
 
-fn completed() -> TaskRecord {
+pub(super) fn completed() -> TaskRecord {
     record("completed").with(json!({"exitCode": 0, "durationFormatted": "2m 30s"}))
 }
 
-fn result(text: &str) -> Option<ResultText> {
+pub(super) fn result(text: &str) -> Option<ResultText> {
     Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
 }
 
-fn view(record: TaskRecord) -> TaskView {
+pub(super) fn view(record: TaskRecord) -> TaskView {
     TaskView {
         record,
         live: None,
@@ -69,6 +66,7 @@ fn a_success_has_the_result_in_a_fence() {
          **Duration:** 2m 30s\n\
          **Exit code:** 0\n\
          **Backend:** codex (0.169.0)\n\
+         **Sandbox:** read-only\n\
          **Working directory:** /project\n\
          **Log:** /logs/1a2b3c4d.log\n\n\
          Stdout: 15234 bytes\n\
@@ -175,22 +173,6 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
     let record = record.with(json!({"exitCode": null, "exitSignal": "SIGSEGV", "failureReason": "Killed by SIGSEGV"}));
     let expected = "**Turn Status:** completed; the agent was killed by SIGSEGV afterwards\n";
     assert!(ended(&record, None).contains(expected), "{}", ended(&record, None));
-}
-
-#[test]
-fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
-    let id = TaskId::parse("1a2b3c4d").expect("valid task ID");
-    assert_eq!(
-        started(&id, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
-        "## Codex Agent Started\n\n\
-         **Task ID:** 1a2b3c4d\n\
-         **Status:** running\n\n\
-         The agent works in the background.\n\
-         - To be notified when it finishes, run `codex-connector wait 1a2b3c4d` as a background shell command.\n\
-         - To see its progress and its result, call `codex_status` with `taskId` `1a2b3c4d`.\n\
-         - To stop it, call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
-         - It is stopped when this session ends."
-    );
 }
 
 #[test]
@@ -312,6 +294,8 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
             "debugFile": text, "usage": usage, "sessionUsage": usage,
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
+        let resumption = Resumption { by_tool: true, command: Some(text.clone()) };
+        let record = TaskRecord { resumption, ..record };
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
         let before = StatusPoll::of(&view(), began());
         for before in [None, Some(&before)] {
@@ -323,37 +307,6 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
             );
         }
     }
-}
-
-#[test]
-fn tasks_are_listed_in_a_table() {
-    let long = record("running").with(json!({"task": "`x`".repeat(100)}));
-    let killed = failed().with(json!({"exitSignal": "SIGTERM", "exitCode": null}));
-    let listing = Listing { records: vec![long, killed], total: 3 };
-    assert_eq!(
-        tasks(&listing, began() + TimeDelta::seconds(1)),
-        format!(
-            "| ID | Status | Duration | Exit | Task |\n\
-             |----|--------|----------|------|------|\n\
-             | 1a2b3c4d | running | 1.0s | (running) | {}\\`… |\n\
-             | 1a2b3c4d | failed | 2m 30s | SIGTERM | fix \\| it now |\n\n\
-             The newest 2 of 3 tasks are shown; use a larger `limit` to see more.",
-            "\\`x\\`".repeat(26)
-        )
-    );
-}
-
-#[test]
-fn an_empty_list_says_that_no_tasks_were_found() {
-    assert_eq!(tasks(&Listing { records: Vec::new(), total: 0 }, began()), "No tasks found.");
-}
-
-#[test]
-fn a_list_that_exceeds_an_answer_says_how_many_tasks_it_shows() {
-    let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
-    let answer = tasks(&Listing { records, total: 2_000 }, began());
-    assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{}", answer.chars().count());
-    assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: filter by `status`."));
 }
 
 #[test]

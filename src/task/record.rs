@@ -11,7 +11,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
-use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span};
+use super::{
+    ActivityKind, EndStatus, FailureReason, Resumption, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span,
+};
 
 /// The record format that this version writes. A record without a format number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
@@ -33,6 +35,8 @@ pub struct TaskRecord {
     pub progress: TaskProgress,
     /// How the task ended; `None` while it runs.
     pub end: Option<TaskEnd>,
+    /// How its session can be continued. Not in the file; the broker adds it to records that are shown.
+    pub resumption: Resumption,
 }
 
 /// The part that is fixed when a task begins.
@@ -166,6 +170,7 @@ impl TaskRecord {
                 agent: None,
             },
             end: None,
+            resumption: Resumption::default(),
         }
     }
 
@@ -217,7 +222,7 @@ impl TaskRecord {
     ///
     /// This function and those of the parts name every field, so that a new field cannot be forgotten.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { format: _, id: _, from_original: _, start, progress, end } = self;
+        let Self { format: _, id: _, from_original: _, start, progress, end, resumption: _ } = self;
         start
             .untrusted_texts()
             .chain(progress.untrusted_texts())

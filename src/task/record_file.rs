@@ -11,7 +11,8 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    ActivityKind, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted, record::ProcessIdentity,
+    ActivityKind, Resumption, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted,
+    record::ProcessIdentity,
 };
 
 /// The fields of the file. Each is documented where it is used: in [`TaskRecord`] and its parts.
@@ -171,14 +172,15 @@ impl From<RecordFile> for TaskRecord {
             attempt: file.attempt,
             agent: file.agent,
         };
-        Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end }
+        let resumption = Resumption::default();
+        Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end, resumption }
     }
 }
 
 impl From<TaskRecord> for RecordFile {
     fn from(record: TaskRecord) -> Self {
         let status = record.status();
-        let TaskRecord { format, id, from_original, start, progress, end } = record;
+        let TaskRecord { format, id, from_original, start, progress, end, resumption: _ } = record;
         // For a task that has not ended, the fields about its end are written without values.
         let (completed_at, exit_code, exit_signal, failure_reason, agent_said, advice) = Default::default();
         let (turn_completed, warnings, duration, duration_formatted, result) = Default::default();

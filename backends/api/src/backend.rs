@@ -64,6 +64,13 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
 
+    /// The words of a command with which a person continues `session` in a terminal, in the task's working directory.
+    /// `None` if the agent has no such command.
+    fn resume_in_terminal(&self, session: &str) -> Option<Vec<String>> {
+        let _ = session;
+        None
+    }
+
     /// The scope of the token counts of the installed program. This matters when a session is resumed.
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
         let _ = installed;

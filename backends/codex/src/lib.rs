@@ -89,6 +89,10 @@ impl AgentBackend for Codex {
         (area == OpenArea::Temporary).then(|| launch::without_temporary(launch))
     }
 
+    fn resume_in_terminal(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec![self.program().to_owned(), "resume".to_owned(), session.to_owned()])
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(CodexSession::resuming(request.resume.clone()))
     }

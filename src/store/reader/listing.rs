@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    path::Path,
 };
 
 use super::Reader;
@@ -38,6 +39,11 @@ impl Reader {
                 Ok(Self::listing(selected(tasks, filter), limit))
             }
         }
+    }
+
+    /// The name of the repository that contains `directory`, as a [`Filter`] expects it.
+    pub fn repository_of(directory: &Path) -> String {
+        Repositories::default().of(directory)
     }
 
     /// The newest task with this session of the agent.
@@ -92,7 +98,7 @@ impl Reader {
         records.sort_by(|a, b| (b.start.started_at, &a.id).cmp(&(a.start.started_at, &b.id)));
         let total = records.len();
         records.truncate(limit);
-        Listing { records, total }
+        Listing { records, total, waiting: BTreeMap::new() }
     }
 }
 
