@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connector_api::{BackendName, Usage};
+use connector_api::{BackendName, Sandbox, Usage};
 
 use super::{Broker, NotResumable, Refusal};
 use crate::{
@@ -18,6 +18,8 @@ pub struct Resume {
     pub session: String,
     /// The task that is resumed, if known.
     pub task: Option<TaskId>,
+    /// The sandbox of the task that is resumed, if known.
+    pub sandbox: Option<Sandbox>,
     /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
 }
@@ -103,7 +105,12 @@ impl Broker {
 fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {
-        resume: Resume { session, task: record.map(|record| record.id.clone()), used },
+        resume: Resume {
+            session,
+            task: record.map(|record| record.id.clone()),
+            sandbox: record.and_then(|record| record.start.sandbox),
+            used,
+        },
         working_directory: record.map(|record| record.progress.working_directory.clone()),
         backend: record.and_then(|record| record.progress.backend.clone()),
     }

@@ -108,10 +108,11 @@ impl CheckReport {
         }
         for (name, ceiling) in &config.ceilings {
             let missing = ceiling.roots.iter().filter(|root| !root.exists()).map(PathBuf::as_path);
-            let is_sandbox_above = config.default_sandbox > ceiling.sandbox;
+            let (sandbox, key) = config.default_sandbox_of(name);
+            let sandbox_above = (sandbox > ceiling.sandbox).then_some(key);
             let timeout = config.policy.timeout;
             let is_timeout_above = ceiling.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most));
-            let rules = texts::ceiling(ceiling, missing, is_sandbox_above, is_timeout_above);
+            let rules = texts::ceiling(ceiling, missing, sandbox_above, is_timeout_above);
             if !rules.is_empty() {
                 self.line(&texts::ceiling_label(name), "set", rules);
             }

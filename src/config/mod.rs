@@ -68,6 +68,8 @@ pub struct Config {
     pub default_backend: BackendName,
     /// The sandbox for calls that name none.
     pub default_sandbox: Sandbox,
+    /// The same for single backends, where it differs.
+    pub default_sandboxes: BTreeMap<BackendName, Sandbox>,
     /// The deadlines and rules of a task. The timeout applies to calls that give none.
     pub policy: Policy,
     /// The server's behavior towards its clients.
@@ -97,6 +99,14 @@ pub struct Config {
 const PASSED_ON_KEYS: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 impl Config {
+    /// The sandbox for calls of `backend` that name none, and the key that sets it.
+    pub fn default_sandbox_of(&self, backend: &BackendName) -> (Sandbox, String) {
+        match self.default_sandboxes.get(backend) {
+            Some(own) => (*own, format!("backends.{backend}.default_sandbox")),
+            None => (self.default_sandbox, "tasks.default_sandbox".to_owned()),
+        }
+    }
+
     /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`. The last value of a
     /// key wins.
     ///
@@ -141,6 +151,7 @@ impl Config {
                 data_dir,
                 default_backend,
                 default_sandbox: sections.tasks.default_sandbox,
+                default_sandboxes: default_sandboxes(&sections, backends.keys()),
                 policy: policy(&sections),
                 serving: serving(&sections),
                 index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
@@ -157,6 +168,18 @@ impl Config {
             _ => Err(ConfigProblems(problems)),
         }
     }
+}
+
+fn default_sandboxes<'a>(
+    sections: &Sections,
+    names: impl Iterator<Item = &'a BackendName>,
+) -> BTreeMap<BackendName, Sandbox> {
+    let own = |name: &BackendName| {
+        // The schema allows only the names of sandboxes.
+        let sandbox = sections.backends.get(name.as_str())?.get("default_sandbox")?.as_str()?.parse().ok()?;
+        Some((name.clone(), sandbox))
+    };
+    names.filter_map(own).collect()
 }
 
 fn passed_on(settings: &[Setting]) -> Vec<String> {

@@ -91,16 +91,17 @@ pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
     rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removes {rule}") } else { rule })).collect()
 }
 
-/// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit.
+/// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit. `sandbox_above`
+/// is the key of a default sandbox that does.
 pub(crate) fn ceiling<'a>(
     ceiling: &Ceiling,
     missing: impl Iterator<Item = &'a Path>,
-    is_sandbox_above: bool,
+    sandbox_above: Option<String>,
     is_timeout_above: bool,
 ) -> Vec<Message> {
     let missing = missing.map(|root| message![root, " does not exist, so no task can run there"]);
-    let sandbox = is_sandbox_above
-        .then(|| "`tasks.default_sandbox` exceeds this limit, so every call must pass `sandbox`".into());
+    let sandbox = sandbox_above
+        .map(|key| Message::trusted(format!("`{key}` exceeds this limit, so every call must pass `sandbox`")));
     let timeout = is_timeout_above
         .then(|| "`tasks.default_timeout` exceeds this limit, so every call must pass `timeoutMs`".into());
     ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()

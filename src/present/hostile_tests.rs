@@ -220,7 +220,7 @@ fn no_text_can_forge_a_finding_of_check() {
             check::omitted(&[owned()]).into_iter().collect(),
             check::process_trees(Some(path)),
             check::retention(&Retention::default()),
-            check::ceiling(&ceiling, [path].into_iter(), true, false),
+            check::ceiling(&ceiling, [path].into_iter(), Some("tasks.default_sandbox".to_owned()), false),
             check::backend(text, path, true, &[Sandbox::ReadOnly]),
             check::broken_sandbox(owned(), Some(owned())).into(),
             check::exposed(Some(path), owned(), owned()).into(),

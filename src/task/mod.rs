@@ -32,7 +32,7 @@ pub use id::{InvalidTaskId, TaskId};
 pub use live::LiveView;
 pub(crate) use message::message;
 pub use message::{Message, MessagePart};
-pub use origin::{ChosenBy, RuleOrigin};
+pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
 pub use resumption::Resumption;
