@@ -158,26 +158,47 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 return code;
             }
             let overrides = Overrides { config_file: config, data_dir, set };
+            // Viewing, waiting and reporting work with an invalid configuration, too.
+            let lenient = || Config::load_lenient(&overrides, registry, std::env::vars_os());
+            let directories = || {
+                let (config, problems) = lenient()?;
+                // An invalid configuration may be meant for another directory, so none is created.
+                if !problems.is_empty() && !config.data_dir.is_dir() {
+                    return Err(problems);
+                }
+                if !problems.is_empty() {
+                    refuse_all(problems);
+                }
+                Ok(config)
+            };
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
-                (None | Some(Verb::Serve { http: None, .. }), config) => {
+                (None | Some(Verb::Serve { http: None, .. }), _) => {
                     if let Some(hint) = interactive_hint(io::stdin().is_terminal(), io::stdout().is_terminal()) {
                         fail(hint);
                     }
-                    serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.explain()))
+                    serve::over_stdio(registry, supervisor, lenient())
                 }
                 (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
                     serve::over_http(registry, supervisor, config, address, allow_remote)
                 }
                 (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
+                (Some(Verb::Wait { ids, any, timeout, .. }), _) => {
                     let mode = if any { wait::WaitMode::Any } else { wait::WaitMode::All };
+                    let config = match directories() {
+                        Ok(config) => config,
+                        Err(problems) => return refuse_all(problems),
+                    };
                     match serve::open(registry, supervisor, config) {
                         Ok(broker) => wait::wait(&broker, &ids, mode, timeout),
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
+                (Some(Verb::Notify { key, here, .. }), _) => {
+                    let config = match directories() {
+                        Ok(config) => config,
+                        Err(problems) => return refuse_all(problems),
+                    };
                     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
                     match serve::open_data_dir(&config) {
@@ -185,7 +206,6 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {

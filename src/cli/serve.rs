@@ -19,22 +19,31 @@ use crate::{
     store::{HttpToken, StoreError, UntrustedDirectory, Upkeep},
 };
 
-/// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every
-/// tool call.
-fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
-    let state = config.and_then(|config| {
-        logging::to_stderr(&config.log_level);
-        open(registry, supervisor, config).map_err(|problem| vec![problem])
-    });
-    state.map_or_else(ServerState::Misconfigured, |broker| ServerState::Ready(Box::new(broker)))
+/// A configuration, perhaps with problems, or only the problems; see [`Config::load_lenient`].
+pub(super) type LenientConfig = Result<(Config, Vec<Refused>), Vec<Refused>>;
+
+/// The state of a server with this configuration. With an invalid one it still runs: it shows and cancels tasks, and
+/// reports the problems.
+fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ServerState {
+    let (config, problems) = match config {
+        Ok(found) => found,
+        Err(problems) => return ServerState::Misconfigured { problems, viewer: None },
+    };
+    logging::to_stderr(&config.log_level);
+    // An invalid configuration may be meant for another directory, so none is created.
+    if !problems.is_empty() && !config.data_dir.is_dir() {
+        return ServerState::Misconfigured { problems, viewer: None };
+    }
+    match open(registry, supervisor, config) {
+        Ok(broker) if problems.is_empty() => ServerState::Ready(Box::new(broker)),
+        Ok(viewer) => ServerState::Misconfigured { problems, viewer: Some(Box::new(viewer)) },
+        Err(problem) if problems.is_empty() => ServerState::Misconfigured { problems: vec![problem], viewer: None },
+        Err(_) => ServerState::Misconfigured { problems, viewer: None },
+    }
 }
 
 /// Serves on stdin and stdout until the client disconnects.
-pub(super) fn over_stdio(
-    registry: &Registry,
-    supervisor: Option<PathBuf>,
-    config: Result<Config, Vec<Refused>>,
-) -> ExitCode {
+pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ExitCode {
     mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| start_failed(&problem))
 }
 
@@ -73,7 +82,7 @@ pub(super) fn over_http(
     let announce = |address| {
         print(&listening(address, ENDPOINT_PATH));
     };
-    mcp::http::serve(server_state(registry, supervisor, Ok(config)), options, announce)
+    mcp::http::serve(server_state(registry, supervisor, Ok((config, vec![]))), options, announce)
         .unwrap_or_else(|problem| start_failed(&problem))
 }
 

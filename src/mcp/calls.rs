@@ -48,6 +48,14 @@ impl ToolInvocation {
         }
     }
 
+    /// Whether the call neither starts a task nor needs settings.
+    pub(super) fn only_views_or_cancels(&self) -> bool {
+        match self {
+            Self::Status(_) | Self::Tasks(_) | Self::Cancel(_) => true,
+            Self::Agent(..) | Self::Extra(..) => false,
+        }
+    }
+
     /// Executes the call.
     pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {

@@ -131,7 +131,7 @@ fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
             let broker = broker.clone();
             Some(tokio::spawn(async move { broker.run_maintenance().await }))
         }
-        ServerState::Misconfigured(_) => None,
+        ServerState::Misconfigured { .. } => None,
     }
 }
 

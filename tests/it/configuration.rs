@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, start, task_id};
 
 #[test]
 fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
@@ -17,16 +17,47 @@ fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
     assert_eq!(tools["tools"].as_array().map(Vec::len), Some(4));
     for (tool, arguments) in [("codex_agent", world.task("x")), ("codex_tasks", json!({}))] {
         let answer = server.call(tool, arguments, |_| {});
-        assert!(answer.is_error, "{}", answer.text);
+        assert_eq!(answer.is_error, tool == "codex_agent", "{}", answer.text);
         for word in ["config.toml", "tasks.heartbeet_interval", "tasks.heartbeat_interval", "next:"] {
             assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
         }
     }
-    assert!(!world.data_dir().join("logs").exists(), "a task was started");
+    assert!(world.data_dir().join("logs").read_dir().expect("it was created").next().is_none(), "a task was started");
 
     let check = world.command(&["check"]).output().expect("the program runs");
     assert!(!check.status.success());
     assert!(String::from_utf8_lossy(&check.stderr).contains("tasks.heartbeat_interval"));
+}
+
+#[test]
+fn tasks_can_be_viewed_awaited_and_cancelled_with_an_invalid_configuration() {
+    let mut world = World::with_fake_agent();
+    let done = task_id(&world.server().call("codex_agent", world.fake(json!([{"say": "the answer"}])), |_| {}));
+    let mut healthy = world.server();
+    let running = start(&mut healthy, world.fake(json!([{"say": "busy"}, {"hang": true}])));
+    for (broken, named) in [("[tasks]\nheartbeet_interval = \"30s\"\n", "heartbeet_interval"), ("[tasks\n", "line 1")] {
+        world = world.configure(broken);
+        let mut server = world.server();
+        for (tool, arguments, words) in [
+            ("codex_tasks", json!({}), done.as_str()),
+            ("codex_status", json!({"taskId": done}), "the answer"),
+            ("codex_status", json!({"taskId": running}), "busy"),
+        ] {
+            let answer = server.call(tool, arguments, |_| {});
+            assert!(!answer.is_error && answer.text.contains(words), "{}", answer.text);
+            let (_, notices) = answer.text.split_once("### Notices\n").expect("the answer has notices");
+            assert!(notices.contains("the configuration is invalid") && notices.contains(named), "{notices}");
+        }
+        let refused = server.call("codex_agent", world.task("x"), |_| {});
+        assert!(refused.is_error && refused.text.contains(named), "{}", refused.text);
+        for verb in [&["wait", &done][..], &["notify", "--since-last"]] {
+            let said = world.command(verb).stdin(Stdio::null()).output().expect("the program runs");
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+            assert!(String::from_utf8_lossy(&said.stderr).contains(named));
+        }
+    }
+    let cancelled = world.server().call("codex_cancel", json!({"taskId": running}), |_| {});
+    assert!(!cancelled.is_error && cancelled.text.starts_with("## Task Cancelled"), "{}", cancelled.text);
 }
 
 #[test]
