@@ -109,20 +109,29 @@ enum Verb {
         here: bool,
     },
     /// Check the configuration, data directory and backends
+    ///
+    /// Exit codes: 0 if a task could run with the default backend, or with the named one; 1 otherwise.
+    #[command(alias = "doctor")]
     Check {
+        /// Check only this backend
+        #[arg(value_name = "BACKEND")]
+        backend: Option<String>,
         /// Test the capabilities of this backend with short tasks (uses your account's quota)
         ///
         /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
         ///
         /// Exit codes: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
-        #[arg(long, value_name = "NAME")]
-        deep: Option<String>,
+        #[arg(long, value_name = "NAME", num_args = 0..=1)]
+        deep: Option<Option<String>>,
         /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows
         #[arg(long, requires = "deep")]
         whole: bool,
         /// Print the report as one JSON object
-        #[arg(long, requires = "deep")]
+        #[arg(long)]
         json: bool,
+        /// If the check fails, keep the files and logs of its tasks
+        #[arg(long, requires = "deep")]
+        keep: bool,
         /// Time limit for each task
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
@@ -207,11 +216,14 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     }
                 }
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
-                (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
-                (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
+                (Some(Verb::Check { deep: None, backend, json, .. }), Ok(config)) => {
+                    check::check(&config, registry, &check::CheckRequest { backend, json })
+                }
+                (Some(Verb::Check { deep: Some(named), backend, whole, json, keep, limit }), Ok(config)) => {
+                    let backend = named.or(backend).unwrap_or_else(|| config.default_backend.to_string());
                     let scope = if whole { KitScope::Full } else { KitScope::Safe };
                     let format = if json { deep::OutputFormat::Json } else { deep::OutputFormat::Text };
-                    deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
+                    deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format, keep })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Supervise { .. }), _) => unreachable!("the outer match handles this verb"),

@@ -220,7 +220,8 @@ fn list_of(array: &Value) -> String {
     }
 }
 
-fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
+/// The values that the schema lists.
+pub(super) fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
     schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"))
 }
 

@@ -5,6 +5,7 @@
 use std::{fmt::Write, path::Path};
 
 use connector_api::{BackendName, Login, Sandbox};
+use serde_json::{Value, json};
 
 use super::{Refused, message::plain};
 use crate::task::{Ceiling, Message, Retention, message};
@@ -36,6 +37,16 @@ pub(crate) fn report(findings: &[CheckFinding]) -> String {
         writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("writing to a string cannot fail");
     }
     text
+}
+
+/// All findings for a program.
+pub(crate) fn report_as_json(findings: &[CheckFinding], is_usable: bool) -> Value {
+    let finding = |CheckFinding { label, word, lines }: &CheckFinding| json!({"name": label, "result": word, "details": lines.iter().map(plain).collect::<Vec<_>>()});
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "usable": is_usable,
+        "findings": findings.iter().map(finding).collect::<Vec<_>>()
+    })
 }
 
 /// The problem and what to do, as lines of a finding.
@@ -134,8 +145,12 @@ pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
 }
 
 /// Whether the agent is logged in, or why that is unknown.
-pub(crate) fn login(login: Result<Login, String>) -> Vec<Message> {
+/// `is_needed` is whether the backend cannot work without a login.
+pub(crate) fn login(login: Result<Login, String>, is_needed: bool) -> Vec<Message> {
     match login {
+        Ok(Login::No { said, .. }) if !is_needed => {
+            vec![message!["login: ", said, ", but the environment or its own settings have a key or a provider"]]
+        }
         Ok(Login::Yes(how)) => vec![message!["login: ", how]],
         Ok(Login::No { said, advice }) => vec![message!["login: ", said], message!["next: ", advice]],
         Ok(Login::Unknown) => vec!["login: unknown".into()],
@@ -162,6 +177,16 @@ pub(crate) fn deep_heading(name: &str, version: &str, program: &Path) -> String 
 /// One finding of `check --deep`.
 pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
     format!("{title:<TITLE_WIDTH$}  {verdict:<7}  {}\n", plain(&words.to_owned().into()))
+}
+
+/// The next test of `check --deep`, for stderr.
+pub(crate) fn deep_progress(number: usize, count: usize, title: &str) -> String {
+    format!("testing {number} of {count}: {title}")
+}
+
+/// The end of a failed `check --deep` whose files were removed.
+pub(crate) fn logs_removed() -> String {
+    "\nto keep the logs of these tasks, add --keep\n".to_owned()
 }
 
 /// The end of `check --deep`: `kept` is the directory with the files of its tasks, and `logs` the one in it with their

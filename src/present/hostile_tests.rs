@@ -224,9 +224,10 @@ fn no_text_can_forge_a_finding_of_check() {
             check::backend(text, path, true, &[Sandbox::ReadOnly]),
             check::broken_sandbox(owned(), Some(owned())).into(),
             check::exposed(Some(path), owned(), owned()).into(),
-            check::login(Ok(Login::Yes(owned()))),
-            check::login(Ok(Login::No { said: owned(), advice: owned() })),
-            check::login(Err(owned())),
+            check::login(Ok(Login::Yes(owned())), false),
+            check::login(Ok(Login::No { said: owned(), advice: owned() }), true),
+            check::login(Ok(Login::No { said: owned(), advice: owned() }), false),
+            check::login(Err(owned()), false),
             check::problem(Refused::new(owned(), owned())),
         ];
         for lines in findings {

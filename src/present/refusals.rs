@@ -119,6 +119,11 @@ pub(crate) fn not_usable(backend: &BackendName, problem: &impl ToString, next: &
     Refused::new(message!["backend `", backend, "` cannot be used: ", problem.to_string()], next.to_owned())
 }
 
+/// `check --deep` cannot test a backend before somebody logs in.
+pub(crate) fn not_logged_in(backend: &BackendName, said: &str, advice: String) -> Refused {
+    Refused::new(message!["backend `", backend, "` is not logged in: ", said.to_owned()], advice)
+}
+
 /// The supervisor of a task did not start.
 pub(crate) fn not_started(problem: &impl ToString) -> Refused {
     Refused::new(

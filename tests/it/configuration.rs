@@ -98,6 +98,49 @@ fn check_reports_version_sandboxes_and_login() {
 }
 
 #[test]
+fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
+    let run = |world: &World, args: &[&str]| {
+        let done = world.command(args).stdin(Stdio::null()).output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.success(), text(&done.stdout), text(&done.stderr))
+    };
+    for args in [&["check"][..], &["doctor"], &["check", "codex"]] {
+        let (is_usable, said, _) = run(&world, args);
+        assert!(!is_usable && said.contains("PROBLEM") && said.contains("codex login"), "{args:?}: {said}");
+    }
+    let (is_usable, said, _) = run(&world, &["check", "codex", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&said).expect("the report is JSON");
+    assert!(!is_usable && report["usable"] == false && report["findings"].is_array(), "{said}");
+    for deep in [&["check", "--deep", "codex"][..], &["check", "codex", "--deep"], &["check", "--deep"]] {
+        let (is_usable, said, problem) = run(&world, deep);
+        assert!(!is_usable && said.is_empty(), "no task was tried: {said}");
+        assert!(problem.contains("backend `codex` is not logged in: Not logged in\nnext: "), "{problem}");
+    }
+    let (_, _, unknown) = run(&world, &["check", "codx"]);
+    assert!(unknown.contains("did you mean `codex`?"), "{unknown}");
+    let config = world.home().join(".codex");
+    fs::create_dir_all(&config).expect("the home is writable");
+    fs::write(config.join("config.toml"), "model_provider = \"mine\"\n").expect("the home is writable");
+    assert!(run(&world, &["check"]).0, "a provider of its own needs no login");
+    fs::remove_file(config.join("config.toml")).expect("the home is writable");
+    let world = world.variable("CODEX_API_KEY", "dummy-key");
+    let (is_usable, said, _) = run(&world, &["check"]);
+    assert!(is_usable && said.contains("Not logged in, but the environment"), "{said}");
+    let left = world.data_dir().read_dir().expect("there is a data directory").flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("kit-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_misspelt_kind_gets_a_suggestion() {
+    let world = World::with_fake_agent().configure("[backends.gemini]\nkind = \"gemni\"\n");
+    let check = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(said.contains("did you mean `gemini`?"), "{said}");
+}
+
+#[test]
 fn check_in_a_home_directory_does_not_advise_moving_the_data_directory_there() {
     let world = World::with_fake_agent();
     // This home must not be the world's home, which is inside this program's own repository.

@@ -23,6 +23,12 @@ mod truncated;
 mod trust;
 mod wire;
 
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, Login,
     OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported,
@@ -109,6 +115,17 @@ impl AgentBackend for Codex {
 
     fn login_probe(&self) -> Option<ProbeCommand> {
         Some(ProbeCommand::new(["login", "status"]))
+    }
+
+    fn own_settings_file(&self, environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+        let directory = |name: &str| environment.get(&OsString::from(name)).filter(|path| !path.is_empty());
+        let home = directory("CODEX_HOME").map(PathBuf::from);
+        let home = home.or_else(|| directory("HOME").map(|home| Path::new(home).join(".codex")));
+        home.map(|home| home.join("config.toml"))
+    }
+
+    fn works_without_login(&self, environment: &BTreeMap<OsString, OsString>, own_settings: &str) -> bool {
+        probe::works_without_login(&self.settings.extra_args, environment, own_settings)
     }
 
     fn understand_login(&self, answer: &ProbeAnswer) -> Login {
