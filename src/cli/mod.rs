@@ -14,7 +14,7 @@ mod wait;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -71,7 +71,7 @@ struct ConfigArgs {
 enum Verb {
     /// Serve MCP on stdin and stdout (the default) or over HTTP
     Serve {
-        /// Listen on this address, e.g. 127.0.0.1:8181; clients must send the token from ~/.codex-connector/http-token
+        /// Listen on this address, e.g. 127.0.0.1:8181, or on this port of this machine, e.g. 8181; clients must send the token from ~/.codex-connector/http-token
         #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
         http: Option<SocketAddr>,
         /// Allow an address that other machines can reach; traffic is not encrypted
@@ -232,9 +232,15 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
-/// The value of `--http`.
+/// The value of `--http`: an address, a name with a port, or only a port, which means this machine.
 fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| EXPECTED_ADDRESS)
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let found: Vec<_> = text.to_socket_addrs().map_err(|_| EXPECTED_ADDRESS)?.collect();
+    // `localhost` often has two addresses. Clients try both.
+    found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or(EXPECTED_ADDRESS)
 }
 
 /// The hint for a person who started the server without a client.
@@ -311,8 +317,11 @@ mod tests {
 
     #[test]
     fn an_invalid_address_is_answered_with_an_example() {
-        assert!(listening_address("127.0.0.1:8181").is_ok());
-        for wrong in ["8181", "localhost:8181", ":8181", ""] {
+        for local in ["127.0.0.1:8181", "localhost:8181", ":8181", "8181"] {
+            assert_eq!(listening_address(local), Ok((Ipv4Addr::LOCALHOST, 8181).into()), "{local}");
+        }
+        assert!(listening_address("[::1]:8181").is_ok_and(|address| address.is_ipv6()));
+        for wrong in ["", ":", "127.0.0.1", "70000", ":x", "127.0.0.1:70000"] {
             assert!(listening_address(wrong).is_err_and(|error| error.contains("127.0.0.1:8181")), "{wrong}");
         }
     }

@@ -63,7 +63,8 @@ pub(super) fn over_http(
         return refuse(refusals::not_loopback(address));
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
-        HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
+        let token = HttpToken::of(&upkeep);
+        token.read_or_make().map(|secret| (secret, token.path())).map_err(|problem| {
             let kind = match problem.source.kind() {
                 ErrorKind::InvalidData => TokenProblem::Invalid,
                 ErrorKind::TimedOut => TokenProblem::Locked,
@@ -72,15 +73,15 @@ pub(super) fn over_http(
             refusals::bad_token(&problem, kind)
         })
     });
-    let token = match token {
-        Ok(token) => token,
+    let (token, token_file) = match token {
+        Ok(found) => found,
         Err(problem) => return refuse(problem),
     };
     let serving = &config.serving;
     let options =
         ListenOptions { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
-    let announce = |address| {
-        print(&listening(address, ENDPOINT_PATH));
+    let announce = move |address| {
+        print(&listening(address, ENDPOINT_PATH, &token_file));
     };
     mcp::http::serve(server_state(registry, supervisor, Ok((config, vec![]))), options, announce)
         .unwrap_or_else(|problem| start_failed(&problem))
