@@ -15,13 +15,13 @@ use crate::{
     directory::{Directory, DirectoryProblem, absolute, check_repository, repository_of},
     exposure::{Exposure, trusted_files},
     store::Reader,
-    task::{Ceiling, ChosenBy, TaskRequest, TrustedFile},
+    task::{Ceiling, ChosenBy, SandboxChoice, TaskRequest, TrustedFile},
 };
 
 /// Everything that is needed to check a request and its directory.
 pub(super) struct Conditions {
     pub(super) ceiling: Ceiling,
-    pub(super) sandbox_by: ChosenBy,
+    pub(super) sandbox_by: SandboxChoice,
     pub(super) timeout: Option<Duration>,
     pub(super) timeout_by: ChosenBy,
     pub(super) backend: Arc<dyn AgentBackend>,
@@ -58,7 +58,7 @@ impl Conditions {
         let directory = Directory::open(&path).map_err(refuse)?;
         let asked = TaskRequest {
             request: &request,
-            sandbox_by: self.sandbox_by,
+            sandbox_by: self.sandbox_by.clone(),
             timeout: self.timeout,
             timeout_by: self.timeout_by,
         };

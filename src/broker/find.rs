@@ -125,7 +125,7 @@ impl Broker {
             let queued = if has_running { broker.reader.waiting()? } else { Vec::new() };
             let queued: BTreeSet<_> = queued.into_iter().collect();
             let tasks = listing.records.into_iter().map(|record| broker.summary_of(record, &queued)).collect();
-            Ok(Summaries { tasks, total: listing.total })
+            Ok(Summaries { tasks, total: listing.total, is_partial: listing.is_partial })
         })
         .await?
     }

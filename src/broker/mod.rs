@@ -122,6 +122,7 @@ impl Broker {
         if !redactor.is_idle() {
             record.untrusted_texts().for_each(|text| redactor.redact(text));
         }
+        record.resumption = self.resumption_of(&record);
         record
     }
 

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use connector_api::{BackendName, Usage};
+use connector_api::{BackendName, Sandbox, Usage};
 
 use super::{Broker, NotResumable, Refusal};
-use crate::task::{TaskId, TaskRecord, TaskStatus, Untrusted};
+use crate::{
+    config::ExtraTool,
+    task::{Resumption, TaskId, TaskRecord, TaskStatus, Untrusted},
+    visible::shell_line,
+};
 
 /// The earlier session that a task resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct Resume {
     pub session: String,
     /// The task that is resumed, if known.
     pub task: Option<TaskId>,
+    /// The sandbox of the task that is resumed, if known.
+    pub sandbox: Option<Sandbox>,
     /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
 }
@@ -52,6 +58,30 @@ impl Broker {
         Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref()))
     }
 
+    /// How the session of an ended task can be continued. Records of the original program do not contain a backend;
+    /// their tasks belong to the default backend.
+    pub(super) fn resumption_of(&self, record: &TaskRecord) -> Resumption {
+        let backend = record.progress.backend.as_ref().unwrap_or(&self.config.default_backend);
+        let (Some(session), Some(agent), true) =
+            (&record.progress.session_id, self.backends.get(backend), record.is_final())
+        else {
+            return Resumption::default();
+        };
+        let by_tool = self.config.serving.extra_tools.contains(&ExtraTool::Resume) && self.can_resume(backend);
+        // An agent's word that is not an ID does not belong into a command.
+        let is_id = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        let session = Some(session.raw()).filter(|id| !id.is_empty() && !id.starts_with('-') && id.chars().all(is_id));
+        let command = session.and_then(|session| agent.resume_in_terminal(session)).map(|mut words| {
+            if let (Some(rest), Some(home)) = (words[0].strip_prefix("~/"), std::env::home_dir()) {
+                words[0] = home.join(rest).display().to_string();
+            }
+            let directory = record.progress.working_directory.to_string_lossy();
+            let enter = shell_line(["cd", &*directory]);
+            format!("{enter} && {}", shell_line(words.iter().map(String::as_str)))
+        });
+        Resumption { by_tool, command }
+    }
+
     /// The newest task with this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
         let session = session.to_owned();
@@ -75,7 +105,12 @@ impl Broker {
 fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {
-        resume: Resume { session, task: record.map(|record| record.id.clone()), used },
+        resume: Resume {
+            session,
+            task: record.map(|record| record.id.clone()),
+            sandbox: record.and_then(|record| record.start.sandbox),
+            used,
+        },
         working_directory: record.map(|record| record.progress.working_directory.clone()),
         backend: record.and_then(|record| record.progress.backend.clone()),
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     executor::Started,
     probing::Freshness,
-    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, Submitter, TaskId, TaskSpec},
+    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, SandboxChoice, Submitter, TaskId, TaskSpec},
 };
 
 /// A request for a new task.
@@ -23,7 +23,7 @@ pub struct NewTask {
     pub prompt: String,
     /// The working directory, in a form that [`absolute`](crate::directory::absolute) accepts.
     pub working_directory: PathBuf,
-    /// The sandbox; by default, the configured one.
+    /// The sandbox; by default, that of the session that is resumed, or else the configured one.
     pub sandbox: Option<Sandbox>,
     /// The model; by default, the backend's configuration decides.
     pub model: Option<String>,
@@ -62,7 +62,7 @@ impl Broker {
     /// Fails with a [`Refusal`] if the request cannot be carried out exactly. A missing agent is not a refusal: the
     /// task is created and then fails.
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
-        let (named, model) = self.instance_in(task.model);
+        let (named, model) = self.instance_in(task.model, task.backend.is_some());
         let backend = task.backend.or(named);
         if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(bare_name)) {
             return Err(UnknownBackend::new(unknown, self.backends.keys()).into());
@@ -71,11 +71,20 @@ impl Broker {
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
             return Err(UnknownBackend::new(name.as_str(), self.backends.keys()).into());
         };
-        let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
+        // A resumed session never gets more than its earlier task unless the call asks for it.
+        let earlier = task.resume.as_ref().and_then(|resume| resume.sandbox);
+        let (sandbox, sandbox_by) = match (task.sandbox, earlier) {
+            (Some(sandbox), _) => (sandbox, SandboxChoice::Call),
+            (None, Some(sandbox)) => (sandbox, SandboxChoice::EarlierTask),
+            (None, None) => {
+                let (sandbox, key) = self.config.default_sandbox_of(&name);
+                (sandbox, SandboxChoice::Default { key })
+            }
+        };
         let request = AgentRequest {
             prompt: task.prompt,
             working_directory: task.working_directory,
-            sandbox: task.sandbox.unwrap_or(self.config.default_sandbox),
+            sandbox,
             model,
             resume: task.resume.as_ref().map(|resume| resume.session.clone()),
         };
@@ -140,9 +149,14 @@ impl Broker {
     }
 
     /// Splits `NAME/model` into the backend NAME and the model, which may be empty. If no backend is called NAME, the
-    /// whole text is the model.
-    fn instance_in(&self, model: Option<String>) -> (Option<BackendName>, Option<String>) {
-        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else { return (None, model) };
+    /// whole text is the model. A bare NAME means that backend, unless it is the default one, whose models may have any
+    /// name, or the backend is chosen already.
+    fn instance_in(&self, model: Option<String>, is_chosen: bool) -> (Option<BackendName>, Option<String>) {
+        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else {
+            let others = self.backends.keys().filter(|name| !is_chosen && **name != self.config.default_backend);
+            let named = others.into_iter().find(|name| model.as_deref() == Some(name.as_str()));
+            return if named.is_some() { (named.cloned(), None) } else { (None, model) };
+        };
         match self.backends.keys().find(|known| known.as_str() == name) {
             Some(known) => (Some(known.clone()), Some(rest.to_owned()).filter(|rest| !rest.is_empty())),
             None => (None, model),

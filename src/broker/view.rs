@@ -1,12 +1,12 @@
 //! Reads tasks in order to show them.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{Broker, Refusal};
 use crate::{
-    present,
-    store::{ByteRange, FileChunk, FileMetadata, TaskFile},
-    task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
+    present::{self, StartedTask},
+    store::{ByteRange, FileChunk, FileMetadata, Filter, Reader, TaskFile},
+    task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView, WaitsFor},
 };
 
 /// Maximum number of bytes of a result that are read for an answer. The result file has the full text.
@@ -48,6 +48,29 @@ impl Broker {
         // The index may name a record that was set aside because it is damaged.
         record.start.debug_file = record.start.debug_file.filter(|file| file.symlink_metadata().is_ok());
         Ok(TaskView { record: self.clean(record), live, tail, result })
+    }
+
+    /// A task that was just started, as far as it can be read, and its neighbors.
+    pub async fn started(&self, id: &TaskId) -> StartedTask {
+        let started = StartedTask { id: id.clone(), record: None, neighbors: vec![] };
+        let id = id.clone();
+        let read = self.on_disk(move |broker| {
+            let record = broker.record(&id)?;
+            let repository = Some(Reader::repository_of(&record.progress.working_directory));
+            let filter = Filter { state: Some(TaskStatus::Running), repository, ..Filter::default() };
+            let running = broker.reader.find(&filter, usize::MAX)?.records;
+            // A task whose supervisor is gone has no agent that could change files.
+            let runs = |other: &TaskId| *other != id && broker.reader.is_leased(other).unwrap_or(true);
+            let neighbors = running.into_iter().map(|record| record.id).filter(runs).collect();
+            Ok::<_, Refusal>((broker.clean(record), neighbors))
+        });
+        match read.await {
+            Ok(Ok((record, neighbors))) => StartedTask { record: Some(record), neighbors, ..started },
+            Ok(Err(problem)) | Err(problem) => {
+                tracing::debug!(%problem, task = %started.id, "cannot read a task that was just started");
+                started
+            }
+        }
     }
 
     /// Fails if there is no such task. Only reads its record.
@@ -120,9 +143,18 @@ impl Broker {
         self.on_disk(move |broker| {
             let mut listing = broker.reader.list(status, limit)?;
             listing.records = listing.records.into_iter().map(|record| broker.clean(record)).collect();
+            listing.waiting = broker.waiting(&listing.records)?;
             Ok(listing)
         })
         .await?
+    }
+
+    /// The running tasks among `records` whose agents cannot work at the moment.
+    fn waiting(&self, records: &[TaskRecord]) -> Result<BTreeMap<TaskId, WaitsFor>, Refusal> {
+        if records.iter().all(TaskRecord::is_final) {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.reader.waiting()?.into_iter().map(|id| (id, WaitsFor::Turn)).collect())
     }
 
     /// A notice about the queued tasks and the limit they wait for.

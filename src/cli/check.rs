@@ -1,7 +1,11 @@
 //! `codex-connector check`: checks whether a task could run here, without running one.
 
 use std::{
+    collections::BTreeMap,
     env,
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -9,35 +13,65 @@ use std::{
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
-    output::{fail, print},
+    output::{fail, print, refuse},
     serve::unusable_data_dir,
 };
 use crate::{
     agent_environment::{OmittedEntry, Project, environment},
+    broker::UnknownBackend,
     config::Config,
     directory::check_repository,
     exposure::{Exposure, trusted_files},
     present::{
         Refused,
         check::{self as texts, CheckFinding},
+        json,
     },
     probing::{Freshness, installed},
-    process::{check_proc, parent_cgroup, probe},
+    process::{ProbeError, check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
     store::{ProbeCache, Upkeep},
     task::{CgroupUse, Message},
 };
 
-/// Checks everything and prints the findings. Succeeds if a task could run with the default backend.
-pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
+/// Maximum number of bytes of an agent's own settings that are read.
+const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+
+/// The subject and the format of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CheckRequest {
+    /// Only this backend, instead of all.
+    pub(super) backend: Option<String>,
+    /// Whether to print JSON.
+    pub(super) json: bool,
+}
+
+/// Checks everything and prints the findings. Succeeds if a task could run with the default backend, or with the one
+/// that the request names.
+pub(super) fn check(config: &Config, registry: &Registry, request: &CheckRequest) -> ExitCode {
+    let mut config = config.clone();
+    if let Some(name) = &request.backend {
+        if !config.backends.keys().any(|known| known.as_str() == name) {
+            return refuse(UnknownBackend::new(name, config.backends.keys()).explain_for_check());
+        }
+        config.backends.retain(|known, _| known.as_str() == name);
+        config.ceilings.retain(|known, _| known.as_str() == name);
+        config.default_backend = config.backends.keys().next().cloned().unwrap_or(config.default_backend);
+    }
+    let config = &config;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
     let mut report = CheckReport::new(config);
     runtime.block_on(report.everything(config, registry));
-    let printed = print(&texts::report(&report.findings));
+    let printed = match request.json {
+        true => {
+            print(&json(&texts::report_as_json(&report.findings, report.is_usable)).expect("a report is plain data"))
+        }
+        false => print(&texts::report(&report.findings)),
+    };
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
 
@@ -108,10 +142,11 @@ impl CheckReport {
         }
         for (name, ceiling) in &config.ceilings {
             let missing = ceiling.roots.iter().filter(|root| !root.exists()).map(PathBuf::as_path);
-            let is_sandbox_above = config.default_sandbox > ceiling.sandbox;
+            let (sandbox, key) = config.default_sandbox_of(name);
+            let sandbox_above = (sandbox > ceiling.sandbox).then_some(key);
             let timeout = config.policy.timeout;
             let is_timeout_above = ceiling.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most));
-            let rules = texts::ceiling(ceiling, missing, is_sandbox_above, is_timeout_above);
+            let rules = texts::ceiling(ceiling, missing, sandbox_above, is_timeout_above);
             if !rules.is_empty() {
                 self.line(&texts::ceiling_label(name), "set", rules);
             }
@@ -143,12 +178,7 @@ impl CheckReport {
         };
         let (environment, omitted) = environment(backend.environment(), env::vars_os(), project.as_ref());
         let agent_redactor = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
-        let login = match backend.login_probe() {
-            Some(question) => {
-                probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))
-            }
-            None => Ok(Login::Unknown),
-        };
+        let login = login(backend, &program, &environment).await;
         let broken = match backend.sandbox_probe() {
             // A program without this command may still have a working sandbox.
             Some(question) => probe(&program, &question, &environment).await.ok(),
@@ -168,9 +198,13 @@ impl CheckReport {
         lines.extend(broken.into_iter().flat_map(|found| texts::broken_sandbox(found.message, found.advice)));
         lines.extend(open.into_iter().flatten());
         lines.extend(texts::omitted(&omitted));
-        lines.extend(texts::login(login.map_err(|error| error.to_string())));
+        let needs_login = needs_login(backend, &login, &environment);
+        lines.extend(texts::login(login.map_err(|error| error.to_string()), needs_login));
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| agent_redactor.redact(text));
-        self.line(label, "ok", lines);
+        match needs_login {
+            true if is_default => self.problem(label, lines),
+            true | false => self.line(label, "ok", lines),
+        }
     }
 
     fn problem(&mut self, label: &str, lines: impl IntoIterator<Item = Message>) {
@@ -184,6 +218,35 @@ impl CheckReport {
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
         self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
+}
+
+/// Asks the program whether it is logged in.
+pub(super) async fn login(
+    backend: &dyn AgentBackend,
+    program: &Path,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<Login, ProbeError> {
+    match backend.login_probe() {
+        Some(question) => probe(program, &question, environment).await.map(|answer| backend.understand_login(&answer)),
+        None => Ok(Login::Unknown),
+    }
+}
+
+/// Whether the backend cannot work before somebody logs in.
+pub(super) fn needs_login(
+    backend: &dyn AgentBackend,
+    login: &Result<Login, ProbeError>,
+    environment: &BTreeMap<OsString, OsString>,
+) -> bool {
+    let own_settings = || {
+        let file = backend.own_settings_file(environment)?;
+        // Opening a pipe would wait for a writer.
+        let text = File::open(Some(file).filter(|file| file.is_file())?)
+            .and_then(|file| io::read_to_string(file.take(MAX_SETTINGS_BYTES)));
+        text.ok()
+    };
+    matches!(login, Ok(Login::No { .. }))
+        && !backend.works_without_login(environment, &own_settings().unwrap_or_default())
 }
 
 /// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is

@@ -1,15 +1,25 @@
 //! `codex-connector check --deep NAME`: runs the conformance kit on an installed agent and reports its capabilities.
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
+use connector_api::{AgentBackend, Login};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::output::{fail, print, refuse};
+use super::{
+    check::{login, needs_login},
+    output::{error_text, fail, print, refuse},
+};
 use crate::{
+    agent_environment::environment,
     config::Config,
-    kit::{CaseFinding, CaseVerdict, Kit, KitScope},
-    present::{check as texts, json, refusals},
+    kit::{CaseFinding, CaseVerdict, Kit, KitNews, KitScope},
+    present::{Refused, check as texts, json, refusals},
     registry::Registry,
 };
 
@@ -20,6 +30,8 @@ pub(super) struct DeepCheck {
     pub(super) scope: KitScope,
     pub(super) limit: Duration,
     pub(super) format: OutputFormat,
+    /// Whether to keep the files of the tasks if the check fails.
+    pub(super) keep: bool,
 }
 
 /// How findings are printed.
@@ -63,12 +75,19 @@ async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf
         Err(problem) => return refuse(problem.explain()),
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
+    if let Some(problem) = missing_login(kit.backend(), &program).await {
+        kit.clean_up().await;
+        return refuse(problem);
+    }
     if deep.format == OutputFormat::Text {
         print(&texts::deep_heading(&deep.backend, &version, &program));
     }
-    let report = |finding: &CaseFinding| {
-        if deep.format == OutputFormat::Text {
-            print(&line(finding));
+    let report = |news: KitNews<'_>| match news {
+        KitNews::Begins { case, number, count } => error_text(&texts::deep_progress(number, count, case.title())),
+        KitNews::Found(finding) => {
+            if deep.format == OutputFormat::Text {
+                print(&line(finding));
+            }
         }
     };
     let findings = tokio::select! {
@@ -89,7 +108,8 @@ async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf
     };
     let is_broken = findings.iter().any(|finding| finding.verdict == CaseVerdict::Broken);
     let answered = findings.first().is_some_and(|finding| finding.verdict == CaseVerdict::Yes);
-    let kept = if is_broken || !answered {
+    let has_failed = is_broken || !answered;
+    let kept = if has_failed && deep.keep {
         Some(kit.keep_files())
     } else {
         kit.clean_up().await;
@@ -99,13 +119,24 @@ async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf
         (OutputFormat::Text, Some(kept)) => {
             print(&texts::logs_kept(&kept.join("data/logs"), kept));
         }
+        (OutputFormat::Text, None) if has_failed => drop(print(&texts::logs_removed())),
         (OutputFormat::Text, None) => {}
         (OutputFormat::Json, _) => {
             let report = DeepReport { backend: &deep.backend, version, program, findings, kept };
             print(&json(&report).expect("a report is plain data"));
         }
     }
-    if is_broken || !answered { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Why the agent would not answer any task: nobody is logged in.
+async fn missing_login(backend: &dyn AgentBackend, program: &Path) -> Option<Refused> {
+    let (environment, _) = environment(backend.environment(), env::vars_os(), None);
+    let found = login(backend, program, &environment).await;
+    match (needs_login(backend, &found, &environment), found) {
+        (true, Ok(Login::No { said, advice })) => Some(refusals::not_logged_in(backend.name(), &said, advice)),
+        (true | false, Ok(Login::No { .. } | Login::Yes(_) | Login::Unknown) | Err(_)) => None,
+    }
 }
 
 /// The signals that ask this process to end.

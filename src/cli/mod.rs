@@ -17,7 +17,7 @@ mod wait;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -78,7 +78,7 @@ struct ConfigArgs {
 enum Verb {
     /// Serve MCP on stdin and stdout (the default) or over HTTP
     Serve {
-        /// Listen on this address, e.g. 127.0.0.1:8181; clients must send the token from ~/.codex-connector/http-token
+        /// Listen on this address, e.g. 127.0.0.1:8181, or on this port of this machine, e.g. 8181; clients must send the token from ~/.codex-connector/http-token
         #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
         http: Option<SocketAddr>,
         /// Allow an address that other machines can reach; traffic is not encrypted
@@ -120,21 +120,28 @@ enum Verb {
     },
     /// Check the configuration, data directory and backends
     ///
-    /// Exit codes: 0 if the default backend can run tasks, 1 otherwise.
+    /// Exit codes: 0 if tasks can run with the default backend, or with the named one; 1 otherwise.
+    #[command(alias = "doctor")]
     Check {
+        /// Check only this backend
+        #[arg(value_name = "BACKEND")]
+        backend: Option<String>,
         /// Test the capabilities of this backend with short tasks (uses your account's quota)
         ///
         /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
         ///
         /// Exit codes with this option: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
-        #[arg(long, value_name = "NAME")]
-        deep: Option<String>,
+        #[arg(long, value_name = "NAME", num_args = 0..=1)]
+        deep: Option<Option<String>>,
         /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows
         #[arg(long, requires = "deep")]
         whole: bool,
         /// Print the report as one JSON object
-        #[arg(long, requires = "deep")]
+        #[arg(long)]
         json: bool,
+        /// If the check fails, keep the files and logs of its tasks
+        #[arg(long, requires = "deep")]
+        keep: bool,
         /// Time limit for each task
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
@@ -174,26 +181,47 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 return code;
             }
             let overrides = Overrides { config_file: config, data_dir, set };
+            // Viewing, waiting and reporting work with an invalid configuration, too.
+            let lenient = || Config::load_lenient(&overrides, registry, std::env::vars_os());
+            let directories = || {
+                let (config, problems) = lenient()?;
+                // An invalid configuration may be meant for another directory, so none is created.
+                if !problems.is_empty() && !config.data_dir.is_dir() {
+                    return Err(problems);
+                }
+                if !problems.is_empty() {
+                    refuse_all(problems);
+                }
+                Ok(config)
+            };
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
-                (None | Some(Verb::Serve { http: None, .. }), config) => {
+                (None | Some(Verb::Serve { http: None, .. }), _) => {
                     if let Some(hint) = interactive_hint(io::stdin().is_terminal(), io::stdout().is_terminal()) {
                         fail(hint);
                     }
-                    serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.explain()))
+                    serve::over_stdio(registry, supervisor, lenient())
                 }
                 (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
                     serve::over_http(registry, supervisor, config, address, allow_remote)
                 }
                 (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
+                (Some(Verb::Wait { ids, any, timeout, .. }), _) => {
                     let mode = if any { wait::WaitMode::Any } else { wait::WaitMode::All };
+                    let config = match directories() {
+                        Ok(config) => config,
+                        Err(problems) => return refuse_all(problems),
+                    };
                     match serve::open(registry, supervisor, config) {
                         Ok(broker) => wait::wait(&broker, &ids, mode, timeout),
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
+                (Some(Verb::Notify { key, here, .. }), _) => {
+                    let config = match directories() {
+                        Ok(config) => config,
+                        Err(problems) => return refuse_all(problems),
+                    };
                     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
                     match serve::open_data_dir(&config) {
@@ -201,13 +229,15 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
-                (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
-                (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
+                (Some(Verb::Check { deep: None, backend, json, .. }), Ok(config)) => {
+                    check::check(&config, registry, &check::CheckRequest { backend, json })
+                }
+                (Some(Verb::Check { deep: Some(named), backend, whole, json, keep, limit }), Ok(config)) => {
+                    let backend = named.or(backend).unwrap_or_else(|| config.default_backend.to_string());
                     let scope = if whole { KitScope::Full } else { KitScope::Safe };
                     let format = if json { deep::OutputFormat::Json } else { deep::OutputFormat::Text };
-                    deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
+                    deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format, keep })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Supervise { .. } | Verb::Ls(_)), _) => unreachable!("the outer match handles this verb"),
@@ -216,9 +246,15 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
-/// The value of `--http`.
+/// The value of `--http`: an address, a name with a port, or only a port, which means this machine.
 fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| EXPECTED_ADDRESS)
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let found: Vec<_> = text.to_socket_addrs().map_err(|_| EXPECTED_ADDRESS)?.collect();
+    // `localhost` often has two addresses. Clients try both.
+    found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or(EXPECTED_ADDRESS)
 }
 
 /// The hint for a person who started the server without a client.
@@ -295,8 +331,11 @@ mod tests {
 
     #[test]
     fn an_invalid_address_is_answered_with_an_example() {
-        assert!(listening_address("127.0.0.1:8181").is_ok());
-        for wrong in ["8181", "localhost:8181", ":8181", ""] {
+        for local in ["127.0.0.1:8181", "localhost:8181", ":8181", "8181"] {
+            assert_eq!(listening_address(local), Ok((Ipv4Addr::LOCALHOST, 8181).into()), "{local}");
+        }
+        assert!(listening_address("[::1]:8181").is_ok_and(|address| address.is_ipv6()));
+        for wrong in ["", ":", "127.0.0.1", "70000", ":x", "127.0.0.1:70000"] {
             assert!(listening_address(wrong).is_err_and(|error| error.contains("127.0.0.1:8181")), "{wrong}");
         }
     }

@@ -19,22 +19,31 @@ use crate::{
     store::{HttpToken, StoreError, UntrustedDirectory, Upkeep},
 };
 
-/// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every
-/// tool call.
-fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
-    let state = config.and_then(|config| {
-        logging::to_stderr(&config.log_level);
-        open(registry, supervisor, config).map_err(|problem| vec![problem])
-    });
-    state.map_or_else(ServerState::Misconfigured, |broker| ServerState::Ready(Box::new(broker)))
+/// A configuration, perhaps with problems, or only the problems; see [`Config::load_lenient`].
+pub(super) type LenientConfig = Result<(Config, Vec<Refused>), Vec<Refused>>;
+
+/// The state of a server with this configuration. With an invalid one it still runs: it shows and cancels tasks, and
+/// reports the problems.
+fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ServerState {
+    let (config, problems) = match config {
+        Ok(found) => found,
+        Err(problems) => return ServerState::Misconfigured { problems, viewer: None },
+    };
+    logging::to_stderr(&config.log_level);
+    // An invalid configuration may be meant for another directory, so none is created.
+    if !problems.is_empty() && !config.data_dir.is_dir() {
+        return ServerState::Misconfigured { problems, viewer: None };
+    }
+    match open(registry, supervisor, config) {
+        Ok(broker) if problems.is_empty() => ServerState::Ready(Box::new(broker)),
+        Ok(viewer) => ServerState::Misconfigured { problems, viewer: Some(Box::new(viewer)) },
+        Err(problem) if problems.is_empty() => ServerState::Misconfigured { problems: vec![problem], viewer: None },
+        Err(_) => ServerState::Misconfigured { problems, viewer: None },
+    }
 }
 
 /// Serves on stdin and stdout until the client disconnects.
-pub(super) fn over_stdio(
-    registry: &Registry,
-    supervisor: Option<PathBuf>,
-    config: Result<Config, Vec<Refused>>,
-) -> ExitCode {
+pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ExitCode {
     mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| start_failed(&problem))
 }
 
@@ -54,7 +63,8 @@ pub(super) fn over_http(
         return refuse(refusals::not_loopback(address));
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
-        HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
+        let token = HttpToken::of(&upkeep);
+        token.read_or_make().map(|secret| (secret, token.path())).map_err(|problem| {
             let kind = match problem.source.kind() {
                 ErrorKind::InvalidData => TokenProblem::Invalid,
                 ErrorKind::TimedOut => TokenProblem::Locked,
@@ -63,17 +73,17 @@ pub(super) fn over_http(
             refusals::bad_token(&problem, kind)
         })
     });
-    let token = match token {
-        Ok(token) => token,
+    let (token, token_file) = match token {
+        Ok(found) => found,
         Err(problem) => return refuse(problem),
     };
     let serving = &config.serving;
     let options =
         ListenOptions { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
-    let announce = |address| {
-        print(&listening(address, ENDPOINT_PATH));
+    let announce = move |address| {
+        print(&listening(address, ENDPOINT_PATH, &token_file));
     };
-    mcp::http::serve(server_state(registry, supervisor, Ok(config)), options, announce)
+    mcp::http::serve(server_state(registry, supervisor, Ok((config, vec![]))), options, announce)
         .unwrap_or_else(|problem| start_failed(&problem))
 }
 

@@ -77,6 +77,7 @@ impl Backends<'_> {
         let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.missing_kind(name)) };
         section.remove("ceiling");
         section.remove("fallback");
+        section.remove("default_sandbox");
         let refused = |key: &str, problem: String| self.refused(name, key, &problem);
         let name = BackendName::new(name).map_err(|bad| refused("", bad.to_string()))?;
         let schema = shape::of_kind(self.registry, &kind).unwrap_or_default();

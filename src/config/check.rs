@@ -61,7 +61,12 @@ impl Checker {
         }
         let known = Some(&setting.path[..]).filter(|path| path.len() < MAX_KEY_PARTS);
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
-        let expected = || format!("expected {}", shape::expected(schema));
+        let expected = || {
+            let choices: Vec<_> = shape::choices(schema).filter_map(Value::as_str).collect();
+            let meant = setting.value.as_str().and_then(|word| connector_api::nearest(word, &choices));
+            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+            format!("expected {}{meant}", shape::expected(schema))
+        };
         // A backend's kind reads the backend's settings. Every other setting is read here, alone on top of the
         // defaults.
         let ours = match (setting.backend(), &setting.origin) {

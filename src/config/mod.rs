@@ -32,7 +32,12 @@ mod size;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, ffi::OsString, num::NonZeroUsize, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use connector_api::{BackendName, Sandbox};
 use figment::Figment;
@@ -41,7 +46,7 @@ use self::{
     backends::Backends,
     check::Checker,
     cross_checks::CrossChecks,
-    layers::{Environment, UserFile},
+    layers::{Environment, RawSetting, UserFile},
     sections::Sections,
     setting::Setting,
 };
@@ -53,6 +58,7 @@ pub use self::{
     serving::{ExtraTool, OnCallEnd, Serving, TaskHandles, tool_of},
 };
 use crate::{
+    present::Refused,
     registry::Registry,
     task::{Ceiling, FrozenBackend, Grace, IndexLimits, Policy, Retention},
 };
@@ -70,6 +76,8 @@ pub struct Config {
     pub default_backend: BackendName,
     /// The sandbox for calls that name none.
     pub default_sandbox: Sandbox,
+    /// The same for single backends, where it differs.
+    pub default_sandboxes: BTreeMap<BackendName, Sandbox>,
     /// The deadlines and rules of a task. The timeout applies to calls that give none; `on_server_exit` to tasks of which
     /// nothing is known about the submitter.
     pub policy: Policy,
@@ -102,6 +110,14 @@ pub struct Config {
 const PASSED_ON_KEYS: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 impl Config {
+    /// The sandbox for calls of `backend` that name none, and the key that sets it.
+    pub fn default_sandbox_of(&self, backend: &BackendName) -> (Sandbox, String) {
+        match self.default_sandboxes.get(backend) {
+            Some(own) => (*own, format!("backends.{backend}.default_sandbox")),
+            None => (self.default_sandbox, "tasks.default_sandbox".to_owned()),
+        }
+    }
+
     /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`. The last value of a
     /// key wins.
     ///
@@ -113,12 +129,64 @@ impl Config {
     ) -> Result<Self, ConfigProblems> {
         let environment = Environment::new(environment);
         let file = UserFile::named(overrides, &environment)?;
-        let mut settings = defaults::settings();
-        settings.extend(file.settings()?);
         let mut problems = vec![];
+        let written = file.settings()?;
         let mut raw = layers::environment_settings(&environment, &mut problems);
         raw.extend(layers::flag_settings(overrides, &mut problems));
+        Self::resolve(written, raw, problems, registry, &environment, file.path)
+    }
 
+    /// Like [`load`](Self::load), but an invalid configuration still names the directories: each comes from the last
+    /// layer that names it validly, and everything else has its default. That is enough to view, await and cancel
+    /// tasks. Also returns the problems of the configuration.
+    ///
+    /// Fails if even the defaults cannot be used, for example without a home directory.
+    pub fn load_lenient(
+        overrides: &Overrides,
+        registry: &Registry,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<(Self, Vec<Refused>), Vec<Refused>> {
+        let variables: Vec<_> = environment.collect();
+        let problems = match Self::load(overrides, registry, variables.iter().cloned()) {
+            Ok(config) => return Ok((config, vec![])),
+            Err(problems) => problems.explain(),
+        };
+        let environment = Environment::new(variables.into_iter());
+        let directories = Self::directories_only(overrides, registry, &environment);
+        directories.map(|config| (config, problems.clone())).map_err(|_| problems)
+    }
+
+    fn directories_only(
+        overrides: &Overrides,
+        registry: &Registry,
+        environment: &Environment,
+    ) -> Result<Self, ConfigProblems> {
+        let file = UserFile::named(overrides, environment)?;
+        let mut others = vec![];
+        let mut raw = layers::environment_settings(environment, &mut others);
+        raw.extend(layers::flag_settings(overrides, &mut others));
+        let written = file.settings().unwrap_or_default();
+        let shape = shape::own();
+        let layers = written.into_iter().chain(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
+        let is_valid = |setting: &Setting| {
+            let path = setting.value.as_str().and_then(|path| environment.expand(Path::new(path), "a directory").ok());
+            ["data_dir", "log_dir"].contains(&setting.key().as_str()) && path.is_some_and(|path| path.is_absolute())
+        };
+        Self::resolve(layers.filter(is_valid).collect(), vec![], vec![], registry, environment, file.path)
+    }
+
+    /// The configuration that consists of the defaults and these settings. `raw` are settings without a type, which
+    /// override those in `written`. `problems` were found before.
+    fn resolve(
+        written: Vec<Setting>,
+        mut raw: Vec<RawSetting>,
+        mut problems: Vec<ConfigProblem>,
+        registry: &Registry,
+        environment: &Environment,
+        file: PathBuf,
+    ) -> Result<Self, ConfigProblems> {
+        let mut settings = defaults::settings();
+        settings.extend(written);
         let shape = backends::resolve_kinds(&mut settings, &raw, registry);
         let foreign_variables = layers::remove_foreign_variables(&mut raw, &shape);
         settings.extend(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
@@ -128,7 +196,7 @@ impl Config {
         let merged = Figment::from(&Setting::merged(&settings));
         let sections: Sections = merged.extract().expect("every setting was read on top of the defaults before");
 
-        let checks = CrossChecks { checker, settings: &settings, sections: &sections, environment: &environment };
+        let checks = CrossChecks { checker, settings: &settings, sections: &sections, environment };
         let mut report = |problem| problems.push(problem);
         let data_dir = checks.path("data_dir", &sections.data_dir).map_err(&mut report).ok();
         let log_dir = sections.log_dir.as_ref().map(|log_dir| checks.path("log_dir", log_dir)).transpose();
@@ -146,6 +214,7 @@ impl Config {
                 data_dir,
                 default_backend,
                 default_sandbox: sections.tasks.default_sandbox,
+                default_sandboxes: default_sandboxes(&sections, backends.keys()),
                 policy: policy(&sections),
                 on_server_exit: sections.tasks.on_server_exit,
                 serving: serving(&sections),
@@ -157,12 +226,24 @@ impl Config {
                 ceilings,
                 fallbacks,
                 foreign_variables,
-                file: file.path,
+                file,
                 passed_on: passed_on(&settings),
             }),
             _ => Err(ConfigProblems(problems)),
         }
     }
+}
+
+fn default_sandboxes<'a>(
+    sections: &Sections,
+    names: impl Iterator<Item = &'a BackendName>,
+) -> BTreeMap<BackendName, Sandbox> {
+    let own = |name: &BackendName| {
+        // The schema allows only the names of sandboxes.
+        let sandbox = sections.backends.get(name.as_str())?.get("default_sandbox")?.as_str()?.parse().ok()?;
+        Some((name.clone(), sandbox))
+    };
+    names.filter_map(own).collect()
 }
 
 fn passed_on(settings: &[Setting]) -> Vec<String> {

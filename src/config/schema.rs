@@ -54,6 +54,7 @@ fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     keys.insert("kind".into(), key);
     keys.insert("ceiling".into(), shape::backend_ceiling(&shape::own()));
     keys.insert("fallback".into(), shape::backend_fallback());
+    keys.insert("default_sandbox".into(), shape::backend_default_sandbox());
     if let Some(env) = keys.get_mut("env").and_then(Value::as_object_mut) {
         env.remove("default");
     }

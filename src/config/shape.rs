@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use connector_api::Sandbox;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,7 @@ pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) 
             schema["properties"]["kind"] = any_kind(registry);
             schema["properties"]["ceiling"] = ceiling.clone();
             schema["properties"]["fallback"] = backend_fallback();
+            schema["properties"]["default_sandbox"] = backend_default_sandbox();
             (name.clone(), schema)
         })
         .collect();
@@ -61,6 +63,15 @@ pub(super) fn backend_fallback() -> Value {
     })
 }
 
+/// The schema of the key `default_sandbox`, which a backend of any kind has.
+pub(super) fn backend_default_sandbox() -> Value {
+    json!({
+        "type": "string",
+        "enum": Sandbox::ALL,
+        "description": "The sandbox of calls to this backend that do not set one, where it differs from `tasks.default_sandbox`"
+    })
+}
+
 /// The schema of the key `ceiling`, which a backend of any kind has. `ours` is the schema of codex-connector's own
 /// keys.
 pub(super) fn backend_ceiling(ours: &Value) -> Value {
@@ -74,7 +85,7 @@ pub(super) fn any_kind(registry: &Registry) -> Value {
     json!({"type": "string", "enum": registry.kinds().collect::<Vec<_>>()})
 }
 
-/// The schema of a kind's own keys, without `kind`, `ceiling` and `fallback`.
+/// The schema of a kind's own keys, without those that a backend of any kind has.
 pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
     let mut schema = registry.schema(kind)?;
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();
@@ -209,7 +220,8 @@ fn list_of(array: &Value) -> String {
     }
 }
 
-fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
+/// The values that the schema lists.
+pub(super) fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
     schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"))
 }
 

@@ -161,6 +161,22 @@ impl From<StoreError> for KitProblem {
     }
 }
 
+/// A report about a run of the kit.
+#[derive(Debug)]
+pub enum KitNews<'a> {
+    /// The test of a case begins.
+    Begins {
+        /// The case.
+        case: Case,
+        /// Its number, from 1.
+        number: usize,
+        /// The number of all cases in the scope.
+        count: usize,
+    },
+    /// The verdict on a case.
+    Found(&'a CaseFinding),
+}
+
 impl Kit {
     /// Creates a kit for the backend `name` of `config`, in a new directory inside the data directory. The kit ignores
     /// the limit on running tasks, fallbacks and the ceiling's `roots`, and it stops processes that an agent leaves
@@ -221,19 +237,27 @@ impl Kit {
         &self.program
     }
 
-    /// Tests all cases in the scope, and passes each finding to `report` as soon as it is known.
+    /// The tested backend.
+    pub(crate) fn backend(&self) -> &dyn AgentBackend {
+        &*self.backend
+    }
+
+    /// Tests all cases in the scope. `report` gets each case when its test begins, and each finding as soon as it is
+    /// known.
     ///
     /// If you drop this future before it completes, call [`Kit::stop`] and wait for it.
-    pub async fn run(&mut self, mut report: impl FnMut(&CaseFinding)) -> Vec<CaseFinding> {
+    pub async fn run(&mut self, mut report: impl FnMut(KitNews<'_>)) -> Vec<CaseFinding> {
         let mut findings = vec![];
         let scope = self.scope;
-        for case in Case::ALL.into_iter().filter(|case| scope == KitScope::Full || case.is_safe()) {
+        let cases: Vec<_> = Case::ALL.into_iter().filter(|case| scope == KitScope::Full || case.is_safe()).collect();
+        for (at, case) in cases.iter().copied().enumerate() {
+            report(KitNews::Begins { case, number: at + 1, count: cases.len() });
             let (verdict, words) = match &self.answered {
                 None if case.needs_an_answer() => (CaseVerdict::Unknown, "skipped (first test failed)".to_owned()),
                 Some(_) | None => self.judge(case).await,
             };
             let finding = CaseFinding { case, verdict, words };
-            report(&finding);
+            report(KitNews::Found(&finding));
             findings.push(finding);
         }
         findings

@@ -48,6 +48,14 @@ impl ToolInvocation {
         }
     }
 
+    /// Whether the call neither starts a task nor needs settings.
+    pub(super) fn only_views_or_cancels(&self) -> bool {
+        match self {
+            Self::Status(_) | Self::Tasks(_) | Self::Cancel(_) => true,
+            Self::Agent(..) | Self::Extra(..) => false,
+        }
+    }
+
     /// Executes the call.
     pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {
@@ -73,13 +81,16 @@ async fn agent(
 }
 
 async fn status(broker: &Broker, raw: RawArguments, status_polls: &StatusPolls) -> Result<CallAnswer, Refused> {
-    let StatusCall { id, tail_lines, remarks } = StatusCall::read(raw)?;
+    let StatusCall { id, tail_lines, asks_for_log, remarks } = StatusCall::read(raw)?;
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
     let (steps, position) = broker.steps_since(&id, status_polls.position(&id)).await?;
     let before = status_polls.remember(&id, StatusPoll::of(&view, now), position);
     let before = before.map(|before| StatusPoll { steps, ..before });
-    Ok(CallAnswer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
+    let unchanged = before.as_ref().filter(|_| !asks_for_log);
+    let unchanged = unchanged.and_then(|before| present::unchanged(&view, before, now));
+    let text = unchanged.unwrap_or_else(|| present::status(view, before.as_ref(), now));
+    Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
 async fn tasks(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {

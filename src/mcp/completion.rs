@@ -16,13 +16,9 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
     let argument = asked.argument.name.as_str();
     let words = match &asked.r#ref {
         Reference::Resource(template) if template.uri.starts_with("task://") && argument == "id" => tasks(broker).await,
-        Reference::Prompt(prompt) if prompts::has_argument(&prompt.name, argument) => match argument {
-            "taskId" => tasks(broker).await,
-            "model" => models(broker).await,
-            "sandbox" => sandboxes(broker),
-            "background" => vec!["yes".to_owned(), "no".to_owned()],
-            _ => vec![],
-        },
+        Reference::Prompt(prompt) if prompts::has_argument(&prompt.name, argument) => {
+            sentences(broker, argument, &asked.argument.value).await
+        }
         // An unknown reference is not an error, because people are still typing.
         Reference::Resource(_) | Reference::Prompt(_) => vec![],
         // The type is non-exhaustive.
@@ -34,6 +30,19 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
     matching.truncate(CompletionInfo::MAX_VALUES);
     let info = CompletionInfo::with_pagination(matching, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
     Ok(CompleteResult::new(info.map_err(|problem| ErrorData::internal_error(problem, None))?))
+}
+
+/// Continuations of the sentence `typed`: of the task ID at its beginning, or of the option at its end.
+async fn sentences(broker: &Broker, argument: &str, typed: &str) -> Vec<String> {
+    let (before, last) = typed.rsplit_once(char::is_whitespace).unwrap_or(("", typed));
+    let values = match (before.split_whitespace().next_back(), argument) {
+        (None, "taskId") => return tasks(broker).await,
+        (Some("--model"), _) => models(broker).await,
+        (Some("--sandbox"), _) => sandboxes(broker),
+        (Some(_) | None, _) => return vec![],
+    };
+    let start = &typed[..typed.len() - last.len()];
+    values.iter().map(|value| format!("{start}{value}")).collect()
 }
 
 /// The IDs of tasks, newest first.

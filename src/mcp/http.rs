@@ -61,12 +61,13 @@ pub fn serve(
 async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
     heed_file_limit();
     let listener = TcpListener::bind(options.address).await?;
+    let shutdown = shutdown_signal();
     listening(listener.local_addr()?);
     let maintenance = spawn_maintenance(&state);
     let guard = RequestGuard::new(&options);
     let service = Mcp::new(state, &guard);
     // Shutdown does not wait for calls that wait for a task: the task's state is on disk.
-    http::serve(listener, guard, service, shutdown_signal(), ANSWER_TIMEOUT).await;
+    http::serve(listener, guard, service, shutdown, ANSWER_TIMEOUT).await;
     if let Some(maintenance) = maintenance {
         maintenance.abort();
     }

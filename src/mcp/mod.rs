@@ -131,19 +131,21 @@ fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
             let broker = broker.clone();
             Some(tokio::spawn(async move { broker.run_maintenance().await }))
         }
-        ServerState::Misconfigured(_) => None,
+        ServerState::Misconfigured { .. } => None,
     }
 }
 
-/// Returns on SIGINT or SIGTERM.
-async fn shutdown_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers, the signals keep their default effect: they end the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Completes on SIGINT or SIGTERM. The signals are handled from the call on, not only when the future is polled.
+fn shutdown_signal() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            // Without handlers, the signals keep their default effect: they end the process.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn run(
         WaitOutcome::Started => {
             caller.announce_end(&id, broker);
             let on_server_exit = broker.config().on_server_exit.resolve(by);
-            present::started(&id, on_server_exit, &broker.wait_command(&id).await)
+            present::started(&broker.started(&id).await, on_server_exit, &broker.wait_command(&id).await)
         }
         WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id, prompt)),
         WaitOutcome::Ended(record, result) => present::ended(&record, result),

@@ -60,16 +60,16 @@ impl Server {
     pub(super) fn new(state: ServerState, transport: TransportKind) -> Self {
         let defaults = |backend: Option<&BackendName>| match &state {
             ServerState::Ready(broker) => defaults_of(broker.config(), backend),
-            ServerState::Misconfigured(_) => Defaults::DOCUMENTED,
+            ServerState::Misconfigured { .. } => Defaults::DOCUMENTED,
         };
         let additional_tools = match &state {
             ServerState::Ready(broker) => additional_tools(broker.config()),
-            ServerState::Misconfigured(_) => AdditionalTools::default(),
+            ServerState::Misconfigured { .. } => AdditionalTools::default(),
         };
         let tools = all_tools(&additional_tools, defaults);
         let redactor = match &state {
             ServerState::Ready(broker) => broker.redactor().clone(),
-            ServerState::Misconfigured(_) => Redactor::of(std::env::vars_os()),
+            ServerState::Misconfigured { .. } => Redactor::of(std::env::vars_os()),
         };
         Self {
             state,
@@ -88,10 +88,18 @@ impl Server {
     fn broker(&self) -> Result<&Broker, ErrorData> {
         match &self.state {
             ServerState::Ready(broker) => Ok(broker),
-            ServerState::Misconfigured(problems) => {
+            ServerState::Misconfigured { problems, .. } => {
                 let problems: Vec<_> = self.redacted(problems).iter().map(Refused::plain).collect();
                 Err(ErrorData::internal_error(problems.join("\n"), None))
             }
+        }
+    }
+
+    /// The broker for requests that view or cancel tasks. They work even if the configuration is invalid.
+    fn viewer(&self) -> Result<&Broker, ErrorData> {
+        match &self.state {
+            ServerState::Misconfigured { viewer: Some(viewer), .. } => Ok(viewer),
+            ServerState::Ready(_) | ServerState::Misconfigured { viewer: None, .. } => self.broker(),
         }
     }
 
@@ -105,14 +113,22 @@ impl Server {
     }
 
     async fn answer(&self, call: ToolInvocation, context: RequestContext<RoleServer>) -> CallAnswer {
-        let answer = match &self.state {
-            ServerState::Ready(broker) => {
+        let (broker, problems) = match &self.state {
+            ServerState::Ready(broker) => (Some(broker), &[][..]),
+            ServerState::Misconfigured { problems, viewer } => {
+                (viewer.as_ref().filter(|_| call.only_views_or_cancels()), &problems[..])
+            }
+        };
+        let problems = self.redacted(problems);
+        let answer = match broker {
+            Some(broker) => {
                 let cancellation = self.cancellations.listen(context.id.clone());
                 let (status_polls, channel) = (self.status_polls.clone(), self.channel.clone());
                 let caller = Caller { context, transport: self.transport, cancellation, status_polls, channel };
-                call.execute(broker, caller).await.with_notices(broker.notices())
+                let invalid = problems.iter().map(present::notices::invalid_configuration).collect();
+                call.execute(broker, caller).await.with_notices(broker.notices()).with_notices(invalid)
             }
-            ServerState::Misconfigured(problems) => CallAnswer::refused(&self.redacted(problems)),
+            None => CallAnswer::refused(&problems),
         };
         answer.with_redacted_notices(&self.redactor)
     }
@@ -175,15 +191,15 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        handles::get(self.broker()?, &request.task_id).await
+        handles::get(self.viewer()?, &request.task_id).await
     }
 
     async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        handles::update(self.broker()?, &request.task_id).await
+        handles::update(self.viewer()?, &request.task_id).await
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        handles::cancel(self.broker()?, &request.task_id).await
+        handles::cancel(self.viewer()?, &request.task_id).await
     }
 
     async fn list_resources(
@@ -192,7 +208,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let listed = resources::list(self.broker()?, cursor.as_deref()).await?;
+        let listed = resources::list(self.viewer()?, cursor.as_deref()).await?;
         if !is_stateless(&context) {
             self.watcher.watch_list(self.broker()?, &context.peer).await;
         }
@@ -212,7 +228,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Ok(resources::read(self.broker()?, &request.uri).await?.into())
+        Ok(resources::read(self.viewer()?, &request.uri).await?.into())
     }
 
     #[allow(deprecated, reason = "clients of versions up to 2025-11-25 need it")]

@@ -1,4 +1,4 @@
-//! The state of a server: ready, or with a broken configuration.
+//! The state of a server: ready, or with an invalid configuration.
 
 use crate::{broker::Broker, present::Refused};
 
@@ -7,6 +7,12 @@ use crate::{broker::Broker, present::Refused};
 pub enum ServerState {
     /// It can.
     Ready(Box<Broker>),
-    /// Its configuration is invalid: every call is answered with these problems.
-    Misconfigured(Vec<Refused>),
+    /// Its configuration is invalid.
+    Misconfigured {
+        /// The answer to every call that starts a task.
+        problems: Vec<Refused>,
+        /// A broker with default settings for calls that view or cancel tasks, if the data directory is known and
+        /// exists.
+        viewer: Option<Box<Broker>>,
+    },
 }

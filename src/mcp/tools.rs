@@ -17,7 +17,9 @@ use crate::{
 /// The configured defaults and limits, for the schema of the tool of `backend`, or of a tool for all backends.
 pub(super) fn defaults_of(config: &Config, backend: Option<&BackendName>) -> Defaults {
     let ceiling = |name: &BackendName| config.ceilings.get(name).cloned().unwrap_or_default();
-    let usual = ceiling(backend.unwrap_or(&config.default_backend));
+    let usual = backend.unwrap_or(&config.default_backend);
+    let (sandbox, _) = config.default_sandbox_of(usual);
+    let usual = ceiling(usual);
     // A tool for all backends offers the values that at least one of them allows.
     let ceilings: Vec<_> = match backend {
         Some(_) => vec![usual.clone()],
@@ -31,10 +33,10 @@ pub(super) fn defaults_of(config: &Config, backend: Option<&BackendName>) -> Def
     let limits = Limits {
         sandbox: ceilings.iter().map(|ceiling| ceiling.sandbox).max().unwrap_or(usual.sandbox),
         timeout_ms: longest.map(millis_of),
-        needs_sandbox: config.default_sandbox > usual.sandbox,
+        needs_sandbox: sandbox > usual.sandbox,
         needs_timeout: usual.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most)),
     };
-    Defaults { sandbox: config.default_sandbox, timeout_ms: timeout.map_or(0, millis_of), limits }
+    Defaults { sandbox, timeout_ms: timeout.map_or(0, millis_of), limits }
 }
 
 /// The effect of a tool, for the annotations that clients see.

@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 29] = [
+const KNOWN_FIELDS: [&str; 30] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -100,6 +100,7 @@ const KNOWN_FIELDS: [&str; 29] = [
     "Model",
     "Sandbox",
     "Session ID",
+    "Resume",
     "Tokens",
     "Exit code",
     "Exit signal",

@@ -5,6 +5,7 @@
 use std::{fmt::Write, path::Path};
 
 use connector_api::{BackendName, Login, Sandbox};
+use serde_json::{Value, json};
 
 use super::{Refused, message::plain};
 use crate::task::{Ceiling, Message, Retention, message};
@@ -36,6 +37,16 @@ pub(crate) fn report(findings: &[CheckFinding]) -> String {
         writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("writing to a string cannot fail");
     }
     text
+}
+
+/// All findings for a program.
+pub(crate) fn report_as_json(findings: &[CheckFinding], is_usable: bool) -> Value {
+    let finding = |CheckFinding { label, word, lines }: &CheckFinding| json!({"name": label, "result": word, "details": lines.iter().map(plain).collect::<Vec<_>>()});
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "usable": is_usable,
+        "findings": findings.iter().map(finding).collect::<Vec<_>>()
+    })
 }
 
 /// The problem and what to do, as lines of a finding.
@@ -94,16 +105,17 @@ pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
     rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removes {rule}") } else { rule })).collect()
 }
 
-/// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit.
+/// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit. `sandbox_above`
+/// is the key of a default sandbox that does.
 pub(crate) fn ceiling<'a>(
     ceiling: &Ceiling,
     missing: impl Iterator<Item = &'a Path>,
-    is_sandbox_above: bool,
+    sandbox_above: Option<String>,
     is_timeout_above: bool,
 ) -> Vec<Message> {
     let missing = missing.map(|root| message![root, " does not exist, so no task can run there"]);
-    let sandbox = is_sandbox_above
-        .then(|| "`tasks.default_sandbox` exceeds this limit, so every call must pass `sandbox`".into());
+    let sandbox = sandbox_above
+        .map(|key| Message::trusted(format!("`{key}` exceeds this limit, so every call must pass `sandbox`")));
     let timeout = is_timeout_above
         .then(|| "`tasks.default_timeout` exceeds this limit, so every call must pass `timeoutMs`".into());
     ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
@@ -136,8 +148,12 @@ pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
 }
 
 /// Whether the agent is logged in, or why that is unknown.
-pub(crate) fn login(login: Result<Login, String>) -> Vec<Message> {
+/// `is_needed` is whether the backend cannot work without a login.
+pub(crate) fn login(login: Result<Login, String>, is_needed: bool) -> Vec<Message> {
     match login {
+        Ok(Login::No { said, .. }) if !is_needed => {
+            vec![message!["login: ", said, ", but the environment or its own settings have a key or a provider"]]
+        }
         Ok(Login::Yes(how)) => vec![message!["login: ", how]],
         Ok(Login::No { said, advice }) => vec![message!["login: ", said], message!["next: ", advice]],
         Ok(Login::Unknown) => vec!["login: unknown".into()],
@@ -164,6 +180,16 @@ pub(crate) fn deep_heading(name: &str, version: &str, program: &Path) -> String 
 /// One finding of `check --deep`.
 pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
     format!("{title:<TITLE_WIDTH$}  {verdict:<7}  {}\n", plain(&words.to_owned().into()))
+}
+
+/// The next test of `check --deep`, for stderr.
+pub(crate) fn deep_progress(number: usize, count: usize, title: &str) -> String {
+    format!("testing {number} of {count}: {title}")
+}
+
+/// The end of a failed `check --deep` whose files were removed.
+pub(crate) fn logs_removed() -> String {
+    "\nto keep the logs of these tasks, add --keep\n".to_owned()
 }
 
 /// The end of `check --deep`: `kept` is the directory with the files of its tasks, and `logs` the one in it with their

@@ -1,6 +1,6 @@
 //! Output of the commands other than `check`, and command-line arguments in errors.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     task::{ResultText, TaskId, TaskRecord},
-    visible::{is_invisible, is_terminal_control},
+    visible::{is_invisible, is_terminal_control, shell_line},
 };
 
 /// Maximum number of characters of an argument.
@@ -29,16 +29,23 @@ pub(crate) const WAITS_FOR_CLIENT: &str = "This is an MCP server: it waits for a
 pub(crate) const EXPECTED_TIME: &str = "expected a time such as 90s, 30m or 2h";
 
 /// The value of `--http` is not an address.
-pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
+pub(crate) const EXPECTED_ADDRESS: &str =
+    "expected a port, or an address and a port, such as 8181, localhost:8181, 127.0.0.1:8181 or [::1]:8181";
 
 /// `wait` has reached its time limit, and the tasks `pending` have not ended.
 pub(crate) fn timed_out<'a>(pending: impl IntoIterator<Item = &'a TaskId>) -> String {
     format!("Timed out. {}\n", running(pending))
 }
 
-/// The address on which the server listens.
-pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
-    format!("listening on http://{address}{path}\n")
+/// The address on which the server listens, and how to add it to Claude Code. `token` is the path of the token.
+pub(crate) fn listening(address: SocketAddr, path: &str, token: &Path) -> String {
+    let url = format!("http://{address}{path}");
+    let token = shell_line([&*token.to_string_lossy()]);
+    format!(
+        "listening on {url}\n\
+         clients need the token in {token}; to add this server to Claude Code, run\n    \
+         claude mcp add --scope user --transport http codex-connector {url} --header \"Authorization: Bearer $(cat {token})\"\n"
+    )
 }
 
 /// A command-line argument, escaped for an error message.

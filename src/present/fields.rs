@@ -3,6 +3,7 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
+use connector_api::{Sandbox, Usage};
 
 use super::{
     excerpt, markdown,
@@ -24,6 +25,9 @@ const MAX_WARNING_CHARACTERS: usize = 400;
 
 /// Maximum length of all warnings together, in characters.
 pub(super) const MAX_WARNINGS_CHARACTERS: usize = 1_200;
+
+/// Maximum length of a command that resumes a session, in characters. A longer one is left out.
+const MAX_COMMAND_CHARACTERS: usize = 300;
 
 /// Minimum space for an agent's explanation, in characters.
 const MIN_SAID_CHARACTERS: usize = 120;
@@ -159,8 +163,51 @@ impl Page {
         }
     }
 
+    /// Adds the sandbox, the directory, the session and the tokens: the facts about a run that its result leaves open.
+    pub(super) fn run(&mut self, record: &TaskRecord) {
+        self.field_if("Sandbox", record.start.sandbox.map(Sandbox::as_str));
+        self.field("Working directory", &record.progress.working_directory.display().to_string());
+        self.field_if("Session ID", record.progress.session_id.as_ref());
+        self.resumption(record);
+        self.field_if("Tokens", tokens(record).as_ref());
+    }
+
+    /// Says how the session of an ended task can be continued.
+    pub(super) fn resumption(&mut self, record: &TaskRecord) {
+        let tool = record.resumption.by_tool.then(|| format!("call `codex_resume` with `taskId` `{}`", record.id));
+        let command = record.resumption.command.as_ref().map(|command| one_line(command, MAX_COMMAND_CHARACTERS + 1));
+        // A command that was cut would not work.
+        let command = command.filter(|command| command.chars().count() <= MAX_COMMAND_CHARACTERS);
+        let command = command.map(|command| format!("run {} in a terminal", markdown::code(&command)));
+        let ways: Vec<_> = tool.into_iter().chain(command).collect();
+        if !ways.is_empty() {
+            self.line(&format!("**Resume:** {}", ways.join(", or ")));
+        }
+    }
+
     pub(super) fn path(&mut self, name: &str, path: Option<&Path>) {
         self.field_if(name, path.map(Untrusted::from).as_ref());
+    }
+}
+
+/// The tokens of this run and, for a resumed session, the total of the session. Only the total if the run's share is
+/// unknown.
+pub(super) fn tokens(record: &TaskRecord) -> Option<String> {
+    let count = |usage: Usage| {
+        format!(
+            "input {} (cached {}), output {} (reasoning {})",
+            usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
+        )
+    };
+    let end = record.end.as_ref()?;
+    match (end.usage, end.session_usage) {
+        (Some(run), None) => Some(count(run)),
+        (Some(run), Some(session)) => {
+            let (input, output) = (session.input_tokens, session.output_tokens);
+            Some(format!("{}; whole session so far: input {input}, output {output}", count(run)))
+        }
+        (None, Some(session)) => Some(format!("{}, for the whole session so far", count(session))),
+        (None, None) => None,
     }
 }
 

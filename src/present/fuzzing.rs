@@ -31,7 +31,8 @@ pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
     }
     check_answer(&cancelled(&failed), 0, 1);
     check_answer(&already_ended(&failed), 0, 1);
-    check_answer(&tasks(&Listing { records: vec![running, failed], total: 2, is_partial: false }, now()), 4, 0);
+    let listing = Listing { records: vec![running, failed], total: 2, is_partial: false, waiting: [].into() };
+    check_answer(&tasks(&listing, now()), 4, 0);
     let notices = [text, log, agent_text].map(|text| text.to_owned().into());
     check_answer(&with_notices("Plain.".into(), &notices), 0, 0);
     let refused = Refused::new(text.to_owned(), agent_text.to_owned()).markdown();

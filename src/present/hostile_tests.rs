@@ -1,6 +1,6 @@
 //! Hostile input in every place where this module shows text from outside.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use chrono::TimeDelta;
 use connector_api::{BackendName, Login, Sandbox};
@@ -13,7 +13,10 @@ use super::{
     notices::{damaged_catalog, ignored_file, unfinalized, with_notices},
     protocol, refusals,
 };
-use crate::task::{Ceiling, Listing, LogTail, Message, MessagePart, Retention, TaskId, TaskView, Untrusted, message};
+use crate::task::{
+    Ceiling, Listing, LogTail, Message, MessagePart, Resumption, Retention, TaskId, TaskRecord, TaskView, Untrusted,
+    message,
+};
 
 /// Texts that try to pass for something else.
 pub(crate) const HOSTILE: [&str; 46] = [
@@ -77,6 +80,8 @@ fn no_text_can_forge_an_answer_about_a_task() {
         let long = format!("{text}{}{text}", format!("{text}\n").repeat(14_000 / text.len()));
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(&long) };
         assert_only_our_markup(&super::status(view, None, now()), 7, 1);
+        let resumption = Resumption { by_tool: true, command: Some(format!("cd {text} && codex resume {text}")) };
+        let failed = TaskRecord { resumption, ..failed };
         assert_only_our_markup(&super::ended(&failed, result(text)), 0, 1);
         assert_only_our_markup(&super::ended(&record("completed", text), None), 0, 1);
         assert_only_our_markup(&super::brief(&failed, result(text)), 0, 1);
@@ -89,7 +94,8 @@ fn no_text_can_forge_an_answer_about_a_task() {
 fn no_text_can_forge_a_row_of_the_list() {
     let records: Vec<_> = HOSTILE.iter().map(|text| record("failed", text)).collect();
     let count = records.len();
-    assert_only_our_markup(&super::tasks(&Listing { records, total: count, is_partial: false }, now()), count + 2, 0);
+    let listing = Listing { records, total: count, is_partial: false, waiting: BTreeMap::new() };
+    assert_only_our_markup(&super::tasks(&listing, now()), count + 2, 0);
 }
 
 #[test]
@@ -192,7 +198,7 @@ fn no_text_can_forge_or_control_terminal_output() {
         assert_lines(&super::progress(&TaskId::random(), text), 1);
         assert_lines(&super::still_running(&id(), std::time::Duration::ZERO, Some(text)), 1);
         assert_lines(&protocol::unreadable(text), 1);
-        assert_lines(&protocol::no_such_argument("status", text, &[]), 1);
+        assert_lines(&protocol::no_such_argument("status", text, "taskId"), 1);
         assert_lines(&protocol::bad_uri(message![MessagePart::quoted(text), " is invalid"]), 1);
         let (title, description) = super::resources::listed(&record("failed", text), "log");
         assert_lines(&title, 1);
@@ -212,13 +218,14 @@ fn no_text_can_forge_a_finding_of_check() {
             check::omitted(&[owned()]).into_iter().collect(),
             check::process_trees(Some(path)),
             check::retention(&Retention::default()),
-            check::ceiling(&ceiling, [path].into_iter(), true, false),
+            check::ceiling(&ceiling, [path].into_iter(), Some("tasks.default_sandbox".to_owned()), false),
             check::backend(text, path, true, &[Sandbox::ReadOnly]),
             check::broken_sandbox(owned(), Some(owned())).into(),
             check::exposed(Some(path), owned(), owned()).into(),
-            check::login(Ok(Login::Yes(owned()))),
-            check::login(Ok(Login::No { said: owned(), advice: owned() })),
-            check::login(Err(owned())),
+            check::login(Ok(Login::Yes(owned())), false),
+            check::login(Ok(Login::No { said: owned(), advice: owned() }), true),
+            check::login(Ok(Login::No { said: owned(), advice: owned() }), false),
+            check::login(Err(owned()), false),
             check::problem(Refused::new(owned(), owned())),
         ];
         for lines in findings {

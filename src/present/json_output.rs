@@ -30,6 +30,8 @@ pub(crate) enum Output {
         tasks: Vec<Task>,
         /// The number of all tasks that the filters select; the list may be shorter.
         total: usize,
+        /// Whether older tasks may be missing, because the index of a long history is being built.
+        partial: bool,
         /// The repository to which the list is limited; null if it is not.
         repository: Option<String>,
     },
@@ -173,6 +175,7 @@ impl Output {
         Self::Tasks {
             tasks: found.tasks.iter().map(|task| Task::of(task, now)).collect(),
             total: found.total,
+            partial: found.is_partial,
             repository: repository.map(text_of),
         }
     }

@@ -47,6 +47,8 @@ pub(crate) mod protocol;
 pub(crate) mod refusals;
 mod refused;
 pub(crate) mod resources;
+#[cfg(test)]
+mod run_facts_tests;
 mod status;
 mod status_poll;
 mod tasks;
@@ -62,6 +64,7 @@ pub(crate) use command_line::{
 pub(crate) use data::{last_lines, verbatim};
 pub(crate) use ended_tasks::ended_tasks;
 pub(crate) use message::plain;
+pub use outcome::StartedTask;
 pub(crate) use outcome::{
     all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,
     ended_briefly, ended_in_one_line, result_chunk, started, stopping, without_result,
@@ -69,7 +72,7 @@ pub(crate) use outcome::{
 pub(crate) use progress::{begun, handle_begun, handle_state, progress, still_running, waiting};
 pub(crate) use refusals::not_a_task_id;
 pub use refused::Refused;
-pub(crate) use status::{diagnostics, status, timestamp};
+pub(crate) use status::{diagnostics, status, timestamp, unchanged};
 pub(crate) use status_poll::StatusPoll;
 pub(crate) use tasks::{sessions, tasks};
 

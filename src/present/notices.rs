@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{markdown::sentence, message::line};
+use super::{Refused, markdown::sentence, message::line};
 use crate::task::{Message, TaskId, message};
 
 /// Maximum length of all notices together, in characters.
@@ -48,6 +48,13 @@ pub(crate) fn partial_listing() -> Message {
 /// A file in the data directory cannot be read.
 pub(crate) fn ignored_file(path: &Path, error: &impl ToString) -> Message {
     message!["ignoring ", path, ": ", error.to_string(), "; remove the file to fix this"]
+}
+
+/// The configuration is invalid, but the call did not need it.
+pub(crate) fn invalid_configuration(problem: &Refused) -> Message {
+    let next = problem.next.iter().map(|next| message!["; next: ", next.clone()]);
+    let problem = message!["no task can be started, because the configuration is invalid: ", problem.problem.clone()];
+    std::iter::once(problem).chain(next).collect()
 }
 
 /// Number of problems that do not fit into one answer.

@@ -1,5 +1,7 @@
 //! Answers about the start and the end of a task, mainly of `codex_agent` and `codex_cancel`.
 
+use connector_api::BackendName;
+
 use super::{
     MAX_BRIEF_RESULT_CHARACTERS, MAX_COMBINED_CHARACTERS, MAX_RESULT_CHARACTERS, MAX_SAID_CHARACTERS,
     fields::{Page, duration, exit_code},
@@ -10,12 +12,33 @@ use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus, Untr
 
 /// Maximum length of each text from outside in [`ended_in_one_line`], in characters.
 const MAX_SENTENCE_CHARACTERS: usize = 500;
+/// Maximum number of other tasks to name in the answer to a start.
+const MAX_NEIGHBORS: usize = 5;
+
+/// A task that was just started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartedTask {
+    /// Its ID.
+    pub id: TaskId,
+    /// Its record, if it can be read.
+    pub record: Option<TaskRecord>,
+    /// The other running tasks in its repository.
+    pub neighbors: Vec<TaskId>,
+}
 
 /// A task was started in the background. `wait` is the command that waits for its end.
-pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
+pub(crate) fn started(task: &StartedTask, on_server_exit: OnServerExit, wait: &str) -> String {
+    let StartedTask { id, record, neighbors } = task;
     let mut page = Page::begin("Codex Agent Started");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
+    if let Some(record) = record {
+        page.field_if("Backend", record.progress.backend.as_ref().map(BackendName::as_str));
+        page.run(record);
+    }
+    if !neighbors.is_empty() {
+        page.line(&format!("**Warning:** {}", running_beside(neighbors)));
+    }
     page.part("The agent works in the background.");
     page.line(&format!("- To be notified when it finishes, run `{wait}` as a background shell command."));
     page.line(&format!("- To see its progress and its result, call `codex_status` with `taskId` `{id}`."));
@@ -27,13 +50,33 @@ pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> 
     page.end()
 }
 
+/// Says which other tasks are running in the repository of a new one.
+fn running_beside(neighbors: &[TaskId]) -> String {
+    let listed = neighbors.iter().take(MAX_NEIGHBORS).map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+    let more = if neighbors.len() > MAX_NEIGHBORS { ", …" } else { "" };
+    let tasks = if neighbors.len() == 1 { "task is" } else { "tasks are" };
+    format!(
+        "{} other {tasks} running in this repository ({listed}{more}). If they change the same files, they overwrite each other's \
+         work",
+        neighbors.len()
+    )
+}
+
+/// The heading of a result. It names the backend; for Codex, and if the backend is unknown, it is the documented one.
+fn result_heading(record: &TaskRecord) -> String {
+    let name = record.progress.backend.as_ref().map_or("codex", BackendName::as_str);
+    let mut letters = name.chars();
+    let capital = letters.next().map(|first| first.to_ascii_uppercase()).into_iter();
+    format!("{} Agent Result", capital.chain(letters).collect::<String>())
+}
+
 /// A task has ended: the full answer for a call that waited for it.
 pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
-    let mut page = Page::begin("Codex Agent Result");
+    let mut page = Page::begin(&result_heading(record));
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.backend(record);
-    page.field("Working directory", &record.progress.working_directory.display().to_string());
+    page.run(record);
     page.path("Log", record.start.log_file.as_deref());
     page.part(&format!("Stdout: {} bytes", record.progress.stdout_bytes));
     page.line(&format!("Stderr: {} bytes", record.progress.stderr_bytes));
@@ -48,6 +91,7 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.field("Task", &one_line(&record.start.task, 100));
+    page.run(record);
     page.path("Log", record.start.log_file.as_deref());
     page.explanation(record, MAX_BRIEF_RESULT_CHARACTERS / 2);
     page.result(record, result, MAX_BRIEF_RESULT_CHARACTERS);
@@ -155,6 +199,7 @@ pub(crate) fn cancelled(record: &TaskRecord) -> String {
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.backend(record);
+    page.run(record);
     page.path("Log", record.start.log_file.as_deref());
     page.part(if was_cancelled {
         "Changes the agent had already made are kept."
@@ -169,6 +214,7 @@ pub(crate) fn already_ended(record: &TaskRecord) -> String {
     let mut page = Page::begin("Task Not Cancelled");
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
+    page.run(record);
     page.part(&format!(
         "The task had already finished; nothing was done. Call `codex_status` with `taskId` `{}` for its log and result.",
         record.id

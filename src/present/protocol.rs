@@ -1,10 +1,6 @@
 //! Messages of protocol errors, one line each.
 
-use super::{
-    Refused,
-    message::plain,
-    prompts::{Argument, PROMPTS},
-};
+use super::{Refused, message::plain, prompts::PROMPTS};
 use crate::task::{Message, MessagePart, TaskId, message};
 
 /// A call of a tool that does not exist.
@@ -85,12 +81,11 @@ pub(crate) fn no_such_prompt() -> String {
 }
 
 /// An argument that the prompt does not have.
-pub(crate) fn no_such_argument(prompt: &str, name: &str, known: &[Argument]) -> String {
-    let names = known.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+pub(crate) fn no_such_argument(prompt: &str, name: &str, only: &str) -> String {
     plain(&message![
         MessagePart::trusted(format!("`{prompt}` has no argument ")),
         MessagePart::quoted(name),
-        MessagePart::trusted(format!("; valid arguments: {names}"))
+        MessagePart::trusted(format!("; write everything into `{only}`, with options such as --model X"))
     ])
 }
 

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use connector_api::BackendName;
+use connector_api::{BackendName, Sandbox};
 
 use super::Refused;
 use crate::{
@@ -140,6 +140,36 @@ pub(crate) fn no_such_backend_to_check(problem: Message, known: &[String]) -> Re
     Refused::new(problem, Message::trusted(format!("run {commands}")))
 }
 
+/// An option in a sentence has no value.
+pub(crate) fn option_needs_value(name: &str, expected: &'static str) -> Refused {
+    let name = MessagePart::trusted(name.to_owned());
+    Refused::new(
+        message!["`", name.clone(), "` needs a value: ", expected],
+        message!["write it after `", name.clone(), "`, or put `", name, "` in backticks if it belongs to the text"],
+    )
+}
+
+/// An option in a sentence has a value, but takes none.
+pub(crate) fn option_without_value(name: &str) -> Refused {
+    let name = MessagePart::trusted(name.to_owned());
+    Refused::new(message!["`", name.clone(), "` takes no value"], message!["write only `", name, "`, or leave it out"])
+}
+
+/// An option in a sentence occurs twice.
+pub(crate) fn option_repeated(name: &str) -> Refused {
+    let name = MessagePart::trusted(name.to_owned());
+    Refused::new(message!["`", name.clone(), "` was given twice"], message!["give `", name, "` only once"])
+}
+
+/// The value of `--sandbox` in a sentence is not a sandbox.
+pub(crate) fn unknown_sandbox(word: &str) -> Refused {
+    let words = Sandbox::ALL.map(Sandbox::as_str).join("`, `");
+    Refused::new(
+        message![MessagePart::quoted(word), " is not a valid value for `--sandbox`"],
+        Message::trusted(format!("use one of `{words}`")),
+    )
+}
+
 /// A task cannot run in the working directory `path`.
 pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: String) -> Refused {
     Refused::new(message!["`workingDirectory` ", MessagePart::quoted(path), " ", problem.to_string()], next)
@@ -148,6 +178,11 @@ pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: Stri
 /// A backend's program cannot be used.
 pub(crate) fn not_usable(backend: &BackendName, problem: &impl ToString, next: &str) -> Refused {
     Refused::new(message!["backend `", backend, "` cannot be used: ", problem.to_string()], next.to_owned())
+}
+
+/// `check --deep` cannot test a backend before somebody logs in.
+pub(crate) fn not_logged_in(backend: &BackendName, said: &str, advice: String) -> Refused {
+    Refused::new(message!["backend `", backend, "` is not logged in: ", said.to_owned()], advice)
 }
 
 /// The supervisor of a task did not start.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use connector_api::{Sandbox, Usage};
+use connector_api::Sandbox;
 
 use super::{
     MAX_LOG_CHARACTERS, MAX_STATUS_RESULT_CHARACTERS, excerpt,
-    fields::{Page, duration, exit_code, exit_signal},
+    fields::{Page, duration, exit_code, exit_signal, tokens},
     markdown,
     text::{cell, one_line},
 };
@@ -45,6 +45,7 @@ pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<
     let fits = |page: &&String| page.chars().count() + files.chars().count() <= MAX_FACTS_CHARACTERS;
     let facts = facts.iter().find(fits).unwrap_or(&facts[4]);
     let mut page = Page::continued(facts.clone());
+    page.resumption(&record);
     page.warnings(&record);
     page.explanation(&record, MAX_SUMMARY_CHARACTERS.saturating_sub(facts.chars().count() + files.chars().count()));
     page.part(&diagnostics(&record));
@@ -53,6 +54,28 @@ pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<
     page.result(&record, result, if was_shown { MAX_REPEATED_RESULT_CHARACTERS } else { MAX_STATUS_RESULT_CHARACTERS });
     page.part(&files);
     page.end()
+}
+
+/// A short status, if nothing has changed since the poll `before`.
+pub(crate) fn unchanged(view: &TaskView, before: &StatusPoll, now: DateTime<Utc>) -> Option<String> {
+    let TaskView { record, live, tail, result } = view;
+    let lines = excerpt::lines_after(tail, before.last_line.as_ref());
+    let is_same = StatusPoll { at: before.at, ..StatusPoll::of(view, now) } == *before;
+    if lines > 0 || !is_same {
+        return None;
+    }
+    let mut page = Page::begin("Task Status");
+    page.field("Task ID", record.id.as_str());
+    page.field("Status", record.status().as_str());
+    page.field("New", &changes(before, record, 0, now));
+    if let Some(live) = live {
+        activity(&mut page, live);
+    }
+    page.field_if("Failure reason", record.failure_reason());
+    page.field(if record.is_final() { "Duration" } else { "Elapsed" }, &duration(record, now));
+    page.result(record, result.clone(), MAX_REPEATED_RESULT_CHARACTERS);
+    page.part("To see the other facts and the log again, call `codex_status` with `tailLines`.");
+    Some(page.end())
 }
 
 /// The changes since the poll `before`.
@@ -124,27 +147,6 @@ impl Facts<'_> {
         page.field_if("Session ID", record.progress.session_id.as_ref());
         page.field_if("Tokens", tokens(record).as_ref());
         page.end()
-    }
-}
-
-/// The tokens of this run and, for a resumed session, the total of the session. Only the total if the run's share is
-/// unknown.
-fn tokens(record: &TaskRecord) -> Option<String> {
-    let count = |usage: Usage| {
-        format!(
-            "input {} (cached {}), output {} (reasoning {})",
-            usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
-        )
-    };
-    let end = record.end.as_ref()?;
-    match (end.usage, end.session_usage) {
-        (Some(run), None) => Some(count(run)),
-        (Some(run), Some(session)) => {
-            let (input, output) = (session.input_tokens, session.output_tokens);
-            Some(format!("{}; whole session so far: input {input}, output {output}", count(run)))
-        }
-        (None, Some(session)) => Some(format!("{}, for the whole session so far", count(session))),
-        (None, None) => None,
     }
 }
 

@@ -1,17 +1,20 @@
 //! Tables of tasks: the answers of `codex_tasks` and `codex_sessions`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, Utc};
 
 use super::{
     fields::{MAX_DURATION_CHARACTERS, duration, exit_code},
-    text::cell,
+    text::{cell, tail},
 };
-use crate::task::{Listing, TaskRecord, Untrusted, span};
+use crate::task::{Listing, TaskRecord, TaskStatus, Untrusted, WaitsFor, span};
 
 /// Maximum length of a task's text in a table, in characters.
 const MAX_TASK_CHARACTERS: usize = 80;
+
+/// Maximum length of a task's directory in the list, in characters.
+const MAX_DIRECTORY_CHARACTERS: usize = 60;
 
 /// Maximum length of a table, in characters.
 const MAX_LIST_CHARACTERS: usize = 36_000;
@@ -24,12 +27,14 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     }
     let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.progress.backend.as_ref()).collect();
     let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
-    let mut table =
-        format!("| ID | Status | Duration | Exit | Task |{title}\n|----|--------|----------|------|------|{line}");
+    let mut table = format!(
+        "| ID | Status | Duration | Exit | Task | Started | Directory |{title}\n\
+         |----|--------|----------|------|------|---------|-----------|{line}"
+    );
     let mut remaining = MAX_LIST_CHARACTERS;
     let mut shown = 0;
     for record in &listing.records {
-        let mut row = row(record, now);
+        let mut row = row(record, listing.waiting.get(&record.id), now);
         if backends.len() > 1 {
             row.push_str(&format!(" {} |", record.progress.backend.as_ref().map_or("", |backend| backend.as_str())));
         }
@@ -55,17 +60,42 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     table
 }
 
-fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
+fn row(record: &TaskRecord, waits_for: Option<&WaitsFor>, now: DateTime<Utc>) -> String {
     let signal = record.end.as_ref().filter(|end| end.exit_code.is_none()).and_then(|end| end.exit_signal.clone());
     let exit = signal.unwrap_or_else(|| exit_code(record));
     format!(
-        "\n| {} | {} | {} | {} | {} |",
+        "\n| {} | {} | {} | {} | {} | {} | {} |",
         record.id,
-        record.status(),
+        qualified_status(record, waits_for),
         cell(&duration(record, now), MAX_DURATION_CHARACTERS),
         cell(&exit, 20),
-        cell(&record.start.task, MAX_TASK_CHARACTERS)
+        cell(&record.start.task, MAX_TASK_CHARACTERS),
+        record.start.started_at.format("%Y-%m-%d %H:%M UTC"),
+        cell(&tail_of_path(&record.progress.working_directory), MAX_DIRECTORY_CHARACTERS + 2)
     )
+}
+
+/// The documented status, with a word in parentheses that explains it.
+pub(crate) fn qualified_status(record: &TaskRecord, waits_for: Option<&WaitsFor>) -> String {
+    let status = record.status();
+    let is_timeout = record.failure_reason().is_some_and(|reason| reason.raw().starts_with("Timeout after "));
+    match (status, waits_for) {
+        (TaskStatus::Failed, _) if record.is_cancelled() => format!("{status} (cancelled)"),
+        (TaskStatus::Failed, _) if is_timeout => format!("{status} (timed out)"),
+        (TaskStatus::Running, Some(WaitsFor::Turn)) => format!("{status} (queued)"),
+        (TaskStatus::Running | TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Interrupted, _) => {
+            status.to_string()
+        }
+    }
+}
+
+/// A directory; only the end of a long path, because that tells more.
+fn tail_of_path(directory: &Path) -> String {
+    let path = directory.display().to_string();
+    if path.chars().count() <= MAX_DIRECTORY_CHARACTERS {
+        return path;
+    }
+    format!("…{}", tail(&path, MAX_DIRECTORY_CHARACTERS))
 }
 
 /// The newest `limit` tasks of `records`, which are those whose session can be resumed.

@@ -11,7 +11,7 @@ use crate::present::{
 fn tasks_are_listed_in_a_table() {
     let long = record("running").with(json!({"task": "`x`".repeat(100)}));
     let killed = failed().with(json!({"exitSignal": "SIGTERM", "exitCode": null}));
-    let listing = Listing { records: vec![long, killed], total: 3, is_partial: false };
+    let listing = Listing { records: vec![long, killed], total: 3, is_partial: false, waiting: [].into() };
     assert_eq!(
         tasks(&listing, began() + TimeDelta::seconds(1)),
         format!(
@@ -27,7 +27,7 @@ fn tasks_are_listed_in_a_table() {
 
 #[test]
 fn an_empty_list_says_that_no_tasks_were_found() {
-    let listing = |is_partial| Listing { records: Vec::new(), total: 0, is_partial };
+    let listing = |is_partial| Listing { records: Vec::new(), total: 0, is_partial, waiting: [].into() };
     assert_eq!(tasks(&listing(false), began()), "No tasks found.");
     assert_eq!(tasks(&listing(true), began()), "No tasks found among the newest ones.");
 }
@@ -35,7 +35,7 @@ fn an_empty_list_says_that_no_tasks_were_found() {
 #[test]
 fn a_partial_list_never_gives_the_number_of_all_tasks() {
     let records = vec![record("running"); 2];
-    let of = |total| tasks(&Listing { records: records.clone(), total, is_partial: true }, began());
+    let of = |total| tasks(&Listing { records: records.clone(), total, is_partial: true, waiting: [].into() }, began());
     assert!(
         of(3).ends_with("The newest 2 of at least 3 tasks are shown; use a larger `limit` to see more."),
         "{}",
@@ -47,7 +47,7 @@ fn a_partial_list_never_gives_the_number_of_all_tasks() {
 #[test]
 fn a_list_that_exceeds_an_answer_says_how_many_tasks_it_shows() {
     let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
-    let answer = tasks(&Listing { records, total: 2_000, is_partial: false }, began());
+    let answer = tasks(&Listing { records, total: 2_000, is_partial: false, waiting: [].into() }, began());
     assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{}", answer.chars().count());
     assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: filter by `status`."));
 }

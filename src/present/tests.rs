@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     present::StatusPoll,
-    task::{ActivityKind, LiveView, LogTail, OnServerExit, ResultText, Steps, TaskId, TaskRecord, TaskView, Untrusted},
+    task::{ActivityKind, LiveView, LogTail, ResultText, Resumption, Steps, TaskId, TaskRecord, TaskView, Untrusted},
 };
 
 pub(super) fn began() -> DateTime<Utc> {
@@ -34,11 +34,11 @@ pub(super) fn completed() -> TaskRecord {
     record("completed").with(json!({"exitCode": 0, "durationFormatted": "2m 30s"}))
 }
 
-fn result(text: &str) -> Option<ResultText> {
+pub(super) fn result(text: &str) -> Option<ResultText> {
     Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
 }
 
-fn view(record: TaskRecord) -> TaskView {
+pub(super) fn view(record: TaskRecord) -> TaskView {
     TaskView {
         record,
         live: None,
@@ -66,6 +66,7 @@ fn a_success_has_the_result_in_a_fence() {
          **Duration:** 2m 30s\n\
          **Exit code:** 0\n\
          **Backend:** codex (0.169.0)\n\
+         **Sandbox:** read-only\n\
          **Working directory:** /project\n\
          **Log:** /logs/1a2b3c4d.log\n\n\
          Stdout: 15234 bytes\n\
@@ -94,9 +95,13 @@ fn text_about_an_agent_that_did_not_start_is_not_attributed_to_it() {
 
 #[test]
 fn a_task_that_has_not_failed_cannot_be_rescued() {
-    assert!(prompts::rescue(&failed(), None, None).is_ok_and(|text| text.starts_with("A delegated task failed.")));
+    assert!(
+        prompts::rescue(&failed(), None, &prompts::Sentence::default())
+            .is_ok_and(|text| text.starts_with("A delegated task failed."))
+    );
     for (record, status) in [(completed(), "completed"), (record("running"), "running")] {
-        let refused = prompts::rescue(&record, None, None).expect_err("it has not failed").plain();
+        let refused =
+            prompts::rescue(&record, None, &prompts::Sentence::default()).expect_err("it has not failed").plain();
         assert!(refused.starts_with(&format!("task 1a2b3c4d has not failed; its status is {status}")), "{refused}");
     }
 }
@@ -168,22 +173,6 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
     let record = record.with(json!({"exitCode": null, "exitSignal": "SIGSEGV", "failureReason": "Killed by SIGSEGV"}));
     let expected = "**Turn Status:** completed; the agent was killed by SIGSEGV afterwards\n";
     assert!(ended(&record, None).contains(expected), "{}", ended(&record, None));
-}
-
-#[test]
-fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
-    let id = TaskId::parse("1a2b3c4d").expect("valid task ID");
-    assert_eq!(
-        started(&id, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
-        "## Codex Agent Started\n\n\
-         **Task ID:** 1a2b3c4d\n\
-         **Status:** running\n\n\
-         The agent works in the background.\n\
-         - To be notified when it finishes, run `codex-connector wait 1a2b3c4d` as a background shell command.\n\
-         - To see its progress and its result, call `codex_status` with `taskId` `1a2b3c4d`.\n\
-         - To stop it, call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
-         - It is stopped when this session ends."
-    );
 }
 
 #[test]
@@ -305,6 +294,8 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
             "debugFile": text, "usage": usage, "sessionUsage": usage,
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
+        let resumption = Resumption { by_tool: true, command: Some(text.clone()) };
+        let record = TaskRecord { resumption, ..record };
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
         let before = StatusPoll::of(&view(), began());
         for before in [None, Some(&before)] {

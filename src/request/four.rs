@@ -17,6 +17,9 @@ use crate::{
 /// A longer time limit is ignored: neither clocks nor agents can be trusted for that long.
 pub(super) const MAX_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// Default number of log lines in a status.
+const DEFAULT_LINES: usize = 50;
+
 /// Maximum number of log lines in a status.
 const MAX_LINES: u64 = 10_000;
 
@@ -46,6 +49,8 @@ pub(crate) enum AnswerWhen {
 pub(crate) struct StatusCall {
     pub(crate) id: TaskId,
     pub(crate) tail_lines: usize,
+    /// Whether the call names a number of lines, and so wants to see them even if none is new.
+    pub(crate) asks_for_log: bool,
     /// Notes about values that were adjusted.
     pub(crate) remarks: Vec<Message>,
 }
@@ -116,8 +121,10 @@ impl StatusCall {
         let mut arguments = Arguments::new("codex_status", raw, &["taskId", "tailLines"])?;
         let id = task_id(&mut arguments)?;
         let mut remarks = Vec::new();
-        let tail_lines = clamped(&mut arguments, "tailLines", 50, MAX_LINES, &mut remarks)?;
-        Ok(Self { id, tail_lines, remarks })
+        let tail_lines = clamped(&mut arguments, "tailLines", 0, MAX_LINES, &mut remarks)?;
+        // A named number is at least 1.
+        let asks_for_log = tail_lines > 0;
+        Ok(Self { id, tail_lines: if asks_for_log { tail_lines } else { DEFAULT_LINES }, asks_for_log, remarks })
     }
 }
 

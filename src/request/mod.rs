@@ -1,4 +1,4 @@
-//! Parses the JSON arguments of tool calls into typed values. Reading is lenient about the quirks of hosts, but
+//! Parses the JSON arguments of tool calls, and the sentences typed after prompts, into typed values. Reading is lenient about the quirks of hosts, but
 //! everything that is wrong is refused.
 //!
 //! This module does not execute calls, and does not depend on the protocol that a call arrives by.
@@ -8,11 +8,13 @@ mod extra;
 mod four;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod sentence;
 
 use serde_json::{Map, Value};
 
 pub(crate) use extra::{ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil};
 pub(crate) use four::{AgentCall, AnswerWhen, StatusCall, TasksCall, cancel_call};
+pub(crate) use sentence::{SentenceOption, read_sentence};
 
 /// The arguments of a call, not parsed yet.
 pub(crate) type RawArguments = Map<String, Value>;

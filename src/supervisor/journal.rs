@@ -26,11 +26,16 @@ use crate::{
     process::{LineChunk, Member},
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
-    task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, excerpt, first_line, span},
+    task::{
+        StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt, first_line, span,
+    },
 };
 
 /// How long a line may stay in memory before it is written to the log.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
+
+/// Maximum length of the prompt in the log, in characters. The record has all of it.
+const MAX_PROMPT_CHARS: usize = 20_000;
 
 /// Records everything that happens in one task.
 pub(super) struct Journal {
@@ -41,6 +46,7 @@ pub(super) struct Journal {
     hints: HintWriter,
     redaction: Redaction,
     renderer: Renderer,
+    has_prompt: bool,
     has_worked: bool,
     unflushed: bool,
     log_gaps: Failures,
@@ -60,6 +66,7 @@ impl Journal {
             hints,
             redaction: Redaction::new(redactor),
             renderer: Renderer::default(),
+            has_prompt: false,
             has_worked: false,
             unflushed: false,
             log_gaps: Failures::of("the log has a gap"),
@@ -84,6 +91,11 @@ impl Journal {
             spec.request.sandbox,
         );
         self.clean_entry(&header);
+        // A fallback gets a header of its own, but the same prompt.
+        if !std::mem::replace(&mut self.has_prompt, true) {
+            let prompt = cut_middle(&self.redaction.text(&spec.request.prompt), MAX_PROMPT_CHARS);
+            self.clean_entry(&format!("PROMPT: {prompt}"));
+        }
     }
 
     /// Writes one of our own log entries.

@@ -28,7 +28,7 @@ use crate::{
     probing::{Freshness, NotUsable, advice_for, installed},
     process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
     store::{ProbeCache, Reader},
-    task::{AboveCeiling, ChosenBy, TaskId, TaskRequest, TaskSpec, span},
+    task::{AboveCeiling, ChosenBy, SandboxChoice, TaskId, TaskRequest, TaskSpec, span},
 };
 
 /// Everything that is determined before an agent starts.
@@ -153,7 +153,7 @@ async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> 
         let directory = Directory::open(&request.working_directory).map_err(NotAdmitted::Directory)?;
         let real = directory.real_path();
         let by = ChosenBy::Call;
-        let asked = TaskRequest { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let asked = TaskRequest { request: &request, sandbox_by: SandboxChoice::Call, timeout, timeout_by: by };
         ceiling.admit(asked, real, Path::canonicalize).map_err(NotAdmitted::AboveCeiling)?;
         let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check(real)).map_err(NotAdmitted::Exposed)?;
         Ok(Admitted { directory: Arc::new(directory), to_close })

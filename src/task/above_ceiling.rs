@@ -4,21 +4,22 @@ use std::{path::PathBuf, time::Duration};
 
 use connector_api::Sandbox;
 
-use super::{ChosenBy, RuleOrigin, millis_of, span};
+use super::{ChosenBy, RuleOrigin, SandboxChoice, millis_of, span};
 
 /// The request exceeds the ceiling. `Display` names the value and the rule that forbids it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AboveCeiling {
     /// The sandbox is too permissive.
     #[error("{} exceeds the ceiling, {max} ({rule})", match by {
-        ChosenBy::Call => format!("`sandbox` {asked}"),
-        ChosenBy::Default => format!("no `sandbox` is given, and the default, {asked} (`tasks.default_sandbox`),"),
+        SandboxChoice::Call => format!("`sandbox` {asked}"),
+        SandboxChoice::EarlierTask => format!("no `sandbox` is given, and that of the earlier task, {asked},"),
+        SandboxChoice::Default { key } => format!("no `sandbox` is given, and the default, {asked} (`{key}`),"),
     })]
     Sandbox {
         /// The requested sandbox.
         asked: Sandbox,
-        /// Whether the call or the default chose it.
-        by: ChosenBy,
+        /// Who chose it.
+        by: SandboxChoice,
         /// The most permissive sandbox that is allowed.
         max: Sandbox,
         /// The rule that says so.
@@ -91,14 +92,18 @@ mod tests {
     #[test]
     fn a_default_above_the_ceiling_is_reported_as_a_default() {
         let rule = || RuleOrigin { key: "ceiling.x".to_owned(), place: "config.toml".to_owned() };
-        let (asked, by) = (Sandbox::DangerFullAccess, ChosenBy::Default);
+        let asked = Sandbox::DangerFullAccess;
+        let by = SandboxChoice::Default { key: "tasks.default_sandbox".to_owned() };
         let sandbox = AboveCeiling::Sandbox { asked, by, max: Sandbox::ReadOnly, rule: rule() };
         assert_eq!(
             sandbox.to_string(),
             "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), exceeds the ceiling, \
              read-only (`ceiling.x`, from config.toml)"
         );
-        let max = Duration::from_secs(60);
+        let by = SandboxChoice::EarlierTask;
+        let earlier = AboveCeiling::Sandbox { asked, by, max: Sandbox::ReadOnly, rule: rule() };
+        assert!(earlier.to_string().contains("that of the earlier task, danger-full-access, exceeds"), "{earlier}");
+        let (max, by) = (Duration::from_secs(60), ChosenBy::Default);
         let huge = AboveCeiling::Timeout { asked: None, by: ChosenBy::Call, max, rule: rule() };
         assert!(huge.to_string().contains("of 0, or of more than ten years"), "{huge}");
         let timeout = AboveCeiling::Timeout { asked: None, by, max, rule: rule() };

@@ -10,7 +10,7 @@ use std::{
 use connector_api::{AgentRequest, NamePattern, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use super::{AboveCeiling, ChosenBy, RuleOrigin, optional_millis, span};
+use super::{AboveCeiling, ChosenBy, RuleOrigin, SandboxChoice, optional_millis, span};
 
 /// The limits on calls to one backend, frozen at submit. The default has no limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +42,12 @@ impl Default for Ceiling {
 }
 
 /// The parts of a request that a ceiling limits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TaskRequest<'a> {
     /// Directory, sandbox and model.
     pub request: &'a AgentRequest,
-    /// Whether the call or the default chose the sandbox.
-    pub sandbox_by: ChosenBy,
+    /// Who chose the sandbox.
+    pub sandbox_by: SandboxChoice,
     /// The time limit; `None` means unlimited, which exceeds any ceiling.
     pub timeout: Option<Duration>,
     /// Whether the call or the default chose the time limit.
@@ -147,7 +147,7 @@ mod tests {
             AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model, resume: None };
         let timeout = timeout.map(Duration::from_secs);
         let by = ChosenBy::Call;
-        let asked = TaskRequest { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let asked = TaskRequest { request: &request, sandbox_by: SandboxChoice::Call, timeout, timeout_by: by };
         let found = real(Path::new(directory)).unwrap_or_else(|_| directory.into());
         ceiling.admit(asked, &found, real).map_err(|above| format!("{above}\nnext: {}", above.next()))
     }

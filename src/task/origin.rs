@@ -13,6 +13,20 @@ pub enum ChosenBy {
     Default,
 }
 
+/// Who chose a task's sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SandboxChoice {
+    /// The call named it.
+    Call,
+    /// It is that of the earlier task whose session is resumed.
+    EarlierTask,
+    /// It is the default that this key sets.
+    Default {
+        /// `tasks.default_sandbox`, or the key of a backend.
+        key: String,
+    },
+}
+
 /// Where a rule of a ceiling was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

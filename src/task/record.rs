@@ -12,7 +12,8 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActivityKind, EndStatus, FailureReason, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span,
+    ActivityKind, EndStatus, FailureReason, Resumption, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of,
+    span,
 };
 
 /// The record format that this version writes. A record without a format number was written by the original program.
@@ -35,6 +36,8 @@ pub struct TaskRecord {
     pub progress: TaskProgress,
     /// How the task ended; `None` while it runs.
     pub end: Option<TaskEnd>,
+    /// How its session can be continued. Not in the file; the broker adds it to records that are shown.
+    pub resumption: Resumption,
 }
 
 /// The part that is fixed when a task begins.
@@ -175,6 +178,7 @@ impl TaskRecord {
                 agent: None,
             },
             end: None,
+            resumption: Resumption::default(),
         }
     }
 
@@ -226,7 +230,7 @@ impl TaskRecord {
     ///
     /// This function and those for the three parts name every field, so that a new field cannot be forgotten.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { format: _, id: _, from_original: _, start, progress, end } = self;
+        let Self { format: _, id: _, from_original: _, start, progress, end, resumption: _ } = self;
         start
             .untrusted_texts()
             .chain(progress.untrusted_texts())

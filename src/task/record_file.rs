@@ -11,7 +11,7 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    ActivityKind, Submitter, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted,
+    ActivityKind, Resumption, Submitter, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted,
     record::ProcessIdentity,
 };
 
@@ -178,14 +178,15 @@ impl From<RecordFile> for TaskRecord {
             attempt: file.attempt,
             agent: file.agent,
         };
-        Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end }
+        let resumption = Resumption::default();
+        Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end, resumption }
     }
 }
 
 impl From<TaskRecord> for RecordFile {
     fn from(record: TaskRecord) -> Self {
         let status = record.status();
-        let TaskRecord { format, id, from_original, start, progress, end } = record;
+        let TaskRecord { format, id, from_original, start, progress, end, resumption: _ } = record;
         // For a task that has not ended, the fields about its end are written without values.
         let (completed_at, exit_code, exit_signal, failure_reason, agent_said, advice) = Default::default();
         let (turn_completed, warnings, duration, duration_formatted, result) = Default::default();

@@ -23,8 +23,10 @@ pub struct TaskSummary {
 pub struct Summaries {
     /// The newest ones, newest first, up to a limit.
     pub tasks: Vec<TaskSummary>,
-    /// The number of all of them.
+    /// The number of all of them; of those that were found, if the list is partial.
     pub total: usize,
+    /// Whether older tasks may be missing, because the catalog of a long history is being built.
+    pub is_partial: bool,
 }
 
 /// Whether a task waits, runs or has ended.

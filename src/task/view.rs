@@ -1,6 +1,8 @@
 //! Snapshots of tasks, read in order to be shown.
 
-use super::{LiveView, TaskRecord, TimelineEvent, Untrusted};
+use std::collections::BTreeMap;
+
+use super::{LiveView, TaskId, TaskRecord, TimelineEvent, Untrusted};
 
 /// Everything that can be shown about one task.
 #[derive(Debug, Clone)]
@@ -44,6 +46,15 @@ pub struct Listing {
     pub total: usize,
     /// Whether older tasks may be missing, because the catalog of a long history is being built.
     pub is_partial: bool,
+    /// The running tasks among `records` whose agents cannot work at the moment.
+    pub waiting: BTreeMap<TaskId, WaitsFor>,
+}
+
+/// The obstacle that keeps a running task's agent from working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Its turn: `limits.max_running` tasks are running already.
+    Turn,
 }
 
 /// How many steps of each kind an agent took.

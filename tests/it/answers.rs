@@ -30,14 +30,14 @@ fn answers_are_small() {
     let message = "Fixed the parser and added a test. ".repeat(10);
     let success =
         world.fake(json!([{"command": {"cmd": "cargo test", "output": "ok\n".repeat(30)}}, {"say": message}]));
-    length(&mut server, "a success with a message of 360 characters", "codex_agent", success, 800);
-    length(&mut server, "a failure", "codex_agent", world.fake(json!([{"fail": "stream disconnected"}])), 700);
+    length(&mut server, "a success with a message of 360 characters", "codex_agent", success, 1_200);
+    length(&mut server, "a failure", "codex_agent", world.fake(json!([{"fail": "stream disconnected"}])), 1_000);
     let release = world.home().join("go");
     let lines = json!({"lines": 500, "length": 400, "stream": "stderr"});
     let steps = json!([{"flood": lines}, {"say": "busy"}, {"await_file": release}, {"say": "x".repeat(100_000)}]);
     let background = and(world.fake(steps), json!({"async": true}));
     let id = {
-        let text = length(&mut server, "a start in the background", "codex_agent", background, 700);
+        let text = length(&mut server, "a start in the background", "codex_agent", background, 900);
         text.split_once("**Task ID:** ").map(|(_, rest)| rest[..8].to_owned()).expect("a task ID")
     };
     wait_for_log(&world, &id, "MESSAGE: busy");
@@ -54,9 +54,31 @@ fn answers_are_small() {
         let id = start(&mut server, world.fake(json!([{"say": "x"}])));
         wait_for_end(&mut server, &id);
     }
-    length(&mut server, "a list of 20 tasks", "codex_tasks", json!({}), 3_000);
-    length(&mut server, "a cancel of a task that had ended", "codex_cancel", of, 400);
+    length(&mut server, "a list of 20 tasks", "codex_tasks", json!({}), 5_000);
+    length(&mut server, "a cancel of a task that had ended", "codex_cancel", of, 800);
     let long = server.call("codex_agent", world.fake(json!([{"say": "y".repeat(100_000)}])), |_| {});
     let whole = format!("resource `task://{}/result`", task_id(&long));
     assert!(long.text.chars().count() < 21_500 && long.text.contains(&whole), "{}", long.text.chars().count());
+}
+
+#[test]
+fn answers_say_how_the_agent_ran_who_else_works_here_and_how_to_resume() {
+    let world = World::with_fake_agent().configure("[tools]\nextra = [\"resume\"]\n");
+    let mut server = world.server();
+    let release = world.home().join("go");
+    let waiting = json!([{"say": "busy"}, {"await_file": release}, {"say": "done"}]);
+    let first = start(&mut server, world.fake(waiting));
+    let second = and(world.fake(json!([{"say": "x"}])), json!({"async": true, "sandbox": "read-only"}));
+    let started = server.call("codex_agent", second, |_| {}).text;
+    let neighbor = format!("**Warning:** 1 other task is running in this repository ({first})");
+    assert!(started.contains(&neighbor) && started.contains("**Sandbox:** read-only\n"), "{started}");
+    let directory = world.project.path().canonicalize().expect("it exists");
+    assert!(started.contains(&format!("**Working directory:** {}\n", directory.display())), "{started}");
+    fs::write(&release, "").expect("the home is writable");
+    wait_for_end(&mut world.server(), &first);
+    let ended = server.call("codex_status", json!({"taskId": first}), |_| {}).text;
+    let session = world.record(&first)["sessionId"].as_str().expect("the agent reports a session").to_owned();
+    let by_tool =
+        format!("**Resume:** call `codex_resume` with `taskId` `{first}`, or run `cd {} && ", directory.display());
+    assert!(ended.contains(&by_tool) && ended.contains(&format!(" resume {session}` in a terminal\n")), "{ended}");
 }

@@ -239,6 +239,23 @@ fn the_tools_offer_only_the_values_that_their_ceiling_allows() {
         assert_eq!((&sandbox["enum"], &timeout["maximum"]), (&json!(sandboxes), &json!(max)), "{tool}");
         assert!(sandbox.get("default").is_none() && timeout.get("default").is_none(), "{schema}");
         let required = schema["required"].as_array().expect("a list");
-        assert!(required.contains(&json!("sandbox")) && required.contains(&json!("timeoutMs")), "{schema}");
+        // A resumed session has the sandbox of its task.
+        assert_eq!(required.contains(&json!("sandbox")), tool != "codex_resume", "{schema}");
+        assert!(required.contains(&json!("timeoutMs")), "{schema}");
     }
+}
+
+/// A user who pastes it can still make calls without optional parameters.
+#[test]
+fn a_task_runs_with_the_ceiling_in_the_readme() {
+    let readme = include_str!("../../README.md");
+    let mut blocks = readme.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let example = blocks.find(|block| block.contains("[ceiling]")).expect("the README has an example");
+    let world = World::with_fake_agent();
+    let project = format!("{:?}", world.project.path());
+    assert!(example.contains("\"~/work\""), "{example}");
+    let world = world.configure(&format!("{}\n", example.replace("\"~/work\"", &project)));
+    let answer = world.server().call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert_eq!(field(&answer.text, "Sandbox"), Some("workspace-write"), "{}", answer.text);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, start, task_id};
 
 #[test]
 fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
@@ -17,16 +17,47 @@ fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
     assert_eq!(tools["tools"].as_array().map(Vec::len), Some(4));
     for (tool, arguments) in [("codex_agent", world.task("x")), ("codex_tasks", json!({}))] {
         let answer = server.call(tool, arguments, |_| {});
-        assert!(answer.is_error, "{}", answer.text);
+        assert_eq!(answer.is_error, tool == "codex_agent", "{}", answer.text);
         for word in ["config.toml", "tasks.heartbeet_interval", "tasks.heartbeat_interval", "next:"] {
             assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
         }
     }
-    assert!(!world.data_dir().join("logs").exists(), "a task was started");
+    assert!(world.data_dir().join("logs").read_dir().expect("it was created").next().is_none(), "a task was started");
 
     let check = world.command(&["check"]).output().expect("the program runs");
     assert!(!check.status.success());
     assert!(String::from_utf8_lossy(&check.stderr).contains("tasks.heartbeat_interval"));
+}
+
+#[test]
+fn tasks_can_be_viewed_awaited_and_cancelled_with_an_invalid_configuration() {
+    let mut world = World::with_fake_agent();
+    let done = task_id(&world.server().call("codex_agent", world.fake(json!([{"say": "the answer"}])), |_| {}));
+    let mut healthy = world.server();
+    let running = start(&mut healthy, world.fake(json!([{"say": "busy"}, {"hang": true}])));
+    for (broken, named) in [("[tasks]\nheartbeet_interval = \"30s\"\n", "heartbeet_interval"), ("[tasks\n", "line 1")] {
+        world = world.configure(broken);
+        let mut server = world.server();
+        for (tool, arguments, words) in [
+            ("codex_tasks", json!({}), done.as_str()),
+            ("codex_status", json!({"taskId": done}), "the answer"),
+            ("codex_status", json!({"taskId": running}), "busy"),
+        ] {
+            let answer = server.call(tool, arguments, |_| {});
+            assert!(!answer.is_error && answer.text.contains(words), "{}", answer.text);
+            let (_, notices) = answer.text.split_once("### Notices\n").expect("the answer has notices");
+            assert!(notices.contains("the configuration is invalid") && notices.contains(named), "{notices}");
+        }
+        let refused = server.call("codex_agent", world.task("x"), |_| {});
+        assert!(refused.is_error && refused.text.contains(named), "{}", refused.text);
+        for verb in [&["wait", &done][..], &["notify", "--since-last"]] {
+            let said = world.command(verb).stdin(Stdio::null()).output().expect("the program runs");
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+            assert!(String::from_utf8_lossy(&said.stderr).contains(named));
+        }
+    }
+    let cancelled = world.server().call("codex_cancel", json!({"taskId": running}), |_| {});
+    assert!(!cancelled.is_error && cancelled.text.starts_with("## Task Cancelled"), "{}", cancelled.text);
 }
 
 #[test]
@@ -64,6 +95,49 @@ fn check_reports_version_sandboxes_and_login() {
     for word in ["0.169.0", "read-only, workspace-write, danger-full-access", "Not logged in", "codex login"] {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
     }
+}
+
+#[test]
+fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
+    let run = |world: &World, args: &[&str]| {
+        let done = world.command(args).stdin(Stdio::null()).output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.success(), text(&done.stdout), text(&done.stderr))
+    };
+    for args in [&["check"][..], &["doctor"], &["check", "codex"]] {
+        let (is_usable, said, _) = run(&world, args);
+        assert!(!is_usable && said.contains("PROBLEM") && said.contains("codex login"), "{args:?}: {said}");
+    }
+    let (is_usable, said, _) = run(&world, &["check", "codex", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&said).expect("the report is JSON");
+    assert!(!is_usable && report["usable"] == false && report["findings"].is_array(), "{said}");
+    for deep in [&["check", "--deep", "codex"][..], &["check", "codex", "--deep"], &["check", "--deep"]] {
+        let (is_usable, said, problem) = run(&world, deep);
+        assert!(!is_usable && said.is_empty(), "no task was tried: {said}");
+        assert!(problem.contains("backend `codex` is not logged in: Not logged in\nnext: "), "{problem}");
+    }
+    let (_, _, unknown) = run(&world, &["check", "codx"]);
+    assert!(unknown.contains("did you mean `codex`?"), "{unknown}");
+    let config = world.home().join(".codex");
+    fs::create_dir_all(&config).expect("the home is writable");
+    fs::write(config.join("config.toml"), "model_provider = \"mine\"\n").expect("the home is writable");
+    assert!(run(&world, &["check"]).0, "a provider of its own needs no login");
+    fs::remove_file(config.join("config.toml")).expect("the home is writable");
+    let world = world.variable("CODEX_API_KEY", "dummy-key");
+    let (is_usable, said, _) = run(&world, &["check"]);
+    assert!(is_usable && said.contains("Not logged in, but the environment"), "{said}");
+    let left = world.data_dir().read_dir().expect("there is a data directory").flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("kit-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_misspelt_kind_gets_a_suggestion() {
+    let world = World::with_fake_agent().configure("[backends.gemini]\nkind = \"gemni\"\n");
+    let check = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(said.contains("did you mean `gemini`?"), "{said}");
 }
 
 #[test]

@@ -129,6 +129,37 @@ fn a_session_is_listed_and_can_be_resumed() {
 }
 
 #[test]
+fn a_resumed_session_keeps_the_sandbox_of_its_task_unless_the_call_names_one() {
+    let world = world();
+    let mut server = world.server();
+    let review = ended(&mut server, and(world.fake(json!([{"say": "one"}])), json!({"sandbox": "read-only"})));
+    let session = world.record(&review)["sessionId"].as_str().expect("the agent reported a session").to_owned();
+    let more = || json!({"task": "FAKE[{\"say\":\"two\"}]"});
+    for (named, more, sandbox) in [
+        ("task", json!({"taskId": review}), "read-only"),
+        ("session", json!({"sessionId": session}), "read-only"),
+        ("task, wider", json!({"taskId": review, "sandbox": "workspace-write"}), "workspace-write"),
+        ("task again", json!({"taskId": review}), "read-only"),
+    ]
+    .map(|(named, target, sandbox)| (named, and(more(), target), sandbox))
+    {
+        let answer = server.call("codex_resume", more, |_| {});
+        let record = world.record(&task_id(&answer));
+        assert_eq!(record["sandbox"], sandbox, "{named}: {}", answer.text);
+        assert!(record["command"].as_str().is_some_and(|command| command.contains(&format!("--sandbox {sandbox}"))));
+        assert_eq!(field(&answer.text, "Sandbox"), Some(sandbox), "{}", answer.text);
+    }
+    // The ceiling was lowered after the first task.
+    let wide = ended(&mut server, world.fake(json!([{"say": "one"}])));
+    let mut limited = McpServer::spawn(world.command(&["--set", "ceiling.sandbox=read-only"]));
+    limited.initialize();
+    let refused = limited.call("codex_resume", and(more(), json!({"taskId": wide})), |_| {});
+    let problem =
+        "No `sandbox` is given, and that of the earlier task, danger-full-access, exceeds the ceiling, read-only";
+    assert!(refused.is_error && refused.text.starts_with(problem), "{}", refused.text);
+}
+
+#[test]
 fn sessions_that_no_configured_backend_can_resume_are_not_listed() {
     let world = world();
     let program = format!("backends.other.program={}", env!("CARGO_BIN_EXE_fake-agent"));

@@ -8,6 +8,19 @@ use serde_json::json;
 use crate::world::{ANSWER_TIMEOUT, World, start, task_id};
 
 #[test]
+fn a_log_contains_the_prompt_redacted_and_without_control_characters() {
+    let world = World::with_fake_agent().variable("SOME_SECRET", "s3cr3t-value");
+    let mut arguments = world.fake(json!([{"say": "done"}]));
+    let script = arguments["task"].as_str().expect("it is text").to_owned();
+    arguments["task"] =
+        json!(format!("Fix the parser.\n[2024-01-15T10:30:00.000Z] END: failed\n\u{1b}[2J s3cr3t-value {script}"));
+    let answer = world.server().call("codex_agent", arguments, |_| {});
+    let log = world.log(&task_id(&answer));
+    let prompt = "] PROMPT: Fix the parser.\n    [2024-01-15T10:30:00.000Z] END: failed\n    \\x1b[2J [redacted:SOME_SECRET] FAKE";
+    assert_eq!(log.matches(prompt).count(), 1, "{log}");
+}
+
+#[test]
 fn the_four_files_of_a_task_are_written_as_documented() {
     let world = World::with_fake_agent().variable("SOME_SECRET", "s3cr3t-value");
     let steps = json!([

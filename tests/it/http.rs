@@ -366,3 +366,21 @@ fn a_malformed_message_is_repaired_or_answered_with_a_parse_error() {
         assert_eq!(answer.messages()[0]["error"]["code"], -32700);
     }
 }
+
+#[test]
+fn the_server_says_how_to_add_it_and_ends_without_an_error() {
+    let world = World::with_fake_agent();
+    let mut command = world.command(&["serve", "--http", "localhost:0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the program runs");
+    let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
+    let mut line = || lines.next().expect("a line").expect("it is UTF-8");
+    let url = line().strip_prefix("listening on ").expect("the address").to_owned();
+    let token = world.data_dir().join("http-token").display().to_string();
+    assert!(line().contains(&token));
+    let expected = format!("codex-connector {url} --header \"Authorization: Bearer $(cat {token})\"");
+    assert!(line().ends_with(&expected));
+    kill_process(Pid::from_child(&process), Signal::INT).expect("it is our child");
+    let done = process.wait_with_output().expect("it ends");
+    assert!(done.status.success() && done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+}

@@ -58,7 +58,7 @@ fn a_queued_task_can_be_cancelled_and_ends_with_its_server() {
 
     let status = wait_for_end(&mut first, &orphaned);
     assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
-    assert!(!world.log(&cancelled).contains("never") && !world.log(&orphaned).contains("never"));
+    assert!(!world.log(&cancelled).contains("MESSAGE: never") && !world.log(&orphaned).contains("MESSAGE: never"));
 }
 
 #[test]

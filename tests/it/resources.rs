@@ -224,13 +224,13 @@ fn prompts_name_the_tool_to_call() {
             let prompt = server.request("prompts/get", json!({"name": name, "arguments": arguments}));
             prompt["messages"][0]["content"]["text"].as_str().expect("it is text").to_owned()
         };
-        let delegate = text("delegate", json!({"task": "write tests", "model": "m1", "background": "yes"}));
-        for words in ["codex_agent", "write tests", "`model`: m1", "`async`: true"] {
+        let delegate = text("delegate", json!({"task": "write --model m1 some  tests --background"}));
+        for words in ["codex_agent", "\n\nwrite some  tests\n\n", "`model`: m1", "`async`: true"] {
             assert!(delegate.contains(words), "{delegate}");
         }
-        assert!(text("review", json!({"base": "main"})).contains("main...HEAD"));
+        assert!(text("review", json!({"focus": "--base main"})).contains("main...HEAD"));
         assert!(text("review", json!({})).contains("`sandbox`: read-only"));
-        let rescue = text("rescue", json!({"taskId": failed, "hint": "use another disk"}));
+        let rescue = text("rescue", json!({"taskId": format!("{failed} use another disk")}));
         assert!(
             rescue.contains("the disk is **full**") && rescue.contains(&failed) && rescue.contains("another disk"),
             "{rescue}"
@@ -241,6 +241,9 @@ fn prompts_name_the_tool_to_call() {
             ("delegate", json!({})),
             ("delegate", json!({"task": "  "})),
             ("delegate", json!({"task": "x", "what": "y"})),
+            ("delegate", json!({"task": "x", "sandbox": "read-only"})),
+            ("delegate", json!({"task": "fix it --sandbox parser"})),
+            ("delegate", json!({"task": "--background --model m1"})),
             ("rescue", json!({"taskId": "00000000"})),
             ("rescue", json!({"taskId": "../x"})),
             ("nothing", json!({})),
@@ -269,9 +272,10 @@ fn arguments_are_completed() {
     assert_eq!(complete(prompt("rescue"), "taskId", ""), json!([id]));
     assert_eq!(complete(template.clone(), "id", &id[..3]), json!([id]));
     assert_eq!(complete(template, "id", "zz"), json!([]));
-    assert_eq!(complete(prompt("delegate"), "model", "SOME"), json!(["some-model"]));
-    assert_eq!(complete(prompt("delegate"), "sandbox", ""), json!(["read-only", "workspace-write"]));
-    assert_eq!(complete(prompt("review"), "base", "ma"), json!([]));
+    assert_eq!(complete(prompt("delegate"), "task", "fix --model SOME"), json!(["fix --model some-model"]));
+    let sandboxes = json!(["--sandbox read-only", "--sandbox workspace-write"]);
+    assert_eq!(complete(prompt("delegate"), "task", "--sandbox "), sandboxes);
+    assert_eq!(complete(prompt("review"), "focus", "ma"), json!([]));
     assert_eq!(complete(prompt("review"), "nothing", ""), json!([]));
     assert_eq!(complete(prompt("nothing"), "taskId", ""), json!([]));
 }

@@ -167,7 +167,7 @@ impl TranscriptReplay {
             text = text.replace(known, word);
         }
         for (pattern, word) in [
-            (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "$TIME"),
+            (r"\d{4}-\d\d-\d\d(?:T[0-9:.]+Z| \d\d:\d\d UTC)", "$TIME"),
             (r"\b(?:\d+[dhm] )*\d+(?:\.\d+)?(?:ms|s)\b", "$SPAN"),
             (r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", "data:$ICON"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", "$SESSION"),

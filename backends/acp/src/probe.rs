@@ -4,9 +4,6 @@ use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
 use crate::settings::AcpSettings;
 
-/// Maximum length of a version that is shown, in characters.
-const MAX_VERSION_CHARS: usize = 60;
-
 /// Shown if the agent does not report its version.
 const UNKNOWN: &str = "version unknown";
 
@@ -14,9 +11,7 @@ const UNKNOWN: &str = "version unknown";
 pub(crate) fn understand(settings: &AcpSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let version = match answers.first() {
         None => UNKNOWN.to_owned(),
-        Some(answer) if answer.exit == Exit::Code(0) => {
-            answer.first_line().unwrap_or(UNKNOWN).chars().take(MAX_VERSION_CHARS).collect()
-        }
+        Some(answer) if answer.exit == Exit::Code(0) => answer.version_line().unwrap_or(UNKNOWN).to_owned(),
         Some(answer) => {
             let said = [&answer.stderr, &answer.stdout].map(|text| text.trim());
             return Err(ProbeProblem::NotUnderstood {

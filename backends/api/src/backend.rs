@@ -1,6 +1,6 @@
 //! The traits that an agent's crate implements.
 
-use std::fmt;
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use serde_json::Value;
 
@@ -64,6 +64,13 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
 
+    /// The words of a command with which a person continues `session` in a terminal, in the task's working directory.
+    /// `None` if the agent has no such command.
+    fn resume_in_terminal(&self, session: &str) -> Option<Vec<String>> {
+        let _ = session;
+        None
+    }
+
     /// The scope of the token counts of the installed program. This matters when a session is resumed.
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
         let _ = installed;
@@ -79,6 +86,21 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// A command that asks the program whether it is logged in, if it has one.
     fn login_probe(&self) -> Option<ProbeCommand> {
         None
+    }
+
+    /// The file with the agent's own settings, for an agent with these environment variables, if
+    /// [`works_without_login`](Self::works_without_login) needs it.
+    fn own_settings_file(&self, environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+        let _ = environment;
+        None
+    }
+
+    /// Whether the agent can work although it is not logged in, because these environment variables contain a key, or
+    /// its own settings name a provider. `own_settings` is the content of its [file](Self::own_settings_file); empty if
+    /// it cannot be read.
+    fn works_without_login(&self, environment: &BTreeMap<OsString, OsString>, own_settings: &str) -> bool {
+        let _ = (environment, own_settings);
+        false
     }
 
     /// Reads the answer to [`login_probe`](Self::login_probe).

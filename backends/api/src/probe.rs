@@ -52,6 +52,26 @@ impl ProbeAnswer {
         lines.find(|line| !line.is_empty())
     }
 
+    /// The first line that looks like a version, such as `agent 1.2` or `v1.2.3 (build 7)`, on stdout or else on stderr.
+    /// An agent that ignores the question may print anything else.
+    pub fn version_line(&self) -> Option<&str> {
+        const MAX_LENGTH: usize = 60;
+        let is_number = |word: &str| {
+            let word = word.trim_start_matches(|letter: char| !letter.is_ascii_digit() && letter != '.');
+            word.split_once('.').is_some_and(|(major, rest)| {
+                !major.is_empty()
+                    && major.bytes().all(|byte| byte.is_ascii_digit())
+                    && rest.starts_with(|next: char| next.is_ascii_digit())
+            })
+        };
+        let is_version = |line: &&str| {
+            line.chars().count() <= MAX_LENGTH
+                && !line.contains(['{', '}', '"'])
+                && line.split_whitespace().any(is_number)
+        };
+        self.stdout.lines().chain(self.stderr.lines()).map(str::trim).find(is_version)
+    }
+
     /// The problem that the expected agent would not answer like this. It quotes the beginning of the answer.
     pub fn not_understood(&self) -> ProbeProblem {
         let said = [&self.stdout, &self.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
@@ -185,6 +205,25 @@ mod tests {
         }
         for text in ["", "other 1.0", "1.0 other", "2026"] {
             assert_eq!(answer(0, text).bare_version(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_version_is_not_one() {
+        let line = |stdout: &str| {
+            let (stdout, stderr) = (stdout.to_owned(), String::new());
+            ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout, stderr }.version_line().map(str::to_owned)
+        };
+        for (stdout, version) in [
+            ("agent 1.2\n", Some("agent 1.2")),
+            ("welcome\nmine v2.0.1 (build 7)\n", Some("mine v2.0.1 (build 7)")),
+            ("agent@0.3.0", Some("agent@0.3.0")),
+            ("{\"type\":\"start\",\"sessionID\":\"s1.2\"}", None),
+            ("Hello! How can I help you today?", None),
+            ("done in 3 s.", None),
+            ("", None),
+        ] {
+            assert_eq!(line(stdout).as_deref(), version, "{stdout}");
         }
     }
 

@@ -23,6 +23,12 @@ mod truncated;
 mod trust;
 mod wire;
 
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, Login,
     OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported,
@@ -89,6 +95,10 @@ impl AgentBackend for Codex {
         (area == OpenArea::Temporary).then(|| launch::without_temporary(launch))
     }
 
+    fn resume_in_terminal(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec![self.program().to_owned(), "resume".to_owned(), session.to_owned()])
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(CodexSession::resuming(request.resume.clone()))
     }
@@ -105,6 +115,17 @@ impl AgentBackend for Codex {
 
     fn login_probe(&self) -> Option<ProbeCommand> {
         Some(ProbeCommand::new(["login", "status"]))
+    }
+
+    fn own_settings_file(&self, environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+        let directory = |name: &str| environment.get(&OsString::from(name)).filter(|path| !path.is_empty());
+        let home = directory("CODEX_HOME").map(PathBuf::from);
+        let home = home.or_else(|| directory("HOME").map(|home| Path::new(home).join(".codex")));
+        home.map(|home| home.join("config.toml"))
+    }
+
+    fn works_without_login(&self, environment: &BTreeMap<OsString, OsString>, own_settings: &str) -> bool {
+        probe::works_without_login(&self.settings.extra_args, environment, own_settings)
     }
 
     fn understand_login(&self, answer: &ProbeAnswer) -> Login {

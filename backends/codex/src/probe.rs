@@ -1,6 +1,9 @@
 //! Finds out what the installed Codex can do, from its help.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+};
 
 use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, UsageScope, options_in_help};
 
@@ -43,8 +46,29 @@ pub(crate) fn understand_login(answer: &ProbeAnswer) -> Login {
             said,
             advice: "run `codex login`, unless Codex's config.toml defines your own model provider".into(),
         },
+        // Codex 0.171 does not create this directory by itself.
+        _ if said.contains("CODEX_HOME") => {
+            Login::No { said, advice: "create the directory that CODEX_HOME names, and run `codex login`".into() }
+        }
         _ => Login::Unknown,
     }
+}
+
+/// Whether Codex has a key or a provider of its own: in the environment, in `extra_args`, or in its config.toml.
+pub(crate) fn works_without_login(
+    extra_args: &[String],
+    environment: &BTreeMap<OsString, OsString>,
+    own_settings: &str,
+) -> bool {
+    let has_key = |name: &str| environment.get(&OsString::from(name)).is_some_and(|key| !key.is_empty());
+    let names_provider = |text: &str| {
+        let provider = text.trim().strip_prefix("model_provider").and_then(|rest| rest.trim_start().strip_prefix('='));
+        // `openai` is the built-in provider, which needs a login.
+        provider.is_some_and(|value| !value.trim().trim_matches(['"', '\'']).starts_with("openai"))
+    };
+    ["CODEX_API_KEY", "OPENAI_API_KEY"].into_iter().any(has_key)
+        || extra_args.iter().any(|arg| arg == "--oss" || names_provider(arg.trim_start_matches("--config=")))
+        || own_settings.lines().any(names_provider)
 }
 
 /// The version in a line such as `codex-cli 0.169.0`: in the first line that has a version right after a name such as
@@ -232,5 +256,25 @@ mod tests {
         let yes = understand_login(&recording.login("login-status-key", 0));
         assert!(matches!(yes, Login::Yes(said) if said.starts_with("API key configured")));
         assert_eq!(understand_login(&answer(&["login", "status"], 101, "panicked")), Login::Unknown);
+    }
+
+    #[test]
+    fn a_key_or_a_provider_replaces_a_login() {
+        let key: BTreeMap<_, _> = [("CODEX_API_KEY".into(), "k".into())].into();
+        let none = BTreeMap::new();
+        let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+        for (extra_args, environment, own_settings, works) in [
+            (args(&[]), &none, "", false),
+            (args(&[]), &key, "", true),
+            (args(&["-c", "model_provider=\"local\""]), &none, "", true),
+            (args(&["--config=model_provider=local"]), &none, "", true),
+            (args(&[]), &none, "model = \"x\"\nmodel_provider = \"mine\"\n", true),
+            (args(&[]), &none, "model_provider = \"openai\"\n[model_providers.mine]\n", false),
+            (args(&[]), &none, "# model_provider = \"mine\"\n", false),
+        ] {
+            assert_eq!(works_without_login(&extra_args, environment, own_settings), works, "{own_settings}");
+        }
+        let missing = answer(&["login", "status"], 1, "Error finding codex home: CODEX_HOME points to \"/x\"");
+        assert!(matches!(understand_login(&missing), Login::No { .. }));
     }
 }

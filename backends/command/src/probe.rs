@@ -8,7 +8,7 @@ use crate::settings::CommandSettings;
 
 /// Reads the answer to `version_args`, if the program was asked.
 pub(crate) fn understand(settings: &CommandSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-    let said = answers.first().map(first_line).transpose()?.flatten();
+    let said = answers.first().map(version_line).transpose()?.flatten();
     Ok(Installed {
         version: said.unwrap_or("version unknown").to_owned(),
         sandboxes: settings.sandboxes.keys().copied().collect(),
@@ -16,12 +16,12 @@ pub(crate) fn understand(settings: &CommandSettings, answers: &[ProbeAnswer]) ->
     })
 }
 
-/// The first nonblank line, on stdout or else on stderr.
-fn first_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
-    let line = answer.first_line();
+/// The line that looks like a version, if there is one.
+fn version_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
     if answer.exit == Exit::Code(0) {
-        return Ok(line);
+        return Ok(answer.version_line());
     }
+    let line = answer.first_line();
     Err(ProbeProblem::NotUnderstood {
         command: answer.args.join(" "),
         exit: answer.exit,
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_first_nonblank_line() {
+    fn the_version_is_the_first_line_that_looks_like_one() {
         assert_eq!(
             understood(0, "\n agent 1.2 \nmore", "x").map(|installed| installed.version).as_deref(),
             Ok("agent 1.2")

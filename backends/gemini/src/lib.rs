@@ -60,6 +60,10 @@ impl AgentBackend for Gemini {
         launch::launch(&self.settings, request, installed)
     }
 
+    fn resume_in_terminal(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec![self.program().to_owned(), "--resume".to_owned(), session.to_owned()])
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(GeminiSession::new(request.resume.clone()))
     }

@@ -371,3 +371,23 @@ fn the_named_config_file_is_used() {
     let config = case.config();
     assert_eq!((config.log_level.as_str(), config.file), ("trace", case.home.path().join("flag.toml")));
 }
+
+#[test]
+fn an_invalid_configuration_still_names_the_directories() {
+    let lenient = |case: &Case| {
+        let environment = case.environment.clone();
+        Config::load_lenient(&case.overrides, &registry(), environment.into_iter()).expect("the directories are known")
+    };
+    let valid = Case::new().file("data_dir = '/data'");
+    assert_eq!(lenient(&valid).1, []);
+    let in_file = "data_dir = '/data'\nlog_dir = '/logs'\n[tasks]\nkeep_event = true\ndefault_timeout = '1h'";
+    let (config, problems) = lenient(&Case::new().file(in_file));
+    assert_eq!((config.data_dir.as_path(), config.log_dir.as_path()), ("/data".as_ref(), "/logs".as_ref()));
+    assert_eq!((problems.len(), config.policy.timeout), (1, None), "everything else has its default");
+    let overridden = Case::new().file(in_file).variable("CODEX_CONNECTOR_DATA_DIR", "relative");
+    assert_eq!(lenient(&overridden).0.data_dir, Path::new("/data"), "the last valid layer counts");
+    let unreadable = Case::new().file("[tasks").variable("CODEX_CONNECTOR_DATA_DIR", "/other");
+    assert_eq!(lenient(&unreadable).0.data_dir, Path::new("/other"));
+    let unnamed = Case::new().file("[tasks");
+    assert_eq!(lenient(&unnamed).0.data_dir, unnamed.home.path().join(".codex-connector"));
+}

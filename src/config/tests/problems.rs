@@ -151,7 +151,7 @@ fn an_invalid_backend_setting_is_found_before_any_task() {
         ),
         (
             "[backends.fast]\nkind = 'codx'",
-            r#"invalid value `"codx"` for `backends.fast.kind`: expected one of `codex`, `plain`"#,
+            r#"invalid value `"codx"` for `backends.fast.kind`: expected one of `codex`, `plain`; did you mean `codex`?"#,
         ),
         (
             "[backends.codx]\nmodel = 'm'",

@@ -38,7 +38,7 @@ const MAX_LINES: usize = 10_000;
 pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor.map(Cursor::parse).transpose()?;
     let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(broker, &refusal))?;
-    let Listing { mut records, total: _, is_partial } = listing;
+    let Listing { mut records, total: _, is_partial, waiting: _ } = listing;
     records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
     let mut records =
         records.into_iter().filter(|record| after.as_ref().is_none_or(|after| Cursor::of(record) < *after));

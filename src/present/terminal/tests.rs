@@ -97,13 +97,13 @@ fn colors_and_symbols_depend_on_the_terminal() {
 fn the_count_line_never_calls_an_incomplete_list_complete() {
     let line = |shown: usize, total, unfinished, everywhere| {
         let tasks = tasks().into_iter().take(shown).collect();
-        count_line(&Summaries { tasks, total }, unfinished, everywhere)
+        count_line(&Summaries { tasks, total, is_partial: false }, unfinished, everywhere)
     };
     assert_eq!(line(4, 4, 2, false), "4 tasks here (2 not finished)");
     assert_eq!(line(4, 90, 0, true), "The newest 4 of 90 tasks in all repositories");
     assert_eq!(line(1, 1, 0, false), "1 task here");
     assert!(line(0, 0, 0, false).contains("ls --all"));
-    assert_eq!(line(0, 0, 0, true), "No tasks.");
+    assert_eq!(line(0, 0, 0, true), "No tasks");
 }
 
 #[test]

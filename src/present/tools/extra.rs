@@ -63,14 +63,15 @@ pub(crate) fn sessions() -> ToolText {
 pub(crate) fn resume(defaults: Defaults) -> ToolText {
     let description = "Continue the session of a finished task: the agent remembers what was said and done in it, and receives `task` \
              as the next message. Use it to answer an agent's question, to ask for a correction, or to continue after a \
-             failure. The sandbox is not inherited. Otherwise like codex_agent.";
+             failure. It runs in the sandbox of that task unless you pass another. Otherwise like codex_agent.";
     let properties = json!({
         "taskId": string("The task to resume."),
         "sessionId": string("Instead of `taskId`: the agent's own ID for the session."),
         "task": string("The next message to the agent: what it should do now."),
         "workingDirectory": string("The directory to work in, as an absolute path. Omit it to use the directory of the task."),
-        "sandbox": defaults.sandbox(
-            "The sandbox: what the agent may change, as in codex_agent. Not inherited from the task."
+        "sandbox": defaults.sandbox_with(
+            None,
+            "The sandbox: what the agent may change, as in codex_agent. Omit it to use the sandbox of the task."
         ),
         "model": string("The agent's model. Omit it to use the agent's own default."),
         "async": {
@@ -80,7 +81,8 @@ pub(crate) fn resume(defaults: Defaults) -> ToolText {
         },
         "timeoutMs": defaults.timeout()
     });
-    let required = json!(defaults.required(&["task"]));
+    let required: Vec<_> = defaults.required(&["task"]).into_iter().filter(|name| *name != "sandbox").collect();
+    let required = json!(required);
     ToolText::new("codex_resume", "Resume session", description, schema(properties, required))
 }
 

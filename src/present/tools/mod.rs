@@ -66,10 +66,16 @@ impl Defaults {
 
     /// The schema of the parameter `sandbox`, without the sandboxes above the ceiling.
     fn sandbox(&self, description: &str) -> Value {
+        let default = Some(self.sandbox).filter(|_| !self.limits.needs_sandbox);
+        self.sandbox_with(default, description)
+    }
+
+    /// The same with another default, or without one.
+    fn sandbox_with(&self, default: Option<Sandbox>, description: &str) -> Value {
         let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= self.limits.sandbox);
         let mut schema = json!({"type": "string", "enum": allowed.map(Sandbox::as_str).collect::<Vec<_>>()});
-        if !self.limits.needs_sandbox {
-            schema["default"] = json!(self.sandbox.as_str());
+        if let Some(default) = default {
+            schema["default"] = json!(default.as_str());
         }
         schema["description"] = json!(description);
         schema
@@ -288,7 +294,9 @@ mod tests {
             );
             assert!(sandbox.get("default").is_none() && !sandbox.to_string().contains("full-access"), "{sandbox}");
             let required = tool.schema["required"].as_array().expect("a list");
-            assert!(required.contains(&json!("sandbox")) && required.contains(&json!("timeoutMs")), "{required:?}");
+            // A resumed session has the sandbox of its task.
+            assert_eq!(required.contains(&json!("sandbox")), tool.name != "codex_resume", "{required:?}");
+            assert!(required.contains(&json!("timeoutMs")), "{required:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    path::Path,
 };
 
 use super::{
@@ -46,24 +47,29 @@ impl Reader {
     pub fn with_prefix(&self, prefix: &str, limit: usize) -> Result<Listing, StoreError> {
         let found = self.catalog.query(|catalog| {
             let changed = self.changed(catalog)?;
-            let mut tasks: Vec<_> =
-                changed.iter().filter(|(id, _)| id.as_str().starts_with(prefix)).map(|(_, it)| it.clone()).collect();
+            let mut newest = NewestTasks::new(limit);
             for stored in catalog.with_prefix(prefix)? {
                 if !changed.contains_key(&stored.row.id) {
-                    tasks.push(record_of(&stored.row)?);
+                    newest.add(record_of(&stored.row)?);
                 }
             }
-            Ok(Self::listing(tasks, limit))
+            let has_prefix = |task: &TaskRecord| task.id.as_str().starts_with(prefix);
+            changed.into_values().filter(has_prefix).for_each(|task| newest.add(task));
+            Ok(newest.listing(false))
         });
         match found {
             Ok(listing) => Ok(listing),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                let tasks = self.all_without_catalog()?.into_values();
-                Ok(Self::listing(tasks.filter(|task| task.id.as_str().starts_with(prefix)).collect(), limit))
+                self.with_prefix_without_catalog(prefix, limit)
             }
         }
+    }
+
+    /// The name of the repository that contains `directory`, as a [`Filter`] expects it.
+    pub fn repository_of(directory: &Path) -> String {
+        crate::store::repository::Repositories::default().of(directory)
     }
 
     /// The newest task with this session of the agent.

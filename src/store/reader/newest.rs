@@ -33,7 +33,7 @@ impl NewestTasks {
 
     /// The listing. `is_partial` is whether older tasks may be missing.
     pub(super) fn listing(self, is_partial: bool) -> Listing {
-        Listing { records: self.kept.into_values().collect(), total: self.total, is_partial }
+        Listing { records: self.kept.into_values().collect(), total: self.total, is_partial, waiting: BTreeMap::new() }
     }
 }
 

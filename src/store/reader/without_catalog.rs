@@ -60,6 +60,26 @@ impl Reader {
         Ok(newest.listing(is_partial))
     }
 
+    /// The newest tasks whose IDs begin with `prefix`. Reads only the records of these tasks, so it is quick even with
+    /// a long history.
+    pub(super) fn with_prefix_without_catalog(&self, prefix: &str, limit: usize) -> Result<Listing, StoreError> {
+        let has_prefix = |id: &TaskId| id.as_str().starts_with(prefix);
+        let (_, entries) = self.index.newest_entries(usize::MAX)?;
+        let listed = archive::all_archived(&self.layout).into_iter().chain(entries);
+        let mut tasks: BTreeMap<_, _> =
+            listed.filter(|task| has_prefix(&task.id)).map(|task| (task.id.clone(), task)).collect();
+        for id in records::all(&self.layout)?.filter(has_prefix) {
+            let read = records::own_or_reported(&self.layout, &self.notices, &id);
+            match read.inspect_err(|error| self.notices.add_unreadable(&id, error)) {
+                Ok(Some(record)) => drop(tasks.insert(id, record)),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        let mut newest = NewestTasks::new(limit);
+        tasks.into_values().for_each(|task| newest.add(task));
+        Ok(newest.listing(false))
+    }
+
     /// The newest task with this session, from all records.
     pub(super) fn newest_of_session_without_catalog(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
         let mut newest = NewestTasks::new(1);

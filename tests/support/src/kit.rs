@@ -47,7 +47,7 @@ pub fn run(program: &Path, agent: &TestAgent, scratch: &Path) -> KitReport {
     fs::write(&config, format!("[backends.subject]\n{}", agent.settings)).expect("our own directory is writable");
     let mut command = Command::new(program);
     command.arg("--config").arg(&config).arg("--data-dir").arg(dir.path().join("data"));
-    command.args(["check", "--deep", "subject", "--whole", "--json"]).stdin(Stdio::null());
+    command.args(["check", "--deep", "subject", "--whole", "--json", "--keep"]).stdin(Stdio::null());
     let path: OsString = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).env("HOME", agent.home());
     command.envs(agent.variables.iter().map(|(name, value)| (name, value)));
