@@ -22,6 +22,7 @@ pub mod http;
 pub mod kit;
 mod logging;
 pub mod mcp;
+pub mod plugin;
 pub mod present;
 pub mod probing;
 pub mod process;

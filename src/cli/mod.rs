@@ -4,9 +4,11 @@
 //! verbs are for people, scripts and hooks.
 
 mod check;
+mod config_args;
 mod deep;
 mod notify;
 mod output;
+mod plugin;
 mod runtime;
 mod serve;
 mod wait;
@@ -20,10 +22,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use self::{
+    config_args::ConfigArgs,
     output::{error_text, fail, print, redactor, refuse, refuse_all},
+    plugin::PrintedDirectory,
     runtime::runtime,
 };
 use crate::{
@@ -52,19 +56,6 @@ struct CommandLine {
     settings: ConfigArgs,
     #[command(subcommand)]
     verb: Option<Verb>,
-}
-
-#[derive(Debug, Args)]
-struct ConfigArgs {
-    /// Use this configuration file instead of ~/.codex-connector/config.toml
-    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Use this data directory instead of ~/.codex-connector
-    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Override one configuration key, e.g. --set tasks.heartbeat_interval=10s (repeatable)
-    #[arg(long, global = true, help_heading = "Global options", value_name = "KEY=VALUE")]
-    set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +118,14 @@ enum Verb {
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
+    /// Unpack the plugin for Claude Code into the data directory and print its path
+    ///
+    /// A marketplace of Claude Code can use this command as the source of the plugin.
+    Plugin {
+        /// Print the path of a marketplace that contains the plugin
+        #[arg(long)]
+        marketplace: bool,
+    },
     /// Print the JSON Schema of config.toml
     Schema,
     /// Run one task, whose spec is the first line of stdin
@@ -148,7 +147,8 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
     };
-    let ConfigArgs { config, data_dir, set } = command_line.settings;
+    let settings = command_line.settings;
+    let ConfigArgs { config, data_dir, set } = settings.clone();
     match command_line.verb {
         Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
         verb => {
@@ -185,7 +185,13 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
+                (Some(Verb::Plugin { marketplace }), Ok(config)) => {
+                    let printed = if marketplace { PrintedDirectory::Marketplace } else { PrintedDirectory::Plugin };
+                    plugin::plugin(&config, &settings, printed)
+                }
+                (Some(Verb::Wait { .. } | Verb::Notify { .. } | Verb::Plugin { .. }), Err(problems)) => {
+                    refuse_all(problems.explain())
+                }
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {

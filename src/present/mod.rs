@@ -46,6 +46,7 @@ pub(crate) mod protocol;
 pub(crate) mod refusals;
 mod refused;
 pub(crate) mod resources;
+pub(crate) mod setup;
 mod status;
 mod status_poll;
 mod tasks;

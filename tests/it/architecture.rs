@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 15] = [
     &["registry", "store"],
     &["config", "process", "logging", "follower"],
     &["agent_environment"],
-    &["http", "probing", "exposure"],
+    &["http", "probing", "exposure", "plugin"],
     &["supervisor"],
     &["executor"],
     &["broker"],
