@@ -29,6 +29,7 @@ pub mod process;
 mod redact;
 pub mod registry;
 mod request;
+pub mod setup;
 mod stdio;
 pub mod store;
 pub mod supervisor;

@@ -9,6 +9,9 @@ use std::{
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
+    config_args::ConfigArgs,
+    init::make_plan,
+    init_texts::changes,
     output::{fail, print},
     serve::unusable_data_dir,
 };
@@ -20,23 +23,28 @@ use crate::{
     present::{
         Refused,
         check::{self as texts, CheckFinding},
+        setup as setup_texts,
     },
     probing::{Freshness, installed},
     process::{check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
+    setup::SetupRecord,
     store::{ProbeCache, Upkeep},
     task::{CgroupUse, Message},
 };
 
 /// Checks everything and prints the findings. Succeeds if a task could run with the default backend.
-pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
+pub(super) fn check(config: &Config, given: &ConfigArgs, registry: &Registry) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
     let mut report = CheckReport::new(config);
-    runtime.block_on(report.everything(config, registry));
+    runtime.block_on(async {
+        let upkeep = report.everything(config, registry).await;
+        report.setup(config, given, registry, upkeep.as_ref()).await;
+    });
     let printed = print(&texts::report(&report.findings));
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
@@ -56,7 +64,8 @@ impl CheckReport {
         Self { findings: vec![], is_usable: true, redacts, redactor }
     }
 
-    async fn everything(&mut self, config: &Config, registry: &Registry) {
+    /// Returns the data directory, if it can be used.
+    async fn everything(&mut self, config: &Config, registry: &Registry) -> Option<Upkeep> {
         self.line("configuration", "ok", [texts::configuration(&config.file, config.file.exists())]);
         if !config.foreign_variables.is_empty() {
             self.line("environment", "ignored", texts::ignored_variables(&config.foreign_variables));
@@ -88,6 +97,22 @@ impl CheckReport {
                 (Ok(_), None) => self.line(&label, "?", [texts::not_checked()]),
                 (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
+        }
+        upkeep
+    }
+
+    /// Reports what `init` would still do, if Claude Code is installed.
+    async fn setup(&mut self, config: &Config, given: &ConfigArgs, registry: &Registry, upkeep: Option<&Upkeep>) {
+        let Some(upkeep) = upkeep else { return };
+        let record = SetupRecord::read(&config.data_dir).ok().flatten();
+        let choices = record.map(|record| record.choices).unwrap_or_default();
+        match make_plan(config, given, (registry, upkeep), choices).await {
+            Ok((found, _)) if found.claude.is_none() => {}
+            Ok((_, plan)) if plan.steps.is_empty() => self.line("Claude Code", "ok", [setup_texts::complete()]),
+            Ok((found, plan)) => {
+                self.line("Claude Code", "todo", [setup_texts::pending(&changes(&plan, &found))]);
+            }
+            Err(problem) => self.line("Claude Code", "?", texts::problem(problem)),
         }
     }
 

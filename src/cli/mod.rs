@@ -6,6 +6,8 @@
 mod check;
 mod config_args;
 mod deep;
+mod init;
+mod init_texts;
 mod notify;
 mod output;
 mod plugin;
@@ -26,6 +28,7 @@ use clap::{Parser, Subcommand};
 
 use self::{
     config_args::ConfigArgs,
+    init::{Confirmation, Direction, InitOptions},
     output::{error_text, fail, print, redactor, refuse, refuse_all},
     plugin::PrintedDirectory,
     runtime::runtime,
@@ -36,6 +39,7 @@ use crate::{
     present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{reset_signals, run_as_init},
     registry::Registry,
+    setup::SetupChoices,
     supervisor::{Assignment, supervise},
     task::TaskId,
 };
@@ -45,6 +49,10 @@ const LONG_ABOUT: &str = "\
 An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents
 
 Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
+
+    codex-connector init
+
+Or by hand:
 
     claude mcp add --scope user codex-connector -- codex-connector";
 
@@ -118,6 +126,27 @@ enum Verb {
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
+    /// Set up Claude Code and the configuration, after showing all changes
+    ///
+    /// Finds Claude Code and the installed agents, installs the plugin (server, commands, notifications), adds the
+    /// permission rules that it needs, and sets a ceiling for agents. Can be run again at any time.
+    Init {
+        /// Make the changes without asking
+        #[arg(long, short)]
+        yes: bool,
+        /// Show the changes and make none
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Undo the changes that earlier runs made
+        #[arg(long)]
+        undo: bool,
+        /// Let Claude start agents without a sandbox and without asking
+        #[arg(long, conflicts_with = "undo")]
+        full_access: bool,
+        /// Add only the server to Claude Code, without the plugin
+        #[arg(long, conflicts_with = "undo")]
+        server_only: bool,
+    },
     /// Unpack the plugin for Claude Code into the data directory and print its path
     ///
     /// A marketplace of Claude Code can use this command as the source of the plugin.
@@ -189,11 +218,22 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     let printed = if marketplace { PrintedDirectory::Marketplace } else { PrintedDirectory::Plugin };
                     plugin::plugin(&config, &settings, printed)
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. } | Verb::Plugin { .. }), Err(problems)) => {
-                    refuse_all(problems.explain())
+                (Some(Verb::Init { yes, dry_run, undo, full_access, server_only }), Ok(config)) => {
+                    let confirmation = match (yes, dry_run) {
+                        (true, _) => Confirmation::Given,
+                        (false, true) => Confirmation::DryRun,
+                        (false, false) => Confirmation::Ask,
+                    };
+                    let direction = if undo { Direction::Undo } else { Direction::SetUp };
+                    let choices = SetupChoices { full_access, server_only };
+                    init::init(&config, &settings, registry, InitOptions { choices, confirmation, direction })
                 }
+                (
+                    Some(Verb::Wait { .. } | Verb::Notify { .. } | Verb::Init { .. } | Verb::Plugin { .. }),
+                    Err(problems),
+                ) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
-                (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
+                (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, &settings, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
                     let scope = if whole { KitScope::Full } else { KitScope::Safe };
                     let format = if json { deep::OutputFormat::Json } else { deep::OutputFormat::Text };

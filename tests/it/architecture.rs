@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 15] = [
     &["config", "process", "logging", "follower"],
     &["agent_environment"],
     &["http", "probing", "exposure", "plugin"],
-    &["supervisor"],
+    &["supervisor", "setup"],
     &["executor"],
     &["broker"],
     &["request", "kit"],

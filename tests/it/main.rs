@@ -24,6 +24,7 @@ mod faults;
 mod files;
 mod hidden_processes;
 mod http;
+mod init;
 mod kit;
 mod limits;
 mod multiple_backends;
