@@ -13,6 +13,9 @@ use std::{
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
+    config_args::ConfigArgs,
+    init::make_plan,
+    init_texts::changes,
     output::{fail, print, refuse},
     serve::unusable_data_dir,
 };
@@ -25,12 +28,13 @@ use crate::{
     present::{
         Refused,
         check::{self as texts, CheckFinding},
-        json,
+        json, setup as setup_texts,
     },
     probing::{Freshness, installed},
     process::{ProbeError, check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
+    setup::SetupRecord,
     store::{ProbeCache, Upkeep},
     task::{CgroupUse, Message},
 };
@@ -49,7 +53,7 @@ pub(super) struct CheckRequest {
 
 /// Checks everything and prints the findings. Succeeds if a task could run with the default backend, or with the one
 /// that the request names.
-pub(super) fn check(config: &Config, registry: &Registry, request: &CheckRequest) -> ExitCode {
+pub(super) fn check(config: &Config, given: &ConfigArgs, registry: &Registry, request: &CheckRequest) -> ExitCode {
     let mut config = config.clone();
     if let Some(name) = &request.backend {
         if !config.backends.keys().any(|known| known.as_str() == name) {
@@ -65,7 +69,10 @@ pub(super) fn check(config: &Config, registry: &Registry, request: &CheckRequest
         Err(error) => return fail(error.to_string()),
     };
     let mut report = CheckReport::new(config);
-    runtime.block_on(report.everything(config, registry));
+    runtime.block_on(async {
+        let upkeep = report.everything(config, registry).await;
+        report.setup(config, given, registry, upkeep.as_ref()).await;
+    });
     let printed = match request.json {
         true => {
             print(&json(&texts::report_as_json(&report.findings, report.is_usable)).expect("a report is plain data"))
@@ -90,7 +97,8 @@ impl CheckReport {
         Self { findings: vec![], is_usable: true, redacts, redactor }
     }
 
-    async fn everything(&mut self, config: &Config, registry: &Registry) {
+    /// Returns the data directory, if it can be used.
+    async fn everything(&mut self, config: &Config, registry: &Registry) -> Option<Upkeep> {
         self.line("configuration", "ok", [texts::configuration(&config.file, config.file.exists())]);
         if !config.foreign_variables.is_empty() {
             self.line("environment", "ignored", texts::ignored_variables(&config.foreign_variables));
@@ -122,6 +130,22 @@ impl CheckReport {
                 (Ok(_), None) => self.line(&label, "?", [texts::not_checked()]),
                 (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
+        }
+        upkeep
+    }
+
+    /// Reports what `init` would still do, if Claude Code is installed.
+    async fn setup(&mut self, config: &Config, given: &ConfigArgs, registry: &Registry, upkeep: Option<&Upkeep>) {
+        let Some(upkeep) = upkeep else { return };
+        let record = SetupRecord::read(&config.data_dir).ok().flatten();
+        let choices = record.map(|record| record.choices).unwrap_or_default();
+        match make_plan(config, given, (registry, upkeep), choices).await {
+            Ok((found, _)) if found.claude.is_none() => {}
+            Ok((_, plan)) if plan.steps.is_empty() => self.line("Claude Code", "ok", [setup_texts::complete()]),
+            Ok((found, plan)) => {
+                self.line("Claude Code", "todo", [setup_texts::pending(&changes(&plan, &found))]);
+            }
+            Err(problem) => self.line("Claude Code", "?", texts::problem(problem)),
         }
     }
 

@@ -4,12 +4,16 @@
 //! verbs are for people, scripts and hooks.
 
 mod check;
+mod config_args;
 mod context;
 mod deep;
 mod exit;
+mod init;
+mod init_texts;
 mod ls;
 mod notify;
 mod output;
+mod plugin;
 mod runtime;
 mod serve;
 mod wait;
@@ -23,11 +27,14 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use self::{
-    context::{ColorChoice, Context},
+    config_args::ConfigArgs,
+    context::Context,
+    init::{Confirmation, Direction, InitOptions},
     output::{error_text, fail, print, redactor, refuse, refuse_all},
+    plugin::PrintedDirectory,
     runtime::runtime,
 };
 use crate::{
@@ -36,6 +43,7 @@ use crate::{
     present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{reset_signals, run_as_init},
     registry::Registry,
+    setup::SetupChoices,
     supervisor::{Assignment, supervise},
     task::TaskId,
 };
@@ -45,6 +53,10 @@ const LONG_ABOUT: &str = "\
 An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents
 
 Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
+
+    codex-connector init
+
+Or by hand:
 
     claude mcp add --scope user codex-connector -- codex-connector";
 
@@ -56,22 +68,6 @@ struct CommandLine {
     settings: ConfigArgs,
     #[command(subcommand)]
     verb: Option<Verb>,
-}
-
-#[derive(Debug, Args)]
-struct ConfigArgs {
-    /// Use this configuration file instead of ~/.codex-connector/config.toml
-    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Use this data directory instead of ~/.codex-connector
-    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Override one configuration key, e.g. --set tasks.heartbeat_interval=10s (repeatable)
-    #[arg(long, global = true, help_heading = "Global options", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// When to use colors
-    #[arg(long, global = true, help_heading = "Global options", value_name = "WHEN", value_enum, default_value_t)]
-    color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,6 +142,35 @@ enum Verb {
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
+    /// Set up Claude Code and the configuration, after showing all changes
+    ///
+    /// Finds Claude Code and the installed agents, installs the plugin (server, commands, notifications), adds the
+    /// permission rules that it needs, and sets a ceiling for agents. Can be run again at any time.
+    Init {
+        /// Make the changes without asking
+        #[arg(long, short)]
+        yes: bool,
+        /// Show the changes and make none
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Undo the changes that earlier runs made
+        #[arg(long)]
+        undo: bool,
+        /// Let Claude start agents without a sandbox and without asking
+        #[arg(long, conflicts_with = "undo")]
+        full_access: bool,
+        /// Add only the server to Claude Code, without the plugin
+        #[arg(long, conflicts_with = "undo")]
+        server_only: bool,
+    },
+    /// Unpack the plugin for Claude Code into the data directory and print its path
+    ///
+    /// A marketplace of Claude Code can use this command as the source of the plugin.
+    Plugin {
+        /// Print the path of a marketplace that contains the plugin
+        #[arg(long)]
+        marketplace: bool,
+    },
     /// Print the JSON Schema of config.toml
     Schema,
     /// Run one task, whose spec is the first line of stdin
@@ -167,7 +192,8 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
     };
-    let ConfigArgs { config, data_dir, set, color } = command_line.settings;
+    let settings = command_line.settings;
+    let ConfigArgs { config, data_dir, set, color } = settings.clone();
     match command_line.verb {
         Some(Verb::Ls(arguments)) => {
             let overrides = Overrides { config_file: config, data_dir, set };
@@ -229,9 +255,24 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
+                (Some(Verb::Plugin { marketplace }), Ok(config)) => {
+                    let printed = if marketplace { PrintedDirectory::Marketplace } else { PrintedDirectory::Plugin };
+                    plugin::plugin(&config, &settings, printed)
+                }
+                (Some(Verb::Init { yes, dry_run, undo, full_access, server_only }), Ok(config)) => {
+                    let confirmation = match (yes, dry_run) {
+                        (true, _) => Confirmation::Given,
+                        (false, true) => Confirmation::DryRun,
+                        (false, false) => Confirmation::Ask,
+                    };
+                    let direction = if undo { Direction::Undo } else { Direction::SetUp };
+                    let choices = SetupChoices { full_access, server_only };
+                    init::init(&config, &settings, registry, InitOptions { choices, confirmation, direction })
+                }
+                (Some(Verb::Init { .. } | Verb::Plugin { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, backend, json, .. }), Ok(config)) => {
-                    check::check(&config, registry, &check::CheckRequest { backend, json })
+                    check::check(&config, &settings, registry, &check::CheckRequest { backend, json })
                 }
                 (Some(Verb::Check { deep: Some(named), backend, whole, json, keep, limit }), Ok(config)) => {
                     let backend = named.or(backend).unwrap_or_else(|| config.default_backend.to_string());

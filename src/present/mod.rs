@@ -49,6 +49,7 @@ mod refused;
 pub(crate) mod resources;
 #[cfg(test)]
 mod run_facts_tests;
+pub(crate) mod setup;
 mod status;
 mod status_poll;
 mod tasks;

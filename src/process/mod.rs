@@ -26,7 +26,7 @@ pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, probe, run_within};
 pub use program::{ProgramProblem, find_program};
 pub use signals::reset_signals;
 pub use system::{ProcUnavailable, check_proc};

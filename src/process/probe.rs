@@ -46,6 +46,16 @@ pub async fn probe(
     question: &ProbeCommand,
     environment: &BTreeMap<OsString, OsString>,
 ) -> Result<ProbeAnswer, ProbeError> {
+    run_within(PROBE_DEADLINE, program, question, environment).await
+}
+
+/// Like [`probe`], for a command that needs more time, such as one that installs something.
+pub async fn run_within(
+    deadline: Duration,
+    program: &Path,
+    question: &ProbeCommand,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<ProbeAnswer, ProbeError> {
     let not_started = |error| ProbeError::NotStarted { program: program.display().to_string(), error };
     let id = TaskId::random();
     let mut child = Command::new(program)
@@ -68,7 +78,7 @@ pub async fn probe(
         let pipes = (child.stdout.take(), child.stderr.take());
         let mut reading = pin!(async { tokio::join!(read(pipes.0, &mut stdout), read(pipes.1, &mut stderr)) });
         let mut is_read = false;
-        let ended = timeout(PROBE_DEADLINE, async {
+        let ended = timeout(deadline, async {
             loop {
                 tokio::select! {
                     _ = &mut reading, if !is_read => is_read = true,
@@ -92,7 +102,7 @@ pub async fn probe(
         }
         Err(_) => {
             let words = std::iter::once(program.display().to_string()).chain(question.args.iter().cloned());
-            Err(ProbeError::TimedOut { question: words.collect::<Vec<_>>().join(" ") })
+            Err(ProbeError::TimedOut { question: words.collect::<Vec<_>>().join(" "), deadline })
         }
     }
 }
@@ -166,10 +176,12 @@ pub enum ProbeError {
         error: io::Error,
     },
     /// It did not exit in time.
-    #[error("`{question}` did not exit within 10 s")]
+    #[error("`{question}` did not exit within {} s", deadline.as_secs())]
     TimedOut {
         /// The command line.
         question: String,
+        /// The time it had.
+        deadline: Duration,
     },
 }
 

@@ -25,6 +25,7 @@ mod files;
 mod handles;
 mod hidden_processes;
 mod http;
+mod init;
 mod kit;
 mod limits;
 mod long_history;

@@ -1,0 +1,168 @@
+//! `init`: sets up Claude Code and the configuration, after showing what it will change.
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal},
+    iter,
+    process::ExitCode,
+};
+
+use super::{
+    config_args::ConfigArgs,
+    init_texts::{changes, found_lines, note, recorded_lines, undone_line},
+    output::{fail, print, redactor, refuse},
+    plugin::{explain as explain_plugin, plugin_program},
+    runtime::runtime,
+    serve::open_data_dir,
+};
+use crate::{
+    config::Config,
+    present::{Refused, setup as texts},
+    registry::Registry,
+    setup::{ClaudeProblem, Found, Plan, SetupChoices, SetupProblem, SetupRecord, apply, look_around, undo},
+    store::Upkeep,
+    task::Message,
+};
+
+/// The flags of `init`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InitOptions {
+    pub(super) choices: SetupChoices,
+    pub(super) confirmation: Confirmation,
+    pub(super) direction: Direction,
+}
+
+/// How the changes are confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// Ask on the terminal.
+    Ask,
+    /// The user has confirmed them with a flag.
+    Given,
+    /// Only show them.
+    DryRun,
+}
+
+/// Whether to set up or to undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    SetUp,
+    Undo,
+}
+
+/// Shows the changes, asks for a confirmation, and makes them.
+pub(super) fn init(config: &Config, given: &ConfigArgs, registry: &Registry, options: InitOptions) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error.to_string()),
+    };
+    let upkeep = match open_data_dir(config) {
+        Ok(upkeep) => upkeep,
+        Err(problem) => return refuse(problem),
+    };
+    let done = match options.direction {
+        Direction::SetUp => runtime.block_on(set_up(config, given, (registry, &upkeep), options)),
+        Direction::Undo => runtime.block_on(undo_all(config, options.confirmation)),
+    };
+    done.unwrap_or_else(refuse)
+}
+
+async fn set_up(
+    config: &Config,
+    given: &ConfigArgs,
+    (registry, upkeep): (&Registry, &Upkeep),
+    options: InitOptions,
+) -> Result<ExitCode, Refused> {
+    let (found, plan) = make_plan(config, given, (registry, upkeep), options.choices).await?;
+    let mut notes: Vec<_> = plan.notes.iter().map(note).collect();
+    let mut lines = found_lines(&found);
+    let mut changes = changes(&plan, &found);
+    let redactor = redactor();
+    let details = changes.iter_mut().flat_map(|change| iter::once(&mut change.title).chain(&mut change.details));
+    let all = details.chain(&mut notes).chain(&mut lines);
+    all.flat_map(Message::untrusted_texts).for_each(|text| redactor.redact(text));
+    print(&texts::plan(&found.program.program, &lines, &changes, &notes));
+    if plan.steps.is_empty() {
+        return Ok(print(texts::NOTHING_TO_DO));
+    }
+    if let Some(code) = confirm(options.confirmation, texts::CONFIRM) {
+        return Ok(code);
+    }
+    apply(&plan, &found, &config.data_dir).await.map_err(|problem| explain(&problem))?;
+    Ok(print(texts::DONE))
+}
+
+/// Looks around, and plans the changes.
+pub(super) async fn make_plan(
+    config: &Config,
+    given: &ConfigArgs,
+    (registry, upkeep): (&Registry, &Upkeep),
+    choices: SetupChoices,
+) -> Result<(Found, Plan), Refused> {
+    let program = plugin_program(config, given)?;
+    let found = look_around(config, registry, upkeep, program).await;
+    let found = found.map_err(|problem| explain(&SetupProblem::Claude(problem)))?;
+    let plan = Plan::make(&found, choices).map_err(|source| {
+        let path = found.claude.as_ref().map(|claude| claude.settings.path.clone()).unwrap_or_default();
+        explain(&SetupProblem::Settings { path, source })
+    })?;
+    Ok((found, plan))
+}
+
+async fn undo_all(config: &Config, confirmation: Confirmation) -> Result<ExitCode, Refused> {
+    let record = SetupRecord::read(&config.data_dir).map_err(|problem| explain(&SetupProblem::Record(problem)))?;
+    let Some(record) = record else { return Ok(print(texts::NOTHING_TO_UNDO)) };
+    print(&texts::to_undo(&recorded_lines(&record)));
+    if let Some(code) = confirm(confirmation, texts::CONFIRM_UNDO) {
+        return Ok(code);
+    }
+    let undone = undo(&config.data_dir).await.map_err(|problem| explain(&problem))?.unwrap_or_default();
+    Ok(print(&texts::undone(&undone.iter().map(undone_line).collect::<Vec<_>>())))
+}
+
+/// Returns `None` if the changes shall be made, or else the exit code.
+fn confirm(confirmation: Confirmation, question: &str) -> Option<ExitCode> {
+    match confirmation {
+        Confirmation::Given => None,
+        Confirmation::DryRun => Some(ExitCode::SUCCESS),
+        Confirmation::Ask if !io::stdin().is_terminal() => {
+            refuse(texts::needs_confirmation());
+            Some(ExitCode::from(2))
+        }
+        Confirmation::Ask => {
+            print(question);
+            let mut answer = String::new();
+            let is_read = io::stdin().read_line(&mut answer).is_ok();
+            let is_confirmed = is_read && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+            (!is_confirmed).then(|| {
+                print(texts::NOT_CONFIRMED);
+                ExitCode::FAILURE
+            })
+        }
+    }
+}
+
+/// The problem with all its causes, and what to do.
+fn explain(problem: &SetupProblem) -> Refused {
+    let causes = iter::successors(problem.source(), |cause| (*cause).source()).map(ToString::to_string);
+    // Some messages contain their cause already.
+    let said = causes.fold(
+        problem.to_string(),
+        |said, cause| {
+            if said.contains(&cause) { said } else { format!("{said}: {cause}") }
+        },
+    );
+    match problem {
+        SetupProblem::File(file) | SetupProblem::Claude(ClaudeProblem::File(file)) => {
+            texts::make_writable(said, file.path())
+        }
+        SetupProblem::ReadOnly { path } => texts::read_only_file(said, path),
+        SetupProblem::Settings { path, .. }
+        | SetupProblem::Toml { path, .. }
+        | SetupProblem::Claude(ClaudeProblem::NotJson { path, .. }) => texts::fix_file(said, path),
+        SetupProblem::Plugin(problem) => explain_plugin(problem),
+        SetupProblem::Record(_)
+        | SetupProblem::NoClaude
+        | SetupProblem::Claude(ClaudeProblem::Program(_) | ClaudeProblem::Refused { .. }) => texts::setup_failed(said),
+    }
+}

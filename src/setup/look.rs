@@ -1,0 +1,103 @@
+//! Finds out what is installed and configured. Changes nothing of the user's.
+
+use std::{env, path::PathBuf};
+
+use connector_api::{AgentBackend, BackendName, Login, Sandbox};
+use serde_json::{Value, json};
+
+use super::{
+    claude::{ClaudeCode, ClaudeProblem},
+    found::{Found, FoundAgent, FoundConfig},
+    user_file::{UserFile, UserFileProblem},
+};
+use crate::{
+    agent_environment::environment,
+    config::Config,
+    plugin::{NAME, PluginProgram, Unpacked, is_unpacked},
+    probing::{Freshness, installed},
+    process::probe,
+    registry::Registry,
+    store::{ProbeCache, Upkeep},
+    task::{Ceiling, FrozenBackend},
+};
+
+/// The agents that are looked for, by the names of their backends. Adapters such as `codex-acp` are left out, because they
+/// run the same agents.
+const KNOWN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "qwen"];
+
+/// The kind and the settings of a known agent's backend.
+fn kind_of(name: &str) -> (&str, Value) {
+    match name {
+        "qwen" => ("acp", json!({"program": "qwen", "args": ["--acp"]})),
+        kind => (kind, json!({})),
+    }
+}
+
+/// Finds Claude Code, the installed agents and the configuration.
+pub async fn look_around(
+    config: &Config,
+    registry: &Registry,
+    upkeep: &Upkeep,
+    program: PluginProgram,
+) -> Result<Found, ClaudeProblem> {
+    let claude = match ClaudeCode::find() {
+        Some(claude) => claude.look().await?,
+        None => None,
+    };
+    let on_path = which::which(NAME).ok().and_then(|found| found.canonicalize().ok());
+    let known = KNOWN.into_iter().filter_map(|name| {
+        let (kind, settings) = kind_of(name);
+        let frozen = FrozenBackend { name: BackendName::new(name).ok()?, kind: kind.to_owned(), settings };
+        // A configured backend can have its own program and variables.
+        let frozen = config.backends.get(&frozen.name).cloned().unwrap_or(frozen);
+        Some((name, registry.build(&frozen).ok()?))
+    });
+    let known: Vec<_> = known.collect();
+    let cache = ProbeCache::of(upkeep);
+    let agents =
+        futures_util::future::join_all(known.iter().map(|(name, backend)| agent(name, &**backend, &cache))).await;
+    Ok(Found {
+        is_on_path: on_path.is_some_and(|found| found == program.program),
+        is_unpacked: is_unpacked(&config.data_dir, &program),
+        marketplace: marketplace(config),
+        program,
+        claude,
+        agents: agents.into_iter().flatten().collect(),
+        config: found_config(config)?,
+    })
+}
+
+/// The marketplace in the data directory, by its real path.
+fn marketplace(config: &Config) -> PathBuf {
+    let data_dir = config.data_dir.canonicalize().unwrap_or_else(|_| config.data_dir.clone());
+    Unpacked::in_data_dir(&data_dir).marketplace
+}
+
+async fn agent(name: &'static str, backend: &dyn AgentBackend, cache: &ProbeCache) -> Option<FoundAgent> {
+    let (program, installed) = installed(backend, cache, Freshness::Kept, None).await.ok()?;
+    let variables = environment(backend.environment(), env::vars_os(), None).0;
+    let login = match backend.login_probe() {
+        Some(question) => probe(&program, &question, &variables).await.map(|answer| backend.understand_login(&answer)),
+        None => Ok(Login::Unknown),
+    };
+    Some(FoundAgent {
+        name,
+        version: installed.version,
+        program,
+        sandboxes: installed.sandboxes,
+        login: login.unwrap_or(Login::Unknown),
+    })
+}
+
+fn found_config(config: &Config) -> Result<FoundConfig, UserFileProblem> {
+    let limits = |ceiling: &Ceiling| !ceiling.describe().is_empty();
+    let sandboxes = config.ceilings.values().map(|ceiling| ceiling.sandbox);
+    let names = config.backends.values().flat_map(|backend| [backend.name.to_string(), backend.kind.clone()]);
+    Ok(FoundConfig {
+        file: UserFile::read(&config.file)?,
+        has_ceiling: config.ceilings.values().any(limits),
+        ceiling: sandboxes.max().unwrap_or(Sandbox::DangerFullAccess),
+        default_sandbox: config.default_sandbox,
+        backends: names.collect(),
+    })
+}

@@ -1,0 +1,183 @@
+//! `init` and `plugin`. A script stands in for Claude Code: it records the commands that it gets, and writes
+//! `settings.json` as Claude Code does when it installs a plugin. `.ci/setup` does the same with the real one.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
+    process::Output,
+};
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const CLAUDE: &str = r#"#!/bin/sh
+case "$*" in
+    --version) echo "2.1.332 (Claude Code)" ;;
+    "plugin list --json") if [ -e "$HOME/installed" ]; then echo '[{"id": "codex-connector@codex-connector", "version": "0.0.1", "enabled": true}]'; else echo '[]'; fi ;;
+    "plugin marketplace list --json") echo '[]' ;;
+    *--help*) ;;
+    *)
+        echo "$*" >>"$HOME/commands"
+        case "$*" in
+            "plugin install "*) touch "$HOME/installed"; [ -s "$HOME/.claude/settings.json" ] || echo '{"enabledPlugins": {}}' >"$HOME/.claude/settings.json" ;;
+            "plugin uninstall "*) rm "$HOME/installed" ;;
+            "plugin marketplace add "*) [ ! -e "$HOME/fail" ] || { echo "it failed" >&2; exit 1; } ;;
+        esac
+        ;;
+esac
+"#;
+
+/// A world whose only programs are the fake agent, as `codex`, and perhaps Claude Code.
+struct Setup {
+    world: World,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let setup = Self { world: World::with_fake_agent() };
+        let bin = setup.path("bin");
+        fs::create_dir_all(&bin).expect("the home is writable");
+        fs::create_dir_all(setup.path(".claude")).expect("the home is writable");
+        fs::write(bin.join("claude"), CLAUDE).expect("the home is writable");
+        fs::set_permissions(bin.join("claude"), fs::Permissions::from_mode(0o755)).expect("the test owns it");
+        let path = format!("{}:/usr/bin:/bin", bin.display());
+        Self { world: setup.world.variable("PATH", path) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.world.home().join(name)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.path(".claude/settings.json")
+    }
+
+    fn config(&self) -> String {
+        fs::read_to_string(self.world.data_dir().join("config.toml")).expect("the world has a configuration")
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.world.command(args).output().expect("the program runs")
+    }
+
+    fn succeed(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("the output is text")
+    }
+
+    /// Runs the program, which must fail; returns the problem.
+    fn fail(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("the output is text")
+    }
+
+    fn commands(&self) -> String {
+        fs::read_to_string(self.path("commands")).unwrap_or_default()
+    }
+
+    fn rules(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.settings()).expect("there are settings");
+        let settings: Value = serde_json::from_str(&text).expect("they are JSON");
+        settings["permissions"]["allow"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+#[test]
+fn init_shows_its_changes_makes_them_and_undoes_them() {
+    let setup = Setup::new();
+    let before = setup.config();
+    let shown = setup.succeed(&["init", "--dry-run"]);
+    for part in ["install the plugin", "[ceiling] sandbox = \"workspace-write\"", "codex_agent"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(setup.fail(&["init"]).contains("--yes"));
+    assert_eq!((setup.config(), setup.commands(), setup.settings().exists()), (before.clone(), String::new(), false));
+
+    setup.succeed(&["init", "--yes"]);
+    assert!(setup.config().contains("[ceiling]\nsandbox = \"workspace-write\""), "{}", setup.config());
+    assert!(setup.commands().contains("plugin install codex-connector@codex-connector"), "{}", setup.commands());
+    assert!(setup.rules().contains(&json!("mcp__plugin_codex-connector_agents__codex_agent")));
+    assert!(setup.world.data_dir().join("plugin/.claude-plugin/marketplace.json").exists());
+
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert_eq!(setup.config(), before);
+    assert!(!setup.settings().exists() && !setup.world.data_dir().join("plugin").exists());
+    assert!(setup.succeed(&["init", "--undo", "--yes"]).contains("Nothing to undo"));
+}
+
+#[test]
+fn entries_of_others_survive_the_undoing() {
+    let setup = Setup::new();
+    setup.succeed(&["init", "--yes"]);
+    let text = fs::read_to_string(setup.settings()).expect("there are settings");
+    let mut settings: Value = serde_json::from_str(&text).expect("they are JSON");
+    settings["theme"] = json!("dark");
+    settings["permissions"]["allow"].as_array_mut().expect("there are rules").push(json!("theirs"));
+    fs::write(setup.settings(), settings.to_string()).expect("the home is writable");
+    setup.succeed(&["init", "--undo", "--yes"]);
+    let text = fs::read_to_string(setup.settings()).expect("there are settings");
+    let settings: Value = serde_json::from_str(&text).expect("they are JSON");
+    assert_eq!(settings, json!({"theme": "dark", "permissions": {"allow": ["theirs"]}}));
+}
+
+#[test]
+fn a_file_that_cannot_be_edited_stops_init_before_its_first_change() {
+    let setup = Setup::new();
+    let before = setup.config();
+    let real = setup.path("dotfiles.json");
+    symlink(&real, setup.settings()).expect("the home is writable");
+    assert!(setup.fail(&["init", "--yes"]).contains("symbolic link to a file that does not exist"));
+    fs::write(&real, "{ no").expect("the home is writable");
+    assert!(setup.fail(&["init", "--yes"]).contains("not valid JSON"));
+    assert_eq!(fs::read_to_string(&real).expect("it exists"), "{ no");
+    fs::write(&real, "{}").expect("the home is writable");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o444)).expect("the test owns the file");
+    assert!(setup.fail(&["init", "--yes"]).contains("is read-only"));
+    assert_eq!((setup.config(), setup.commands()), (before, String::new()));
+
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).expect("the test owns the file");
+    setup.succeed(&["init", "--yes"]);
+    assert!(setup.settings().is_symlink() && !setup.rules().is_empty());
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert!(setup.settings().is_symlink());
+    assert_eq!(fs::read_to_string(&real).expect("it exists"), "{}");
+}
+
+#[test]
+fn steps_before_a_failed_one_can_be_undone() {
+    let setup = Setup::new();
+    let before = setup.config();
+    fs::write(setup.path("fail"), "").expect("the home is writable");
+    let problem = setup.fail(&["init", "--yes"]);
+    assert!(problem.contains("it failed") && problem.contains("init --undo"), "{problem}");
+    assert_ne!(setup.config(), before);
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert_eq!(setup.config(), before);
+}
+
+#[test]
+fn without_claude_code_init_says_so_and_check_says_nothing() {
+    let setup = Setup::new();
+    assert!(setup.succeed(&["check"]).contains("`codex-connector init` would"));
+    fs::remove_file(setup.path("bin/claude")).expect("it exists");
+    assert!(!setup.succeed(&["check"]).contains("codex-connector init"));
+    let shown = setup.succeed(&["init", "--dry-run"]);
+    assert!(shown.contains("`claude` is not on PATH"), "{shown}");
+}
+
+#[test]
+fn the_printed_plugin_starts_this_program_with_its_data_directory() {
+    let setup = Setup::new();
+    let other = setup.path("other data");
+    let other = other.to_str().expect("the path is UTF-8");
+    let printed = setup.succeed(&["--data-dir", other, "plugin"]);
+    let script = PathBuf::from(printed.trim_end()).join("bin/codex-connector");
+    let text = fs::read_to_string(&script).expect("the script exists");
+    assert!(text.contains(&format!("exec \"$created_by\" --data-dir '{other}' \"$@\"")), "{text}");
+    let marketplace = setup.succeed(&["--data-dir", other, "plugin", "--marketplace"]);
+    assert!(printed.starts_with(marketplace.trim_end()), "{printed}{marketplace}");
+}
