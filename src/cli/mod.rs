@@ -96,15 +96,18 @@ enum Verb {
         #[arg(long, value_name = "TIME", value_parser = time_limit)]
         timeout: Option<Duration>,
     },
-    /// Report newly finished tasks (for a Claude Code hook)
+    /// Report finished tasks that were not reported yet (for Claude Code)
+    ///
+    /// Each finished task is reported once: to the session that started it, or, if that session has ended, to the
+    /// first session that asks.
     Notify {
-        /// Report the tasks that finished since the last call for the same session
-        #[arg(long, required = true)]
+        /// Report the finished tasks and exit, for a hook (default)
+        #[arg(long)]
         since_last: bool,
-        /// Session to report for (default: the one in the hook's input)
+        /// Session to report to (default: the one that runs this command)
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
-        /// Report only tasks in or below the project directory
+        /// Of tasks that other sessions started, report only those in this repository or below this directory
         #[arg(long)]
         here: bool,
     },
@@ -177,14 +180,10 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
-                    let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
-                    let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
-                    match serve::open_data_dir(&config) {
-                        Ok(upkeep) => notify::notify(&config, &upkeep, key, here),
-                        Err(problem) => refuse(problem),
-                    }
-                }
+                (Some(Verb::Notify { key, here, .. }), Ok(config)) => match serve::open_data_dir(&config) {
+                    Ok(upkeep) => notify::notify(&config, &upkeep, key, notify::project(here)),
+                    Err(problem) => refuse(problem),
+                },
                 (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),

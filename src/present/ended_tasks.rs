@@ -1,4 +1,4 @@
-//! The output of `notify`: tasks that ended since the last message. A hook adds it to the conversation.
+//! The output of `notify`: ended tasks that nobody has reported. A hook adds it to the conversation.
 
 use super::{fields, markdown, text::one_line};
 use crate::task::{TaskRecord, TaskStatus};
@@ -17,7 +17,7 @@ pub(crate) fn ended_tasks(records: &[TaskRecord]) -> Option<String> {
     if records.is_empty() {
         return None;
     }
-    let mut text = "codex-connector tasks finished since your last message:\n".to_owned();
+    let mut text = "codex-connector tasks that have finished:\n".to_owned();
     text.extend(records.iter().take(MAX_LISTED_TASKS).map(line));
     if let Some(more @ 1..) = records.len().checked_sub(MAX_LISTED_TASKS) {
         text.push_str(&format!("- and {more} more: call `codex_tasks`\n"));
@@ -27,6 +27,12 @@ pub(crate) fn ended_tasks(records: &[TaskRecord]) -> Option<String> {
 }
 
 fn line(record: &TaskRecord) -> String {
+    let task = markdown::value(&one_line(record.start.task.raw(), MAX_TASK_CHARACTERS));
+    format!("- {} {}: {task}\n", record.id, outcome(record))
+}
+
+/// The status, the reason of a failure, and the duration.
+fn outcome(record: &TaskRecord) -> String {
     let escaped = |text: &str, max| markdown::value(&one_line(text, max));
     let reason = match record.status() {
         TaskStatus::Failed | TaskStatus::Interrupted => record.failure_reason(),
@@ -35,11 +41,5 @@ fn line(record: &TaskRecord) -> String {
     let reason = reason.map(|reason| format!(", {}", escaped(reason.raw(), MAX_REASON_CHARACTERS))).unwrap_or_default();
     let took = record.end.as_ref().and_then(|end| end.duration_formatted.as_deref());
     let took = took.map(|took| format!(" after {}", escaped(took, fields::MAX_DURATION_CHARACTERS)));
-    format!(
-        "- {} {}{reason}{}: {}\n",
-        record.id,
-        record.status(),
-        took.unwrap_or_default(),
-        escaped(record.start.task.raw(), MAX_TASK_CHARACTERS)
-    )
+    format!("{}{reason}{}", record.status(), took.unwrap_or_default())
 }
