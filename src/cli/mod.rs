@@ -6,6 +6,7 @@
 mod check;
 mod deep;
 mod notify;
+mod notify_follow;
 mod output;
 mod runtime;
 mod serve;
@@ -102,8 +103,11 @@ enum Verb {
     /// first session that asks.
     Notify {
         /// Report the finished tasks and exit, for a hook (default)
-        #[arg(long)]
+        #[arg(long, conflicts_with = "follow")]
         since_last: bool,
+        /// Print one line for each task that finishes, until the session ends, for a monitor
+        #[arg(long)]
+        follow: bool,
         /// Session to report to (default: the one that runs this command)
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
@@ -179,6 +183,10 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Ok(broker) => wait::wait(&broker, &ids, mode, timeout),
                         Err(problem) => refuse(problem),
                     }
+                }
+                (Some(Verb::Notify { follow: true, key, here, .. }), _) => {
+                    let load = || Config::load(&overrides, registry, std::env::vars_os());
+                    notify_follow::follow(&load, key, notify::project(here))
                 }
                 (Some(Verb::Notify { key, here, .. }), Ok(config)) => match serve::open_data_dir(&config) {
                     Ok(upkeep) => notify::notify(&config, &upkeep, key, notify::project(here)),

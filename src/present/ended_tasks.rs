@@ -1,10 +1,14 @@
-//! The output of `notify`: ended tasks that nobody has reported. A hook adds it to the conversation.
+//! The output of `notify`: ended tasks that nobody has reported. A hook adds it to the conversation, and `--follow`
+//! prints one line for each task, which wakes an idle Claude.
 
 use super::{fields, markdown, text::one_line};
 use crate::task::{TaskRecord, TaskStatus};
 
-/// Maximum number of tasks to list.
-const MAX_LISTED_TASKS: usize = 10;
+/// Maximum number of tasks to list, and of those that `--follow` prints when it starts.
+pub(crate) const MAX_LISTED_TASKS: usize = 10;
+
+/// Maximum length of a task's text in a line of `--follow`, in characters before escaping.
+const MAX_LINE_TASK_CHARACTERS: usize = 60;
 
 /// Maximum length of a task's text, in characters before escaping.
 const MAX_TASK_CHARACTERS: usize = 100;
@@ -24,6 +28,24 @@ pub(crate) fn ended_tasks(records: &[TaskRecord]) -> Option<String> {
     }
     text.push_str("Call `codex_status` with a task ID for its result.\n");
     Some(text)
+}
+
+/// The line of `--follow` for one ended task.
+pub(crate) fn ended_line(record: &TaskRecord) -> String {
+    let escaped = |text: &str, max| markdown::value(&one_line(text, max));
+    let backend = record.progress.backend.as_ref().map(|backend| format!("{backend} task ")).unwrap_or("Task ".into());
+    format!(
+        "{backend}{} {}: {} (result: codex_status {})\n",
+        record.id,
+        outcome(record),
+        escaped(record.start.task.raw(), MAX_LINE_TASK_CHARACTERS),
+        record.id
+    )
+}
+
+/// The line of `--follow` for tasks that it does not list.
+pub(crate) fn more_ended(more: usize) -> String {
+    format!("{more} more codex-connector tasks have finished (list: codex_tasks)\n")
 }
 
 fn line(record: &TaskRecord) -> String {

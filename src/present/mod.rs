@@ -58,7 +58,7 @@ pub(crate) use command_line::{
     EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
 };
 pub(crate) use data::{last_lines, verbatim};
-pub(crate) use ended_tasks::ended_tasks;
+pub(crate) use ended_tasks::{MAX_LISTED_TASKS, ended_line, ended_tasks, more_ended};
 pub(crate) use message::plain;
 pub(crate) use outcome::{
     all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,

@@ -173,6 +173,8 @@ fn notify_reports_each_finished_task_once() {
     };
     assert_eq!(of(&world, &elsewhere, "one"), "", "the task was in another project");
     assert!(of(&world, &here, "two").contains(&id));
+    let conflict = world.command(&["notify", "--follow", "--since-last"]).output().expect("it runs");
+    assert_eq!(conflict.status.code(), Some(2));
 }
 
 #[test]
