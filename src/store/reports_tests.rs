@@ -1,18 +1,19 @@
 //! Several processes that want to report the same end.
 
 use std::{
-    collections::BTreeMap,
     env,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
+
+use connector_testing::eventually;
 
 use super::*;
 use crate::store::{old_reports::KEPT, tests::upkeep};
 
-/// Variables that give a child process its data directory and the IDs to report.
+/// The variable that gives a child process its data directory.
 const WHERE: &str = "REPORTS_TEST_DIRECTORY";
-const IDS: &str = "REPORTS_TEST_IDS";
 
 fn id(text: &str) -> TaskId {
     TaskId::parse(text).expect("a valid ID")
@@ -74,46 +75,53 @@ fn files_of_old_reports_are_removed_unless_they_are_locked() {
     confirm(claim);
 }
 
-#[test]
-fn one_of_several_processes_reports_each_end_even_if_some_are_killed() {
-    // In a child process, the test reports every end that it can claim. One of the children is killed while it reports.
-    if let (Some(dir), Ok(ids)) = (env::var_os(WHERE), env::var(IDS)) {
-        let dir = Path::new(&dir);
-        let upkeep = Upkeep::open(dir, &dir.join("logs")).expect("it is ours");
-        let reports = Reports::of(&upkeep);
-        for id in ids.split(',').map(id) {
-            if let Ok(ClaimedReport::Ours(claim)) = reports.claim(&id) {
-                let _ = claim.confirm(ReportedBy::Hook, Some(&std::process::id().to_string()), Utc::now());
+/// How long one process waits for the others.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Reports all ends, together with other processes, until none is left.
+fn report_all(dir: &Path, ids: &[TaskId], processes: usize) {
+    let reports = Reports::of(&Upkeep::open(dir, &dir.join("logs")).expect("it is ours"));
+    // All begin at the same time.
+    let started = dir.join("started");
+    fs::create_dir_all(&started).expect("it is ours");
+    fs::write(started.join(std::process::id().to_string()), "").expect("it is ours");
+    let count = || fs::read_dir(&started).map_or(0, Iterator::count);
+    eventually("the other processes", TEST_TIMEOUT, || (count() == processes).then_some(()));
+    eventually("the reports", TEST_TIMEOUT, || {
+        // It holds all its claims before it confirms the first, so that the claims of all processes overlap.
+        let claims: Vec<_> = ids.iter().map(|id| reports.claim(id).expect("it is writable")).collect();
+        for claim in claims {
+            match claim {
+                ClaimedReport::Ours(claim) => confirm(claim),
+                ClaimedReport::Theirs | ClaimedReport::Done => {}
             }
         }
-        return;
+        ids.iter().all(|id| reports.is_reported(id)).then_some(())
+    });
+}
+
+#[test]
+fn one_of_several_processes_reports_each_end_even_if_some_are_killed() {
+    const PROCESSES: usize = 6;
+    let ids: Vec<_> = (0..200).map(|number| id(&format!("{number:08x}"))).collect();
+    // In a child process, the test is one of the reporters.
+    if let Some(dir) = env::var_os(WHERE) {
+        return report_all(Path::new(&dir), &ids, PROCESSES);
     }
     let (dir, upkeep) = upkeep();
-    let ids: Vec<_> = (0..200).map(|number| format!("{number:08x}")).collect();
-    let start = |fault: Option<&str>| {
+    let start = |fault: &str| {
         let mut command = Command::new(env::current_exe().expect("the test's own path is known"));
         let name = "store::reports::tests::one_of_several_processes_reports_each_end_even_if_some_are_killed";
-        command.args(["--exact", name, "--quiet"]).env(WHERE, dir.path().join("data")).env(IDS, ids.join(","));
-        command.envs(fault.map(|fault| ("CONNECTOR_FAULT", fault)));
+        command.args(["--exact", name, "--quiet"]).env(WHERE, dir.path().join("data")).env("CONNECTOR_FAULT", fault);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the test can be run again")
     };
-    let killed = (1..=3).map(|_| start(Some("serve:kill@report")));
-    let children: Vec<_> = killed.chain((0..4).map(|_| start(None))).collect();
-    for mut child in children {
-        child.wait().expect("our child can be waited for");
-    }
-    let reports = Reports::of(&upkeep);
-    // The killed processes may have held a claim while the others passed by, so what they left is claimed now.
-    for id in ids.iter().map(|text| id(text)) {
-        if let ClaimedReport::Ours(claim) = reports.claim(&id).expect("it is readable") {
-            confirm(claim);
-        }
-    }
-    let mut by = BTreeMap::new();
-    for text in &ids {
-        let content = fs::read_to_string(upkeep.layout().report(&id(text))).expect("it was reported");
+    // Some are killed when they confirm their first report.
+    let faults = ["serve:kill@report", "serve:none", "serve:kill@report", "serve:none", "serve:none", "serve:none"];
+    let children: Vec<_> = faults.map(start).into();
+    let ended = children.into_iter().map(|mut child| child.wait().expect("our child can be waited for").success());
+    assert!(ended.skip(3).all(|success| success), "those that were not killed have reported everything");
+    for id in &ids {
+        let content = fs::read_to_string(upkeep.layout().report(id)).expect("it was reported");
         assert_eq!(content.lines().count(), 1, "{content}");
-        *by.entry(content.split('"').nth(9).map(str::to_owned)).or_insert(0) += 1;
     }
-    assert_eq!(by.values().sum::<usize>(), ids.len());
 }

@@ -122,6 +122,10 @@ fn an_end_that_is_too_old_or_was_shown_is_forgotten() {
     let call = of(json!({"by": "call"}), 1, 2).with(json!({"status": "failed", "failureReason": "Cancelled by user"}));
     put(&upkeep, &call);
     let later = NOW + MAX_AGE.num_seconds();
+    let _busy = Sessions::of(&upkeep).enter("busy", None).expect("it is writable");
+    put(&upkeep, &of(json!({"by": "async", "session": "busy"}), 1, 2));
+    assert_eq!(notify(&upkeep, "a").len(), 1);
+    assert_eq!(state(&upkeep).pending.len(), 2, "one is being reported, and one belongs to a session");
     assert_eq!(notify_at(&upkeep, "a", later), []);
     assert_eq!(state(&upkeep).pending, []);
 }
