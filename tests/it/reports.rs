@@ -45,7 +45,7 @@ impl Follower {
     }
 
     /// Waits until it has looked for ends, so that it is woken by later ones.
-    fn is_ready(self, world: &World, session: &str) -> Self {
+    fn once_ready(self, world: &World, session: &str) -> Self {
         eventually("its first look", ANSWER_TIMEOUT, || {
             let dir = world.data_dir();
             (dir.join("sessions").join(session).exists() && dir.join("unreported.json").exists()).then_some(())
@@ -63,7 +63,7 @@ impl Follower {
         self.lines.iter().collect()
     }
 
-    fn has_exited(&mut self) {
+    fn wait_for_exit(&mut self) {
         eventually("the end of notify", ANSWER_TIMEOUT, || self.process.try_wait().expect("it is our child"));
     }
 }
@@ -123,7 +123,7 @@ fn polled_to_the_end(server: &mut McpServer, id: &str) -> Value {
 #[test]
 fn one_line_is_printed_for_each_end_and_the_hook_does_not_repeat_it() {
     let world = World::with_fake_agent();
-    let follower = Follower::start(&world, SESSION).is_ready(&world, SESSION);
+    let follower = Follower::start(&world, SESSION).once_ready(&world, SESSION);
     for _ in 0..3 {
         let id = end(&world, SESSION);
         let line = format!("codex task {id} completed after 2m 30s: fix the parser (result: codex_status {id})");
@@ -136,7 +136,7 @@ fn one_line_is_printed_for_each_end_and_the_hook_does_not_repeat_it() {
 #[test]
 fn the_next_session_learns_of_ends_that_its_predecessor_missed() {
     let world = World::with_fake_agent();
-    let evening = Follower::start(&world, SESSION).is_ready(&world, SESSION);
+    let evening = Follower::start(&world, SESSION).once_ready(&world, SESSION);
     evening.stop();
     let missed: BTreeSet<_> = (0..12).map(|_| end(&world, SESSION)).collect();
     let morning = Follower::start(&world, OTHER);
@@ -161,8 +161,8 @@ fn the_hook_of_a_new_session_lists_ten_missed_ends_and_counts_the_rest() {
 #[test]
 fn a_session_that_runs_learns_of_its_own_tasks_only() {
     let world = World::with_fake_agent();
-    let own = Follower::start(&world, SESSION).is_ready(&world, SESSION);
-    let other = Follower::start(&world, OTHER).is_ready(&world, OTHER);
+    let own = Follower::start(&world, SESSION).once_ready(&world, SESSION);
+    let other = Follower::start(&world, OTHER).once_ready(&world, OTHER);
     let ends: Vec<_> = (0..5).map(|_| (end(&world, SESSION), end(&world, OTHER))).collect();
     for (of_own, of_other) in ends {
         assert!(own.next().contains(&of_own));
@@ -175,7 +175,7 @@ fn a_session_that_runs_learns_of_its_own_tasks_only() {
 fn a_hundred_ends_are_reported_once_by_four_followers_and_a_hook() {
     let world = World::with_fake_agent();
     let sessions = ["f1", "f2", "f3", "f4"];
-    let followers = sessions.map(|session| Follower::start(&world, session).is_ready(&world, session));
+    let followers = sessions.map(|session| Follower::start(&world, session).once_ready(&world, session));
     let ids: BTreeSet<_> = thread::scope(|scope| {
         let threads: Vec<_> =
             (0..4).map(|_| scope.spawn(|| (0..25).map(|_| end(&world, SESSION)).collect::<Vec<_>>())).collect();
@@ -198,7 +198,7 @@ fn a_hundred_ends_are_reported_once_by_four_followers_and_a_hook() {
 #[test]
 fn an_answer_is_the_report_and_neither_the_monitor_nor_the_hook_repeats_it() {
     let world = World::with_fake_agent().configure("[server]\nchannel = true\n");
-    let follower = Follower::start(&world, SESSION).is_ready(&world, SESSION);
+    let follower = Follower::start(&world, SESSION).once_ready(&world, SESSION);
     let mut server = server_in(&world, SESSION);
     server.declare(json!({}));
     server.initialize();
@@ -258,7 +258,7 @@ fn a_killed_wait_gives_its_claim_back() {
     let mut waiting = in_session(&world, &["wait", &id], SESSION).stdout(Stdio::piped()).spawn().expect("it runs");
     let claimed = world.data_dir().join("reports").join(&id);
     eventually("the claim of wait", ANSWER_TIMEOUT, || claimed.exists().then_some(()));
-    let follower = Follower::start(&world, SESSION).is_ready(&world, SESSION);
+    let follower = Follower::start(&world, SESSION).once_ready(&world, SESSION);
     waiting.kill().expect("it runs");
     waiting.wait().expect("it is our child");
     fs::write(&release, "").expect("the home is writable");
@@ -279,7 +279,7 @@ fn a_follower_survives_everything_but_its_end() {
     stderr.read_line(&mut problem).expect("it is text");
     assert!(problem.contains("nonsense"), "{problem}");
     fs::write(&config, valid).expect("it is writable");
-    let mut follower = follower.is_ready(&world, SESSION);
+    let mut follower = follower.once_ready(&world, SESSION);
     let id = end(&world, SESSION);
     assert!(follower.next().contains(&id));
     // The catalog is removed, and another process rebuilds it.
@@ -293,7 +293,7 @@ fn a_follower_survives_everything_but_its_end() {
     assert!(follower.next().contains(&id));
     let pid = Pid::from_child(&follower.process);
     kill_process(pid, Signal::TERM).expect("it runs");
-    follower.has_exited();
+    follower.wait_for_exit();
 }
 
 #[test]
