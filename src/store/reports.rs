@@ -1,4 +1,4 @@
-//! Who reports the end of a task: each end is reported once, whichever process does it.
+//! Reports of the ends of tasks: each end is reported once, by exactly one process.
 //!
 //! The file `reports/<task-id>` belongs to one end. Its lock is the right to report it, and its content says that it
 //! was reported. Both are independent of the catalog, so a rebuilt catalog changes nothing.

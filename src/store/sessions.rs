@@ -5,7 +5,7 @@
 //! they ended. When a session is resumed, it has the same ID and is present again.
 //!
 //! The file contains the name of the session's window. After `/clear`, a window has another session for its hooks, but
-//! the server goes on with the previous one, and the conversation is still the right place for its tasks. So a listener
+//! the server keeps the previous one, and the conversation is still the right place for its tasks. So a listener
 //! in the same window counts as the session itself.
 //!
 //! The lock is shared, because a session can have several such processes. To look, another process tries to lock the

@@ -77,7 +77,7 @@ fn state(upkeep: &Upkeep) -> Unreported {
 fn each_end_is_reported_to_one_session() {
     let (_dir, upkeep) = upkeep();
     let first = end(&upkeep, 1, 2);
-    assert_eq!(notify(&upkeep, "a"), [first], "nobody was told of it before the first call");
+    assert_eq!(notify(&upkeep, "a"), [first], "it was not reported before the first call");
     let (second, third) = (end(&upkeep, 3, 4), end(&upkeep, 3, 5));
     assert_eq!(notify(&upkeep, "b"), [second, third]);
     let fourth = end(&upkeep, 3, 6);
