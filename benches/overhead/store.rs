@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use codex_connector::{
-    store::{Filter, NotifiedEnds, Upkeep},
+    store::{Filter, Listener, UnreportedEnds, Upkeep},
     task::{Retention, TaskStatus},
 };
 
@@ -76,7 +76,7 @@ fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
         times.push(began.elapsed());
     }
     let began = Instant::now();
-    NotifiedEnds::of(upkeep).new_ends("benchmark", now)?.confirm()?;
+    UnreportedEnds::of(upkeep).claim(&Listener::default(), now)?;
     times.push(began.elapsed());
     let keeps_all = Retention { max_tasks: NonZeroUsize::new(10_000_000), ..Retention::default() };
     let began = Instant::now();

@@ -1,5 +1,5 @@
 //! Operations on tasks: submit, follow, view, list and cancel. The MCP layer and the command line use the broker; only
-//! `notify` reads the store directly.
+//! `notify` uses the store directly.
 //!
 //! The broker knows a task only through its files, so it does not matter which server submitted the task. Everything
 //! that it returns is redacted: secrets in untrusted text are removed here, before the text is combined with our own.
@@ -14,6 +14,7 @@ mod follow;
 mod guarded;
 mod overdue;
 mod refusal;
+mod reporting;
 mod resume;
 mod steps;
 mod submit;
@@ -37,6 +38,7 @@ pub use find::NotOneTask;
 pub use follow::{FollowedTask, TaskUpdate};
 use guarded::GuardedTasks;
 pub use refusal::{NotResumable, Refusal, UnknownBackend};
+pub use reporting::PendingReport;
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 

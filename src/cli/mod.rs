@@ -12,6 +12,7 @@ mod init;
 mod init_texts;
 mod ls;
 mod notify;
+mod notify_follow;
 mod output;
 mod plugin;
 mod runtime;
@@ -102,15 +103,21 @@ enum Verb {
         #[arg(long, value_name = "TIME", value_parser = time_limit)]
         timeout: Option<Duration>,
     },
-    /// Report newly finished tasks (for a Claude Code hook)
+    /// Report finished tasks that were not reported yet (for Claude Code)
+    ///
+    /// Each finished task is reported once: to the session that started it, or, if that session has ended, to the
+    /// first session that asks.
     Notify {
-        /// Report the tasks that finished since the last call for the same session
-        #[arg(long, required = true)]
+        /// Report the finished tasks and exit, for a hook (default)
+        #[arg(long, conflicts_with = "follow")]
         since_last: bool,
-        /// Session to report for (default: the Claude Code session that runs the hook)
+        /// Print one line for each task that finishes, until the session ends, for a monitor
+        #[arg(long)]
+        follow: bool,
+        /// Session to report to (default: the one that runs this command)
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
-        /// Report only tasks in or below the project directory (CLAUDE_PROJECT_DIR, or the current directory)
+        /// Of tasks that other sessions started, report only those in this repository or below this directory
         #[arg(long)]
         here: bool,
     },
@@ -243,15 +250,18 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
+                (Some(Verb::Notify { follow: true, key, here, .. }), _) => {
+                    // An invalid setting does not keep tasks from ending.
+                    let load = || lenient().map(|(config, _)| config);
+                    notify_follow::follow(&load, key, notify::project(here))
+                }
                 (Some(Verb::Notify { key, here, .. }), _) => {
                     let config = match directories() {
                         Ok(config) => config,
                         Err(problems) => return refuse_all(problems),
                     };
-                    let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
-                    let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
                     match serve::open_data_dir(&config) {
-                        Ok(upkeep) => notify::notify(&config, &upkeep, key, here),
+                        Ok(upkeep) => notify::notify(&config, &upkeep, key, notify::project(here)),
                         Err(problem) => refuse(problem),
                     }
                 }

@@ -1,11 +1,11 @@
-//! `notify`: reports the tasks that finished since the last call, and prints nothing if there are none.
+//! `notify`: reports the tasks that have ended and that nobody has reported, and prints nothing if there are none.
 //!
-//! It is made for a Claude Code hook that runs before each turn. It reads only the files of tasks; `present` writes the
-//! text.
+//! It is made for a Claude Code hook that runs before each turn; `follow` is its continuous form. Both read only the
+//! files of tasks; `store::listener` decides which ends they report, and `present` writes the text.
 
 use std::{
     io::{self, IsTerminal, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::mpsc,
     thread,
@@ -18,9 +18,11 @@ use connector_api::JsonLine;
 use super::output::{fail, print};
 use crate::{
     config::Config,
+    directory::repository_of,
     present::ended_tasks,
+    process::{claude_session, claude_window},
     redact::Redactor,
-    store::{NotifiedEnds, StoreError, Upkeep},
+    store::{ListenedDirectory, Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
     task::TaskRecord,
 };
 
@@ -30,39 +32,48 @@ const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum length of the hook's input, in bytes.
 const MAX_INPUT_BYTES: u64 = 1 << 20;
 
-/// Reports the tasks that finished since the last call with the same key; with `here`, only those in or below that
-/// directory.
+/// Reports the ends that nobody has reported, and that this session should learn of. With `here`, only those in its
+/// repository or below it, and those of the session's own tasks.
 ///
-/// The default key is the session from the environment, or else from the hook's input.
+/// The session is `key`, or the one in the environment, or the one in the hook's input.
 pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
-    let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(hook_session);
-    let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
-    match report_ended(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
+    let session = key.or_else(claude_session).or_else(hook_session);
+    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
+    match report_ended(upkeep, &redactor(config), &listener) {
         Ok(printed) => printed,
         Err(problem) => fail(problem.to_string()),
     }
 }
 
-fn report_ended(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
-    let notified = NotifiedEnds::of(upkeep);
-    let mut new_ends = notified.new_ends(key, Utc::now())?;
+fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Result<ExitCode, StoreError> {
+    let mut new = UnreportedEnds::of(upkeep).claim(listener, Utc::now())?;
     upkeep.repair();
-    let is_here = |record: &TaskRecord| here.is_none_or(|here| is_below(&record.progress.working_directory, here));
-    new_ends.records.retain(is_here);
-    new_ends.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
+    new.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
     // Without a confirmation, the next call reports these tasks again.
-    if let Some(text) = ended_tasks(&new_ends.records)
+    if let Some(text) = ended_tasks(&new.records)
         && print(&text) != ExitCode::SUCCESS
     {
         return Ok(ExitCode::FAILURE);
     }
-    new_ends.confirm()?;
+    new.confirm(ReportedBy::Hook, listener, Utc::now())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_below(directory: &Path, here: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    real(directory).starts_with(real(here))
+/// The project's directory, if only its tasks are wanted.
+pub(super) fn project(here: bool) -> Option<PathBuf> {
+    let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
+    here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten()
+}
+
+/// Redacts the texts of records.
+pub(super) fn redactor(config: &Config) -> Redactor {
+    if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() }
+}
+
+/// The directory to listen in.
+pub(super) fn listened(here: PathBuf) -> ListenedDirectory {
+    let directory = here.canonicalize().unwrap_or(here);
+    ListenedDirectory { repository: repository_of(&directory), directory }
 }
 
 /// The session in the hook's input, if there is any.

@@ -1,7 +1,8 @@
 //! `wait`: blocks until tasks have finished, prints their results, and exits with a code that summarizes them.
 //!
 //! It is made to run as a background command of Claude Code, which is woken when the command exits. It needs no server,
-//! takes no locks, and ends when nobody reads its output any more.
+//! and ends when nobody reads its output any more. In a session of Claude Code, its output is the report of each end, so
+//! nobody else announces it.
 
 use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
@@ -20,6 +21,8 @@ use crate::{
         refusals::{find_task, invalid_task_id},
         timed_out, wait_result,
     },
+    process::{claude_session, claude_window},
+    store::{Listener, ReportedBy},
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -86,12 +89,14 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
 /// Waits for the tasks `pending`, and removes each from this set when it ends.
 async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: WaitMode) -> ExitCode {
     let mut waiting = JoinSet::new();
+    let listener = Listener { session: claude_session(), window: claude_window(), here: None };
     for id in &*pending {
+        let report = broker.answer_to(&listener, id, ReportedBy::Wait).await;
         let mut task = broker.follow(id);
         waiting.spawn(async move {
             loop {
                 match task.next().await {
-                    Ok(TaskUpdate::Ended(record)) => return Ok(record),
+                    Ok(TaskUpdate::Ended(record)) => return Ok((record, report)),
                     Ok(TaskUpdate::Event(_)) => {}
                     Err(refusal) => return Err(refusal),
                 }
@@ -100,8 +105,8 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: Wa
     }
     let mut code = EXIT_COMPLETED;
     while let Some(ended) = waiting.join_next().await {
-        let record = match ended.expect("following a task does not panic") {
-            Ok(record) => record,
+        let (record, report) = match ended.expect("following a task does not panic") {
+            Ok(ended) => ended,
             Err(refusal @ Refusal::NoSuchTask(_)) => {
                 return unknown(Refused::new(refusal.explain().problem, find_task(&broker.config().log_dir)));
             }
@@ -110,7 +115,11 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: Wa
             }
             Err(refusal) => return refuse(refusal.explain()),
         };
-        print_result(broker, &record).await;
+        if print_result(broker, &record).await == ExitCode::SUCCESS
+            && let Some(report) = report
+        {
+            report.confirm().await;
+        }
         pending.remove(&record.id);
         code = match (code, record.status()) {
             (EXIT_FAILED, _) | (_, TaskStatus::Failed) => EXIT_FAILED,
@@ -124,9 +133,9 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: Wa
     ExitCode::from(code)
 }
 
-async fn print_result(broker: &Broker, record: &TaskRecord) {
+async fn print_result(broker: &Broker, record: &TaskRecord) -> ExitCode {
     let result = broker.result(record).await.ok().flatten();
-    print(&wait_result(record, result));
+    print(&wait_result(record, result))
 }
 
 fn unknown(problem: Refused) -> ExitCode {

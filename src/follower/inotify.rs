@@ -65,7 +65,7 @@ impl Instance {
         }
     }
 
-    /// Subscribes `target` to writes to the file with this name. Returns `None` if that is not possible, or if too many
+    /// Subscribes `target` to writes to the file with this name, or to changes of files in the directory with this name. Returns `None` if that is not possible, or if too many
     /// files are watched.
     pub(super) fn register(&self, path: &Path, target: &Arc<Notify>) -> Option<Registration> {
         let (events, targets) = {
@@ -77,7 +77,9 @@ impl Instance {
             return None;
         }
         // When a file loses its last name, that is reported as a change of its attributes.
-        let wanted = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::DONT_FOLLOW;
+        let of_file = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF;
+        let of_directory = WatchFlags::CREATE | WatchFlags::MOVED_TO;
+        let wanted = of_file | of_directory | WatchFlags::DONT_FOLLOW;
         let watch = add_watch(&*events, path, wanted).ok()?;
         locked(&targets).entry(watch).or_default().push(Arc::clone(target));
         Some(Registration { events, targets, watch, target: Arc::clone(target) })

@@ -24,6 +24,7 @@
 //! - *The directory does not respond.* `read` fails after a deadline. Entries that it finds later are not lost.
 //! - *The caller drops a call while it waits.* The next call returns the entries that were read meanwhile.
 
+mod directory;
 #[cfg(target_os = "linux")]
 mod inotify;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use std::{
 
 use tokio::time::timeout;
 
+pub use directory::DirectoryWatch;
 pub use watches::Watches;
 
 use crate::{

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use connector_api::BackendName;
 
-use super::{answer::CallAnswer, caller::Caller, extra, run::run, status_polls::StatusPolls};
+use super::{answer::CallAnswer, caller::Caller, extra, listener::listener, run::run};
 use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
     present::{self, Refused, StatusPoll},
     request::{AgentCall, RawArguments, StatusCall, TasksCall, cancel_call},
+    store::ReportedBy,
 };
 
 /// The configured tools in addition to the four standard ones.
@@ -60,9 +61,9 @@ impl ToolInvocation {
     pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {
             Self::Agent(backend, raw) => agent(broker, backend, raw, caller).await,
-            Self::Status(raw) => status(broker, raw, &caller.status_polls).await,
+            Self::Status(raw) => status(broker, raw, &caller).await,
             Self::Tasks(raw) => tasks(broker, raw).await,
-            Self::Cancel(raw) => cancel(broker, raw).await,
+            Self::Cancel(raw) => cancel(broker, raw, &caller).await,
             Self::Extra(tool, raw) => extra::execute(tool, broker, raw, caller).await,
         };
         answer.unwrap_or_else(|refused| CallAnswer::from(refused.redacted(broker.redactor())))
@@ -80,9 +81,11 @@ async fn agent(
     run(broker, task, answer_when, remarks, caller).await
 }
 
-async fn status(broker: &Broker, raw: RawArguments, status_polls: &StatusPolls) -> Result<CallAnswer, Refused> {
+async fn status(broker: &Broker, raw: RawArguments, caller: &Caller) -> Result<CallAnswer, Refused> {
+    let status_polls = &caller.status_polls;
     let StatusCall { id, tail_lines, asks_for_log, remarks } = StatusCall::read(raw)?;
     let view = broker.view(&id, tail_lines).await?;
+    broker.answered(&listener(caller.transport), &view.record, ReportedBy::Call).await;
     let now = Utc::now();
     let (steps, position) = broker.steps_since(&id, status_polls.position(&id)).await?;
     let before = status_polls.remember(&id, StatusPoll::of(&view, now), position);
@@ -101,9 +104,15 @@ async fn tasks(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused
     Ok(CallAnswer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(notices))
 }
 
-async fn cancel(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+async fn cancel(broker: &Broker, raw: RawArguments, caller: &Caller) -> Result<CallAnswer, Refused> {
     let id = cancel_call(raw)?;
-    let text = match broker.cancel(&id).await? {
+    let listener = listener(caller.transport);
+    let report = broker.answer_to(&listener, &id, ReportedBy::Call).await;
+    let cancelled = broker.cancel(&id).await?;
+    if let (Some(report), Cancelled::Ended(_) | Cancelled::HadEnded(_)) = (report, &cancelled) {
+        report.confirm().await;
+    }
+    let text = match cancelled {
         Cancelled::Ended(record) => present::cancelled(&record),
         Cancelled::HadEnded(record) => present::already_ended(&record),
         Cancelled::Stopping => present::stopping(&id),

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::{
     broker::{Broker, TaskUpdate},
     present,
+    store::ReportedBy,
     task::TaskId,
 };
 
@@ -29,7 +30,7 @@ const METHOD: &str = "notifications/claude/channel";
 pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
 
 impl Channel {
-    /// Sends a message to the client when the task has ended.
+    /// Sends a message to the client when the task has ended, unless the end is reported in another way.
     pub(super) fn announce_end(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
         let mut task = broker.follow(id);
         let broker = broker.clone();
@@ -41,12 +42,14 @@ impl Channel {
                     Err(refusal) => return tracing::warn!(%refusal, "cannot announce the end of a task"),
                 }
             };
+            let Some(report) = broker.announce(&record.id, ReportedBy::Channel).await else { return };
             let result = broker.result(&record).await.ok().flatten();
             let text = present::brief(&record, result);
             let meta = json!({"task_id": record.id, "status": record.status()});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
-            if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {
-                tracing::debug!(%error, "the end of a task was not announced");
+            match peer.send_notification(ServerNotification::CustomNotification(message)).await {
+                Ok(()) => report.confirm().await,
+                Err(error) => tracing::debug!(%error, "the end of a task was not announced"),
             }
         };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);

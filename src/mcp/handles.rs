@@ -28,6 +28,7 @@ use super::answer::CallAnswer;
 use crate::{
     broker::Broker,
     present::{self, Refused},
+    store::ReportedBy,
     task::{TaskId, TaskStatus, TaskView, Untrusted},
 };
 
@@ -51,6 +52,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     let id = parse_id(id)?;
     let TaskView { record, live, result, .. } =
         broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
+    broker.answered_submitter(&record, ReportedBy::Handle).await;
     let created = present::timestamp(record.start.started_at);
     let updated = present::timestamp(
         record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at),

@@ -28,6 +28,7 @@ mod extra;
 mod handles;
 pub mod http;
 mod icon;
+mod listener;
 mod pacing;
 mod progress;
 mod prompts;
@@ -55,8 +56,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    process::heed_file_limit,
+    process::{claude_session, claude_window, heed_file_limit},
     stdio::{self, InputReader, Stdin, Stdout},
+    store::PresentSession,
 };
 use pacing::PacedTransport;
 use readable::{AnsweringTransport, readable_lines};
@@ -104,6 +106,7 @@ async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     let transport =
         PacedTransport::new(AnsweringTransport::new(AsyncRwTransport::new_server(stdin, stdout), unreadable));
     let maintenance = spawn_maintenance(&state);
+    let present = enter_session(&state);
     let serving = async {
         match Server::new(state, TransportKind::Stdio).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
@@ -121,6 +124,19 @@ async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     }
     if let Some(maintenance) = maintenance {
         maintenance.abort();
+    }
+    drop(present);
+}
+
+/// Keeps this server's session present until the returned value is dropped. In the background, because the data
+/// directory may be slow.
+fn enter_session(state: &ServerState) -> Option<JoinHandle<Option<PresentSession>>> {
+    match state {
+        ServerState::Ready(broker) => {
+            let (broker, session) = (broker.clone(), claude_session()?);
+            Some(tokio::spawn(async move { broker.enter_session(session, claude_window()).await }))
+        }
+        ServerState::Misconfigured { viewer: _, problems: _ } => None,
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     config::{OnCallEnd, TaskHandles},
     present::{self, Refused},
     request::AnswerWhen,
+    store::ReportedBy,
     task::{Message, ResultText, SubmittedBy, Submitter, TaskId, TaskRecord, Untrusted},
 };
 
@@ -119,6 +120,8 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitO
     let token = context.meta.get_progress_token();
     let heartbeat = broker.config().policy.heartbeat;
     let mut progress = token.map(|token| Progress::begin(context.peer.clone(), token, id, heartbeat));
+    // Nobody else announces the end meanwhile. If the call is abandoned, this is given back.
+    let report = broker.answer_to_submitter(id, ReportedBy::Call).await;
     let mut task = broker.follow(id);
     let ended = loop {
         let updates = async {
@@ -144,6 +147,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitO
         progress.finish().await;
     }
     let result = broker.result(&ended).await?;
+    report.confirm().await;
     Ok(WaitOutcome::Ended(ended, result))
 }
 

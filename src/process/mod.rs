@@ -11,6 +11,7 @@ mod lines;
 mod probe;
 mod program;
 mod proof;
+mod session;
 mod signals;
 #[cfg(target_os = "linux")]
 mod stat;
@@ -28,6 +29,7 @@ pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
 pub use probe::{ProbeError, probe, run_within};
 pub use program::{ProgramProblem, find_program};
+pub use session::{claude_session, claude_window};
 pub use signals::reset_signals;
 pub use system::{ProcUnavailable, check_proc};
 pub use tree::{

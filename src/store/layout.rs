@@ -43,6 +43,11 @@ impl Layout {
         self.data.join("index.sqlite")
     }
 
+    /// The catalog's write-ahead log, which each change of the catalog changes.
+    pub(super) fn catalog_log(&self) -> PathBuf {
+        self.data.join("index.sqlite-wal")
+    }
+
     /// Locked while the catalog is rebuilt.
     pub(super) fn catalog_lock(&self) -> PathBuf {
         self.data.join("index.lock")
@@ -65,19 +70,39 @@ impl Layout {
         self.data.join("http-token")
     }
 
-    /// The ends that `notify` of version 2.0.0 reported.
-    pub(super) fn notified_2_0_0(&self) -> PathBuf {
+    /// A file for each reported end of a task.
+    pub(super) fn reports(&self) -> PathBuf {
+        self.data.join("reports")
+    }
+
+    /// Locked while a process reports the end of the task, and not empty once it was reported.
+    pub(super) fn report(&self, id: &TaskId) -> PathBuf {
+        self.reports().join(id.as_str())
+    }
+
+    /// A file for each present session.
+    pub(super) fn sessions(&self) -> PathBuf {
+        self.data.join("sessions")
+    }
+
+    /// Locked while a process of the session runs.
+    pub(super) fn session(&self, session: &str) -> PathBuf {
+        self.sessions().join(session)
+    }
+
+    /// Up to which time `notify` of version 2.0.0 reported ends to each session.
+    pub(super) fn told_2_0_0(&self) -> PathBuf {
         self.data.join("told.json")
     }
 
-    /// The ends of tasks that `notify` has reported to each session.
-    pub(super) fn notified(&self) -> PathBuf {
-        self.data.join("notified.json")
+    /// The ends of tasks that nobody has reported yet.
+    pub(super) fn unreported(&self) -> PathBuf {
+        self.data.join("unreported.json")
     }
 
-    /// Locked while `notified.json` is read and replaced.
-    pub(super) fn notified_lock(&self) -> PathBuf {
-        self.data.join("notified.lock")
+    /// Locked while `unreported.json` is read and replaced.
+    pub(super) fn unreported_lock(&self) -> PathBuf {
+        self.data.join("unreported.lock")
     }
 
     pub(super) fn run_root(&self) -> PathBuf {

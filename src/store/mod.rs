@@ -12,8 +12,8 @@
 //! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors at startup |
 //!
 //! Some files belong to no task, or any process may write them. Each has its own small type: [`Requests`] to stop a
-//! task, the [`ProbeCache`], the [`HttpToken`], and [`NotifiedEnds`]. All of them are created from an [`Upkeep`], which
-//! proves that the directory exists and belongs to us.
+//! task, the [`ProbeCache`], the [`HttpToken`], the [`Reports`] of ends and the [`UnreportedEnds`], and the present
+//! [`Sessions`]. All of them are created from an [`Upkeep`], which proves that the directory exists and belongs to us.
 //!
 //! | file | holds | written by |
 //! |---|---|---|
@@ -39,36 +39,43 @@ mod index;
 mod indexes;
 mod lag;
 mod layout;
+mod listener;
 mod log;
 mod notices;
-mod notified;
+mod old_reports;
 mod open_task;
 mod probes;
 mod reader;
 mod records;
+mod reports;
 mod repository;
 mod requests;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod token;
+mod unreported;
 mod upkeep;
 
 pub use catalog::Filter;
 pub use error::StoreError;
 pub use files::UntrustedDirectory;
+pub use listener::{ListenedDirectory, Listener};
 pub use log::{EventsWriter, LogWriter};
 pub use notices::Notices;
-pub use notified::{NewEnds, NotifiedEnds};
 pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
     ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePosition,
     TimelineReader,
 };
+pub use reports::{ClaimedReport, ReportClaim, ReportedBy, Reports};
 pub use requests::Requests;
+pub use sessions::{PresentSession, Sessions};
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
+pub use unreported::{ListsState, NewEnds, UnreportedEnds};
 pub use upkeep::Upkeep;
 
 use error::if_exists;

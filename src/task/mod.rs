@@ -42,7 +42,7 @@ pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, TrustedFile, TrustedKind};
 pub use status::{EndStatus, TaskStatus};
-pub use submitter::{SubmittedBy, Submitter};
+pub use submitter::{SubmittedBy, Submitter, is_session_id};
 pub use summary::{Outcome, Summaries, TaskState, TaskSummary};
 pub use text::{cut_middle, first_line};
 pub use timeline::{

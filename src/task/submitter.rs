@@ -14,6 +14,15 @@ pub struct Submitter {
     pub session: Option<String>,
 }
 
+/// Maximum length of a session's ID, in bytes. Claude Code's IDs are UUIDs.
+const MAX_SESSION_BYTES: usize = 64;
+
+/// Whether a text can be a session's ID, which becomes part of each record and of a file name.
+pub fn is_session_id(text: &str) -> bool {
+    (1..=MAX_SESSION_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 impl Submitter {
     /// Whether nothing is known about the submitter.
     pub fn is_unknown(&self) -> bool {

@@ -37,6 +37,7 @@ mod real_codex;
 mod real_codex_project;
 mod real_codex_resume;
 mod reconcile;
+mod reports;
 mod resources;
 mod retention;
 mod secrets;

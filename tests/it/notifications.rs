@@ -143,11 +143,11 @@ fn wait_exits_when_its_reader_does() {
 }
 
 #[test]
-fn notify_reports_each_finished_task_once_per_session() {
+fn notify_reports_each_finished_task_once() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let hook = |session: &str, more: &[&str]| {
-        let mut command = world.command(&["notify", "--since-last"]);
+        let mut command = world.command(&["notify"]);
         let mut hook = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
         let input = json!({"session_id": session, "hook_event_name": "UserPromptSubmit"}).to_string();
         hook.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("it reads");
@@ -155,26 +155,27 @@ fn notify_reports_each_finished_task_once_per_session() {
         assert_eq!(code, Some(0), "{text}");
         text
     };
-    assert_eq!(hook("one", &[]), "", "no task has ended since the first call");
+    assert_eq!(hook("one", &["--since-last"]), "", "no task has ended");
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
     wait_for_end(&mut server, &id);
     world.index();
     let reported = hook("one", &[]);
     assert!(reported.contains(&format!("- {id} completed after ")) && reported.contains("codex_status"), "{reported}");
     assert_eq!(hook("one", &[]), "", "the task was already reported");
-    assert_eq!(hook("two", &[]), "", "the session began after the task had ended");
-    assert_eq!(run(&world, &["notify", "--since-last", "--key", "three"]), (String::new(), Some(0)));
+    assert_eq!(hook("two", &["--since-last"]), "", "the task was reported to another session");
     let here = world.project.path().display().to_string();
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
     wait_for_end(&mut server, &id);
     world.index();
     let elsewhere = world.home().display().to_string();
     let of = |world: &World, project: &str, key: &str| {
-        let mut command = world.command(&["notify", "--since-last", "--here", "--key", key]);
+        let mut command = world.command(&["notify", "--here", "--key", key]);
         said(&command.env("CLAUDE_PROJECT_DIR", project).output().expect("it runs")).0
     };
     assert_eq!(of(&world, &elsewhere, "one"), "", "the task was in another project");
     assert!(of(&world, &here, "two").contains(&id));
+    let conflict = world.command(&["notify", "--follow", "--since-last"]).output().expect("it runs");
+    assert_eq!(conflict.status.code(), Some(2));
 }
 
 #[test]

@@ -14,13 +14,13 @@ use chrono::Utc;
 use rmcp::model::Tool;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{answer::CallAnswer, caller::Caller, progress::Progress, run::run};
+use super::{answer::CallAnswer, caller::Caller, listener::listener, progress::Progress, run::run};
 use crate::{
     broker::{Broker, NewTask, Refusal, TaskUpdate},
     config::ExtraTool,
     present::{self, Refused, tools::Defaults},
     request::{RawArguments, ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil},
-    store::{ByteRange, TaskFile},
+    store::{ByteRange, ReportedBy, TaskFile},
     task::TaskRecord,
 };
 
@@ -75,7 +75,12 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
     let heartbeat = broker.config().policy.heartbeat;
     let mut progress = token.map(|token| Progress::waiting_for(&ids, caller.context.peer.clone(), token, heartbeat));
     let mut waiting: JoinSet<Result<Box<TaskRecord>, Refusal>> = JoinSet::new();
+    let listener = listener(caller.transport);
+    let mut reports = BTreeMap::new();
     for id in &ids {
+        if let Some(report) = broker.answer_to(&listener, id, ReportedBy::Call).await {
+            reports.insert(id.clone(), report);
+        }
         let mut task = broker.follow(id);
         waiting.spawn(async move {
             loop {
@@ -122,6 +127,9 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
     let mut results = BTreeMap::new();
     for record in &ended {
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
+        if let Some(report) = reports.remove(&record.id) {
+            report.confirm().await;
+        }
     }
     let text = present::all_ended(&ended, &pending, |record| results.get(&record.id).cloned().flatten());
     Ok(CallAnswer::served(text).with_notices(remarks))

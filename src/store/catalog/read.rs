@@ -43,7 +43,6 @@ const ARCHIVES: &str = "SELECT name FROM archives";
 pub(super) const ENDED_SINCE: &str = "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 pub(super) const LAST_SEQ: &str = "SELECT last_seq FROM meta WHERE one = 1";
 pub(super) const FIRST_AFTER: &str = "SELECT min(seq) FROM tasks WHERE ended_at > ?1 AND from_original = 0";
-pub(super) const LAST_ENDED: &str = "SELECT seq, id FROM tasks WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT ?1";
 pub(super) const OLDEST: &str = "SELECT id FROM tasks WHERE ended_at < ?1 AND from_original = 0
  ORDER BY ended_at, id LIMIT ?2";
 
@@ -164,22 +163,6 @@ impl Catalog {
             let mut statement = connection.prepare_cached(FIRST_AFTER)?;
             Ok(statement.query_row([time.timestamp_millis()], |row| row.get(0))?)
         })
-    }
-
-    /// The `max` highest sequence numbers with their tasks' IDs, in ascending order.
-    pub(in crate::store) fn last_ended(&self, max: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
-        self.reading(|connection| {
-            let mut statement = connection.prepare_cached(LAST_ENDED)?;
-            let found = statement.query_map([signed(max)], |row| Ok((row.get(0)?, id(row, 1)?)))?;
-            let mut found = found.collect::<rusqlite::Result<Vec<_>>>()?;
-            found.reverse();
-            Ok(found)
-        })
-    }
-
-    /// The sequence number of a task; `None` if the task does not exist or has not ended.
-    pub(in crate::store) fn seq_of(&self, id: &TaskId) -> Result<Option<Seq>, CatalogError> {
-        Ok(self.get(id)?.and_then(|found| found.seq))
     }
 
     /// All ended tasks except the `keep` newest, oldest first, up to `limit`. Ignores the original program's tasks.

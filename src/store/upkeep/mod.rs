@@ -25,6 +25,7 @@ use super::{
     indexes::Indexes,
     layout::{Layout, TIMELINE_SUFFIX},
     notices::{Damage, Notices},
+    old_reports,
     open_task::{Claim, OpenTask},
     reader::Reader,
     records,
@@ -136,12 +137,13 @@ impl Upkeep {
         task.release_unused()
     }
 
-    /// Removes temporary files of killed writers, and timelines of tasks that version 2.0.0 removed, because it does
+    /// Removes temporary files of killed writers, files of old reports, and timelines of tasks that version 2.0.0 removed, because it does
     /// not know about timelines.
     pub fn remove_leftovers(&self) {
         for dir in [&self.layout.data, &self.layout.logs] {
             atomic::remove_leftovers(dir);
         }
+        old_reports::remove(&self.layout);
         for file in fs::read_dir(&self.layout.logs).into_iter().flatten().flatten() {
             let name = file.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(TIMELINE_SUFFIX)).map(TaskId::parse);

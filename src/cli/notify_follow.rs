@@ -1,0 +1,235 @@
+//! `notify --follow`: prints one line for each ended task that nobody has reported, until its session ends.
+//!
+//! Claude Code runs it as a monitor: each line wakes an idle session. It is a loop:
+//!
+//! ```text
+//!            the lists of tasks have changed, or ends are pending and 5 s have passed
+//!   ┌──────┐ ───────────────────────────────────────────────────────────────────────▶ ┌─────────────────────┐
+//!   │ wait │                                                                           │ claim, print, confirm │
+//!   └──▲───┘ ◀─────────────────────────────────────────────────────────────────────── └─────────────────────┘
+//!      └── a file in the data directory has changed (inotify), or 1 s has passed
+//! ```
+//!
+//! While nothing ends, each round compares the state of four files, which takes some microseconds. Nothing ends the loop
+//! except its reader, its parent, or a signal:
+//!
+//! - *The data directory does not exist, or is removed.* It is never created here; the loop waits for it.
+//! - *The configuration is invalid.* The problem is printed once on stderr, and the configuration is read again until it
+//!   is valid.
+//! - *The files cannot be read, or the output cannot be confirmed.* The problem is printed once on stderr, and the next
+//!   round tries again. An end whose line was not confirmed may be reported again.
+
+use std::{
+    io,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, getppid},
+};
+
+use super::{
+    notify::{listened, redactor},
+    output::{fail, print, refuse_all},
+    runtime::runtime,
+};
+use crate::{
+    config::Config,
+    follower::{DirectoryWatch, Watches},
+    present::{MAX_LISTED_TASKS, Refused, ended_line, more_ended},
+    process::{claude_session, claude_window},
+    redact::Redactor,
+    store::{
+        Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions, StoreError, UnreportedEnds,
+        Upkeep,
+    },
+};
+
+/// How often pending ends are looked at again although nothing has changed: a session may be gone, or a claim free.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Reads the configuration.
+pub(super) type LoadConfig<'a> = &'a dyn Fn() -> Result<Config, Vec<Refused>>;
+
+/// Prints the ends until the reader of stdout or the parent process is gone. With `here`, only those in its repository
+/// or below it, and those of the session's own tasks. The session is `key`, or the one in the environment.
+pub(super) fn follow(load: LoadConfig<'_>, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error.to_string()),
+    };
+    let session = key.or_else(claude_session);
+    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
+    runtime.block_on(Following::new(listener).run(load))
+}
+
+/// The state of the loop.
+struct Following {
+    listener: Listener,
+    parent: Option<Pid>,
+    source: Option<Source>,
+    lists: ListsState,
+    /// When to look again although nothing has changed.
+    retry_at: Option<Instant>,
+    /// Whether a first look was successful.
+    has_looked: bool,
+    /// The last problem that was printed.
+    problem: String,
+}
+
+/// An open data directory.
+struct Source {
+    ends: UnreportedEnds,
+    upkeep: Upkeep,
+    redactor: Redactor,
+    _present: Option<PresentSession>,
+}
+
+/// The end of the loop.
+struct ReaderGone;
+
+impl Following {
+    fn new(listener: Listener) -> Self {
+        let (lists, problem) = (ListsState::default(), String::new());
+        Self { listener, parent: getppid(), source: None, lists, retry_at: None, has_looked: false, problem }
+    }
+
+    async fn run(mut self, load: LoadConfig<'_>) -> ExitCode {
+        let Some(config) = self.loaded(load).await else { return ExitCode::SUCCESS };
+        let redactor = redactor(&config);
+        let mut watch = DirectoryWatch::new(&config.data_dir, &Watches::new());
+        while !self.is_over() {
+            if !config.data_dir.is_dir() {
+                self.source = None;
+            } else if let Err(ReaderGone) = self.look(&config, &redactor) {
+                break;
+            }
+            watch.changed().await;
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// The configuration, once it is valid. `None` if the loop should end.
+    async fn loaded(&mut self, load: LoadConfig<'_>) -> Option<Config> {
+        while !self.is_over() {
+            match load() {
+                Ok(config) => return Some(config),
+                Err(problems) => {
+                    let text = format!("{problems:?}");
+                    if self.problem != text {
+                        self.problem = text;
+                        refuse_all(problems);
+                    }
+                }
+            }
+            for _ in 0..RETRY_INTERVAL.as_secs() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if self.is_over() {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether nobody reads the output any more, or the parent process has ended.
+    fn is_over(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let stdout = io::stdout();
+        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
+        let is_closed =
+            poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+        is_closed || getppid() != self.parent
+    }
+
+    /// Reports new ends, if there can be any.
+    fn look(&mut self, config: &Config, redactor: &Redactor) -> Result<(), ReaderGone> {
+        let source = match self.source.take().map_or_else(|| self.opened(config, redactor), Ok) {
+            Ok(source) => source,
+            Err(error) => {
+                self.warn(&error);
+                return Ok(());
+            }
+        };
+        let lists = source.ends.lists_state();
+        let is_due = self.retry_at.is_some_and(|retry_at| Instant::now() >= retry_at);
+        if lists != self.lists || is_due {
+            self.retry_at = None;
+            match source.ends.claim(&self.listener, Utc::now()) {
+                Ok(new) => {
+                    self.lists = lists;
+                    if new.pending > 0 {
+                        self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+                    }
+                    source.upkeep.repair();
+                    self.report(new, &source.redactor)?;
+                }
+                Err(error) => {
+                    self.warn(&error);
+                    self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+                }
+            }
+        }
+        self.source = Some(source);
+        Ok(())
+    }
+
+    fn opened(&self, config: &Config, redactor: &Redactor) -> Result<Source, StoreError> {
+        let upkeep = Upkeep::open(&config.data_dir, &config.log_dir)?;
+        upkeep.check_locks()?;
+        let present = match &self.listener.session {
+            Some(session) => Sessions::of(&upkeep).enter(session, self.listener.window.as_deref())?,
+            None => None,
+        };
+        let ends = UnreportedEnds::of(&upkeep);
+        Ok(Source { ends, upkeep, redactor: redactor.clone(), _present: present })
+    }
+
+    /// Prints the ends. Of those that piled up before the start, only the first few are listed.
+    fn report(&mut self, new: NewEnds, redactor: &Redactor) -> Result<(), ReaderGone> {
+        let listed = if self.has_looked { usize::MAX } else { MAX_LISTED_TASKS };
+        self.has_looked = true;
+        let more = new.records.len().saturating_sub(listed);
+        let mut unlisted = Vec::new();
+        for (number, (mut record, claim)) in new.into_each().enumerate() {
+            if number >= listed {
+                unlisted.push(claim);
+                continue;
+            }
+            record.untrusted_texts().for_each(|text| redactor.redact(text));
+            self.print(&ended_line(&record))?;
+            self.confirm([claim]);
+        }
+        if more > 0 {
+            self.print(&more_ended(more))?;
+            self.confirm(unlisted);
+        }
+        Ok(())
+    }
+
+    fn print(&self, line: &str) -> Result<(), ReaderGone> {
+        if print(line) == ExitCode::SUCCESS { Ok(()) } else { Err(ReaderGone) }
+    }
+
+    fn confirm(&mut self, claims: impl IntoIterator<Item = ReportClaim>) {
+        for claim in claims {
+            if let Err(error) = claim.confirm(ReportedBy::Monitor, self.listener.session.as_deref(), Utc::now()) {
+                self.warn(&error);
+                self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+            }
+        }
+    }
+
+    /// Prints a problem on stderr, unless it was the last one.
+    fn warn(&mut self, error: &StoreError) {
+        let problem = error.to_string();
+        if self.problem != problem {
+            fail(problem.clone());
+            self.problem = problem;
+        }
+    }
+}
