@@ -75,7 +75,7 @@ struct Following {
     lists: ListsState,
     /// When to look again although nothing has changed.
     retry_at: Option<Instant>,
-    /// Whether a first look was successful.
+    /// Whether a first search was successful.
     has_looked: bool,
     /// The last problem that was printed.
     problem: String,

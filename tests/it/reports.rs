@@ -44,9 +44,9 @@ impl Follower {
         Self { process, lines }
     }
 
-    /// Waits until it has looked for ends, so that it is woken by later ones.
+    /// Waits until it has searched for ends, so that it is woken by later ones.
     fn once_ready(self, world: &World, session: &str) -> Self {
-        eventually("its first look", ANSWER_TIMEOUT, || {
+        eventually("its start", ANSWER_TIMEOUT, || {
             let dir = world.data_dir();
             (dir.join("sessions").join(session).exists() && dir.join("unreported.json").exists()).then_some(())
         });
