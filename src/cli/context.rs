@@ -1,4 +1,4 @@
-//! What every verb for people needs: the broker, the screen, the scope, and errors with the right exit code.
+//! Everything that a verb for people needs: the broker, the screen, the scope, and errors with the right exit code.
 
 use std::{
     env,

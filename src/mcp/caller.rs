@@ -5,10 +5,7 @@ use rmcp::{RoleServer, service::RequestContext};
 use super::{
     cancellation::CancellationListener, channel::Channel, status_polls::StatusPolls, transport_kind::TransportKind,
 };
-use crate::{broker::Broker, task::TaskId};
-
-/// Maximum length of a session ID, in bytes. Claude Code's are UUIDs.
-const MAX_SESSION_BYTES: usize = 64;
+use crate::{broker::Broker, process::claude_session, task::TaskId};
 
 /// The client that made a call, and the ways to reach it.
 #[derive(Debug)]
@@ -30,7 +27,7 @@ impl Caller {
     /// nothing about its clients.
     pub(super) fn session(&self) -> Option<String> {
         match self.transport {
-            TransportKind::Stdio => std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|session| is_session(session)),
+            TransportKind::Stdio => claude_session(),
             TransportKind::Http => None,
         }
     }
@@ -41,10 +38,4 @@ impl Caller {
             self.channel.announce_end(id, broker, self.context.peer.clone());
         }
     }
-}
-
-/// Whether this can be a session ID. Rejects everything else, because the ID is copied into each record.
-fn is_session(text: &str) -> bool {
-    (1..=MAX_SESSION_BYTES).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

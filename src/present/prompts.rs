@@ -56,7 +56,7 @@ pub(crate) const PROMPTS: [(&str, &str, &str, Argument); 4] = [
 /// Name, description, and whether it is required.
 pub(crate) type Argument = (&'static str, &'static str, bool);
 
-/// The words after a prompt's name, with their options taken out.
+/// The words after a prompt's name, without their options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sentence {
     /// The text without the options.

@@ -1,6 +1,6 @@
 //! Reads the sentence that a person typed after a prompt's name, such as `fix the parser --sandbox read-only`.
 //!
-//! Our options may stand anywhere in it, as `--model X` or `--model=X`. The rest is the person's text, unchanged. A word
+//! Our options may appear anywhere in it, as `--model X` or `--model=X`. The rest is the person's text, unchanged. A word
 //! such as `--verbose` that is not one of the prompt's options belongs to the text; so does an option in backticks.
 
 use connector_api::Sandbox;

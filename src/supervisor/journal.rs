@@ -91,7 +91,7 @@ impl Journal {
             spec.request.sandbox,
         );
         self.clean_entry(&header);
-        // A fallback gets a header of its own, but the same prompt.
+        // A fallback gets its own header, but has the same prompt.
         if !std::mem::replace(&mut self.has_prompt, true) {
             let prompt = cut_middle(&self.redaction.text(&spec.request.prompt), MAX_PROMPT_CHARS);
             self.clean_entry(&format!("PROMPT: {prompt}"));

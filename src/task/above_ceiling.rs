@@ -18,7 +18,7 @@ pub enum AboveCeiling {
     Sandbox {
         /// The requested sandbox.
         asked: Sandbox,
-        /// Who chose it.
+        /// The source of that sandbox.
         by: SandboxChoice,
         /// The most permissive sandbox that is allowed.
         max: Sandbox,

@@ -46,7 +46,7 @@ impl Default for Ceiling {
 pub struct TaskRequest<'a> {
     /// Directory, sandbox and model.
     pub request: &'a AgentRequest,
-    /// Who chose the sandbox.
+    /// The source of the sandbox.
     pub sandbox_by: SandboxChoice,
     /// The time limit; `None` means unlimited, which exceeds any ceiling.
     pub timeout: Option<Duration>,

@@ -13,7 +13,7 @@ pub enum ChosenBy {
     Default,
 }
 
-/// Who chose a task's sandbox.
+/// The source of a task's sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SandboxChoice {
     /// The call named it.

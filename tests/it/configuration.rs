@@ -122,7 +122,7 @@ fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
     let config = world.home().join(".codex");
     fs::create_dir_all(&config).expect("the home is writable");
     fs::write(config.join("config.toml"), "model_provider = \"mine\"\n").expect("the home is writable");
-    assert!(run(&world, &["check"]).0, "a provider of its own needs no login");
+    assert!(run(&world, &["check"]).0, "its own provider needs no login");
     fs::remove_file(config.join("config.toml")).expect("the home is writable");
     let world = world.variable("CODEX_API_KEY", "dummy-key");
     let (is_usable, said, _) = run(&world, &["check"]);

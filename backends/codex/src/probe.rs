@@ -54,7 +54,7 @@ pub(crate) fn understand_login(answer: &ProbeAnswer) -> Login {
     }
 }
 
-/// Whether Codex has a key or a provider of its own: in the environment, in `extra_args`, or in its config.toml.
+/// Whether Codex has its own key or provider: in the environment, in `extra_args`, or in its config.toml.
 pub(crate) fn works_without_login(
     extra_args: &[String],
     environment: &BTreeMap<OsString, OsString>,

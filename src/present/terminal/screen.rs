@@ -1,4 +1,4 @@
-//! What an output can show.
+//! The properties of an output: width, colors, symbols.
 
 use crate::task::{Outcome, TaskState};
 

@@ -237,7 +237,7 @@ mod tests {
         const NAME: &str =
             "process::tree::linux::tests::an_ended_agent_that_was_not_waited_for_does_not_lead_to_a_scan";
         if env::var_os(IS_CHILD).is_none() {
-            // Again in a process of its own, because other tests have children too.
+            // Again in a separate process, because other tests have children too.
             let mut test = Command::new(env::current_exe().expect("the test's own path is known"));
             test.args(["--exact", NAME, "--quiet"]).env(IS_CHILD, "1");
             assert!(test.status().expect("the test can be run again").success());
