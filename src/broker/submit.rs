@@ -13,7 +13,7 @@ use super::{
 use crate::{
     executor::Started,
     probing::Freshness,
-    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, Submitter, TaskId, TaskSpec},
+    task::{ChosenBy, Fallback, OnServerExit, Policy, SPEC_FORMAT, SubmittedBy, Submitter, TaskId, TaskSpec},
 };
 
 /// A request for a new task.
@@ -104,7 +104,7 @@ impl Broker {
             attempt: 1,
             request,
             backend: frozen.clone(),
-            policy: Policy { timeout, ..self.config.policy.clone() },
+            policy: self.policy_for(timeout, &task.submitter),
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
@@ -125,6 +125,18 @@ impl Broker {
             }
         }
         Err(Refusal::Start(crate::executor::StartError::Refused("every ID that was tried is in use".to_owned())))
+    }
+
+    /// The policy of a new task. A detached task outlives the process that submitted it.
+    fn policy_for(&self, timeout: Option<Duration>, submitter: &Submitter) -> Policy {
+        let configured = self.config.policy.clone();
+        let on_server_exit = match submitter.by {
+            Some(SubmittedBy::Detached) => OnServerExit::Continue,
+            Some(SubmittedBy::Call | SubmittedBy::Async | SubmittedBy::Handle | SubmittedBy::Terminal) | None => {
+                configured.on_server_exit
+            }
+        };
+        Policy { timeout, on_server_exit, ..configured }
     }
 
     /// The fallbacks of a backend. Empty for a task that resumes a session, because only the session's own backend has

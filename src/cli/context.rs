@@ -10,9 +10,11 @@ use std::{
 };
 
 use clap::ValueEnum;
+use rustix::fd::AsFd;
 
 use super::{
     exit::Exit,
+    live_area::Size,
     output::{refuse, refuse_all},
     runtime::runtime,
     serve,
@@ -89,7 +91,21 @@ impl Context<'_> {
 
     /// The screen that stdout is.
     pub(super) fn screen(&self) -> Screen {
-        let width = io::stdout().is_terminal().then(|| terminal_width().unwrap_or(80));
+        self.screen_of(io::stdout())
+    }
+
+    /// The screen that stderr is.
+    pub(super) fn error_screen(&self) -> Screen {
+        self.screen_of(io::stderr())
+    }
+
+    /// Whether the terminal can move its cursor.
+    pub(super) fn can_redraw(&self) -> bool {
+        env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+    }
+
+    fn screen_of(&self, output: impl IsTerminal + AsFd) -> Screen {
+        let width = output.is_terminal().then(|| Size::of(output).columns);
         let has_color = match self.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
@@ -101,7 +117,7 @@ impl Context<'_> {
 
 /// Prints a refusal, and returns its exit code.
 pub(super) fn refused(broker: &Broker, refusal: &Refusal) -> Exit {
-    refuse(broker.explain(refusal));
+    refuse(refusal.explain_for_terminal().redacted(broker.redactor()));
     Exit::of_refusal(refusal)
 }
 
@@ -127,12 +143,6 @@ fn symbols(variable: impl Fn(&str) -> Option<OsString>) -> Symbols {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     let locale = set.map(|value| value.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     if locale.contains("utf-8") || locale.contains("utf8") { Symbols::Unicode } else { Symbols::Ascii }
-}
-
-/// The width of the terminal on stdout, in columns.
-fn terminal_width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 #[cfg(test)]

@@ -3,16 +3,29 @@
 //! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other
 //! verbs are for people, scripts and hooks.
 
+mod cancel;
 mod check;
 mod context;
 mod deep;
 mod exit;
+mod final_message;
+mod follow;
+mod interrupts;
+mod live_area;
 mod ls;
 mod notify;
 mod output;
+mod prompt;
+mod resume;
+mod run;
 mod runtime;
 mod serve;
+mod task_options;
+mod time;
+mod unfinished;
+mod unknown_verb;
 mod wait;
+mod watch;
 
 use std::{
     ffi::OsString,
@@ -23,17 +36,25 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use self::{
     context::{ColorChoice, Context},
+    exit::Exit,
     output::{error_text, fail, print, redactor, refuse, refuse_all},
     runtime::runtime,
+    time::time_limit,
 };
 use crate::{
     config::{self, Config, Overrides},
     kit::KitScope,
-    present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
+    present::{
+        EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, json_output, refusals,
+        terminal_refusals::{self, SHORT_HELP},
+    },
     process::{reset_signals, run_as_init},
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -48,9 +69,19 @@ Without a command, it serves MCP on stdin and stdout. To add it to Claude Code:
 
     claude mcp add --scope user codex-connector -- codex-connector";
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  codex-connector serve                           what Claude Code runs
+  codex-connector serve --http 127.0.0.1:8181     for clients that use HTTP";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  codex-connector schema > config.schema.json
+  codex-connector schema --output";
+
 /// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents
 #[derive(Debug, Parser)]
-#[command(name = "codex-connector", version, about, long_about = LONG_ABOUT, disable_help_subcommand = true)]
+#[command(name = "codex-connector", version, about, long_about = LONG_ABOUT)]
 struct CommandLine {
     #[command(flatten)]
     settings: ConfigArgs,
@@ -77,6 +108,7 @@ struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Serve MCP on stdin and stdout (the default) or over HTTP
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve {
         /// Listen on this address, e.g. 127.0.0.1:8181; clients must send the token from ~/.codex-connector/http-token
         #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
@@ -88,24 +120,16 @@ enum Verb {
     /// List tasks
     #[command(aliases = ["list", "tasks", "ps"])]
     Ls(ls::Arguments),
+    /// Start a task and follow it to its end
+    Run(run::Arguments),
+    /// Continue the session of an earlier task
+    Resume(resume::Arguments),
+    /// Show what tasks are doing until they have ended
+    Watch(watch::Arguments),
     /// Wait for tasks to finish and print their results
-    ///
-    /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task
-    /// does not exist, 124 on timeout.
-    Wait {
-        /// Task IDs
-        #[arg(required = true, value_name = "TASK-ID")]
-        ids: Vec<String>,
-        /// Return as soon as one of the tasks finishes
-        #[arg(long, conflicts_with = "all")]
-        any: bool,
-        /// Wait for all tasks (default)
-        #[arg(long)]
-        all: bool,
-        /// Time limit for the wait, e.g. 90s, 30m or 2h
-        #[arg(long, value_name = "TIME", value_parser = time_limit)]
-        timeout: Option<Duration>,
-    },
+    Wait(wait::Arguments),
+    /// Stop tasks
+    Cancel(cancel::Arguments),
     /// Report newly finished tasks (for a Claude Code hook)
     Notify {
         /// Report the tasks that finished since the last call for the same session
@@ -137,8 +161,15 @@ enum Verb {
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
-    /// Print the JSON Schema of config.toml
-    Schema,
+    /// Print the JSON Schema of config.toml, or of the output
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema {
+        /// Print the JSON Schema of the output of --json instead
+        #[arg(long)]
+        output: bool,
+    },
+    /// Print the version
+    Version,
     /// Run one task, whose spec is the first line of stdin
     #[command(hide = true)]
     Supervise {
@@ -158,21 +189,29 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
     };
+    if command_line.verb.is_none() && io::stdin().is_terminal() {
+        error_text(SHORT_HELP);
+        return Exit::Usage.into();
+    }
     let ConfigArgs { config, data_dir, set, color } = command_line.settings;
+    let overrides = Overrides { config_file: config, data_dir, set };
+    let context = Context { registry, supervisor: supervisor.clone(), overrides, color };
     match command_line.verb {
-        Some(Verb::Ls(arguments)) => {
-            let overrides = Overrides { config_file: config, data_dir, set };
-            ls::run(&Context { registry, supervisor, overrides, color }, arguments)
-        }
-        Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
+        Some(Verb::Cancel(arguments)) => cancel::run(&context, arguments),
+        Some(Verb::Ls(arguments)) => ls::run(&context, arguments),
+        Some(Verb::Resume(arguments)) => resume::run(&context, arguments),
+        Some(Verb::Run(arguments)) => run::run(&context, arguments),
+        Some(Verb::Wait(arguments)) => wait::run(&context, arguments),
+        Some(Verb::Watch(arguments)) => watch::run(&context, arguments),
+        Some(Verb::Version) => print(&CommandLine::command().render_version()),
+        Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, context.overrides.data_dir, log_dir, registry),
         verb => {
             if matches!(verb, None | Some(Verb::Serve { .. }))
                 && let Some(code) = run_as_init()
             {
                 return code;
             }
-            let overrides = Overrides { config_file: config, data_dir, set };
-            let config = Config::load(&overrides, registry, std::env::vars_os());
+            let config = Config::load(&context.overrides, registry, std::env::vars_os());
             match (verb, config) {
                 (None | Some(Verb::Serve { http: None, .. }), config) => {
                     if let Some(hint) = interactive_hint(io::stdin().is_terminal(), io::stdout().is_terminal()) {
@@ -184,13 +223,6 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     serve::over_http(registry, supervisor, config, address, allow_remote)
                 }
                 (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
-                    let mode = if any { wait::WaitMode::Any } else { wait::WaitMode::All };
-                    match serve::open(registry, supervisor, config) {
-                        Ok(broker) => wait::wait(&broker, &ids, mode, timeout),
-                        Err(problem) => refuse(problem),
-                    }
-                }
                 (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
                     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
@@ -199,8 +231,11 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                         Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
+                (Some(Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
+                (Some(Verb::Schema { output }), _) => {
+                    let schema = if output { json_output::schema() } else { config::schema(registry) };
+                    print(&format!("{schema:#}\n"))
+                }
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
                     let scope = if whole { KitScope::Full } else { KitScope::Safe };
@@ -208,7 +243,19 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Supervise { .. } | Verb::Ls(_)), _) => unreachable!("the outer match handles this verb"),
+                (
+                    Some(
+                        Verb::Cancel(_)
+                        | Verb::Ls(_)
+                        | Verb::Resume(_)
+                        | Verb::Run(_)
+                        | Verb::Supervise { .. }
+                        | Verb::Version
+                        | Verb::Wait(_)
+                        | Verb::Watch(_),
+                    ),
+                    _,
+                ) => unreachable!("the outer match handles this verb"),
             }
         }
     }
@@ -224,16 +271,21 @@ fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
-/// Parses a time limit.
-fn time_limit(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| EXPECTED_TIME)
-}
-
 /// Prints a message of clap: an error, the help or the version.
 fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
         // An error repeats arguments, so the command line is parsed again with escaped arguments.
         let redactor = redactor();
+        if problem.kind() == ErrorKind::InvalidSubcommand
+            && let Some(ContextValue::String(word)) = problem.get(ContextKind::InvalidSubcommand)
+        {
+            let program = CommandLine::command();
+            let verbs = program.get_subcommands().filter(|verb| !verb.is_hide_set());
+            let names: Vec<_> =
+                verbs.flat_map(|verb| [verb.get_name()].into_iter().chain(verb.get_all_aliases())).collect();
+            refuse(terminal_refusals::unknown_verb(word, unknown_verb::meant(word, &names)));
+            return Exit::Usage.into();
+        }
         let escaped = args.iter().map(|arg| escaped_argument(&redactor.text(&arg.to_string_lossy())));
         let shown = CommandLine::try_parse_from(escaped).err().unwrap_or(problem);
         error_text(shown.render().to_string().trim_end());
@@ -284,10 +336,15 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_time_limit_is_answered_with_examples() {
-        assert_eq!(time_limit("30m"), Ok(Duration::from_secs(1_800)));
-        for wrong in ["", "x", "90", "90x"] {
-            assert_eq!(time_limit(wrong), Err("expected a time such as 90s, 30m or 2h"), "{wrong}");
+    fn the_help_of_each_verb_has_an_example() {
+        let program = CommandLine::command();
+        for verb in program.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            // `version` has no options, and the examples of the other two are in their descriptions.
+            if ["check", "notify", "version"].contains(&verb.get_name()) {
+                continue;
+            }
+            let example = format!("codex-connector {}", verb.get_name());
+            assert!(verb.get_after_help().is_some_and(|help| help.to_string().contains(&example)), "{example}");
         }
     }
 

@@ -15,7 +15,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::command_line::escaped_json;
-use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
+use crate::task::{
+    Outcome, ResultText, SubmittedBy, Summaries, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, Untrusted,
+};
 
 /// The name of the format.
 const SCHEMA: &str = "codex-connector/1";
@@ -24,7 +26,34 @@ const SCHEMA: &str = "codex-connector/1";
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub(crate) enum Output {
-    /// A list of tasks (`ls`).
+    /// The end of a task (`run`, `resume`, `watch` and `wait`).
+    Ended {
+        /// The task.
+        task: Box<Task>,
+        /// The agent's final message; null if there is none. The middle of a long one is left out.
+        result: Option<String>,
+    },
+    /// A task was started (`run` and `resume`).
+    Started {
+        /// The task.
+        task: Box<Task>,
+    },
+    /// A step of a task (`run`, `resume` and `watch`).
+    Step {
+        /// The task's ID.
+        id: String,
+        /// The number of the entry in the task's timeline.
+        number: u64,
+        /// When it was written (RFC 3339, UTC).
+        at: String,
+        /// Its kind, e.g. `command_started`.
+        kind: String,
+        /// The step in one sentence, for people; null if they need not see it.
+        summary: Option<String>,
+        /// The fields of the entry, as in the timeline.
+        fields: Map<String, Value>,
+    },
+    /// A list of tasks (`ls`, and `wait` if time is up: the tasks that have not ended).
     Tasks {
         /// The tasks, newest first.
         tasks: Vec<Task>,
@@ -33,7 +62,7 @@ pub(crate) enum Output {
         /// The repository to which the list is limited; null if it is not.
         repository: Option<String>,
     },
-    /// One task (`show`, and the last line of `run`, `watch` and `wait`).
+    /// One task (`show`, and `cancel`, which prints one line per task).
     Task {
         /// The task.
         task: Box<Task>,
@@ -177,6 +206,37 @@ impl Output {
         }
     }
 
+    /// The end of a task, which is seen at `now`.
+    pub(crate) fn ended(task: &TaskSummary, result: Option<&ResultText>, now: DateTime<Utc>) -> Self {
+        let text = |result: &ResultText| match result.left_out {
+            0 => format!("{}{}", result.head.raw(), result.tail.raw()),
+            bytes => format!("{}\n[{bytes} bytes left out]\n{}", result.head.raw(), result.tail.raw()),
+        };
+        Self::Ended { task: Box::new(Task::of(task, now)), result: result.map(text) }
+    }
+
+    /// A new task at `now`.
+    pub(crate) fn started(task: &TaskSummary, now: DateTime<Utc>) -> Self {
+        Self::Started { task: Box::new(Task::of(task, now)) }
+    }
+
+    /// An entry of a task's timeline.
+    pub(crate) fn step(id: &TaskId, entry: &TimelineEntry) -> Self {
+        let mut fields = match serde_json::to_value(&entry.event) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) | Err(_) => Map::new(),
+        };
+        fields.shift_remove("kind");
+        Self::Step {
+            id: id.to_string(),
+            number: entry.seq,
+            at: time(entry.at),
+            kind: entry.event.kind().to_owned(),
+            summary: super::terminal::step(&entry.event),
+            fields,
+        }
+    }
+
     /// One task at `now`.
     pub(crate) fn task(task: &TaskSummary, now: DateTime<Utc>) -> Self {
         Self::Task { task: Box::new(Task::of(task, now)) }
@@ -188,7 +248,6 @@ impl Output {
     }
 
     /// The object as one line, for a stream.
-    #[allow(dead_code)]
     pub(crate) fn line(&self) -> String {
         escaped_json(&self.object().to_string())
     }

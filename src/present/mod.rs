@@ -51,6 +51,7 @@ mod status;
 mod status_poll;
 mod tasks;
 pub(crate) mod terminal;
+pub(crate) mod terminal_refusals;
 #[cfg(test)]
 mod tests;
 mod text;
