@@ -50,9 +50,13 @@ pub(super) async fn run_task(
     let mut cancelling = is_cancelled.then(|| cancel(broker, &id));
     let record = loop {
         tokio::select! {
-            news = followed.next_entries() => match news.map_err(|refusal| refused(broker, &refusal))? {
-                TaskNews::Entries(entries) => view.show(&entries)?,
-                TaskNews::Ended(record) => break *record,
+            news = followed.next_entries() => match news {
+                Ok(TaskNews::Entries(entries)) => view.show(&entries)?,
+                Ok(TaskNews::Ended(record)) => break *record,
+                Err(refusal) => {
+                    view.leave();
+                    return Err(refused(broker, &refusal));
+                }
             },
             () = interrupts.next() => {
                 if is_cancelled {
@@ -135,7 +139,7 @@ enum Display {
     Live { area: LiveArea<Stderr>, redraw: Redraw, screen: Screen },
     /// One line per step on stderr.
     Lines { screen: Screen },
-    /// One JSON object per step on stdout.
+    /// One JSON object per event on stdout.
     Json,
 }
 
@@ -170,7 +174,7 @@ impl RunView {
         for entry in entries {
             self.task.apply(entry);
             match &mut self.display {
-                Display::Json => print_line(&Output::step(&id, entry).line())?,
+                Display::Json => print_line(&Output::event(&id, entry).line())?,
                 Display::Lines { screen } => {
                     if let Some(line) = terminal::step_line(&id, entry, *screen) {
                         write_error(&line);

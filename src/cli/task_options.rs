@@ -29,7 +29,7 @@ pub(super) struct TaskOptions {
     /// Read the prompt from this file, or from stdin if it is `-`
     #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
-    /// Print JSON Lines: the start, each step and the end
+    /// Print JSON Lines: the start, each event and the end
     #[arg(long)]
     json: bool,
     /// The prompt (default: stdin, if it is not a terminal)

@@ -25,7 +25,7 @@ use crate::{
         terminal::{self, Screen},
         terminal_refusals,
     },
-    task::{LiveTask, TaskId},
+    task::{LiveTask, TaskId, TimelineEntry},
 };
 
 const EXAMPLES: &str = "\
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// All repositories, not only this one
     #[arg(short, long)]
     all: bool,
-    /// Print JSON Lines: each step and each end
+    /// Print JSON Lines: each event and each end
     #[arg(long)]
     json: bool,
 }
@@ -145,7 +145,7 @@ impl WatchView {
         Ok(exit)
     }
 
-    fn show_step(&mut self, at: usize, entry: &crate::task::TimelineEntry) -> Result<(), Exit> {
+    fn show_step(&mut self, at: usize, entry: &TimelineEntry) -> Result<(), Exit> {
         let id = &self.tasks[at].summary.record.id;
         match &mut self.display {
             Display::Live { redraw, .. } => {
@@ -155,7 +155,7 @@ impl WatchView {
             Display::Lines { screen } => {
                 terminal::step_line(id, entry, *screen).map_or(Ok(()), |line| print_line(&line))
             }
-            Display::Json => print_line(&Output::step(id, entry).line()),
+            Display::Json => print_line(&Output::event(id, entry).line()),
         }
     }
 

@@ -15,9 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::command_line::escaped_json;
-use crate::task::{
-    Outcome, ResultText, SubmittedBy, Summaries, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, Untrusted,
-};
+use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
 
 /// The name of the format.
 const SCHEMA: &str = "codex-connector/1";
@@ -33,25 +31,23 @@ pub(crate) enum Output {
         /// The agent's final message; null if there is none. The middle of a long one is left out.
         result: Option<String>,
     },
+    /// One entry of a task's timeline (`run`, `resume` and `watch`; a stream).
+    Event {
+        /// The task's ID.
+        id: String,
+        /// The entry's number, which increases from entry to entry.
+        seq: u64,
+        /// When it was written.
+        at: String,
+        /// The kind of the event, e.g. `command_started`. Later versions may add kinds.
+        kind: String,
+        /// The fields of this kind of event, as in the timeline.
+        event: Map<String, Value>,
+    },
     /// A task was started (`run` and `resume`).
     Started {
         /// The task.
         task: Box<Task>,
-    },
-    /// A step of a task (`run`, `resume` and `watch`).
-    Step {
-        /// The task's ID.
-        id: String,
-        /// The number of the entry in the task's timeline.
-        number: u64,
-        /// When it was written (RFC 3339, UTC).
-        at: String,
-        /// Its kind, e.g. `command_started`.
-        kind: String,
-        /// The step in one sentence, for people; null if they need not see it.
-        summary: Option<String>,
-        /// The fields of the entry, as in the timeline.
-        fields: Map<String, Value>,
     },
     /// A list of tasks (`ls`, and `wait` if time is up: the tasks that have not ended).
     Tasks {
@@ -206,37 +202,6 @@ impl Output {
         }
     }
 
-    /// The end of a task, which is seen at `now`.
-    pub(crate) fn ended(task: &TaskSummary, result: Option<&ResultText>, now: DateTime<Utc>) -> Self {
-        let text = |result: &ResultText| match result.left_out {
-            0 => format!("{}{}", result.head.raw(), result.tail.raw()),
-            bytes => format!("{}\n[{bytes} bytes left out]\n{}", result.head.raw(), result.tail.raw()),
-        };
-        Self::Ended { task: Box::new(Task::of(task, now)), result: result.map(text) }
-    }
-
-    /// A new task at `now`.
-    pub(crate) fn started(task: &TaskSummary, now: DateTime<Utc>) -> Self {
-        Self::Started { task: Box::new(Task::of(task, now)) }
-    }
-
-    /// An entry of a task's timeline.
-    pub(crate) fn step(id: &TaskId, entry: &TimelineEntry) -> Self {
-        let mut fields = match serde_json::to_value(&entry.event) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) | Err(_) => Map::new(),
-        };
-        fields.shift_remove("kind");
-        Self::Step {
-            id: id.to_string(),
-            number: entry.seq,
-            at: time(entry.at),
-            kind: entry.event.kind().to_owned(),
-            summary: super::terminal::step(&entry.event),
-            fields,
-        }
-    }
-
     /// One task at `now`.
     pub(crate) fn task(task: &TaskSummary, now: DateTime<Utc>) -> Self {
         Self::Task { task: Box::new(Task::of(task, now)) }
@@ -276,7 +241,7 @@ pub(crate) fn schema() -> Value {
 }
 
 impl Task {
-    fn of(task: &TaskSummary, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(task: &TaskSummary, now: DateTime<Utc>) -> Self {
         let TaskRecord { start, progress, end, id, .. } = &task.record;
         let end = end.as_ref();
         let elapsed = super::terminal::elapsed(task, now);
@@ -382,6 +347,6 @@ fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn time(at: DateTime<Utc>) -> String {
+pub(super) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

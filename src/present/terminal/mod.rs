@@ -28,7 +28,6 @@ pub(crate) use live::{
 };
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use state::elapsed;
-pub(crate) use step::step;
 pub(crate) use time::{age, length, tokens};
 pub(crate) use wrap::styled_width;
 
