@@ -4,6 +4,9 @@
 //! of a killed supervisor has no end; following such a task finalizes it. The record and the lease are checked once a
 //! second, and at once when the timeline ends. For a task of this server, whose supervisor reports its end in a hint,
 //! they are checked only every two seconds.
+//!
+//! [`FollowedTask::next`] is for a caller that shows only the newest step, [`FollowedTask::next_entries`] for one that
+//! needs every entry.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,7 +19,8 @@ use super::{Broker, Refusal};
 use crate::{
     executor::LatestHint,
     follower::{FollowError, Follower, NewEntries, Watches},
-    task::{TaskId, TaskRecord, TimelineEvent, Untrusted},
+    store::TimelineReader,
+    task::{TaskId, TaskRecord, TimelineEntry, TimelineEvent, Untrusted},
 };
 
 /// How often the record and the lease of another server's task are checked.
@@ -32,10 +36,12 @@ pub struct FollowedTask {
     id: TaskId,
     hints: Option<watch::Receiver<LatestHint>>,
     timeline: Follower,
-    /// The newest step that was read but not returned yet.
-    newest: Option<String>,
+    /// Entries that were read but not returned yet.
+    entries: Vec<TimelineEntry>,
     /// The last step that was returned.
     last_event: Option<String>,
+    /// The final record, if the task has ended but not all entries were returned.
+    ended: Option<Box<TaskRecord>>,
     /// Whether the timeline or a hint says that the task has ended.
     is_over: bool,
     /// Whether the task is known to exist.
@@ -53,21 +59,40 @@ pub enum TaskUpdate {
     Ended(Box<TaskRecord>),
 }
 
+/// New entries of a task that is being followed, or its end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskNews {
+    /// New entries, oldest first.
+    Entries(Vec<TimelineEntry>),
+    /// The task has ended: its record is final. All entries were returned before.
+    Ended(Box<TaskRecord>),
+}
+
 impl Broker {
     /// Follows a task from now on. If there is no such task, [`FollowedTask::next`] fails.
     pub fn follow(&self, id: &TaskId) -> FollowedTask {
+        self.follow_with(id, self.reader.newest_timeline(id))
+    }
+
+    /// Follows a task from its first entry.
+    pub fn follow_from_start(&self, id: &TaskId) -> FollowedTask {
+        self.follow_with(id, self.reader.timeline(id, 0))
+    }
+
+    fn follow_with(&self, id: &TaskId, timeline: TimelineReader) -> FollowedTask {
         // Only a running task of this server has hints. They arrive sooner than the reports of a watch.
         let hints = self.executor.hints(id);
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
-        let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
+        let timeline = Follower::new(timeline, &watches);
         let next_poll = if hints.is_some() { Instant::now() + OWN_POLL_INTERVAL } else { Instant::now() };
         FollowedTask {
             broker: self.clone(),
             id: id.clone(),
             hints,
             timeline,
-            newest: None,
+            entries: Vec::new(),
             last_event: None,
+            ended: None,
             is_over: false,
             is_known: false,
             next_poll,
@@ -84,19 +109,8 @@ impl FollowedTask {
     /// Waits for news. Cancel-safe: if this is dropped, the next call returns the news.
     pub async fn next(&mut self) -> Result<TaskUpdate, Refusal> {
         loop {
-            if self.hints.as_ref().is_some_and(|hints| hints.borrow().has_ended) {
-                (self.hints, self.is_over) = (None, true);
-            }
-            // A hint about an event does not require reading the record.
-            if self.is_over || Instant::now() >= self.next_poll {
-                if self.may_have_ended().await?
-                    && let Some(record) = self.broker.ended(&self.id).await?
-                {
-                    return Ok(TaskUpdate::Ended(Box::new(self.broker.clean(record))));
-                }
-                self.is_known = true;
-                self.is_over = false;
-                self.next_poll = Instant::now() + if self.hints.is_some() { OWN_POLL_INTERVAL } else { POLL_INTERVAL };
+            if let Some(record) = self.check_end().await? {
+                return Ok(TaskUpdate::Ended(record));
             }
             if let Some(event) = self.new_event().await? {
                 return Ok(TaskUpdate::Event(event));
@@ -105,6 +119,48 @@ impl FollowedTask {
                 self.wait_for_wakeup().await;
             }
         }
+    }
+
+    /// Waits for new entries, or for the end if there are no more. Cancel-safe, like [`next`](Self::next).
+    pub async fn next_entries(&mut self) -> Result<TaskNews, Refusal> {
+        loop {
+            if self.ended.is_none() {
+                self.ended = self.check_end().await?;
+            }
+            self.read_entries().await?;
+            if !self.entries.is_empty() {
+                let mut entries = std::mem::take(&mut self.entries);
+                let texts = entries.iter_mut().flat_map(|entry| entry.event.untrusted_texts());
+                texts.for_each(|text| self.broker.redactor.redact(text));
+                return Ok(TaskNews::Entries(entries));
+            }
+            if let Some(record) = self.ended.take() {
+                return Ok(TaskNews::Ended(record));
+            }
+            if !self.is_over {
+                self.wait_for_wakeup().await;
+            }
+        }
+    }
+
+    /// The final record if the task has ended. Checks only when it is time, or when the timeline or a hint says so.
+    async fn check_end(&mut self) -> Result<Option<Box<TaskRecord>>, Refusal> {
+        if self.hints.as_ref().is_some_and(|hints| hints.borrow().has_ended) {
+            (self.hints, self.is_over) = (None, true);
+        }
+        // A hint about an event does not require reading the record.
+        if !self.is_over && Instant::now() < self.next_poll {
+            return Ok(None);
+        }
+        if self.may_have_ended().await?
+            && let Some(record) = self.broker.ended(&self.id).await?
+        {
+            return Ok(Some(Box::new(self.broker.clean(record))));
+        }
+        self.is_known = true;
+        self.is_over = false;
+        self.next_poll = Instant::now() + if self.hints.is_some() { OWN_POLL_INTERVAL } else { POLL_INTERVAL };
+        Ok(None)
     }
 
     /// Whether the record has to be read. Not if the task is known to exist and its lease is held.
@@ -127,8 +183,8 @@ impl FollowedTask {
 
     /// The agent's newest step, if it has not been returned yet.
     async fn new_event(&mut self) -> Result<Option<String>, Refusal> {
-        let event = if self.read_steps().await? {
-            self.newest.take()
+        let event = if self.read_entries().await? {
+            self.entries.drain(..).rev().find_map(|entry| entry.event.headline())
         } else {
             // An older version runs the task, or its timeline cannot be read.
             let id = self.id.clone();
@@ -143,7 +199,7 @@ impl FollowedTask {
     }
 
     /// Reads the new entries of the timeline. Returns whether the timeline exists and can be read.
-    async fn read_steps(&mut self) -> Result<bool, Refusal> {
+    async fn read_entries(&mut self) -> Result<bool, Refusal> {
         loop {
             let (entries, has_more) = match self.timeline.read().await {
                 Ok(Some(NewEntries { entries, has_more })) => (entries, has_more),
@@ -156,10 +212,8 @@ impl FollowedTask {
                     return Err(Refusal::TimedOut { directory: self.broker.config.data_dir.clone() });
                 }
             };
-            for entry in entries {
-                self.is_over |= matches!(entry.event, TimelineEvent::Ended { .. });
-                self.newest = entry.event.headline().or(self.newest.take());
-            }
+            self.is_over |= entries.iter().any(|entry| matches!(entry.event, TimelineEvent::Ended { .. }));
+            self.entries.extend(entries);
             if !has_more {
                 return Ok(true);
             }

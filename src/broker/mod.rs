@@ -35,7 +35,7 @@ use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use find::NotOneTask;
-pub use follow::{FollowedTask, TaskUpdate};
+pub use follow::{FollowedTask, TaskNews, TaskUpdate};
 use guarded::GuardedTasks;
 pub use refusal::{NotResumable, Refusal, UnknownBackend};
 pub use reporting::PendingReport;

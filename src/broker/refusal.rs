@@ -9,7 +9,7 @@ use crate::{
     directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
-    present::{self, Refused, refusals},
+    present::{self, Refused, refusals, terminal_refusals},
     probing::NotUsable,
     store::StoreError,
     task::{AboveCeiling, TaskId, Untrusted},
@@ -138,6 +138,30 @@ impl Refusal {
             Self::Start(problem) => refusals::not_started(problem),
             Self::Store(problem) => refusals::store_problem(problem, &problem.path),
             Self::TimedOut { directory } => refusals::no_answer(directory),
+        }
+    }
+
+    /// The same for a person at a terminal: the next step is a command or an option, not a tool call.
+    pub(crate) fn explain_for_terminal(&self) -> Refused {
+        match self {
+            Self::NoSuchTask(word) => refusals::unknown_prefix(word.raw()),
+            Self::NotResumable(NotResumable::StillRuns(id)) => terminal_refusals::still_running(id),
+            Self::NotResumable(NotResumable::NoSession(id)) => terminal_refusals::without_session(id),
+            Self::NotResumable(NotResumable::InUse { session, by }) => terminal_refusals::session_in_use(session, by),
+            Self::WorkingDirectory { path, problem } => {
+                terminal_refusals::working_directory(path, problem, problem.next())
+            }
+            Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next_option()),
+            Self::NotOneTask(_)
+            | Self::OtherLogDir { .. }
+            | Self::UnknownBackend(_)
+            | Self::Exposed(_)
+            | Self::Unsupported(_)
+            | Self::NotUsable { .. }
+            | Self::ProgramTimedOut { .. }
+            | Self::Start(_)
+            | Self::Store(_)
+            | Self::TimedOut { .. } => self.explain(),
         }
     }
 }

@@ -8,16 +8,21 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
+use clap::Args;
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
     config_args::ConfigArgs,
+    context::Context,
+    deep,
     init::make_plan,
     init_texts::changes,
-    output::{fail, print, refuse},
-    serve::unusable_data_dir,
+    opening::unusable_data_dir,
+    output::{fail, print, refuse, refuse_all},
+    time::time_limit,
 };
 use crate::{
     agent_environment::{OmittedEntry, Project, environment},
@@ -25,6 +30,7 @@ use crate::{
     config::Config,
     directory::check_repository,
     exposure::{Exposure, trusted_files},
+    kit::KitScope,
     present::{
         Refused,
         check::{self as texts, CheckFinding},
@@ -42,20 +48,62 @@ use crate::{
 /// Maximum number of bytes of an agent's own settings that are read.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 
-/// The subject and the format of a check.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct CheckRequest {
-    /// Only this backend, instead of all.
-    pub(super) backend: Option<String>,
-    /// Whether to print JSON.
-    pub(super) json: bool,
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector check
+  codex-connector check codex --json
+  codex-connector check --deep codex     runs short tasks with the agent";
+
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Check only this backend
+    #[arg(value_name = "BACKEND")]
+    backend: Option<String>,
+    /// Test the capabilities of this backend with short tasks (uses your account's quota)
+    ///
+    /// These tasks change no files and run no commands. Each runs in the agent's most restrictive sandbox.
+    ///
+    /// Exit codes with this option: 0 if the agent answered and nothing is BROKEN, 1 otherwise.
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    deep: Option<Option<String>>,
+    /// Also test file changes and commands, in a separate directory and in every sandbox that the ceiling allows
+    #[arg(long, requires = "deep")]
+    whole: bool,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// If the check fails, keep the files and logs of its tasks
+    #[arg(long, requires = "deep")]
+    keep: bool,
+    /// Time limit for each task
+    #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
+    limit: Duration,
+}
+
+/// Checks everything, or, with `--deep`, one agent.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let config = match context.load_config() {
+        Ok(config) => config,
+        Err(problems) => return refuse_all(problems.explain()),
+    };
+    let Arguments { backend, deep, whole, json, keep, limit } = arguments;
+    let Some(named) = deep else {
+        return check(&config, &context.given, context.registry, backend.as_deref(), json);
+    };
+    let backend = named.or(backend).unwrap_or_else(|| config.default_backend.to_string());
+    let scope = if whole { KitScope::Full } else { KitScope::Safe };
+    let format = if json { deep::OutputFormat::Json } else { deep::OutputFormat::Text };
+    let check = deep::DeepCheck { backend, scope, limit, format, keep };
+    deep::check(config, context.registry, context.supervisor.clone(), &check)
 }
 
 /// Checks everything and prints the findings. Succeeds if a task could run with the default backend, or with the one
-/// that the request names.
-pub(super) fn check(config: &Config, given: &ConfigArgs, registry: &Registry, request: &CheckRequest) -> ExitCode {
+/// called `backend`.
+fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Option<&str>, is_json: bool) -> ExitCode {
     let mut config = config.clone();
-    if let Some(name) = &request.backend {
+    if let Some(name) = backend {
         if !config.backends.keys().any(|known| known.as_str() == name) {
             return refuse(UnknownBackend::new(name, config.backends.keys()).explain_for_check());
         }
@@ -73,7 +121,7 @@ pub(super) fn check(config: &Config, given: &ConfigArgs, registry: &Registry, re
         let upkeep = report.everything(config, registry).await;
         report.setup(config, given, registry, upkeep.as_ref()).await;
     });
-    let printed = match request.json {
+    let printed = match is_json {
         true => {
             print(&json(&texts::report_as_json(&report.findings, report.is_usable)).expect("a report is plain data"))
         }

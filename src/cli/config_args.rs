@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::context::ColorChoice;
+use crate::config::Overrides;
 
-/// Flags that select the configuration and change it.
+/// Flags that select the configuration and change it, and the use of colors.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfigArgs {
     /// Use this configuration file instead of ~/.codex-connector/config.toml
@@ -21,4 +21,23 @@ pub(super) struct ConfigArgs {
     /// When to use colors
     #[arg(long, global = true, help_heading = "Global options", value_name = "WHEN", value_enum, default_value_t)]
     pub(super) color: ColorChoice,
+}
+
+/// When to use colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ConfigArgs {
+    /// The settings among these flags.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides { config_file: self.config.clone(), data_dir: self.data_dir.clone(), set: self.set.clone() }
+    }
 }

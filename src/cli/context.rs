@@ -9,17 +9,19 @@ use std::{
     process::ExitCode,
 };
 
-use clap::ValueEnum;
+use rustix::fd::AsFd;
 
 use super::{
+    config_args::{ColorChoice, ConfigArgs},
     exit::Exit,
+    live_area::Size,
+    opening::{LenientConfig, open},
     output::{refuse, refuse_all},
     runtime::runtime,
-    serve,
 };
 use crate::{
     broker::{Broker, Refusal},
-    config::{Config, Overrides},
+    config::{Config, ConfigProblems},
     directory::repository_of,
     present::{
         Refused,
@@ -29,52 +31,76 @@ use crate::{
     store::Filter,
 };
 
-/// When to use colors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// The surroundings of a verb.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) registry: &'a Registry,
     pub(super) supervisor: Option<PathBuf>,
-    pub(super) overrides: Overrides,
-    pub(super) color: ColorChoice,
+    /// The flags that were given.
+    pub(super) given: ConfigArgs,
 }
 
 impl Context<'_> {
+    /// The configuration, or its problems.
+    pub(super) fn load_config(&self) -> Result<Config, ConfigProblems> {
+        Config::load(&self.given.overrides(), self.registry, env::vars_os())
+    }
+
     /// The configuration. Prints all problems if it is invalid.
     pub(super) fn config(&self) -> Result<Config, Exit> {
-        Config::load(&self.overrides, self.registry, env::vars_os()).map_err(|problems| {
+        self.load_config().map_err(|problems| {
             refuse_all(problems.explain());
             Exit::Usage
         })
     }
 
-    /// A broker for the configured data directory. Prints the problem if there is one.
-    pub(super) fn broker(&self) -> Result<Broker, Exit> {
-        let config = self.config()?;
-        serve::open(self.registry, self.supervisor.clone(), config).map_err(|problem| {
-            refuse(problem);
-            Exit::Failed
-        })
+    /// The configuration, with defaults in place of invalid settings, and the problems.
+    pub(super) fn lenient_config(&self) -> LenientConfig {
+        Config::load_lenient(&self.given.overrides(), self.registry, env::vars_os())
     }
 
-    /// Runs an async verb with a broker, on one thread.
+    /// A configuration for viewing, waiting and cancelling, which work with an invalid one too. Prints its problems.
+    pub(super) fn viewing_config(&self) -> Result<Config, Exit> {
+        let (config, problems) = self.lenient_config().map_err(|problems| {
+            refuse_all(problems);
+            Exit::Usage
+        })?;
+        if !problems.is_empty() {
+            refuse_all(problems);
+            // It may be meant for another directory, so none is created.
+            if !config.data_dir.is_dir() {
+                return Err(Exit::Usage);
+            }
+        }
+        Ok(config)
+    }
+
+    /// Runs a verb that views, awaits or stops tasks. The configuration may be invalid.
     pub(super) fn run<F>(&self, verb: impl FnOnce(Broker) -> F) -> ExitCode
     where
         F: Future<Output = Result<Exit, Exit>>,
     {
+        self.run_with(self.viewing_config(), verb)
+    }
+
+    /// Runs a verb that starts tasks. The configuration must be valid.
+    pub(super) fn run_strictly<F>(&self, verb: impl FnOnce(Broker) -> F) -> ExitCode
+    where
+        F: Future<Output = Result<Exit, Exit>>,
+    {
+        self.run_with(self.config(), verb)
+    }
+
+    /// Runs a verb with a broker, on one thread.
+    fn run_with<F>(&self, config: Result<Config, Exit>, verb: impl FnOnce(Broker) -> F) -> ExitCode
+    where
+        F: Future<Output = Result<Exit, Exit>>,
+    {
         let run = || {
-            let broker = self.broker()?;
+            let broker = open(self.registry, self.supervisor.clone(), config?).map_err(|problem| {
+                refuse(problem);
+                Exit::Failed
+            })?;
             let runtime = runtime().map_err(|error| {
                 refuse(Refused::without_advice(error.to_string()));
                 Exit::Failed
@@ -89,8 +115,22 @@ impl Context<'_> {
 
     /// The screen that stdout is.
     pub(super) fn screen(&self) -> Screen {
-        let width = io::stdout().is_terminal().then(|| terminal_width().unwrap_or(80));
-        let has_color = match self.color {
+        self.screen_of(io::stdout())
+    }
+
+    /// The screen that stderr is.
+    pub(super) fn error_screen(&self) -> Screen {
+        self.screen_of(io::stderr())
+    }
+
+    /// Whether the terminal can move its cursor.
+    pub(super) fn can_redraw(&self) -> bool {
+        env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+    }
+
+    fn screen_of(&self, output: impl IsTerminal + AsFd) -> Screen {
+        let width = output.is_terminal().then(|| Size::of(output).columns);
+        let has_color = match self.given.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => width.is_some() && colors_wanted(|name| env::var_os(name)),
@@ -101,7 +141,7 @@ impl Context<'_> {
 
 /// Prints a refusal, and returns its exit code.
 pub(super) fn refused(broker: &Broker, refusal: &Refusal) -> Exit {
-    refuse(broker.explain(refusal));
+    refuse(refusal.explain_for_terminal().redacted(broker.redactor()));
     Exit::of_refusal(refusal)
 }
 
@@ -127,12 +167,6 @@ fn symbols(variable: impl Fn(&str) -> Option<OsString>) -> Symbols {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     let locale = set.map(|value| value.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     if locale.contains("utf-8") || locale.contains("utf8") { Symbols::Unicode } else { Symbols::Ascii }
-}
-
-/// The width of the terminal on stdout, in columns.
-fn terminal_width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ use std::{
     process::ExitCode,
 };
 
+use clap::Args;
+
 use super::{
     config_args::ConfigArgs,
+    context::Context,
     init_texts::{changes, found_lines, note, recorded_lines, undone_line},
-    output::{fail, print, redactor, refuse},
+    opening::open_data_dir,
+    output::{fail, print, redactor, refuse, refuse_all},
     plugin::{explain as explain_plugin, plugin_program},
     runtime::runtime,
-    serve::open_data_dir,
 };
 use crate::{
     config::Config,
@@ -24,17 +27,61 @@ use crate::{
     task::Message,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector init               shows all changes, and asks
+  codex-connector init --dry-run
+  codex-connector init --yes
+  codex-connector init --undo";
+
+/// The arguments of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Make the changes without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Show the changes and make none
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Undo the changes that earlier runs made
+    #[arg(long)]
+    undo: bool,
+    /// Let Claude start agents without a sandbox and without asking
+    #[arg(long, conflicts_with = "undo")]
+    full_access: bool,
+    /// Add only the server to Claude Code, without the plugin
+    #[arg(long, conflicts_with = "undo")]
+    server_only: bool,
+}
+
+/// Sets up Claude Code, or undoes it.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let Arguments { yes, dry_run, undo, full_access, server_only } = arguments;
+    let confirmation = match (yes, dry_run) {
+        (true, _) => Confirmation::Given,
+        (false, true) => Confirmation::DryRun,
+        (false, false) => Confirmation::Ask,
+    };
+    let direction = if undo { Direction::Undo } else { Direction::SetUp };
+    let options = InitOptions { choices: SetupChoices { full_access, server_only }, confirmation, direction };
+    match context.load_config() {
+        Ok(config) => init(&config, &context.given, context.registry, options),
+        Err(problems) => refuse_all(problems.explain()),
+    }
+}
+
 /// The flags of `init`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct InitOptions {
-    pub(super) choices: SetupChoices,
-    pub(super) confirmation: Confirmation,
-    pub(super) direction: Direction,
+struct InitOptions {
+    choices: SetupChoices,
+    confirmation: Confirmation,
+    direction: Direction,
 }
 
 /// How the changes are confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmation {
+enum Confirmation {
     /// Ask on the terminal.
     Ask,
     /// The user has confirmed them with a flag.
@@ -45,13 +92,13 @@ pub(super) enum Confirmation {
 
 /// Whether to set up or to undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+enum Direction {
     SetUp,
     Undo,
 }
 
 /// Shows the changes, asks for a confirmation, and makes them.
-pub(super) fn init(config: &Config, given: &ConfigArgs, registry: &Registry, options: InitOptions) -> ExitCode {
+fn init(config: &Config, given: &ConfigArgs, registry: &Registry, options: InitOptions) -> ExitCode {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),

@@ -1,18 +1,25 @@
 //! `ls`: lists tasks.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode, time::Duration};
 
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 use super::{
     context::{Context, refused, scope, this_repository},
-    output::{print_styled, print_text},
-    time_limit,
+    exit::Exit,
+    interrupts::Interrupts,
+    live_area::{LiveArea, Redraw, Size},
+    output::{error_text, print_styled, print_text, refuse},
+    time::time_limit,
 };
 use crate::{
     broker::{Broker, Refusal},
-    present::{json_output::Output, terminal},
+    present::{
+        json_output::Output,
+        terminal::{self, Screen},
+        terminal_refusals,
+    },
     store::Filter,
     task::{Outcome, Summaries, TaskState, TaskStatus, TaskSummary},
 };
@@ -25,6 +32,7 @@ Examples:
   codex-connector ls                          the newest tasks of this repository
   codex-connector ls --all --state running    what runs anywhere
   codex-connector ls --since 2d -n 100        the last two days
+  codex-connector ls --watch                  the same, redrawn once a second
   codex-connector ls | cut -f1,3              ID and outcome, for a script
 
 In a pipe, the columns are: ID, state, outcome, agent, task, start time, seconds, tokens.";
@@ -48,6 +56,9 @@ pub(super) struct Arguments {
     /// Maximum number of tasks
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = DEFAULT_LIMIT)]
     limit: usize,
+    /// Redraw the list once a second until Ctrl-C
+    #[arg(short, long, conflicts_with = "json")]
+    watch: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -102,30 +113,74 @@ impl StateFilter {
 /// Lists tasks.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
+    if arguments.watch && !(screen.is_terminal() && context.can_redraw()) {
+        refuse(terminal_refusals::list_needs_terminal());
+        return Exit::Usage.into();
+    }
     context.run(async |broker| {
         let repository = if arguments.all { None } else { this_repository() };
-        let filter = Filter {
-            backend: arguments.backend.clone(),
-            since: arguments.since.and_then(Broker::since),
-            ..scope(repository.as_deref())
-        };
-        let fail = |refusal| refused(&broker, &refusal);
-        let found = find(&broker, &filter, arguments.state, arguments.limit).await.map_err(fail)?;
-        let now = Utc::now();
         if arguments.json {
-            return Ok(print_text(&Output::tasks(&found, repository.as_deref(), now).pretty()));
+            let filter = filter(&arguments, repository.as_deref());
+            let found = find(&broker, &filter, arguments.state, arguments.limit).await;
+            let found = found.map_err(|refusal| refused(&broker, &refusal))?;
+            return Ok(print_text(&Output::tasks(&found, repository.as_deref(), Utc::now()).pretty()));
         }
-        let mut text = String::new();
-        if !found.tasks.is_empty() {
-            text = terminal::task_list(&found.tasks, screen, now);
+        if arguments.watch {
+            return watch(&broker, &arguments, repository.as_deref(), screen).await;
         }
-        if screen.is_terminal() {
-            let unfinished = broker.count_unfinished(&filter).await.map_err(fail)?;
-            text.push_str(&terminal::count_line(&found, unfinished, arguments.all));
-            text.push('\n');
-        }
-        Ok(print_styled(&text))
+        Ok(print_styled(&list(&broker, &arguments, repository.as_deref(), screen).await?))
     })
+}
+
+/// Redraws the list until Ctrl-C.
+async fn watch(
+    broker: &Broker,
+    arguments: &Arguments,
+    repository: Option<&Path>,
+    screen: Screen,
+) -> Result<Exit, Exit> {
+    let mut interrupts = Interrupts::watched()?;
+    let mut redraw = Redraw::new().map_err(|_| Exit::Failed)?;
+    let mut area = LiveArea::new(io::stdout());
+    loop {
+        let size = Size::of(io::stdout());
+        let text = list(broker, arguments, repository, Screen { width: Some(size.columns), ..screen }).await?;
+        // A terminal that is gone ends this process with a signal.
+        let _ = area.draw(text.lines().map(str::to_owned).collect(), size);
+        tokio::select! {
+            () = redraw.next() => {}
+            () = interrupts.next() => {
+                error_text("");
+                return Ok(Exit::Completed);
+            }
+        }
+    }
+}
+
+/// The list as text, on a terminal with the number of tasks below.
+async fn list(
+    broker: &Broker,
+    arguments: &Arguments,
+    repository: Option<&Path>,
+    screen: Screen,
+) -> Result<String, Exit> {
+    let fail = |refusal| refused(broker, &refusal);
+    let filter = filter(arguments, repository);
+    let found = find(broker, &filter, arguments.state, arguments.limit).await.map_err(fail)?;
+    let mut text = String::new();
+    if !found.tasks.is_empty() {
+        text = terminal::task_list(&found.tasks, screen, Utc::now());
+    }
+    if screen.is_terminal() {
+        let unfinished = broker.count_unfinished(&filter).await.map_err(fail)?;
+        text.push_str(&terminal::count_line(&found, unfinished, arguments.all));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn filter(arguments: &Arguments, repository: Option<&Path>) -> Filter {
+    Filter { backend: arguments.backend.clone(), since: arguments.since.and_then(Broker::since), ..scope(repository) }
 }
 
 /// The tasks that both filters select.

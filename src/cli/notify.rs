@@ -13,9 +13,15 @@ use std::{
 };
 
 use chrono::Utc;
+use clap::Args;
 use connector_api::JsonLine;
 
-use super::output::{fail, print};
+use super::{
+    context::Context,
+    notify_follow,
+    opening::open_data_dir,
+    output::{fail, print, refuse},
+};
 use crate::{
     config::Config,
     directory::repository_of,
@@ -32,11 +38,52 @@ const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum length of the hook's input, in bytes.
 const MAX_INPUT_BYTES: u64 = 1 << 20;
 
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector notify --here             the command of a hook
+  codex-connector notify --follow --here    the command of a monitor";
+
+/// The arguments of `notify`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Report the finished tasks and exit, for a hook (default)
+    #[arg(long, conflicts_with = "follow")]
+    since_last: bool,
+    /// Print one line for each task that finishes, until the session ends, for a monitor
+    #[arg(long)]
+    follow: bool,
+    /// Session to report to (default: the one that runs this command)
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// Of tasks that other sessions started, report only those in this repository or below this directory
+    #[arg(long)]
+    here: bool,
+}
+
+/// Reports ends once, or until the session ends.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let here = project(arguments.here);
+    if arguments.follow {
+        // An invalid setting does not keep tasks from ending.
+        let load = || context.lenient_config().map(|(config, _)| config);
+        return notify_follow::follow(&load, arguments.key, here);
+    }
+    let config = match context.viewing_config() {
+        Ok(config) => config,
+        Err(exit) => return exit.into(),
+    };
+    match open_data_dir(&config) {
+        Ok(upkeep) => notify(&config, &upkeep, arguments.key, here),
+        Err(problem) => refuse(problem),
+    }
+}
+
 /// Reports the ends that nobody has reported, and that this session should learn of. With `here`, only those in its
 /// repository or below it, and those of the session's own tasks.
 ///
 /// The session is `key`, or the one in the environment, or the one in the hook's input.
-pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
+fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let session = key.or_else(claude_session).or_else(hook_session);
     let listener = Listener { session, window: claude_window(), here: here.map(listened) };
     match report_ended(upkeep, &redactor(config), &listener) {
@@ -60,7 +107,7 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Re
 }
 
 /// The project's directory, if only its tasks are wanted.
-pub(super) fn project(here: bool) -> Option<PathBuf> {
+fn project(here: bool) -> Option<PathBuf> {
     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
     here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten()
 }

@@ -31,6 +31,25 @@ pub(super) fn print_styled(text: &str) -> Exit {
     }
 }
 
+/// Continues only if a text was printed and someone reads the output. A stream whose reader is gone ends quietly.
+pub(super) fn end_quietly(printed: Result<(), io::Error>) -> Result<(), Exit> {
+    printed.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Exit::Completed,
+        _ => Exit::Failed,
+    })
+}
+
+/// Prints one line of a stream on stdout.
+pub(super) fn print_line(text: &str) -> Result<(), Exit> {
+    let mut stdout = io::stdout().lock();
+    end_quietly(stdout.write_all(visible(text).as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Prints text with our own colors on stderr. Nothing is reported if stderr is closed.
+pub(super) fn write_error(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Prints a refusal on stderr.
 pub(super) fn refuse(refused: Refused) -> ExitCode {
     refuse_all([refused])

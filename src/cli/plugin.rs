@@ -2,10 +2,13 @@
 
 use std::{error::Error, iter, process::ExitCode};
 
+use clap::Args;
+
 use super::{
     config_args::ConfigArgs,
-    output::{print, refuse},
-    serve::open_data_dir,
+    context::Context,
+    opening::open_data_dir,
+    output::{print, refuse, refuse_all},
 };
 use crate::{
     config::Config,
@@ -13,24 +16,36 @@ use crate::{
     present::{Refused, setup as texts},
 };
 
-/// The directory to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PrintedDirectory {
-    Plugin,
-    Marketplace,
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector plugin
+  codex-connector plugin --marketplace";
+
+/// The arguments of `plugin`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Print the path of a marketplace that contains the plugin
+    #[arg(long)]
+    marketplace: bool,
 }
 
 /// Unpacks the plugin and prints one of its directories as a line. The plugin starts this program with the same
 /// configuration file and data directory.
-pub(super) fn plugin(config: &Config, given: &ConfigArgs, printed: PrintedDirectory) -> ExitCode {
-    let unpacked = plugin_program(config, given).and_then(|program| {
-        open_data_dir(config)?;
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let config = match context.load_config() {
+        Ok(config) => config,
+        Err(problems) => return refuse_all(problems.explain()),
+    };
+    let unpacked = plugin_program(&config, &context.given).and_then(|program| {
+        open_data_dir(&config)?;
         unpack(&config.data_dir, &program).map_err(|problem| explain(&problem))
     });
-    match (unpacked, printed) {
-        (Ok(unpacked), PrintedDirectory::Plugin) => print(&texts::directory(&unpacked.plugin)),
-        (Ok(unpacked), PrintedDirectory::Marketplace) => print(&texts::directory(&unpacked.marketplace)),
-        (Err(problem), _) => refuse(problem),
+    match unpacked {
+        Ok(unpacked) => {
+            print(&texts::directory(if arguments.marketplace { &unpacked.marketplace } else { &unpacked.plugin }))
+        }
+        Err(problem) => refuse(problem),
     }
 }
 

@@ -1,26 +1,68 @@
 //! The server's role: on stdin and stdout, or over HTTP.
 
-use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, ErrorKind, IsTerminal},
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    process::ExitCode,
+};
 
-use super::output::{print, refuse};
+use clap::Args;
+
+use super::{
+    context::Context,
+    opening::{LenientConfig, open, open_data_dir},
+    output::{fail, print, refuse, refuse_all},
+};
 use crate::{
-    broker::Broker,
     config::Config,
-    executor::LocalExecutor,
     http::{ENDPOINT_PATH, ListenOptions},
     logging,
     mcp::{self, ServerState, StartProblem},
     present::{
-        Refused, listening,
-        refusals::{self, DataDirProblem, TokenProblem},
+        EXPECTED_ADDRESS, WAITS_FOR_CLIENT, listening,
+        refusals::{self, TokenProblem},
     },
-    process::check_proc,
+    process::run_as_init,
     registry::Registry,
-    store::{HttpToken, StoreError, UntrustedDirectory, Upkeep},
+    store::HttpToken,
 };
 
-/// A configuration, perhaps with problems, or only the problems; see [`Config::load_lenient`].
-pub(super) type LenientConfig = Result<(Config, Vec<Refused>), Vec<Refused>>;
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector serve                           what Claude Code runs
+  codex-connector serve --http 127.0.0.1:8181     for clients that use HTTP";
+
+/// The arguments of `serve`.
+#[derive(Debug, Default, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Listen on this address, e.g. 127.0.0.1:8181, or on this port of this machine, e.g. 8181; clients must send the
+    /// token from ~/.codex-connector/http-token
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
+    http: Option<SocketAddr>,
+    /// Allow an address that other machines can reach; traffic is not encrypted
+    #[arg(long, requires = "http")]
+    allow_remote: bool,
+}
+
+/// Serves until the client disconnects or a signal arrives.
+pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> ExitCode {
+    if let Some(code) = run_as_init() {
+        return code;
+    }
+    let (registry, supervisor) = (context.registry, context.supervisor.clone());
+    let Some(address) = arguments.http else {
+        if let Some(hint) = interactive_hint(io::stdin().is_terminal(), io::stdout().is_terminal()) {
+            fail(hint);
+        }
+        return over_stdio(registry, supervisor, context.lenient_config());
+    };
+    match context.load_config() {
+        Ok(config) => over_http(registry, supervisor, config, address, arguments.allow_remote),
+        Err(problems) => refuse_all(problems.explain()),
+    }
+}
 
 /// The state of a server with this configuration. With an invalid one it still runs: it shows and cancels tasks, and
 /// reports the problems.
@@ -43,7 +85,7 @@ fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Lenien
 }
 
 /// Serves on stdin and stdout until the client disconnects.
-pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ExitCode {
+fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: LenientConfig) -> ExitCode {
     mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| start_failed(&problem))
 }
 
@@ -52,7 +94,7 @@ fn start_failed(problem: &StartProblem) -> ExitCode {
 }
 
 /// Serves over HTTP until a signal ends it. Prints its address as one line on stdout.
-pub(super) fn over_http(
+fn over_http(
     registry: &Registry,
     supervisor: Option<PathBuf>,
     config: Config,
@@ -87,27 +129,42 @@ pub(super) fn over_http(
         .unwrap_or_else(|problem| start_failed(&problem))
 }
 
-/// Opens the data directory and creates a broker for it.
-pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, Refused> {
-    check_proc().map_err(|problem| Refused::new(problem.to_string(), problem.next()))?;
-    let upkeep = open_data_dir(&config)?;
-    let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));
-    Broker::new(config, registry, upkeep, executor).map_err(|problem| Refused::without_advice(problem.to_string()))
+/// The value of `--http`: an address, a name with a port, or only a port, which means this machine.
+fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let found: Vec<_> = text.to_socket_addrs().map_err(|_| EXPECTED_ADDRESS)?.collect();
+    // `localhost` often has two addresses. Clients try both.
+    found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or(EXPECTED_ADDRESS)
 }
 
-/// Opens the data directory.
-pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
-    let opened = Upkeep::open(&config.data_dir, &config.log_dir);
-    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable_data_dir(config, &error))
+/// The hint for a person who started the server without a client.
+fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
+    (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
-/// Explains why the data directory cannot be used.
-pub(super) fn unusable_data_dir(config: &Config, error: &StoreError) -> Refused {
-    let kind = match UntrustedDirectory::of(error) {
-        Some(UntrustedDirectory::OtherOwner { .. }) => DataDirProblem::OtherOwner,
-        Some(UntrustedDirectory::WritableByAll) => DataDirProblem::WritableByAll(&error.path),
-        None if error.source.kind() == ErrorKind::Unsupported => DataDirProblem::NoLocks,
-        None => DataDirProblem::Inaccessible,
-    };
-    refusals::data_directory(error, kind, &config.file)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_is_shown_only_at_a_terminal() {
+        assert!(interactive_hint(true, true).is_some_and(|hint| hint.contains("--help")));
+        for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
+            assert_eq!(interactive_hint(stdin, stdout), None);
+        }
+    }
+
+    #[test]
+    fn an_invalid_address_is_answered_with_an_example() {
+        for local in ["127.0.0.1:8181", "localhost:8181", ":8181", "8181"] {
+            assert_eq!(listening_address(local), Ok((Ipv4Addr::LOCALHOST, 8181).into()), "{local}");
+        }
+        assert!(listening_address("[::1]:8181").is_ok_and(|address| address.is_ipv6()));
+        for wrong in ["", ":", "127.0.0.1", "70000", ":x", "127.0.0.1:70000"] {
+            assert!(listening_address(wrong).is_err_and(|error| error.contains("127.0.0.1:8181")), "{wrong}");
+        }
+    }
 }

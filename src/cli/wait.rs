@@ -4,90 +4,124 @@
 //! and ends when nobody reads its output any more. In a session of Claude Code, its output is the report of each end, so
 //! nobody else announces it.
 
-use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Duration,
+};
 
+use chrono::Utc;
+use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
-    output::{fail, print, refuse},
-    runtime::runtime,
+    context::{Context, refused, scope, this_repository},
+    exit::Exit,
+    output::{error_text, print, print_line, print_text},
+    time::time_limit,
+    unfinished::{resolve_all, unfinished},
 };
 use crate::{
     blocking::start_thread_if_possible,
-    broker::{Broker, Refusal, TaskUpdate},
-    present::{
-        Refused,
-        refusals::{find_task, invalid_task_id},
-        timed_out, wait_result,
-    },
+    broker::{Broker, TaskUpdate},
+    present::{json_output::Output, terminal_refusals, timed_out, wait_result},
     process::{claude_session, claude_window},
-    store::{Listener, ReportedBy},
-    task::{TaskId, TaskRecord, TaskStatus},
+    store::{Filter, Listener, ReportedBy},
+    task::{Summaries, TaskId, TaskRecord, TaskState, TaskSummary},
 };
 
-/// Every task completed.
-const EXIT_COMPLETED: u8 = 0;
-/// A task failed.
-const EXIT_FAILED: u8 = 1;
-/// A task was interrupted, and none failed.
-const EXIT_INTERRUPTED: u8 = 3;
-/// A task does not exist.
-const EXIT_UNKNOWN_TASK: u8 = 4;
-/// The wait timed out. The program `timeout` uses the same code.
-const EXIT_TIMED_OUT: u8 = 124;
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector wait 1a2b3c4d
+  codex-connector wait                   the newest unfinished task of this repository
+  codex-connector wait --any             until one of the unfinished tasks here has ended
+  codex-connector wait @1 @2 --timeout 30m
+
+Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task does not
+exist, 124 on timeout.";
 
 /// How often to check whether anyone still reads the output.
 const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Which tasks must finish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WaitMode {
-    /// All of them.
-    All,
-    /// Any one of them.
-    Any,
+/// The arguments of `wait`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Tasks: the beginning of an ID, or @1 for the newest one (default: the newest task that has not ended)
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Return as soon as one of the tasks ends; without IDs, one of those that have not ended
+    #[arg(long, conflicts_with = "all")]
+    any: bool,
+    /// Wait for all of the tasks (default); without IDs, for those that have not ended
+    #[arg(long)]
+    all: bool,
+    /// All repositories, not only this one
+    #[arg(short = 'a', long)]
+    everywhere: bool,
+    /// Time limit for the wait, e.g. 90s, 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    timeout: Option<Duration>,
+    /// Print one JSON object for each ended task, and, on timeout, one with the others
+    #[arg(long)]
+    json: bool,
 }
 
-/// Waits for the tasks with the IDs `words`, for at most `time_limit` if there is one.
-pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit: Option<Duration>) -> ExitCode {
-    let mut pending = BTreeSet::new();
-    for word in words {
-        match TaskId::parse(word) {
-            Ok(id) => drop(pending.insert(id)),
-            Err(problem) => {
-                return unknown(Refused::new(invalid_task_id(&problem), find_task(&broker.config().log_dir)));
-            }
-        }
-    }
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(error.to_string()),
-    };
-    let waited = runtime.block_on(async {
+/// Waits for tasks, and prints the result of each when it ends.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    context.run(async |broker| {
         start_thread_if_possible();
+        let repository = if arguments.everywhere { None } else { this_repository() };
+        let ids = selected(&broker, &arguments, &scope(repository.as_deref())).await?;
+        if ids.is_empty() {
+            error_text(&terminal_refusals::no_unfinished_tasks(arguments.everywhere));
+            return Ok(Exit::Completed);
+        }
+        if io::stderr().is_terminal() {
+            error_text(&terminal_refusals::waiting_for(ids.len()));
+        }
+        let mut pending: BTreeSet<_> = ids.into_iter().collect();
         let deadline = async {
-            match time_limit {
+            match arguments.timeout {
                 Some(time_limit) => sleep(time_limit).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            code = wait_for_ends(broker, &mut pending, mode) => code,
-            () = deadline => {
-                print(&timed_out(&pending));
-                ExitCode::from(EXIT_TIMED_OUT)
-            }
-            () = reader_gone() => ExitCode::from(EXIT_FAILED),
+            exit = wait_for_ends(&broker, &mut pending, &arguments) => return exit,
+            () = deadline => {}
+            () = reader_gone() => return Ok(Exit::Failed),
         }
-    });
-    // A thread may still be reading a file.
-    runtime.shutdown_background();
-    waited
+        if arguments.json {
+            let mut tasks = Vec::new();
+            for id in &pending {
+                tasks.push(broker.summary(id).await.map_err(|refusal| refused(&broker, &refusal))?);
+            }
+            let total = tasks.len();
+            print_text(&Output::tasks(&Summaries { tasks, total, is_partial: false }, None, Utc::now()).line());
+        } else {
+            print(&timed_out(&pending));
+        }
+        Ok(Exit::TimedOut)
+    })
+}
+
+/// The tasks to wait for.
+async fn selected(broker: &Broker, arguments: &Arguments, scope: &Filter) -> Result<Vec<TaskId>, Exit> {
+    if !arguments.ids.is_empty() {
+        return resolve_all(broker, &arguments.ids, scope).await;
+    }
+    let mut ids = unfinished(broker, scope).await?;
+    if !arguments.any && !arguments.all {
+        ids.truncate(1);
+    }
+    Ok(ids)
 }
 
 /// Waits for the tasks `pending`, and removes each from this set when it ends.
-async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: WaitMode) -> ExitCode {
+async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, arguments: &Arguments) -> Result<Exit, Exit> {
     let mut waiting = JoinSet::new();
     let listener = Listener { session: claude_session(), window: claude_window(), here: None };
     for id in &*pending {
@@ -103,44 +137,32 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, mode: Wa
             }
         });
     }
-    let mut code = EXIT_COMPLETED;
+    let mut exit = Exit::Completed;
     while let Some(ended) = waiting.join_next().await {
-        let (record, report) = match ended.expect("following a task does not panic") {
-            Ok(ended) => ended,
-            Err(refusal @ Refusal::NoSuchTask(_)) => {
-                return unknown(Refused::new(refusal.explain().problem, find_task(&broker.config().log_dir)));
-            }
-            Err(refusal @ Refusal::OtherLogDir { .. }) => {
-                return unknown(refusal.explain());
-            }
-            Err(refusal) => return refuse(refusal.explain()),
-        };
-        if print_result(broker, &record).await == ExitCode::SUCCESS
+        let ended = ended.expect("following a task does not panic");
+        let (record, report) = ended.map_err(|refusal| refused(broker, &refusal))?;
+        pending.remove(&record.id);
+        exit = exit.combined(Exit::of_task(&record));
+        if print_ended(broker, *record, arguments.json).await?
             && let Some(report) = report
         {
             report.confirm().await;
         }
-        pending.remove(&record.id);
-        code = match (code, record.status()) {
-            (EXIT_FAILED, _) | (_, TaskStatus::Failed) => EXIT_FAILED,
-            (EXIT_INTERRUPTED, _) | (_, TaskStatus::Interrupted) => EXIT_INTERRUPTED,
-            (_, TaskStatus::Completed | TaskStatus::Running) => EXIT_COMPLETED,
-        };
-        if mode == WaitMode::Any {
+        if arguments.any {
             break;
         }
     }
-    ExitCode::from(code)
+    Ok(exit)
 }
 
-async fn print_result(broker: &Broker, record: &TaskRecord) -> ExitCode {
-    let result = broker.result(record).await.ok().flatten();
-    print(&wait_result(record, result))
-}
-
-fn unknown(problem: Refused) -> ExitCode {
-    refuse(problem);
-    ExitCode::from(EXIT_UNKNOWN_TASK)
+/// Prints the result. Returns whether it was printed.
+async fn print_ended(broker: &Broker, record: TaskRecord, is_json: bool) -> Result<bool, Exit> {
+    let result = broker.result(&record).await.ok().flatten();
+    if !is_json {
+        return Ok(print(&wait_result(&record, result)) == ExitCode::SUCCESS);
+    }
+    let task = TaskSummary { record, state: TaskState::Ended, step: None, trouble: None };
+    print_line(&Output::ended(&task, result.as_ref(), Utc::now()).line()).map(|()| true)
 }
 
 /// Returns when the other end of stdout is closed.

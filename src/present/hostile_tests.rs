@@ -11,7 +11,7 @@ use super::{
     answer_reader::{assert_only_our_markup, is_forbidden, live, now, read, record, result},
     arguments, check,
     notices::{damaged_catalog, ignored_file, unfinalized, with_notices},
-    protocol, refusals,
+    protocol, refusals, terminal_refusals,
 };
 use crate::task::{
     Ceiling, Listing, LogTail, Message, MessagePart, Resumption, Retention, TaskId, TaskRecord, TaskView, Untrusted,
@@ -166,7 +166,10 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::cannot_follow(&id, why),
         refusals::no_directory_for_kit(path, &text),
         refusals::bad_token(&text, refusals::TokenProblem::Invalid),
-        Refused::new("problem", refusals::find_task(path)),
+        terminal_refusals::working_directory(path, &text, owned.clone()),
+        terminal_refusals::session_in_use(&text.into(), &id),
+        terminal_refusals::unreadable_prompt(path, &text),
+        terminal_refusals::unknown_verb(text, None),
         refusals::data_directory(&text, refusals::DataDirProblem::WritableByAll(path), path),
         refusals::data_directory(&text, refusals::DataDirProblem::NoLocks, path),
         refusals::no_threads(&text),

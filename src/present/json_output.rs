@@ -24,7 +24,32 @@ const SCHEMA: &str = "codex-connector/1";
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub(crate) enum Output {
-    /// A list of tasks (`ls`).
+    /// The end of a task (`run`, `resume`, `watch` and `wait`).
+    Ended {
+        /// The task.
+        task: Box<Task>,
+        /// The agent's final message; null if there is none. The middle of a long one is left out.
+        result: Option<String>,
+    },
+    /// One entry of a task's timeline (`run`, `resume` and `watch`; a stream).
+    Event {
+        /// The task's ID.
+        id: String,
+        /// The entry's number, which increases from entry to entry.
+        seq: u64,
+        /// When it was written.
+        at: String,
+        /// The kind of the event, e.g. `command_started`. Later versions may add kinds.
+        kind: String,
+        /// The fields of this kind of event, as in the timeline.
+        event: Map<String, Value>,
+    },
+    /// A task was started (`run` and `resume`).
+    Started {
+        /// The task.
+        task: Box<Task>,
+    },
+    /// A list of tasks (`ls`, and `wait` if time is up: the tasks that have not ended).
     Tasks {
         /// The tasks, newest first.
         tasks: Vec<Task>,
@@ -35,7 +60,7 @@ pub(crate) enum Output {
         /// The repository to which the list is limited; null if it is not.
         repository: Option<String>,
     },
-    /// One task (`show`, and the last line of `run`, `watch` and `wait`).
+    /// One task (`show`, and `cancel`, which prints one line per task).
     Task {
         /// The task.
         task: Box<Task>,
@@ -191,7 +216,6 @@ impl Output {
     }
 
     /// The object as one line, for a stream.
-    #[allow(dead_code)]
     pub(crate) fn line(&self) -> String {
         escaped_json(&self.object().to_string())
     }
@@ -220,7 +244,7 @@ pub(crate) fn schema() -> Value {
 }
 
 impl Task {
-    fn of(task: &TaskSummary, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(task: &TaskSummary, now: DateTime<Utc>) -> Self {
         let TaskRecord { start, progress, end, id, .. } = &task.record;
         let end = end.as_ref();
         let elapsed = super::terminal::elapsed(task, now);
@@ -326,6 +350,6 @@ fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn time(at: DateTime<Utc>) -> String {
+pub(super) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -37,6 +37,7 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
 pub(crate) mod json_output;
+mod json_stream;
 mod markdown;
 mod message;
 pub(crate) mod notices;
@@ -54,6 +55,7 @@ mod status;
 mod status_poll;
 mod tasks;
 pub(crate) mod terminal;
+pub(crate) mod terminal_refusals;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -77,17 +77,6 @@ pub(crate) fn beyond_list(word: &str, total: usize) -> Refused {
     )
 }
 
-/// How to find a task from a shell, where tools cannot be called.
-pub(crate) fn find_task(log_dir: &Path) -> Message {
-    let list = shell_line(["ls", &*log_dir.to_string_lossy()]);
-    message![
-        "run `",
-        list,
-        "` to list task IDs (one log per task). If the server uses another data directory, pass `--data-dir DIR` to \
-         `codex-connector wait`"
-    ]
-}
-
 /// The task's files are not in the configured log directory.
 pub(crate) fn elsewhere(id: &TaskId, there: &Path, here: &Path) -> Refused {
     let assignment = shell_line([&*format!("log_dir={}", there.display())]);

@@ -69,6 +69,17 @@ pub enum AboveCeiling {
 }
 
 impl AboveCeiling {
+    /// The next step for a person at a terminal.
+    pub fn next_option(&self) -> String {
+        let (instead, rule) = match self {
+            Self::Sandbox { max, rule, .. } => (format!("add `--sandbox {max}`"), rule),
+            Self::Timeout { max, rule, .. } => (format!("add `--timeout` with at most {}", span(*max)), rule),
+            Self::Model { rule, .. } => ("choose one of these with `--model`, or leave it out".to_owned(), rule),
+            Self::Directory { rule, .. } => ("choose a directory in one of these with `-C DIR`".to_owned(), rule),
+        };
+        format!("{instead}, or change `{}`", rule.key)
+    }
+
     /// The next step for the caller.
     pub fn next(&self) -> String {
         let (instead, rule) = match self {
@@ -100,6 +111,7 @@ mod tests {
             "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), exceeds the ceiling, \
              read-only (`ceiling.x`, from config.toml)"
         );
+        assert_eq!(sandbox.next_option(), "add `--sandbox read-only`, or change `ceiling.x`");
         let by = SandboxChoice::EarlierTask;
         let earlier = AboveCeiling::Sandbox { asked, by, max: Sandbox::ReadOnly, rule: rule() };
         assert!(earlier.to_string().contains("that of the earlier task, danger-full-access, exceeds"), "{earlier}");

@@ -118,13 +118,11 @@ fn the_exit_code_of_wait_reflects_the_outcome() {
     assert!(text.ends_with(&format!("Timed out. Still running: {running}.\n")), "{text}");
     let unknown = world.command(&["wait", "00000000"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&unknown.stderr);
-    let logs = world.data_dir().join("logs").display().to_string();
     assert_eq!(unknown.status.code(), Some(4));
-    assert!(said.contains(&format!("run `ls {logs}`")) && !said.contains("codex_tasks"), "{said}");
+    assert!(said.contains("run `codex-connector ls --all`") && !said.contains("codex_tasks"), "{said}");
     let no_id = world.command(&["wait", "no-id"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&no_id.stderr);
-    assert!(no_id.status.code() == Some(4) && said.contains(&format!("\nnext: run `ls {logs}`")), "{said}");
-    assert_eq!(run(&world, &["wait"]).1, Some(2));
+    assert!(no_id.status.code() == Some(4) && said.contains("`codex-connector ls` lists both"), "{said}");
     assert_eq!(run(&world, &["wait", &good, "--timeout", "soon"]).1, Some(2));
     server.kill();
     let (text, code) = run(&world, &["wait", &running]);

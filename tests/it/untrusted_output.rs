@@ -121,18 +121,22 @@ fn untrusted_text_cannot_control_the_terminal_of_the_command_line() {
         &["--config", DRIVING, "check"],
         &["--data-dir", &format!("/proc/{DRIVING}"), "check"],
         &["wait", DRIVING],
+        &["watch", DRIVING],
+        &["cancel", DRIVING],
+        &["resume", DRIVING, "x"],
+        &["run", "-b", DRIVING, "x"],
+        &["run", "-C", DRIVING, "x"],
+        &["run", "-f", DRIVING],
+        &[DRIVING],
         &["check", "--deep", DRIVING],
         &["supervise", DRIVING, "--log-dir", "/"],
     ] {
         assert!(shown(args).contains("\\x1b[31m"), "{args:?} repeats it as an escape");
     }
     // clap removes escape sequences itself, but not all other control characters.
-    for args in [
-        &["wait", "00000000", "--timeout", DRIVING][..],
-        &["serve", "--http", DRIVING],
-        &[DRIVING],
-        &[&format!("--{DRIVING}")],
-    ] {
+    for args in
+        [&["wait", "00000000", "--timeout", DRIVING][..], &["serve", "--http", DRIVING], &[&format!("--{DRIVING}")]]
+    {
         assert!(shown(args).starts_with("error: "), "{args:?}");
     }
 }

@@ -4,10 +4,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Line, Screen, Tone, age, length,
+    live::step_row,
+    state::{elapsed, tone, word},
     table::{Column, table},
     tokens,
 };
-use crate::task::{Outcome, Summaries, TaskState, TaskSummary};
+use crate::task::{Outcome, Summaries, TaskSummary};
 
 const COLUMNS: [Column; 7] = [
     Column { title: "", is_flexible: false, is_number: false, rank: 0 },
@@ -20,7 +22,7 @@ const COLUMNS: [Column; 7] = [
 ];
 const TOKENS: Column = Column { title: "TOKENS", is_flexible: false, is_number: true, rank: 6 };
 
-/// The tasks at `now`, one per row.
+/// The tasks at `now`, one per row. On a terminal, the row of a running task is followed by its current step.
 ///
 /// In a pipe, the columns are: ID, state, outcome, agent, task, start time, seconds, tokens.
 pub(crate) fn task_list(tasks: &[TaskSummary], screen: Screen, now: DateTime<Utc>) -> String {
@@ -29,7 +31,16 @@ pub(crate) fn task_list(tasks: &[TaskSummary], screen: Screen, now: DateTime<Utc
         return table(&columns, tasks.iter().map(|task| raw_row(task, now)).collect(), screen);
     }
     let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
-    table(&columns, tasks.iter().map(|task| row(task, screen, now)).collect(), screen)
+    let rows = table(&columns, tasks.iter().map(|task| row(task, screen, now)).collect(), screen);
+    let mut text = String::new();
+    let steps = std::iter::once(None).chain(tasks.iter().map(|task| step_row(task, screen, now)));
+    for (row, step) in rows.lines().zip(steps) {
+        for line in [Some(row), step.as_deref()].into_iter().flatten() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 fn row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Vec<Line> {
@@ -76,31 +87,8 @@ pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bo
     line + partial
 }
 
-/// The state, or the outcome if the task has ended.
-pub(super) fn word(state: TaskState, outcome: Option<Outcome>) -> &'static str {
-    outcome.filter(|_| state == TaskState::Ended).map_or(state.as_str(), Outcome::as_str)
-}
-
-pub(super) fn tone(state: TaskState, outcome: Option<Outcome>) -> Tone {
-    match (state, outcome) {
-        (TaskState::Queued, _) => Tone::Faint,
-        (TaskState::Running, _) | (TaskState::Ended, None) => Tone::Active,
-        (TaskState::Ended, Some(Outcome::Completed)) => Tone::Good,
-        (TaskState::Ended, Some(Outcome::Failed | Outcome::TimedOut)) => Tone::Bad,
-        (TaskState::Ended, Some(Outcome::Cancelled | Outcome::Interrupted)) => Tone::Attention,
-    }
-}
-
 fn agent(task: &TaskSummary) -> &str {
     task.record.progress.backend.as_ref().map_or("", |backend| backend.as_str())
-}
-
-/// How long the task ran, or has been running.
-pub(crate) fn elapsed(task: &TaskSummary, now: DateTime<Utc>) -> std::time::Duration {
-    let start = &task.record.start;
-    let until = task.record.completed_at().unwrap_or(now);
-    let recorded = task.record.end.as_ref().and_then(|end| end.duration).map(std::time::Duration::from_millis);
-    recorded.unwrap_or_else(|| (until - start.started_at).to_std().unwrap_or_default())
 }
 
 /// Input and output tokens together.

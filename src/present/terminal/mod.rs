@@ -9,13 +9,26 @@
 
 mod line;
 mod list;
+mod live;
+#[cfg(test)]
+mod live_tests;
 mod screen;
+mod state;
+mod step;
 mod table;
 #[cfg(test)]
 mod tests;
 mod time;
+mod wrap;
 
 pub(crate) use line::{Line, Tone};
-pub(crate) use list::{count_line, elapsed, task_list};
+pub(crate) use list::{count_line, task_list};
+pub(crate) use live::{
+    agent_words, begin_line, cancel_line, end_lines, end_row, live_line, remark, repeats, step_line,
+};
 pub(crate) use screen::{Screen, Symbols};
+pub(crate) use state::elapsed;
 pub(crate) use time::{age, length, tokens};
+pub(crate) use wrap::styled_width;
+
+use super::text::OutsideText;

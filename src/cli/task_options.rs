@@ -1,0 +1,103 @@
+//! The options of the verbs that start a task.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use connector_api::Sandbox;
+
+use super::{exit::Exit, output::refuse, prompt::prompt, time::time_limit};
+use crate::{
+    broker::{NewTask, TimeLimit},
+    task::{SubmittedBy, Submitter},
+};
+
+/// Options that `run` and `resume` share.
+#[derive(Debug, Args)]
+pub(super) struct TaskOptions {
+    /// The model (default: the backend's configuration decides)
+    #[arg(short, long, value_name = "MODEL")]
+    model: Option<String>,
+    /// What the agent may do
+    #[arg(short, long, value_name = "SANDBOX", value_enum)]
+    sandbox: Option<SandboxWord>,
+    /// Stop the task after this time, e.g. 90s, 30m or 2h, or `none` for no limit
+    #[arg(long, value_name = "TIME", value_parser = task_time_limit)]
+    timeout: Option<TimeLimitOption>,
+    /// Print the ID and return at once; the task keeps running, also when this terminal is closed
+    #[arg(short, long)]
+    detach: bool,
+    /// Read the prompt from this file, or from stdin if it is `-`
+    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// Print JSON Lines: the start, each event and the end
+    #[arg(long)]
+    json: bool,
+    /// The prompt (default: stdin, if it is not a terminal)
+    #[arg(value_name = "TEXT", allow_hyphen_values = false)]
+    text: Vec<String>,
+}
+
+/// A sandbox on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SandboxWord {
+    /// Read files, but change none
+    ReadOnly,
+    /// Change files in the directory
+    WorkspaceWrite,
+    /// Anything: no sandbox
+    DangerFullAccess,
+}
+
+/// The value of `--timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TimeLimitOption(TimeLimit);
+
+/// How the started task is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RunMode {
+    pub(super) is_detached: bool,
+    pub(super) is_json: bool,
+}
+
+impl TaskOptions {
+    /// The task, still without a directory, backend and session. Prints the problem if the prompt cannot be read.
+    pub(super) fn task(&self) -> Result<NewTask, Exit> {
+        let prompt = prompt(&self.text, self.file.as_deref()).map_err(|problem| {
+            refuse(problem);
+            Exit::Usage
+        })?;
+        let by = if self.detach { SubmittedBy::Detached } else { SubmittedBy::Terminal };
+        let session = std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|session| !session.is_empty());
+        Ok(NewTask {
+            prompt,
+            working_directory: PathBuf::new(),
+            sandbox: self.sandbox.map(SandboxWord::sandbox),
+            model: self.model.clone(),
+            time_limit: self.timeout.map_or(TimeLimit::Default, |TimeLimitOption(limit)| limit),
+            backend: None,
+            resume: None,
+            submitter: Submitter { by: Some(by), session },
+        })
+    }
+
+    pub(super) fn mode(&self) -> RunMode {
+        RunMode { is_detached: self.detach, is_json: self.json }
+    }
+}
+
+impl SandboxWord {
+    fn sandbox(self) -> Sandbox {
+        match self {
+            Self::ReadOnly => Sandbox::ReadOnly,
+            Self::WorkspaceWrite => Sandbox::WorkspaceWrite,
+            Self::DangerFullAccess => Sandbox::DangerFullAccess,
+        }
+    }
+}
+
+fn task_time_limit(text: &str) -> Result<TimeLimitOption, &'static str> {
+    match text {
+        "none" | "0" => Ok(TimeLimitOption(TimeLimit::None)),
+        text => time_limit(text).map(|limit: Duration| TimeLimitOption(TimeLimit::After(limit))),
+    }
+}

@@ -1,0 +1,217 @@
+//! Live views of tasks: one line per task that is redrawn, and plain lines where nothing can be redrawn.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{
+    Line, Screen, Tone, age, length,
+    state::{elapsed, tone, word},
+    step::step,
+    tokens,
+};
+use crate::task::{
+    LiveTask, Outcome, ResultText, TaskId, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Untrusted,
+};
+
+/// Below this width, a live line has no agent and no tokens.
+const MIN_FULL_WIDTH: usize = 60;
+
+/// Characters of a message and a result that are compared.
+const COMPARED_CHARACTERS: usize = 500;
+
+/// Space before the words of an agent that are shown between our own lines.
+const INDENT: &str = "  ";
+
+/// A task in one line: state, ID, agent, time, tokens, and its current step or its outcome.
+pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> String {
+    let TaskSummary { record, state, step: newest, trouble } = &task.summary;
+    let outcome = Outcome::of(record);
+    let tone = tone(*state, outcome);
+    let is_narrow = screen.width.is_some_and(|width| width < MIN_FULL_WIDTH);
+    let mut line = Line::of(tone, screen.symbols.of(*state, outcome))
+        .with(Tone::Plain, " ")
+        .with(Tone::Strong, record.id.as_str());
+    if let Some(backend) = record.progress.backend.as_ref().filter(|_| !is_narrow) {
+        line = line.with(Tone::Plain, " ").with(Tone::Plain, backend.as_str());
+    }
+    line = line.with(Tone::Plain, "  ").with(Tone::Plain, &length(elapsed(&task.summary, now)));
+    if let Some(count) = task.tokens().filter(|_| !is_narrow) {
+        line = line.with(Tone::Plain, "  ").with(Tone::Faint, &format!("{} tokens", tokens(count)));
+    }
+    line = line.with(Tone::Plain, "  ");
+    match state {
+        TaskState::Ended => {
+            line = line.with(tone, word(*state, outcome));
+            match record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)) {
+                Some(reason) => line.with(Tone::Plain, ": ").with(Tone::Plain, reason),
+                None => line,
+            }
+        }
+        TaskState::Queued | TaskState::Running => match (trouble, newest) {
+            (Some(trouble), _) => line.with(Tone::Attention, trouble),
+            (None, Some(newest)) => line.then(current_step(newest, now)),
+            (None, None) => line.with(Tone::Faint, state.as_str()),
+        },
+    }
+    .render(screen)
+}
+
+/// The current step of a running task below its row in a list.
+pub(super) fn step_row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Option<String> {
+    let newest = task.step.as_ref().filter(|_| task.state != TaskState::Ended)?;
+    let line = Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- ")).then(current_step(newest, now));
+    let line = Line::default().padded(3).then(match &task.trouble {
+        Some(trouble) => line.with(Tone::Attention, " · ").with(Tone::Attention, trouble),
+        None => line,
+    });
+    Some(line.render(screen))
+}
+
+/// A step and how long ago it began.
+fn current_step(entry: &TimelineEntry, now: DateTime<Utc>) -> Line {
+    let text = step(&entry.event).unwrap_or_default();
+    let is_ongoing = matches!(entry.event, TimelineEvent::CommandStarted { .. });
+    let line = Line::of(Tone::Plain, &text);
+    if is_ongoing { line.with(Tone::Faint, &format!(" · {}", age(entry.at, now))) } else { line }
+}
+
+/// An entry of a task's timeline as a line in a pipe: ID, time, kind and text, separated by tabs. `None` for an entry
+/// that a person need not see.
+pub(crate) fn step_line(id: &TaskId, entry: &TimelineEntry, screen: Screen) -> Option<String> {
+    let text = step(&entry.event)?;
+    Some(tabbed(id, entry.at, entry.event.kind(), &Line::of(Tone::Plain, &text).render(screen)))
+}
+
+/// The end of a task as a line in a pipe, in the same columns.
+pub(crate) fn end_row(task: &TaskSummary, screen: Screen) -> String {
+    let outcome = word(TaskState::Ended, Outcome::of(&task.record));
+    let mut line = Line::of(Tone::Plain, outcome);
+    if let Some(reason) = task.record.failure_reason() {
+        line = line.with(Tone::Plain, ": ").with(Tone::Plain, reason);
+    }
+    let at = task.record.completed_at().unwrap_or(task.record.start.started_at);
+    tabbed(&task.record.id, at, "ended", &line.render(screen))
+}
+
+fn tabbed(id: &TaskId, at: DateTime<Utc>, kind: &str, text: &str) -> String {
+    format!("{id}\t{}\t{kind}\t{text}\n", at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// The beginning of `run`: ID, agent, sandbox and directory.
+pub(crate) fn begin_line(task: &TaskSummary, screen: Screen) -> String {
+    let progress = &task.record.progress;
+    let mut line = Line::of(Tone::Plain, "Task ").with(Tone::Strong, task.record.id.as_str());
+    if let Some(backend) = &progress.backend {
+        line = line.with(Tone::Faint, " · ").with(Tone::Plain, backend.as_str());
+    }
+    if let Some(sandbox) = task.record.start.sandbox {
+        line = line.with(Tone::Faint, " · ").with(Tone::Plain, sandbox.as_str());
+    }
+    let directory = progress.working_directory.to_string_lossy().into_owned();
+    line.with(Tone::Faint, " · ").with(Tone::Faint, &directory).render(uncut(screen))
+}
+
+/// The words of an agent between our own lines: indented, so that they cannot pass for one of them.
+pub(crate) fn agent_words(text: &(impl super::OutsideText + ?Sized), screen: Screen) -> String {
+    let width = screen.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()).max(1));
+    let mut shown = String::new();
+    for line in text.text().trim_end().lines() {
+        for part in super::wrap::wrapped(&crate::visible::visible(line), width) {
+            shown.push_str(format!("{INDENT}{part}").trim_end());
+            shown.push('\n');
+        }
+    }
+    shown
+}
+
+/// Whether the result begins like this message, which is shortened if it is long.
+pub(crate) fn repeats(message: &str, result: &ResultText) -> bool {
+    let beginning = |text: &str| text.trim().chars().take(COMPARED_CHARACTERS).collect::<String>();
+    beginning(message) == beginning(result.head.raw())
+}
+
+/// Our own line about a step, such as a warning, between the words of the agent.
+pub(crate) fn remark(event: &TimelineEvent, screen: Screen) -> Option<String> {
+    let tone = match event {
+        TimelineEvent::Warning { .. } | TimelineEvent::Fallback { .. } => Tone::Attention,
+        TimelineEvent::Stopping { .. } => Tone::Faint,
+        TimelineEvent::Queued { .. }
+        | TimelineEvent::Started { .. }
+        | TimelineEvent::Session { .. }
+        | TimelineEvent::Message { .. }
+        | TimelineEvent::Reasoning { .. }
+        | TimelineEvent::CommandStarted { .. }
+        | TimelineEvent::CommandFinished { .. }
+        | TimelineEvent::FilesChanged { .. }
+        | TimelineEvent::Tool { .. }
+        | TimelineEvent::Plan { .. }
+        | TimelineEvent::Usage { .. }
+        | TimelineEvent::Output { .. }
+        | TimelineEvent::Silence { .. }
+        | TimelineEvent::Changes { .. }
+        | TimelineEvent::Ended { .. }
+        | TimelineEvent::Omitted { .. }
+        | TimelineEvent::Unknown { .. } => return None,
+    };
+    let text = step(event)?;
+    Some(Line::of(tone, screen.symbols.choose("· ", "- ")).with(tone, &text).render(uncut(screen)))
+}
+
+/// The end of `run`: outcome, time and tokens, and, if the task did not complete, the reason and advice.
+pub(crate) fn end_lines(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> String {
+    let record = &task.summary.record;
+    let outcome = Outcome::of(record);
+    let tone = tone(TaskState::Ended, outcome);
+    let mut line = Line::of(tone, screen.symbols.of(TaskState::Ended, outcome))
+        .with(Tone::Plain, " ")
+        .with(Tone::Strong, record.id.as_str())
+        .with(Tone::Plain, " ")
+        .with(tone, word(TaskState::Ended, outcome))
+        .with(Tone::Plain, &format!(" in {}", length(elapsed(&task.summary, now))));
+    if let Some(count) = task.tokens() {
+        line = line.with(Tone::Faint, &format!(" · {} tokens", tokens(count)));
+    }
+    let mut lines = vec![line];
+    let end = record.end.as_ref();
+    let detail = |label: &str, text: Option<&Untrusted>| {
+        Some(Line::of(Tone::Plain, INDENT).with(Tone::Faint, &format!("{label}: ")).with(Tone::Plain, text?))
+    };
+    if outcome != Some(Outcome::Cancelled) {
+        lines.extend(detail("reason", record.failure_reason()));
+        lines.extend(detail("the agent says", end.and_then(|end| end.agent_said.as_ref())));
+        lines.extend(detail("next", end.and_then(|end| end.advice.as_ref())));
+    }
+    for warning in end.into_iter().flat_map(|end| &end.warnings) {
+        let label = Line::of(Tone::Plain, INDENT).with(Tone::Attention, "warning: ");
+        lines.push(label.with(Tone::Plain, &warning.message));
+    }
+    lines.into_iter().map(|line| line.render(uncut(screen)) + "\n").collect()
+}
+
+/// The result of `cancel` for one task.
+pub(crate) fn cancel_line(task: &TaskSummary, had_ended: bool, screen: Screen) -> String {
+    let (id, state) = (task.record.id.as_str(), task.state);
+    let outcome = Outcome::of(&task.record);
+    let shown = if had_ended { "had already ended: " } else { "" };
+    if !screen.is_terminal() {
+        return format!("{id}\t{}\t{}\n", state.as_str(), outcome.map_or("", Outcome::as_str));
+    }
+    let how = match state {
+        TaskState::Ended => word(state, outcome),
+        TaskState::Queued | TaskState::Running => "is still being stopped",
+    };
+    let tone = tone(state, outcome);
+    let line = Line::of(tone, screen.symbols.of(state, outcome))
+        .with(Tone::Plain, " ")
+        .with(Tone::Strong, id)
+        .with(Tone::Plain, " ")
+        .with(Tone::Plain, shown)
+        .with(tone, how)
+        .with(Tone::Plain, "  ")
+        .with(Tone::Faint, &task.record.start.task);
+    line.render(screen) + "\n"
+}
+
+/// A screen on which lines are not cut: the terminal wraps them.
+fn uncut(screen: Screen) -> Screen {
+    Screen { width: None, ..screen }
+}
