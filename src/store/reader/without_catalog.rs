@@ -113,9 +113,8 @@ impl Reader {
         ids.extend(marked(&self.layout.catalog_pending())?);
         for id in ids {
             let read = records::own_or_reported(&self.layout, &self.notices, &id);
-            match read.inspect_err(|error| self.notices.add_unreadable(&id, error)) {
-                Ok(Some(record)) => drop(tasks.insert(id, record)),
-                Ok(None) | Err(_) => {}
+            if let Ok(Some(record)) = read.inspect_err(|error| self.notices.add_unreadable(&id, error)) {
+                tasks.insert(id, record);
             }
         }
         Ok(tasks)
