@@ -8,24 +8,6 @@ use crate::present::{
 };
 
 #[test]
-fn tasks_are_listed_in_a_table() {
-    let long = record("running").with(json!({"task": "`x`".repeat(100)}));
-    let killed = failed().with(json!({"exitSignal": "SIGTERM", "exitCode": null}));
-    let listing = Listing { records: vec![long, killed], total: 3, is_partial: false, waiting: [].into() };
-    assert_eq!(
-        tasks(&listing, began() + TimeDelta::seconds(1)),
-        format!(
-            "| ID | Status | Duration | Exit | Task |\n\
-             |----|--------|----------|------|------|\n\
-             | 1a2b3c4d | running | 1.0s | (running) | {}\\`… |\n\
-             | 1a2b3c4d | failed | 2m 30s | SIGTERM | fix \\| it now |\n\n\
-             The newest 2 of 3 tasks are shown; use a larger `limit` to see more.",
-            "\\`x\\`".repeat(26)
-        )
-    );
-}
-
-#[test]
 fn an_empty_list_says_that_no_tasks_were_found() {
     let listing = |is_partial| Listing { records: Vec::new(), total: 0, is_partial, waiting: [].into() };
     assert_eq!(tasks(&listing(false), began()), "No tasks found.");
