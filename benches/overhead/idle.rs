@@ -1,6 +1,6 @@
 //! The cost of a task while its agent is silent.
 
-use std::{io, thread::sleep, time::Duration};
+use std::{io, process::Stdio, thread::sleep, time::Duration};
 
 use serde_json::json;
 
@@ -21,10 +21,13 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
     let arguments = json!({"task": "FAKE[{\"hang\": true}]", "workingDirectory": world.project.path()});
     let (id, supervisor) = world.begin(&mut server, "FAKE[{\"hang\": true}]");
     let waiting = server.start_call("codex_agent", arguments);
+    let mut watch = world.server_command();
+    let mut watch = watch.args(["watch", &id]).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     sleep(Duration::from_millis(1_500));
     let watched = [
         ("supervisor", supervisor, Target::Most(5.0)),
         ("server with a call that waits", server.pid(), Target::Most(5.0)),
+        ("`watch` in a pipe", watch.id(), Target::Most(1.0)),
     ];
     let mut samples: Vec<(Samples, Samples)> = watched.iter().map(|_| Default::default()).collect();
     for _ in 0..ROUNDS {
@@ -46,5 +49,6 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
     }
     server.cancel(&waiting);
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    watch.wait()?;
     Ok(())
 }

@@ -126,7 +126,7 @@ async fn failure(cancelling: &mut Option<JoinHandle<Result<Cancelled, Refusal>>>
     std::future::pending().await
 }
 
-/// What a person or program sees of the task.
+/// The output about the task, for a person or a program.
 struct RunView {
     task: LiveTask,
     display: Display,

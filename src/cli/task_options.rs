@@ -17,13 +17,13 @@ pub(super) struct TaskOptions {
     /// The model (default: the backend's configuration decides)
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// What the agent may do
+    /// The agent's sandbox (default: the configured one)
     #[arg(short, long, value_name = "SANDBOX", value_enum)]
     sandbox: Option<SandboxWord>,
     /// Stop the task after this time, e.g. 90s, 30m or 2h, or `none` for no limit
     #[arg(long, value_name = "TIME", value_parser = task_time_limit)]
     timeout: Option<TimeLimitOption>,
-    /// Print the ID and return at once; the task keeps running, also when this terminal is closed
+    /// Print the ID and return at once; the task keeps running, even if this terminal is closed
     #[arg(short, long)]
     detach: bool,
     /// Read the prompt from this file, or from stdin if it is `-`

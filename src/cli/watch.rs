@@ -78,7 +78,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     })
 }
 
-/// What a person or program sees of the tasks.
+/// The output about the tasks, for a person or a program.
 struct WatchView {
     tasks: Vec<LiveTask>,
     display: Display,

@@ -49,7 +49,7 @@ pub(crate) enum Output {
         /// The task.
         task: Box<Task>,
     },
-    /// A list of tasks (`ls`, and `wait` if time is up: the tasks that have not ended).
+    /// A list of tasks (`ls`, and `wait` on timeout: the tasks that have not ended).
     Tasks {
         /// The tasks, newest first.
         tasks: Vec<Task>,

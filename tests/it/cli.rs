@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::world::World;
 
-/// What the program printed, and its exit code.
+/// The output of the program, and its exit code.
 pub(crate) struct Ran {
     pub(crate) stdout: String,
     pub(crate) stderr: String,

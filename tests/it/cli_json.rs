@@ -75,8 +75,10 @@ fn assert_golden(world: &World, name: &str, output: &str) {
 #[test]
 fn json_output_is_stable_and_follows_the_schema() {
     let world = World::with_fake_agent();
-    let steps =
-        fake(json!([{"say": "hello"}, {"command": {"cmd": "ls", "output": "a b", "exit": 0}}, {"say": "done"}]));
+    // The pause keeps the task from ending before its start is printed.
+    let steps = fake(
+        json!([{"sleep": 1}, {"say": "hello"}, {"command": {"cmd": "ls", "output": "a b", "exit": 0}}, {"say": "done"}]),
+    );
     let ran = run(&world, &["run", "--json", &steps]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert_golden(&world, "run", &ran.stdout);

@@ -1,4 +1,4 @@
-//! Live views of tasks: one line per task that is redrawn, and plain lines where nothing can be redrawn.
+//! Live lines: one line per task that is redrawn, and plain lines where nothing can be redrawn.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
