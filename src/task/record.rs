@@ -50,7 +50,7 @@ pub struct TaskStart {
     pub timeout_ms: Option<u64>,
     /// The task whose session this one resumes.
     pub resumed_from: Option<TaskId>,
-    /// The repository in which the task was submitted, as [`repository_of`](crate::directory::repository_of) names it.
+    /// The repository in which the task was submitted, as `directory::repository_of` names it.
     /// `None` if an older version ran the task.
     pub repository: Option<PathBuf>,
     /// The task's submitter.

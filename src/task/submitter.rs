@@ -1,4 +1,4 @@
-//! Who submitted a task. This decides who is told about its end, and whether it outlives its server.
+//! The submitter of a task. It determines where the task's end is reported, and whether the task outlives its server.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

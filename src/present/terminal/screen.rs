@@ -1,4 +1,4 @@
-//! What an output can show.
+//! The properties of an output.
 
 use crate::task::{Outcome, TaskState};
 
