@@ -12,13 +12,18 @@ mod fake_executor;
 mod find;
 mod follow;
 mod guarded;
+mod interactive;
+mod log;
+mod not_one_task;
 mod overdue;
 mod refusal;
+mod remove;
 mod resume;
 mod steps;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod view;
 
 use std::{
@@ -33,10 +38,12 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
-pub use find::NotOneTask;
 pub use follow::{FollowedTask, TaskUpdate};
 use guarded::GuardedTasks;
-pub use refusal::{NotResumable, Refusal, UnknownBackend};
+pub use log::{TaskEvents, TaskLog};
+pub use not_one_task::NotOneTask;
+pub use refusal::{NotRemovable, NotResumable, Refusal, UnknownBackend};
+pub use remove::PruneRules;
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 

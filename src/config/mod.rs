@@ -17,6 +17,7 @@ mod check;
 mod cross_checks;
 mod defaults;
 mod duration;
+mod effective;
 mod layers;
 mod nearest;
 mod overrides;
@@ -45,6 +46,7 @@ use self::{
     setting::Setting,
 };
 pub use self::{
+    effective::{EffectiveSetting, EffectiveSettings, SettingSource},
     overrides::Overrides,
     problem::{ConfigProblem, ConfigProblems},
     schema::schema,

@@ -26,6 +26,7 @@
 
 #[cfg(target_os = "linux")]
 mod inotify;
+mod log;
 #[cfg(test)]
 mod tests;
 mod watches;
@@ -38,6 +39,7 @@ use std::{
 
 use tokio::time::timeout;
 
+pub use log::{LogEnd, LogFollower};
 pub use watches::Watches;
 
 use crate::{

@@ -8,6 +8,7 @@ mod agent;
 mod identity;
 mod init;
 mod lines;
+mod pager;
 mod probe;
 mod program;
 mod proof;
@@ -26,6 +27,7 @@ pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
+pub use pager::page;
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use signals::reset_signals;

@@ -56,18 +56,18 @@ mod upkeep;
 pub use catalog::Filter;
 pub use error::StoreError;
 pub use files::UntrustedDirectory;
-pub use log::{EventsWriter, LogWriter};
+pub use log::{EventsWriter, LogWriter, time_of};
 pub use notices::Notices;
 pub use notified::{NewEnds, NotifiedEnds};
 pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePosition,
-    TimelineReader,
+    ByteRange, FileChunk, FileIdentity, FileMetadata, LogLines, LogReader, LogStart, Reader, TaskFile, TimelineEntries,
+    TimelinePosition, TimelineReader,
 };
 pub use requests::Requests;
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
-pub use upkeep::Upkeep;
+pub use upkeep::{Removal, Upkeep};
 
 use error::if_exists;

@@ -21,6 +21,7 @@ mod submitter;
 mod summary;
 mod text;
 mod timeline;
+mod totals;
 mod untrusted;
 mod view;
 
@@ -48,5 +49,6 @@ pub use timeline::{
     WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome};
+pub use totals::{Totals, TotalsBy, UsageReport};
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView};

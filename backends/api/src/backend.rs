@@ -70,6 +70,13 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
         UsageScope::Run
     }
 
+    /// The arguments with which a person continues this session in the agent's own terminal interface; `None` if the
+    /// agent has none.
+    fn interactive_args(&self, session: &str) -> Option<Vec<String>> {
+        let _ = session;
+        None
+    }
+
     /// A command that starts the program's own sandbox and does nothing in it, to find out whether the sandbox works on
     /// this machine. [`sandbox_failure`](fn@crate::sandbox_failure) examines its output.
     fn sandbox_probe(&self) -> Option<ProbeCommand> {

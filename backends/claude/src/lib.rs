@@ -72,6 +72,10 @@ impl AgentBackend for Claude {
         &[]
     }
 
+    fn interactive_args(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec!["--resume".to_owned(), session.to_owned()])
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(ClaudeSession::new(request.resume.clone(), launch::as_text(&request.prompt)))
     }

@@ -93,6 +93,10 @@ impl AgentBackend for Codex {
         Box::new(CodexSession::resuming(request.resume.clone()))
     }
 
+    fn interactive_args(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec!["resume".to_owned(), session.to_owned()])
+    }
+
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
         probe::usage_scope(&installed.version)
     }

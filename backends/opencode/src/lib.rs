@@ -64,6 +64,10 @@ impl AgentBackend for OpenCode {
         launch::launch(&self.settings, request, installed)
     }
 
+    fn interactive_args(&self, session: &str) -> Option<Vec<String>> {
+        Some(vec!["--session".to_owned(), session.to_owned()])
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(OpenCodeSession::new(request.resume.clone()))
     }

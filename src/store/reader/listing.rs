@@ -98,13 +98,13 @@ impl Reader {
     }
 
     /// The tasks that are missing or may be outdated in the catalog.
-    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
+    pub(super) fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
         let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(finder.find_all(false)?.records)
     }
 
     /// All tasks, from all sources except the catalog.
-    fn all_without_catalog(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
+    pub(super) fn all_without_catalog(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
         let mut records = self.index.list()?;
         for record in archive::all_archived(&self.layout) {
             records.entry(record.id.clone()).or_insert(record);

@@ -8,11 +8,13 @@
 mod chunks;
 mod connection;
 mod listing;
+mod log;
 mod other_log_dir;
 mod result;
 mod run;
 mod tail;
 mod timeline;
+mod usage;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +22,7 @@ use std::{
 };
 
 pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
+pub use log::{LogLines, LogReader, LogStart};
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePosition, TimelineReader};
 
 use connection::CatalogConnection;
