@@ -1,4 +1,4 @@
-//! What every verb for people needs: the broker, the screen, the scope, and errors with the right exit code.
+//! The context of every verb for people: the broker, the screen, the scope, and errors with the right exit code.
 
 use std::{
     env,
@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, FixedOffset, Local, Utc};
 use clap::ValueEnum;
 
 use super::{
@@ -103,6 +104,11 @@ impl Context<'_> {
 pub(super) fn refused(broker: &Broker, refusal: &Refusal) -> Exit {
     refuse(broker.explain(refusal));
     Exit::of_refusal(refusal)
+}
+
+/// A time in the user's time zone.
+pub(super) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
+    at.with_timezone(&Local).fixed_offset()
 }
 
 /// The repository of the current directory.

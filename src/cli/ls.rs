@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{
     context::{Context, refused, scope, this_repository},
     output::{print_styled, print_text},
-    time_limit,
+    time::time_limit,
 };
 use crate::{
     broker::{Broker, Refusal},

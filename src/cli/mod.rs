@@ -3,15 +3,29 @@
 //! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other
 //! verbs are for people, scripts and hooks.
 
+mod bash;
+mod candidates;
 mod check;
+mod completions;
+mod config;
+mod confirm;
 mod context;
 mod deep;
 mod exit;
+mod logs;
 mod ls;
+mod man;
 mod notify;
 mod output;
+mod pager;
+mod prune;
+mod rm;
 mod runtime;
 mod serve;
+mod show;
+mod since;
+mod time;
+mod usage;
 mod wait;
 
 use std::{
@@ -23,17 +37,18 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::{
     context::{ColorChoice, Context},
     output::{error_text, fail, print, redactor, refuse, refuse_all},
     runtime::runtime,
+    time::time_limit,
 };
 use crate::{
-    config::{self, Config, Overrides},
+    config::{Config, Overrides, schema},
     kit::KitScope,
-    present::{EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, refusals},
+    present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, json_output, refusals},
     process::{reset_signals, run_as_init},
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -85,9 +100,25 @@ enum Verb {
         #[arg(long, requires = "http")]
         allow_remote: bool,
     },
+    /// Print a script that adds completions to a shell
+    Completions(completions::Arguments),
+    /// Print the settings in force
+    Config(config::Arguments),
+    /// Print the log of a task
+    Logs(logs::Arguments),
     /// List tasks
     #[command(aliases = ["list", "tasks", "ps"])]
     Ls(ls::Arguments),
+    /// Write manual pages
+    Man(man::Arguments),
+    /// Remove old tasks with all their files
+    Prune(prune::Arguments),
+    /// Remove tasks with all their files
+    Rm(rm::Arguments),
+    /// Show everything about a task
+    Show(show::Arguments),
+    /// Print the tokens that tasks used
+    Usage(usage::Arguments),
     /// Wait for tasks to finish and print their results
     ///
     /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task
@@ -137,8 +168,12 @@ enum Verb {
         #[arg(long, requires = "deep", value_name = "TIME", value_parser = time_limit, default_value = "3m")]
         limit: Duration,
     },
-    /// Print the JSON Schema of config.toml
-    Schema,
+    /// Print the JSON Schema of config.toml, or of the output
+    Schema {
+        /// Print the schema of the output of --json
+        #[arg(long)]
+        output: bool,
+    },
     /// Run one task, whose spec is the first line of stdin
     #[command(hide = true)]
     Supervise {
@@ -154,24 +189,44 @@ enum Verb {
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
     reset_signals();
     let args: Vec<_> = args.collect();
+    if let Some(code) = completions::answer(registry, CommandLine::command, &args) {
+        return code;
+    }
     let command_line = match CommandLine::try_parse_from(&args) {
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
     };
     let ConfigArgs { config, data_dir, set, color } = command_line.settings;
+    let overrides = Overrides { config_file: config, data_dir, set };
+    let context = Context { registry, supervisor, overrides, color };
     match command_line.verb {
-        Some(Verb::Ls(arguments)) => {
-            let overrides = Overrides { config_file: config, data_dir, set };
-            ls::run(&Context { registry, supervisor, overrides, color }, arguments)
+        Some(Verb::Completions(arguments)) => completions::run(&arguments, &args),
+        Some(Verb::Config(arguments)) => config::run(&context, arguments),
+        Some(Verb::Logs(arguments)) => logs::run(&context, arguments),
+        Some(Verb::Ls(arguments)) => ls::run(&context, arguments),
+        Some(Verb::Man(arguments)) => man::run(&arguments, CommandLine::command()),
+        Some(Verb::Prune(arguments)) => prune::run(&context, arguments),
+        Some(Verb::Rm(arguments)) => rm::run(&context, arguments),
+        Some(Verb::Schema { output: true }) => print(&format!("{:#}\n", json_output::schema())),
+        Some(Verb::Show(arguments)) => show::run(&context, arguments),
+        Some(Verb::Supervise { id, log_dir }) => {
+            run_supervisor(&id, context.overrides.data_dir, log_dir, context.registry)
         }
-        Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
-        verb => {
+        Some(Verb::Usage(arguments)) => usage::run(&context, arguments),
+        verb @ (None
+        | Some(
+            Verb::Serve { .. }
+            | Verb::Wait { .. }
+            | Verb::Notify { .. }
+            | Verb::Check { .. }
+            | Verb::Schema { output: false },
+        )) => {
+            let Context { registry, supervisor, overrides, .. } = context;
             if matches!(verb, None | Some(Verb::Serve { .. }))
                 && let Some(code) = run_as_init()
             {
                 return code;
             }
-            let overrides = Overrides { config_file: config, data_dir, set };
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
                 (None | Some(Verb::Serve { http: None, .. }), config) => {
@@ -200,7 +255,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     }
                 }
                 (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
+                (Some(Verb::Schema { .. }), _) => print(&format!("{:#}\n", schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
                     let scope = if whole { KitScope::Full } else { KitScope::Safe };
@@ -208,7 +263,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
-                (Some(Verb::Supervise { .. } | Verb::Ls(_)), _) => unreachable!("the outer match handles this verb"),
+                (Some(_), _) => unreachable!("the outer match handles the other verbs"),
             }
         }
     }
@@ -222,11 +277,6 @@ fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
 /// The hint for a person who started the server without a client.
 fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
-}
-
-/// Parses a time limit.
-fn time_limit(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| EXPECTED_TIME)
 }
 
 /// Prints a message of clap: an error, the help or the version.
@@ -280,14 +330,6 @@ mod tests {
         assert!(interactive_hint(true, true).is_some_and(|hint| hint.contains("--help")));
         for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
             assert_eq!(interactive_hint(stdin, stdout), None);
-        }
-    }
-
-    #[test]
-    fn an_invalid_time_limit_is_answered_with_examples() {
-        assert_eq!(time_limit("30m"), Ok(Duration::from_secs(1_800)));
-        for wrong in ["", "x", "90", "90x"] {
-            assert_eq!(time_limit(wrong), Err("expected a time such as 90s, 30m or 2h"), "{wrong}");
         }
     }
 

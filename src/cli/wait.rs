@@ -135,7 +135,7 @@ fn unknown(problem: Refused) -> ExitCode {
 }
 
 /// Returns when the other end of stdout is closed.
-async fn reader_gone() {
+pub(super) async fn reader_gone() {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
         sleep(READER_POLL_INTERVAL).await;

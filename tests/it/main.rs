@@ -10,6 +10,7 @@ mod answers;
 mod architecture;
 mod bad_input;
 mod ceiling;
+mod cli_read;
 mod configuration;
 mod confinement;
 mod constrained_environments;
