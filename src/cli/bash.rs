@@ -114,7 +114,7 @@ mod tests {
         let of = |value: &str| CompletionCandidate::new(value).help(Some(format!("about {value}").into()));
         let both = [of("1a2b3c4d"), of("ls")];
         assert_eq!(lines(&both, true, 80), ["1a2b3c4d  (about 1a2b3c4d)", "ls        (about ls)"]);
-        assert_eq!(lines(&both, true, 16), ["1a2b3c4d  (abou…", "ls        (abou…"]);
+        assert_eq!(lines(&both, true, 17), ["1a2b3c4d  (about…", "ls        (about…"]);
         assert_eq!(lines(&both, false, 80), ["1a2b3c4d", "ls"]);
         assert_eq!(lines(&both[..1], true, 80), ["1a2b3c4d"]);
     }

@@ -91,13 +91,13 @@ pub(crate) fn assert_golden(world: &World, name: &str, output: &str, id: &str) {
 fn show_prints_everything_and_the_exact_result() {
     let world = World::with_fake_agent();
     let mut server = world.server();
-    let said = "first line\n\n  indented \u{1b}[31mred\u{202e}";
+    let said = "first line\n\n  indented \u{1b}[31m red\u{202e}";
     let id = ended(&world, &mut server, json!([{"say": said}]));
     let text = printed(&world, &["show", &id[..4]]);
     for row in [format!("id\t{id}"), "outcome\tcompleted".into(), "agent\tcodex".into(), "result\tfirst line".into()] {
         assert!(text.lines().any(|line| line == row), "no {row:?} in {text}");
     }
-    assert!(text.contains("result\t  indented \\x1b[31mred\\u{202e}"), "{text}");
+    assert!(text.contains("result\t  indented \\x1b[31m red\\u{202e}"), "{text}");
     let result = fs::read_to_string(world.log_file(&id, "result")).expect("there is a result");
     assert_eq!(printed(&world, &["show", "@1", "--result"]), result);
     assert!(result.contains("\u{1b}[31m"), "{result:?}");
