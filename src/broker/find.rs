@@ -4,58 +4,17 @@ use std::collections::BTreeSet;
 
 use chrono::Utc;
 
-use super::{Broker, Refusal};
+use super::{
+    Broker, Refusal,
+    not_one_task::{MIN_PREFIX, NotOneTask},
+};
 use crate::{
-    present::{Refused, refusals},
     store::Filter,
     task::{Summaries, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary, TimelineEntry},
 };
 
-/// Minimum length of a prefix of an ID. A single digit matches one task in sixteen.
-const MIN_PREFIX: usize = 2;
-
 /// Number of tasks that an error lists for an ambiguous prefix.
 const MAX_CANDIDATES: usize = 8;
-
-/// A word that does not name one task.
-#[derive(Debug)]
-pub enum NotOneTask {
-    /// It is neither a prefix of an ID nor `@N`.
-    Malformed(String),
-    /// Its prefix is too short.
-    TooShort(String),
-    /// Several tasks have this prefix.
-    Ambiguous {
-        /// The prefix.
-        prefix: String,
-        /// The newest of these tasks.
-        newest: Vec<TaskRecord>,
-        /// The number of all of them.
-        total: usize,
-    },
-    /// No task has this prefix.
-    Unknown(String),
-    /// There are fewer than `N` tasks in the scope of `@N`.
-    BeyondList {
-        /// The word.
-        word: String,
-        /// The number of tasks in the scope.
-        total: usize,
-    },
-}
-
-impl NotOneTask {
-    /// The problem and the next step.
-    pub(crate) fn explain(&self) -> Refused {
-        match self {
-            Self::Malformed(word) => refusals::not_a_task_word(word),
-            Self::TooShort(word) => refusals::short_prefix(word, MIN_PREFIX),
-            Self::Ambiguous { prefix, newest, total } => refusals::ambiguous_prefix(prefix, newest, *total),
-            Self::Unknown(prefix) => refusals::unknown_prefix(prefix),
-            Self::BeyondList { word, total } => refusals::beyond_list(word, *total),
-        }
-    }
-}
 
 /// A word that may name a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +58,11 @@ impl Broker {
             TaskWord::Prefix(prefix) => {
                 // A whole ID also names a task whose files are in another log directory.
                 if let Ok(id) = TaskId::parse(&prefix) {
-                    return self.check_exists(&id).await.map(|()| id);
+                    return match self.check_exists(&id).await {
+                        Ok(()) => Ok(id),
+                        Err(Refusal::NoSuchTask(_)) => Err(Refusal::NotOneTask(NotOneTask::Unknown(prefix))),
+                        Err(refusal) => Err(refusal),
+                    };
                 }
                 let wanted = prefix.clone();
                 let found = self.on_disk(move |broker| broker.reader.with_prefix(&wanted, MAX_CANDIDATES)).await??;

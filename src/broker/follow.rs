@@ -222,7 +222,7 @@ impl FollowedTask {
 }
 
 /// How long the holder of a lease may take to release it once the record is final.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 

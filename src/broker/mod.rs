@@ -12,14 +12,18 @@ mod fake_executor;
 mod find;
 mod follow;
 mod guarded;
+mod log;
+mod not_one_task;
 mod overdue;
 mod refusal;
+mod remove;
 mod reporting;
 mod resume;
 mod steps;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod view;
 
 use std::{
@@ -34,10 +38,12 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
-pub use find::NotOneTask;
 pub use follow::{FollowedTask, TaskNews, TaskUpdate};
 use guarded::GuardedTasks;
-pub use refusal::{NotResumable, Refusal, UnknownBackend};
+pub use log::{TaskEvents, TaskLog};
+pub use not_one_task::NotOneTask;
+pub use refusal::{NotRemovable, NotResumable, Refusal, UnknownBackend};
+pub use remove::PruneRules;
 pub use reporting::PendingReport;
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};

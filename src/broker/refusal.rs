@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use connector_api::{BackendName, Unsupported, nearest};
 
-use super::NotOneTask;
+use super::not_one_task::NotOneTask;
 use crate::{
     directory::DirectoryProblem,
     executor::StartError,
@@ -35,6 +35,8 @@ pub enum Refusal {
     },
     /// An earlier session cannot be resumed now.
     NotResumable(NotResumable),
+    /// A task is not removed.
+    NotRemovable(NotRemovable),
     /// No backend has the requested name.
     UnknownBackend(UnknownBackend),
     /// An agent cannot work in the requested working directory.
@@ -91,6 +93,28 @@ pub enum NotResumable {
     },
 }
 
+/// Why a task is not removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRemovable {
+    /// It is running.
+    Running(TaskId),
+    /// It has ended, but its supervisor has not finished yet.
+    InUse(TaskId),
+    /// The original program ran it, whose files are never changed.
+    Original(TaskId),
+}
+
+impl NotRemovable {
+    /// The problem and the next step.
+    pub(crate) fn explain(&self) -> Refused {
+        match self {
+            Self::Running(id) => refusals::running_is_kept(id),
+            Self::InUse(id) => refusals::in_use_is_kept(id),
+            Self::Original(id) => refusals::original_is_kept(id),
+        }
+    }
+}
+
 /// No backend has this name.
 #[derive(Debug)]
 pub struct UnknownBackend {
@@ -128,6 +152,7 @@ impl Refusal {
             Self::NotResumable(NotResumable::StillRuns(id)) => refusals::still_running(id),
             Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
             Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
+            Self::NotRemovable(problem) => problem.explain(),
             Self::UnknownBackend(problem) => problem.explain(),
             Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
@@ -153,6 +178,7 @@ impl Refusal {
             }
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next_option()),
             Self::NotOneTask(_)
+            | Self::NotRemovable(_)
             | Self::OtherLogDir { .. }
             | Self::UnknownBackend(_)
             | Self::Exposed(_)
@@ -179,6 +205,7 @@ impl std::error::Error for Refusal {
             | Self::NotOneTask(_)
             | Self::OtherLogDir { .. }
             | Self::NotResumable(_)
+            | Self::NotRemovable(_)
             | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }
             | Self::NotUsable { .. }

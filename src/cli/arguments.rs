@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    cancel, check, config_args::ConfigArgs, init, ls, notify, plugin, resume, run, schema, serve, supervise, wait,
-    watch,
+    cancel, check, completions, config, config_args::ConfigArgs, init, logs, ls, man, notify, plugin, prune, resume,
+    rm, run, schema, serve, show, supervise, usage, wait, watch,
 };
 
 /// The beginning of `--help`.
@@ -36,6 +36,10 @@ pub(super) enum Verb {
     /// List tasks
     #[command(aliases = ["list", "tasks", "ps"])]
     Ls(ls::Arguments),
+    /// Show everything about a task
+    Show(show::Arguments),
+    /// Print the log of a task
+    Logs(logs::Arguments),
     /// Show what tasks are doing until they have ended
     Watch(watch::Arguments),
     /// Wait for tasks to finish and print their results
@@ -44,6 +48,12 @@ pub(super) enum Verb {
     Cancel(cancel::Arguments),
     /// Continue the session of an earlier task
     Resume(resume::Arguments),
+    /// Print the tokens that tasks used
+    Usage(usage::Arguments),
+    /// Remove tasks with all their files
+    Rm(rm::Arguments),
+    /// Remove old tasks with all their files
+    Prune(prune::Arguments),
     /// Set up Claude Code and the configuration, after showing all changes
     ///
     /// Finds Claude Code and the installed agents, installs the plugin (server, commands, notifications), adds the
@@ -54,6 +64,8 @@ pub(super) enum Verb {
     /// Exit codes: 0 if tasks can run with the default backend, or with the named one; 1 otherwise.
     #[command(alias = "doctor")]
     Check(check::Arguments),
+    /// Print the settings in force
+    Config(config::Arguments),
     /// Serve MCP on stdin and stdout (the default) or over HTTP
     Serve(serve::Arguments),
     /// Report finished tasks that were not reported yet (for Claude Code)
@@ -65,6 +77,10 @@ pub(super) enum Verb {
     ///
     /// A marketplace of Claude Code can use this command as the source of the plugin.
     Plugin(plugin::Arguments),
+    /// Print a script that adds completions to a shell
+    Completions(completions::Arguments),
+    /// Write manual pages
+    Man(man::Arguments),
     /// Print the JSON Schema of config.toml, or of the output
     Schema(schema::Arguments),
     /// Print the version

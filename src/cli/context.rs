@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, FixedOffset, Local, Utc};
 use rustix::fd::AsFd;
 
 use super::{
@@ -143,6 +144,11 @@ impl Context<'_> {
 pub(super) fn refused(broker: &Broker, refusal: &Refusal) -> Exit {
     refuse(refusal.explain_for_terminal().redacted(broker.redactor()));
     Exit::of_refusal(refusal)
+}
+
+/// A time in the user's time zone.
+pub(super) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
+    at.with_timezone(&Local).fixed_offset()
 }
 
 /// The repository of the current directory.

@@ -54,6 +54,7 @@ impl Exit {
         match refusal {
             Refusal::NoSuchTask(_) | Refusal::NotOneTask(_) | Refusal::OtherLogDir { .. } => Self::UnknownTask,
             Refusal::NotResumable(_)
+            | Refusal::NotRemovable(_)
             | Refusal::UnknownBackend(_)
             | Refusal::WorkingDirectory { .. }
             | Refusal::AboveCeiling(_)

@@ -4,9 +4,14 @@
 //! verbs are for people, scripts and hooks. Each has a file with its arguments and its function `run`.
 
 mod arguments;
+mod bash;
 mod cancel;
+mod candidates;
 mod check;
+mod completions;
+mod config;
 mod config_args;
+mod confirm;
 mod context;
 mod deep;
 mod exit;
@@ -16,23 +21,31 @@ mod init;
 mod init_texts;
 mod interrupts;
 mod live_area;
+mod logs;
 mod ls;
+mod man;
 mod notify;
 mod notify_follow;
 mod opening;
 mod output;
+mod pager;
 mod plugin;
 mod prompt;
+mod prune;
 mod resume;
+mod rm;
 mod run;
 mod runtime;
 mod schema;
 mod serve;
+mod show;
+mod since;
 mod supervise;
 mod task_options;
 mod time;
 mod unfinished;
 mod unknown_verb;
+mod usage;
 mod wait;
 mod watch;
 
@@ -67,6 +80,9 @@ use crate::{
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
     reset_signals();
     let args: Vec<_> = args.collect();
+    if let Some(code) = completions::answer(registry, CommandLine::command, &args) {
+        return code;
+    }
     let command_line = match CommandLine::try_parse_from(&args) {
         Ok(command_line) => command_line,
         Err(problem) => return report_usage_error(problem, &args),
@@ -80,15 +96,23 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         None => serve::run(&context, &serve::Arguments::default()),
         Some(Verb::Cancel(arguments)) => cancel::run(&context, arguments),
         Some(Verb::Check(arguments)) => check::run(&context, arguments),
+        Some(Verb::Completions(arguments)) => completions::run(&arguments, &args),
+        Some(Verb::Config(arguments)) => config::run(&context, arguments),
         Some(Verb::Init(arguments)) => init::run(&context, arguments),
+        Some(Verb::Logs(arguments)) => logs::run(&context, arguments),
         Some(Verb::Ls(arguments)) => ls::run(&context, arguments),
+        Some(Verb::Man(arguments)) => man::run(&arguments, CommandLine::command()),
         Some(Verb::Notify(arguments)) => notify::run(&context, arguments),
         Some(Verb::Plugin(arguments)) => plugin::run(&context, arguments),
+        Some(Verb::Prune(arguments)) => prune::run(&context, arguments),
         Some(Verb::Resume(arguments)) => resume::run(&context, arguments),
+        Some(Verb::Rm(arguments)) => rm::run(&context, arguments),
         Some(Verb::Run(arguments)) => run::run(&context, arguments),
         Some(Verb::Schema(arguments)) => schema::run(&context, arguments),
         Some(Verb::Serve(arguments)) => serve::run(&context, &arguments),
+        Some(Verb::Show(arguments)) => show::run(&context, arguments),
         Some(Verb::Supervise(arguments)) => supervise::run(&context, arguments),
+        Some(Verb::Usage(arguments)) => usage::run(&context, arguments),
         Some(Verb::Version) => print(&CommandLine::command().render_version()),
         Some(Verb::Wait(arguments)) => wait::run(&context, arguments),
         Some(Verb::Watch(arguments)) => watch::run(&context, arguments),

@@ -3,10 +3,14 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::exit::Exit;
 use crate::{present::Refused, redact::Redactor, task::Message, visible::visible};
+
+/// Whether a write to stdout has found it closed.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Prints a text of `present` on stdout. If it still contains terminal control characters, they are escaped.
 pub(super) fn print(text: &str) -> ExitCode {
@@ -23,10 +27,18 @@ pub(super) fn print_text(text: &str) -> Exit {
 
 /// Prints text with our own colors on stdout. A closed pipe is not an error: the reader has seen enough.
 pub(super) fn print_styled(text: &str) -> Exit {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints bytes unchanged. A closed pipe is not an error.
+pub(super) fn print_bytes(bytes: &[u8]) -> Exit {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Completed,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Completed,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            STDOUT_CLOSED.store(true, Ordering::Relaxed);
+            Exit::Completed
+        }
         Err(_) => Exit::Failed,
     }
 }
@@ -48,6 +60,11 @@ pub(super) fn print_line(text: &str) -> Result<(), Exit> {
 /// Prints text with our own colors on stderr. Nothing is reported if stderr is closed.
 pub(super) fn write_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether the reader of stdout has closed it, so that printing more is useless.
+pub(super) fn is_stdout_closed() -> bool {
+    STDOUT_CLOSED.load(Ordering::Relaxed)
 }
 
 /// Prints a refusal on stderr.
@@ -74,6 +91,12 @@ pub(super) fn redactor() -> Redactor {
 /// Prints a problem on stderr for which there is no advice.
 pub(super) fn fail(problem: impl Into<Message>) -> ExitCode {
     refuse(Refused::without_advice(problem))
+}
+
+/// Prints a question on stderr, without a newline.
+pub(super) fn prompt(question: &str) {
+    let mut stderr = io::stderr();
+    let _ = stderr.write_all(visible(question).as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Prints a text of `present` on stderr.

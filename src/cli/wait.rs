@@ -166,7 +166,7 @@ async fn print_ended(broker: &Broker, record: TaskRecord, is_json: bool) -> Resu
 }
 
 /// Returns when the other end of stdout is closed.
-async fn reader_gone() {
+pub(super) async fn reader_gone() {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
         sleep(READER_POLL_INTERVAL).await;

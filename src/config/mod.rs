@@ -17,6 +17,7 @@ mod check;
 mod cross_checks;
 mod defaults;
 mod duration;
+mod effective;
 mod layers;
 mod nearest;
 mod overrides;
@@ -51,6 +52,7 @@ use self::{
     setting::Setting,
 };
 pub use self::{
+    effective::{EffectiveSetting, EffectiveSettings, SettingSource},
     overrides::Overrides,
     problem::{ConfigProblem, ConfigProblems},
     schema::schema,

@@ -27,6 +27,7 @@
 mod directory;
 #[cfg(target_os = "linux")]
 mod inotify;
+mod log;
 #[cfg(test)]
 mod tests;
 mod watches;
@@ -40,6 +41,7 @@ use std::{
 use tokio::time::timeout;
 
 pub use directory::DirectoryWatch;
+pub use log::{LogEnd, LogFollower};
 pub use watches::Watches;
 
 use crate::{

@@ -14,7 +14,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::command_line::escaped_json;
+use super::{
+    command_line::escaped_json,
+    json_parts::{ProblemObject, SettingObject, Tokens, TotalObject},
+};
 use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
 
 /// The name of the format.
@@ -32,6 +35,18 @@ pub(crate) enum Output {
         result: Option<String>,
     },
     /// One entry of a task's timeline (`run`, `resume` and `watch`; a stream).
+    /// The settings in force (`config show`).
+    Config {
+        /// The path of the configuration file; null if it is unknown.
+        file: Option<String>,
+        /// Whether that file exists.
+        exists: bool,
+        /// The valid settings, ordered by key.
+        settings: Vec<SettingObject>,
+        /// The problems of an invalid configuration. The settings that cause them are left out.
+        problems: Vec<ProblemObject>,
+    },
+    /// One entry of a task's timeline (`logs --events`; a stream).
     Event {
         /// The task's ID.
         id: String,
@@ -50,6 +65,23 @@ pub(crate) enum Output {
         task: Box<Task>,
     },
     /// A list of tasks (`ls`, and `wait` on timeout: the tasks that have not ended).
+    /// One line of a task's log (`logs`; a stream).
+    LogLine {
+        /// The task's ID.
+        id: String,
+        /// When the entry was written that begins with this line; null if the line continues an entry.
+        at: Option<String>,
+        /// The line, without the time.
+        text: String,
+    },
+    /// The tasks that were removed, or would be (`rm` and `prune`).
+    Removed {
+        /// Their IDs.
+        ids: Vec<String>,
+        /// Whether nothing was removed, because of `--dry-run`.
+        dry_run: bool,
+    },
+    /// A list of tasks (`ls`).
     Tasks {
         /// The tasks, newest first.
         tasks: Vec<Task>,
@@ -64,6 +96,17 @@ pub(crate) enum Output {
     Task {
         /// The task.
         task: Box<Task>,
+    },
+    /// The tokens that tasks used (`usage`).
+    Usage {
+        /// How the tasks are grouped: `day`, `backend`, `model` or `repo`.
+        by: String,
+        /// Each group; days from the oldest to the newest, other groups from the most tokens to the fewest.
+        groups: Vec<TotalObject>,
+        /// The total of all groups.
+        total: TotalObject,
+        /// The repository to which the totals are limited; null if they are not.
+        repository: Option<String>,
     },
 }
 
@@ -167,20 +210,6 @@ struct Activity {
     trouble: Option<String>,
     /// When the agent last wrote anything.
     last_output_at: Option<String>,
-}
-
-/// Numbers of tokens.
-#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Tokens {
-    /// Tokens read by the model.
-    pub(crate) input: u64,
-    /// Input tokens that came from a cache; part of `input`.
-    pub(crate) cached_input: u64,
-    /// Tokens written by the model.
-    pub(crate) output: u64,
-    /// Tokens written as reasoning; part of `output`.
-    pub(crate) reasoning_output: u64,
 }
 
 /// The paths of a task's files. A file may not exist.
@@ -317,17 +346,6 @@ impl From<Outcome> for End {
             Outcome::Cancelled => Self::Cancelled,
             Outcome::TimedOut => Self::TimedOut,
             Outcome::Interrupted => Self::Interrupted,
-        }
-    }
-}
-
-impl From<connector_api::Usage> for Tokens {
-    fn from(usage: connector_api::Usage) -> Self {
-        Self {
-            input: usage.input_tokens,
-            cached_input: usage.cached_input_tokens,
-            output: usage.output_tokens,
-            reasoning_output: usage.reasoning_output_tokens,
         }
     }
 }

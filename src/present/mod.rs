@@ -37,7 +37,9 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
 pub(crate) mod json_output;
+pub(crate) mod json_parts;
 mod json_stream;
+mod json_verbs;
 mod markdown;
 mod message;
 pub(crate) mod notices;

@@ -58,10 +58,65 @@ pub(crate) fn ambiguous_prefix(prefix: &str, newest: &[TaskRecord], total: usize
 
 /// No task has an ID with this prefix.
 pub(crate) fn unknown_prefix(prefix: &str) -> Refused {
+    let problem = if TaskId::parse(prefix).is_ok() { "no task has the ID " } else { "no task ID begins with " };
     Refused::new(
-        message!["no task ID begins with ", MessagePart::quoted(prefix)],
+        message![problem, MessagePart::quoted(prefix)],
         "run `codex-connector ls --all` to list all tasks; the task may have been removed",
     )
+}
+
+/// There is no final message to show.
+pub(crate) fn no_result(id: &TaskId, has_ended: bool) -> Refused {
+    let problem = message!["task ", id, " has no final message"];
+    match has_ended {
+        true => Refused::new(problem, message!["run `codex-connector logs ", id, "` to see what its agent did"]),
+        false => Refused::new(problem, "wait until the task has ended"),
+    }
+}
+
+/// Manual pages cannot be written.
+pub(crate) fn pages_not_written(directory: &Path, problem: &str) -> Refused {
+    Refused::new(
+        message!["cannot write manual pages to ", directory, ": ", problem.to_owned()],
+        "name a directory that you may write to",
+    )
+}
+
+/// Removing tasks has to be confirmed.
+pub(crate) fn unconfirmed() -> Refused {
+    Refused::new(
+        "nothing was removed: this is not a terminal, so nobody can confirm it",
+        "add `--yes`, or `--dry-run` to list the tasks",
+    )
+}
+
+/// `--since` is neither a period nor a time.
+pub(crate) const EXPECTED_SINCE: &str =
+    "expected a period such as 90s, 30m or 2d, or a time such as 2026-01-02T03:04:05Z";
+
+/// A running task is not removed.
+pub(crate) fn running_is_kept(id: &TaskId) -> Refused {
+    Refused::new(
+        message!["task ", id, " cannot be removed: it is still running"],
+        message!["cancel it first: `codex-connector cancel ", id, "`"],
+    )
+}
+
+/// A task whose supervisor has not finished is not removed.
+pub(crate) fn in_use_is_kept(id: &TaskId) -> Refused {
+    Refused::new(
+        message!["task ", id, " cannot be removed: another process is still working on its files"],
+        "try again in a moment",
+    )
+}
+
+/// The original program's tasks are not removed.
+pub(crate) fn original_is_kept(id: &TaskId) -> Refused {
+    Refused::without_advice(message![
+        "task ",
+        id,
+        " cannot be removed: it was run by the original program, whose files are never changed"
+    ])
 }
 
 /// There are only `total` tasks, too few for `word`.

@@ -1,10 +1,9 @@
-use chrono::TimeDelta;
 use serde_json::json;
 
 use super::*;
 use crate::present::{
     MAX_ANSWER_CHARACTERS,
-    tests::{began, completed, failed, record},
+    tests::{began, completed, record},
 };
 
 #[test]

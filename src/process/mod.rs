@@ -8,6 +8,7 @@ mod agent;
 mod identity;
 mod init;
 mod lines;
+mod pager;
 mod probe;
 mod program;
 mod proof;
@@ -27,6 +28,7 @@ pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
+pub use pager::page;
 pub use probe::{ProbeError, probe, run_within};
 pub use program::{ProgramProblem, find_program};
 pub use session::{claude_session, claude_window};

@@ -37,6 +37,7 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
         started_at: record.start.started_at,
         completed_at: record.completed_at(),
         backend: record.progress.backend.as_ref().map(ToString::to_string).unwrap_or_default(),
+        model: record.progress.model.as_ref().map(|model| cut_middle(model.raw(), MAX_TEXT_CHARS)).unwrap_or_default(),
         repository: match &record.start.repository {
             Some(repository) => repository.to_string_lossy().into_owned(),
             None => repositories.of(directory),

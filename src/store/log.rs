@@ -21,6 +21,18 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// The time at the beginning of an entry.
 const STAMP: &str = "[%Y-%m-%dT%H:%M:%S%.3fZ] ";
 
+/// Length of the time at the beginning of an entry, in bytes.
+const STAMP_BYTES: usize = "[2026-01-02T03:04:05.678Z]".len();
+
+/// The label of the entry that replaces a removed middle.
+pub(super) const GAP_LABEL: &str = "LEFT OUT: ";
+
+/// The time at the beginning of a line; `None` if the line continues an entry.
+pub fn time_of(line: &[u8]) -> Option<DateTime<Utc>> {
+    let stamp = line.get(..STAMP_BYTES)?.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    DateTime::parse_from_rfc3339(std::str::from_utf8(stamp).ok()?).ok().map(Into::into)
+}
+
 /// Appends entries. They reach the file on [`flush`](LogWriter::flush), or when the buffer is full.
 #[derive(Debug)]
 pub struct LogWriter<W: Write = CappedFile> {
@@ -37,7 +49,7 @@ impl LogWriter {
     pub(super) fn open(path: PathBuf, max: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| {
             let now = Utc::now().format(STAMP);
-            format!("{now}LEFT OUT: {left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
+            format!("{now}{GAP_LABEL}{left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
         };
         Ok(Self::to(capped(path, max, line)?))
     }

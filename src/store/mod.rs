@@ -62,13 +62,13 @@ pub use catalog::Filter;
 pub use error::StoreError;
 pub use files::UntrustedDirectory;
 pub use listener::{ListenedDirectory, Listener};
-pub use log::{EventsWriter, LogWriter};
+pub use log::{EventsWriter, LogWriter, time_of};
 pub use notices::Notices;
 pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePosition,
-    TimelineReader,
+    ByteRange, FileChunk, FileIdentity, FileMetadata, LogLines, LogReader, LogStart, Reader, TaskFile, TimelineEntries,
+    TimelinePosition, TimelineReader,
 };
 pub use reports::{ClaimedReport, ReportClaim, ReportedBy, Reports};
 pub use requests::Requests;
@@ -76,6 +76,6 @@ pub use sessions::{PresentSession, Sessions};
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use unreported::{ListsState, NewEnds, UnreportedEnds};
-pub use upkeep::Upkeep;
+pub use upkeep::{Removal, Upkeep};
 
 use error::if_exists;

@@ -23,6 +23,7 @@ mod submitter;
 mod summary;
 mod text;
 mod timeline;
+mod totals;
 mod untrusted;
 mod view;
 
@@ -52,5 +53,6 @@ pub use timeline::{
     WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome};
+pub use totals::{Totals, TotalsBy, UsageReport};
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};

@@ -50,8 +50,7 @@ pub struct TaskSpec {
     /// Tokens that the resumed session had used before this task, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_usage: Option<Usage>,
-    /// The repository of the working directory at submit, as `directory::repository_of` names
-    /// it.
+    /// The repository of the working directory at submit, as `directory::repository_of` names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<PathBuf>,
     /// The task's submitter.

@@ -1,4 +1,4 @@
-//! The row of a task in a list.
+//! A task in a list.
 //!
 //! The documented statuses mix two questions: whether a task has ended, and how. People ask them separately, so lists
 //! for people and `--json` have a *state* and, once a task has ended, an *outcome*.

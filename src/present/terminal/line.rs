@@ -4,7 +4,10 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Screen, Symbols};
-use crate::present::text::{OutsideText, one_line};
+use crate::{
+    present::text::{OutsideText, one_line},
+    visible::visible,
+};
 
 /// Longest untrusted text on a line, in characters.
 const MAX_CHARACTERS: usize = 16_000;
@@ -65,6 +68,14 @@ impl Line {
         self
     }
 
+    /// Appends a line of text from outside without collapsing its spaces. Line breaks and tabs become spaces.
+    #[must_use]
+    pub(crate) fn with_exact(mut self, tone: Tone, text: &(impl OutsideText + ?Sized)) -> Self {
+        let shown = visible(text.text()).replace('\t', "    ").replace(['\r', '\n'], " ");
+        self.0.push((tone, shown));
+        self
+    }
+
     /// Appends another line.
     #[must_use]
     pub(crate) fn then(mut self, other: Self) -> Self {
@@ -78,6 +89,11 @@ impl Line {
         let missing = width.saturating_sub(self.width());
         self.0.push((Tone::Plain, " ".repeat(missing)));
         self
+    }
+
+    /// The text alone.
+    pub(crate) fn text(self) -> String {
+        self.0.into_iter().map(|(_, text)| text).collect()
     }
 
     /// The width in columns of a terminal.
@@ -110,6 +126,35 @@ impl Line {
         Self(pieces)
     }
 
+    /// The line as several of at most `width` columns, broken at spaces where possible.
+    pub(crate) fn wrapped(self, width: usize) -> Vec<Self> {
+        let letters: Vec<(Tone, char)> = self
+            .0
+            .into_iter()
+            .flat_map(|(tone, text)| text.chars().map(move |letter| (tone, letter)).collect::<Vec<_>>())
+            .collect();
+        let (mut lines, mut start) = (Vec::new(), 0);
+        while start < letters.len() {
+            let (mut columns, mut end) = (0, start);
+            while let Some((_, letter)) = letters.get(end) {
+                columns += letter.width().unwrap_or(0);
+                if columns > width && end > start {
+                    break;
+                }
+                end += 1;
+            }
+            if end < letters.len()
+                && let Some(space) = letters[start..=end].iter().rposition(|(_, letter)| *letter == ' ')
+                && space > 0
+            {
+                end = start + space;
+            }
+            lines.push(Self(pieces(&letters[start..end])));
+            start = end + usize::from(letters.get(end).is_some_and(|(_, letter)| *letter == ' '));
+        }
+        if lines.is_empty() { vec![Self::default()] } else { lines }
+    }
+
     /// The text, without a newline. On a terminal, it is cut to the width, and colored if the terminal allows it.
     pub(crate) fn render(self, screen: Screen) -> String {
         let line = match screen.width {
@@ -123,4 +168,10 @@ impl Line {
         }
         rendered.trim_end_matches(' ').to_owned()
     }
+}
+
+/// Letters with their tones as pieces.
+fn pieces(letters: &[(Tone, char)]) -> Vec<(Tone, String)> {
+    let same = letters.chunk_by(|(one, _), (other, _)| one == other);
+    same.map(|letters| (letters[0].0, letters.iter().map(|(_, letter)| letter).collect())).collect()
 }

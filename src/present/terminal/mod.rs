@@ -7,28 +7,45 @@
 //! All untrusted text is put on one line with unsafe characters escaped, as everywhere in `present`, before it becomes
 //! part of a [`Line`]. Escape sequences are added only by [`Line::render`], which is the last step.
 
+mod fields;
+mod hint;
 mod line;
 mod list;
 mod live;
 #[cfg(test)]
 mod live_tests;
+mod log;
+mod removal;
 mod screen;
+mod settings;
+mod show;
+#[cfg(test)]
+mod show_tests;
 mod state;
 mod step;
 mod table;
 #[cfg(test)]
 mod tests;
 mod time;
+mod usage;
+#[cfg(test)]
+mod verb_tests;
 mod wrap;
 
+pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone};
 pub(crate) use list::{count_line, task_list};
 pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, live_line, remark, repeats, step_line,
 };
+pub(crate) use log::{event_line, log_line, raw_lines};
+pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
+pub(crate) use settings::settings;
+pub(crate) use show::{NextSteps, result_text, show};
 pub(crate) use state::elapsed;
-pub(crate) use time::{age, length, tokens};
+pub(crate) use time::{LocalTime, age, length, tokens};
+pub(crate) use usage::usage;
 pub(crate) use wrap::styled_width;
 
 use super::text::OutsideText;

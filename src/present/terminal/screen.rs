@@ -1,4 +1,4 @@
-//! The properties of an output: width, colors, symbols.
+//! The properties of an output.
 
 use crate::task::{Outcome, TaskState};
 

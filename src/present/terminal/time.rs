@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
+
+/// Converts a time to the user's time zone.
+pub(crate) type LocalTime = fn(DateTime<Utc>) -> DateTime<FixedOffset>;
+
+/// A time in the user's time zone: `2026-01-02 03:04:05`.
+pub(crate) fn local(at: DateTime<Utc>, zone: LocalTime) -> String {
+    zone(at).format("%Y-%m-%d %H:%M:%S").to_string()
+}
 
 /// A duration: `12s`, `3m12s`, `2h05m`, `3d04h`.
 pub(crate) fn length(length: Duration) -> String {

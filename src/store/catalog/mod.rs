@@ -33,6 +33,7 @@ mod read;
 mod rebuild;
 mod row;
 mod schema;
+mod usage;
 mod verify;
 mod write;
 
@@ -43,6 +44,7 @@ pub(super) use {
     pending::{mark, marked},
     rebuild::{Check, rebuild},
     row::{CatalogSources, Row, Seq},
+    usage::{UsageFilter, UsageGroup},
 };
 
 #[cfg(test)]
@@ -55,3 +57,5 @@ mod fault_tests;
 mod plan_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod usage_tests;

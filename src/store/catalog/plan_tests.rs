@@ -9,9 +9,10 @@ use super::{
     },
     schema::select,
     tests::{World, row},
+    usage::statement,
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
 };
-use crate::task::TaskStatus;
+use crate::task::{TaskStatus, TotalsBy};
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("valid SQL");
@@ -65,5 +66,15 @@ fn no_statement_scans_or_sorts() {
         let plan = plan(&catalog.connection, &sql);
         let [step] = &plan[..] else { panic!("{sql}: {plan:?}") };
         assert!(step.starts_with("SEARCH ") && step.contains(&using), "{sql}\n{step}\nexpected {using}");
+    }
+}
+
+#[test]
+fn totals_read_only_an_index() {
+    let world = World::new();
+    let catalog = world.rebuild((0..200).map(|number| row(number, TaskStatus::Completed))).catalog;
+    for by in [TotalsBy::Day, TotalsBy::Backend, TotalsBy::Model, TotalsBy::Repository] {
+        let plan = plan(&catalog.connection, &statement(by));
+        assert_eq!(plan[0], "SEARCH tasks USING COVERING INDEX by_start (started_at>?)", "{plan:?}");
     }
 }

@@ -20,6 +20,8 @@ pub(in crate::store) struct Row {
     pub(in crate::store) completed_at: Option<DateTime<Utc>>,
     /// The backend's name; empty if it is unknown.
     pub(in crate::store) backend: String,
+    /// The requested model; empty if there is none.
+    pub(in crate::store) model: String,
     /// The repository, as [`repository_of`](crate::directory::repository_of) names it.
     pub(in crate::store) repository: String,
     /// The working directory.

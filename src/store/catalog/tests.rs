@@ -31,6 +31,7 @@ pub(super) fn row(number: u32, state: TaskStatus) -> Row {
         started_at: at(millis),
         completed_at: state.is_final().then(|| at(millis + 500)),
         backend: "codex".to_owned(),
+        model: String::new(),
         repository: "/home/user/project".to_owned(),
         directory: "/home/user/project/crate".to_owned(),
         session: None,

@@ -108,7 +108,7 @@ impl Reader {
     }
 
     /// The tasks that are missing or may be outdated in the catalog.
-    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
+    pub(super) fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
         let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(finder.find_all(false)?.records)
     }

@@ -8,6 +8,7 @@
 mod chunks;
 mod connection;
 mod listing;
+mod log;
 mod newest;
 mod other_log_dir;
 mod result;
@@ -15,6 +16,7 @@ mod run;
 mod selection;
 mod tail;
 mod timeline;
+mod usage;
 mod without_catalog;
 
 use std::{
@@ -23,6 +25,7 @@ use std::{
 };
 
 pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
+pub use log::{LogLines, LogReader, LogStart};
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePosition, TimelineReader};
 
 use connection::CatalogConnection;

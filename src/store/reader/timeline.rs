@@ -52,7 +52,7 @@ struct OpenTimeline {
 
 /// Device and inode of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileIdentity(u64, u64);
+pub struct FileIdentity(pub(super) u64, pub(super) u64);
 
 /// Entries of a timeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -87,7 +87,8 @@ impl Reader {
         Ok(newest.listing(false).records.pop())
     }
 
-    fn all_tasks(&self) -> Result<impl Iterator<Item = TaskRecord>, StoreError> {
+    /// All tasks, one at a time.
+    pub(super) fn all_tasks(&self) -> Result<impl Iterator<Item = TaskRecord>, StoreError> {
         // If the directory cannot be read, fail instead of showing no tasks.
         drop(records::all(&self.layout)?);
         Ok(AllTasks { layout: &self.layout, index: &self.index, notices: &self.notices }.each())

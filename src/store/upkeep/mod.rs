@@ -6,7 +6,10 @@
 //! at the same time: each file is replaced under its task's lease or under the lock of the index.
 
 mod locks;
+mod removal;
 mod retention;
+
+pub use removal::Removal;
 
 use std::{
     fs::{self, Permissions},

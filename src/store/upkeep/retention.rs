@@ -38,13 +38,7 @@ impl Upkeep {
     /// and files that were set aside are kept. A task that cannot be removed now is tried again next time. Returns the
     /// number of removed tasks.
     pub fn remove_old(&self, rules: Retention, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        for id in self.candidates()?.into_iter().filter(|id| self.reader.is_being_removed(id)) {
-            let finished = self.take_over(&id).and_then(|task| match task {
-                Some(task) => self.finish_removal(task),
-                None => Ok(()),
-            });
-            log_failure(&id, finished);
-        }
+        self.finish_removals()?;
         if rules.keeps_everything() {
             return Ok(0);
         }
@@ -77,6 +71,18 @@ impl Upkeep {
         Ok(removed.len())
     }
 
+    /// Finishes the removals whose process died.
+    pub(super) fn finish_removals(&self) -> Result<(), StoreError> {
+        for id in self.candidates()?.into_iter().filter(|id| self.reader.is_being_removed(id)) {
+            let finished = self.take_over(&id).and_then(|task| match task {
+                Some(task) => self.finish_removal(task),
+                None => Ok(()),
+            });
+            log_failure(&id, finished);
+        }
+        Ok(())
+    }
+
     /// Finishes a removal whose process died.
     pub fn finish_removal(&self, task: OpenTask) -> Result<(), StoreError> {
         // If another process finished it before we got the lease, the directory is new and contains only our lease.
@@ -90,7 +96,7 @@ impl Upkeep {
     }
 
     /// Removes the files of an ended task. Returns `None` if another process is working on the task, or has removed it.
-    fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
+    pub(super) fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
         // An ended task without a run directory is not in use by any process.
         if self.layout.run(id).symlink_metadata().is_ok() || self.reader.other_log_dir(id)?.is_some() {
             return Ok(None);

@@ -1,0 +1,86 @@
+//! Removes ended tasks with all their files.
+
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, sleep};
+
+use super::{Broker, NotRemovable, Refusal, follow::CLOSE_TIMEOUT};
+use crate::{
+    store::{Filter, Removal},
+    task::{Summaries, TaskId},
+};
+
+/// Number of tasks that are removed at once.
+const TASKS_PER_STEP: usize = 64;
+
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Selects ended tasks to remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneRules {
+    /// Only tasks that ended before this time.
+    pub ended_before: Option<DateTime<Utc>>,
+    /// The number of the newest tasks to keep, by the time of their end.
+    pub keep: Option<usize>,
+}
+
+impl Broker {
+    /// Fails if one of these tasks cannot be removed. Nothing is changed.
+    pub async fn check_removable(&self, ids: &[TaskId]) -> Result<(), Refusal> {
+        for id in ids {
+            let Some(record) = self.ended(id).await? else {
+                return Err(Refusal::NotRemovable(NotRemovable::Running(id.clone())));
+            };
+            if record.format == 0 || record.from_original {
+                return Err(Refusal::NotRemovable(NotRemovable::Original(id.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes ended tasks with all their files, and passes the ID of each to `removed`. A task that another process
+    /// has removed meanwhile is not an error.
+    pub async fn remove(&self, ids: &[TaskId], mut removed: impl FnMut(&TaskId)) -> Result<(), Refusal> {
+        for some in ids.chunks(TASKS_PER_STEP) {
+            let mut remaining = some.to_vec();
+            let deadline = Instant::now() + CLOSE_TIMEOUT;
+            while !remaining.is_empty() {
+                for id in &remaining {
+                    // Completes the end of a task whose supervisor was killed while it finished.
+                    self.settle(id).await?;
+                }
+                let wanted = remaining.clone();
+                let results = self.on_disk(move |broker| broker.upkeep.remove(&wanted)).await??;
+                remaining.clear();
+                for (id, result) in results {
+                    match result {
+                        Removal::Removed | Removal::StillListed => removed(&id),
+                        Removal::Unknown => {}
+                        Removal::Original => return Err(Refusal::NotRemovable(NotRemovable::Original(id))),
+                        // A supervisor closes its task a moment after the end.
+                        Removal::InUse if Instant::now() < deadline => remaining.push(id),
+                        Removal::InUse => return Err(Refusal::NotRemovable(NotRemovable::InUse(id))),
+                    }
+                }
+                if !remaining.is_empty() {
+                    sleep(POLL_INTERVAL).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ended tasks in `scope` that `rules` select, the newest first. Ignores the original program's tasks.
+    pub async fn prunable(&self, scope: &Filter, rules: &PruneRules) -> Result<Summaries, Refusal> {
+        let mut found = self.find(scope, usize::MAX).await?;
+        let end = |record: &crate::task::TaskRecord| record.completed_at().unwrap_or(record.start.started_at);
+        found.tasks.retain(|task| {
+            let record = &task.record;
+            record.is_final() && record.format != 0 && !record.from_original
+        });
+        found.tasks.sort_by_key(|task| std::cmp::Reverse(end(&task.record)));
+        found.tasks.drain(..rules.keep.unwrap_or(0).min(found.tasks.len()));
+        found.tasks.retain(|task| rules.ended_before.is_none_or(|before| end(&task.record) < before));
+        found.total = found.tasks.len();
+        Ok(found)
+    }
+}

@@ -1,0 +1,103 @@
+//! `show`: everything about one task.
+
+use std::process::ExitCode;
+
+use chrono::Utc;
+use clap::Args;
+
+use super::{
+    context::{Context, local_time, refused, scope, this_repository},
+    exit::Exit,
+    output::{print_bytes, print_text, refuse},
+    pager::print_paged,
+};
+use crate::{
+    broker::{Broker, Refusal},
+    present::{
+        json_output::Output,
+        refusals,
+        terminal::{self, NextSteps, Screen},
+    },
+    store::{ByteRange, TaskFile},
+    task::TaskRecord,
+};
+
+/// The number of lines of the log that are shown.
+const LOG_LINES: usize = 10;
+
+/// Number of bytes of the result that are read at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector show 1a2b            the task whose ID begins with 1a2b
+  codex-connector show @1              the newest task of this repository
+  codex-connector show @1 --result     only its final message, exactly as the agent wrote it
+  codex-connector show @1 --json | jq .task.usage
+
+In a pipe, each line is a name, a tab and a value; a value with several lines repeats the name.";
+
+/// The arguments of `show`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The task: the beginning of its ID, or @1 for the newest one
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Count @1, @2, … in all repositories, not only in this one
+    #[arg(short, long)]
+    all: bool,
+    /// Print only the final message
+    #[arg(long, conflicts_with = "json")]
+    result: bool,
+    /// Print directly, even if the text is longer than the terminal
+    #[arg(long)]
+    no_pager: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows a task.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let screen = context.screen();
+    context.run(async |broker| {
+        let repository = if arguments.all { None } else { this_repository() };
+        let fail = |refusal| refused(&broker, &refusal);
+        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
+        let task = broker.summary(&id).await.map_err(fail)?;
+        let now = Utc::now();
+        if arguments.json {
+            return Ok(print_text(&Output::task(&task, now).pretty()));
+        }
+        if arguments.result {
+            return print_result(&broker, &task.record, screen).await.map_err(fail);
+        }
+        let view = broker.view(&id, LOG_LINES).await.map_err(fail)?;
+        let next = NextSteps {
+            can_resume: task.record.progress.backend.as_ref().is_some_and(|backend| broker.can_resume(backend)),
+            agent_command: task.record.resumption.command.clone(),
+        };
+        let text = terminal::show(&task, &view, &next, screen, local_time, now);
+        Ok(print_paged(&text, screen, !arguments.no_pager))
+    })
+}
+
+/// Prints the final message; nothing if there is none.
+async fn print_result(broker: &Broker, record: &TaskRecord, screen: Screen) -> Result<Exit, Refusal> {
+    let mut offset = 0;
+    let mut exit = Exit::Completed;
+    loop {
+        let range = ByteRange { offset, length: CHUNK_BYTES };
+        let Some(chunk) = broker.read_chunk(record, TaskFile::Result, range).await? else {
+            refuse(refusals::no_result(&record.id, record.is_final()));
+            return Ok(Exit::Failed);
+        };
+        let is_last = chunk.next.is_none();
+        exit = exit.max(print_bytes(&terminal::result_text(&chunk.text, screen, is_last)));
+        match chunk.next {
+            Some(next) => offset = next,
+            None => return Ok(exit),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `logs`: lines of a log, and entries of a timeline.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{Line, LocalTime, Screen, Tone, time::local};
+use crate::{
+    task::{CommandOutcome, TimelineEntry, TimelineEvent, WarningSource, outcome, span},
+    visible::write_visible,
+};
+
+/// Width of the column with the kind of an event.
+const KIND_WIDTH: usize = 17;
+
+/// A line of a log without its line ending. `at` is the time at its beginning, if it begins an entry. On a terminal,
+/// that time is shown in the user's time zone.
+pub(crate) fn log_line(line: &[u8], at: Option<DateTime<Utc>>, screen: Screen, zone: LocalTime) -> String {
+    let mut visible = Vec::with_capacity(line.len() + 1);
+    write_visible(&mut visible, line).expect("writing to memory cannot fail");
+    let text = String::from_utf8_lossy(&visible);
+    match at.filter(|_| screen.is_terminal()).zip(text.split_once("] ")) {
+        Some((at, (_, rest))) => {
+            let line = Line::of(Tone::Faint, &local(at, zone)).with(Tone::Plain, " ").with_exact(Tone::Plain, rest);
+            // A log is not a table: a terminal wraps its lines.
+            line.render(Screen { width: None, ..screen }) + "\n"
+        }
+        None => format!("{text}\n"),
+    }
+}
+
+/// Lines of a log as they are.
+pub(crate) fn raw_lines(lines: &[Vec<u8>]) -> Vec<u8> {
+    lines.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+}
+
+/// An entry of a timeline. In a pipe, the columns are: time, kind, text.
+pub(crate) fn event_line(entry: &TimelineEntry, screen: Screen, zone: LocalTime) -> String {
+    let kind = entry.event.kind().replace('_', " ");
+    let text = text(&entry.event);
+    let line = match screen.is_terminal() {
+        true => Line::of(Tone::Faint, &local(entry.at, zone))
+            .with(Tone::Plain, " ")
+            .then(Line::of(tone(&entry.event), &kind).padded(KIND_WIDTH))
+            .with(Tone::Plain, " ")
+            .with(Tone::Plain, &text),
+        false => {
+            let at = entry.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+            let cells = [at, entry.event.kind().to_owned(), text];
+            return cells.map(|cell| Line::of(Tone::Plain, &cell).render(screen)).join("\t") + "\n";
+        }
+    };
+    line.render(screen) + "\n"
+}
+
+fn tone(event: &TimelineEvent) -> Tone {
+    match event {
+        TimelineEvent::Message { .. } => Tone::Strong,
+        TimelineEvent::CommandStarted { .. } | TimelineEvent::Started { .. } => Tone::Active,
+        TimelineEvent::CommandFinished { status: CommandOutcome::Completed, .. }
+        | TimelineEvent::FilesChanged { .. } => Tone::Good,
+        TimelineEvent::CommandFinished { .. } | TimelineEvent::Tool { error: Some(_), .. } => Tone::Bad,
+        TimelineEvent::Warning { source: WarningSource::AgentError, .. } => Tone::Bad,
+        TimelineEvent::Warning { .. }
+        | TimelineEvent::Silence { .. }
+        | TimelineEvent::Fallback { .. }
+        | TimelineEvent::Stopping { .. }
+        | TimelineEvent::Omitted { .. } => Tone::Attention,
+        TimelineEvent::Queued { .. }
+        | TimelineEvent::Session { .. }
+        | TimelineEvent::Reasoning { .. }
+        | TimelineEvent::Tool { .. }
+        | TimelineEvent::Plan { .. }
+        | TimelineEvent::Usage { .. }
+        | TimelineEvent::Output { .. }
+        | TimelineEvent::Changes { .. }
+        | TimelineEvent::Ended { .. }
+        | TimelineEvent::Unknown { .. } => Tone::Plain,
+    }
+}
+
+/// The event without its kind.
+fn text(event: &TimelineEvent) -> String {
+    match event {
+        TimelineEvent::Queued { ahead, max_running } => {
+            format!("{ahead} ahead (limits.max_running = {max_running})")
+        }
+        TimelineEvent::Started { backend, version, attempt } => {
+            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            format!("{backend}{version}{attempt}")
+        }
+        TimelineEvent::Session { id } => id.clone(),
+        TimelineEvent::Message { text }
+        | TimelineEvent::Reasoning { text }
+        | TimelineEvent::Output { text }
+        | TimelineEvent::Warning { text, .. } => text.clone(),
+        TimelineEvent::CommandStarted { command } => command.clone(),
+        TimelineEvent::CommandFinished { command, status, exit_code, took, output: _ } => {
+            let took = took.map_or_else(String::new, |took| format!(", {}", span(took)));
+            format!("{} ({}{took})", command, outcome(*status, *exit_code))
+        }
+        TimelineEvent::FilesChanged { files, omitted, applied } => {
+            let mut names: Vec<_> = files.iter().map(|file| format!("{} {}", file.change, file.path)).collect();
+            if *omitted > 0 {
+                names.push(format!("{omitted} more"));
+            }
+            let failed = if *applied { "" } else { "not changed: " };
+            format!("{failed}{}", names.join(", "))
+        }
+        TimelineEvent::Tool { server, tool, error } => {
+            let failed = error.as_ref().map_or(String::new(), |error| format!(" failed: {error}"));
+            format!("{server}.{tool}{failed}")
+        }
+        TimelineEvent::Plan { done, total, items } => {
+            let next =
+                items.iter().find(|item| !item.done).map_or(String::new(), |item| format!(", next: {}", item.text));
+            format!("{done} of {total} done{next}")
+        }
+        TimelineEvent::Usage { usage } => format!("{} in, {} out", usage.input_tokens, usage.output_tokens),
+        TimelineEvent::Silence { lasting } => format!("no output for {}", span(*lasting)),
+        TimelineEvent::Fallback { reason, to: Some(to) } => format!("{to} takes over: {reason}"),
+        TimelineEvent::Fallback { reason, to: None } => reason.clone(),
+        TimelineEvent::Stopping { cause } => cause.clone(),
+        TimelineEvent::Changes { files, added, removed, .. } => format!("+{added} -{removed} in {files} files"),
+        TimelineEvent::Ended { status, reason, .. } => {
+            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            format!("{status}{reason}")
+        }
+        TimelineEvent::Omitted { count } => format!("{count} entries are missing here"),
+        TimelineEvent::Unknown { .. } => String::new(),
+    }
+}
