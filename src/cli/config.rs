@@ -32,6 +32,7 @@ printed on stderr, and the exit code is 2. In a pipe, the columns are: key, valu
 
 /// The arguments of `config`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: ConfigVerb,
