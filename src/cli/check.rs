@@ -1,18 +1,14 @@
 //! `codex-connector check`: checks whether a task could run here, without running one.
 
 use std::{
-    collections::BTreeMap,
     env,
-    ffi::OsString,
-    fs::File,
-    io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::Args;
-use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
+use connector_api::{AgentBackend, Sandbox, sandbox_failure};
 
 use super::{
     config_args::ConfigArgs,
@@ -20,6 +16,7 @@ use super::{
     deep,
     init::make_plan,
     init_texts::changes,
+    login::{login, needs_login},
     opening::unusable_data_dir,
     output::{fail, print, refuse, refuse_all},
     time::time_limit,
@@ -37,16 +34,13 @@ use crate::{
         json, setup as setup_texts,
     },
     probing::{Freshness, installed},
-    process::{ProbeError, check_proc, parent_cgroup, probe},
+    process::{check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
     setup::SetupRecord,
     store::{ProbeCache, Upkeep},
     task::{CgroupUse, Message},
 };
-
-/// Maximum number of bytes of an agent's own settings that are read.
-const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -290,35 +284,6 @@ impl CheckReport {
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
         self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
-}
-
-/// Asks the program whether it is logged in.
-pub(super) async fn login(
-    backend: &dyn AgentBackend,
-    program: &Path,
-    environment: &BTreeMap<OsString, OsString>,
-) -> Result<Login, ProbeError> {
-    match backend.login_probe() {
-        Some(question) => probe(program, &question, environment).await.map(|answer| backend.understand_login(&answer)),
-        None => Ok(Login::Unknown),
-    }
-}
-
-/// Whether the backend cannot work before somebody logs in.
-pub(super) fn needs_login(
-    backend: &dyn AgentBackend,
-    login: &Result<Login, ProbeError>,
-    environment: &BTreeMap<OsString, OsString>,
-) -> bool {
-    let own_settings = || {
-        let file = backend.own_settings_file(environment)?;
-        // Opening a pipe would wait for a writer.
-        let text = File::open(Some(file).filter(|file| file.is_file())?)
-            .and_then(|file| io::read_to_string(file.take(MAX_SETTINGS_BYTES)));
-        text.ok()
-    };
-    matches!(login, Ok(Login::No { .. }))
-        && !backend.works_without_login(environment, &own_settings().unwrap_or_default())
 }
 
 /// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    check::{login, needs_login},
+    login::{login, needs_login},
     output::{error_text, fail, print, refuse},
 };
 use crate::{

@@ -21,6 +21,7 @@ mod init;
 mod init_texts;
 mod interrupts;
 mod live_area;
+mod login;
 mod logs;
 mod ls;
 mod man;
@@ -77,7 +78,11 @@ use crate::{
 };
 
 /// Runs the role that `args` select. A server starts `supervisor`, or this same program, for each task.
-pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn start(
+    registry: &Registry,
+    supervisor: Option<PathBuf>,
+    args: impl Iterator<Item = OsString>,
+) -> ExitCode {
     reset_signals();
     let args: Vec<_> = args.collect();
     if let Some(code) = completions::answer(registry, CommandLine::command, &args) {

@@ -18,17 +18,16 @@ use connector_api::JsonLine;
 
 use super::{
     context::Context,
-    notify_follow,
+    notify_follow::{self, listened, redactor},
     opening::open_data_dir,
     output::{fail, print, refuse},
 };
 use crate::{
     config::Config,
-    directory::repository_of,
     present::ended_tasks,
     process::{claude_session, claude_window},
     redact::Redactor,
-    store::{ListenedDirectory, Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
+    store::{Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
     task::TaskRecord,
 };
 
@@ -110,17 +109,6 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Re
 fn project(here: bool) -> Option<PathBuf> {
     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
     here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten()
-}
-
-/// Redacts the texts of records.
-pub(super) fn redactor(config: &Config) -> Redactor {
-    if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() }
-}
-
-/// The directory to listen in.
-pub(super) fn listened(here: PathBuf) -> ListenedDirectory {
-    let directory = here.canonicalize().unwrap_or(here);
-    ListenedDirectory { repository: repository_of(&directory), directory }
 }
 
 /// The session in the hook's input, if there is any.

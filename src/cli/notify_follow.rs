@@ -33,19 +33,19 @@ use rustix::{
 };
 
 use super::{
-    notify::{listened, redactor},
     output::{fail, print, refuse_all},
     runtime::runtime,
 };
 use crate::{
     config::Config,
+    directory::repository_of,
     follower::{DirectoryWatch, Watches},
     present::{MAX_LISTED_TASKS, Refused, ended_line, more_ended},
     process::{claude_session, claude_window},
     redact::Redactor,
     store::{
-        Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions, StoreError, UnreportedEnds,
-        Upkeep,
+        ListenedDirectory, Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions,
+        StoreError, UnreportedEnds, Upkeep,
     },
 };
 
@@ -232,4 +232,15 @@ impl Following {
             self.problem = problem;
         }
     }
+}
+
+/// Redacts the texts of records.
+pub(super) fn redactor(config: &Config) -> Redactor {
+    if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() }
+}
+
+/// The directory to listen in.
+pub(super) fn listened(here: PathBuf) -> ListenedDirectory {
+    let directory = here.canonicalize().unwrap_or(here);
+    ListenedDirectory { repository: repository_of(&directory), directory }
 }

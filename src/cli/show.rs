@@ -15,8 +15,8 @@ use crate::{
     broker::{Broker, Refusal},
     present::{
         json_output::Output,
-        refusals,
         terminal::{self, NextSteps, Screen},
+        terminal_refusals,
     },
     store::{ByteRange, TaskFile},
     task::TaskRecord,
@@ -90,7 +90,7 @@ async fn print_result(broker: &Broker, record: &TaskRecord, screen: Screen) -> R
     loop {
         let range = ByteRange { offset, length: CHUNK_BYTES };
         let Some(chunk) = broker.read_chunk(record, TaskFile::Result, range).await? else {
-            refuse(refusals::no_result(&record.id, record.is_final()));
+            refuse(terminal_refusals::no_result(&record.id, record.is_final()));
             return Ok(Exit::Failed);
         };
         let is_last = chunk.next.is_none();

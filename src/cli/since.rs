@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::{broker::Broker, present::refusals::EXPECTED_SINCE};
+use crate::{broker::Broker, present::terminal_refusals::EXPECTED_SINCE};
 
 /// A time, written as such or as a period that ends now.
 pub(super) fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
