@@ -1,18 +1,14 @@
 //! `codex-connector check`: checks whether a task could run here, without running one.
 
 use std::{
-    collections::BTreeMap,
     env,
-    ffi::OsString,
-    fs::File,
-    io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::Args;
-use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
+use connector_api::{AgentBackend, Sandbox, sandbox_failure};
 
 use super::{
     config_args::ConfigArgs,
@@ -22,6 +18,7 @@ use super::{
     init_texts::changes,
     opening::unusable_data_dir,
     output::{fail, print, refuse, refuse_all},
+    runtime::runtime,
     time::time_limit,
 };
 use crate::{
@@ -36,17 +33,14 @@ use crate::{
         check::{self as texts, CheckFinding},
         json, setup as setup_texts,
     },
-    probing::{Freshness, installed},
-    process::{ProbeError, check_proc, parent_cgroup, probe},
+    probing::{Freshness, LoginState, installed},
+    process::{check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
     setup::SetupRecord,
     store::{ProbeCache, Upkeep},
     task::{CgroupUse, Message},
 };
-
-/// Maximum number of bytes of an agent's own settings that are read.
-const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,7 +106,7 @@ fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Opti
         config.default_backend = config.backends.keys().next().cloned().unwrap_or(config.default_backend);
     }
     let config = &config;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
@@ -250,7 +244,7 @@ impl CheckReport {
         };
         let (environment, omitted) = environment(backend.environment(), env::vars_os(), project.as_ref());
         let agent_redactor = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
-        let login = login(backend, &program, &environment).await;
+        let login = LoginState::of(backend, &program, &environment).await;
         let broken = match backend.sandbox_probe() {
             // A program without this command may still have a working sandbox.
             Some(question) => probe(&program, &question, &environment).await.ok(),
@@ -270,10 +264,9 @@ impl CheckReport {
         lines.extend(broken.into_iter().flat_map(|found| texts::broken_sandbox(found.message, found.advice)));
         lines.extend(open.into_iter().flatten());
         lines.extend(texts::omitted(&omitted));
-        let needs_login = needs_login(backend, &login, &environment);
-        lines.extend(texts::login(login.map_err(|error| error.to_string()), needs_login));
+        lines.extend(texts::login(login.answer.map_err(|error| error.to_string()), login.is_missing));
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| agent_redactor.redact(text));
-        match needs_login {
+        match login.is_missing {
             true if is_default => self.problem(label, lines),
             true | false => self.line(label, "ok", lines),
         }
@@ -290,35 +283,6 @@ impl CheckReport {
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
         self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
-}
-
-/// Asks the program whether it is logged in.
-pub(super) async fn login(
-    backend: &dyn AgentBackend,
-    program: &Path,
-    environment: &BTreeMap<OsString, OsString>,
-) -> Result<Login, ProbeError> {
-    match backend.login_probe() {
-        Some(question) => probe(program, &question, environment).await.map(|answer| backend.understand_login(&answer)),
-        None => Ok(Login::Unknown),
-    }
-}
-
-/// Whether the backend cannot work before somebody logs in.
-pub(super) fn needs_login(
-    backend: &dyn AgentBackend,
-    login: &Result<Login, ProbeError>,
-    environment: &BTreeMap<OsString, OsString>,
-) -> bool {
-    let own_settings = || {
-        let file = backend.own_settings_file(environment)?;
-        // Opening a pipe would wait for a writer.
-        let text = File::open(Some(file).filter(|file| file.is_file())?)
-            .and_then(|file| io::read_to_string(file.take(MAX_SETTINGS_BYTES)));
-        text.ok()
-    };
-    matches!(login, Ok(Login::No { .. }))
-        && !backend.works_without_login(environment, &own_settings().unwrap_or_default())
 }
 
 /// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is
