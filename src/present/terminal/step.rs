@@ -6,6 +6,7 @@ use crate::task::{ChangedFile, TimelineEvent, WarningSource, outcome, script};
 /// The step in one sentence, not escaped; `None` if a person need not see it.
 pub(super) fn step(event: &TimelineEvent) -> Option<String> {
     let label = match event {
+        TimelineEvent::Started { .. } => "started: ",
         TimelineEvent::Message { .. } => "says: ",
         TimelineEvent::Reasoning { .. } => "thinks: ",
         TimelineEvent::CommandStarted { .. } => "runs: ",
@@ -22,7 +23,6 @@ pub(super) fn step(event: &TimelineEvent) -> Option<String> {
         },
         TimelineEvent::Stopping { .. } => "stopping: ",
         TimelineEvent::Queued { .. }
-        | TimelineEvent::Started { .. }
         | TimelineEvent::FilesChanged { .. }
         | TimelineEvent::Silence { .. }
         | TimelineEvent::Fallback { .. }
@@ -45,7 +45,7 @@ pub(super) fn detail(event: &TimelineEvent) -> String {
         TimelineEvent::Started { backend, version, attempt } => {
             let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
             let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            format!("{backend}{version} started{attempt}")
+            format!("{backend}{version}{attempt}")
         }
         TimelineEvent::Session { id } => id.clone(),
         TimelineEvent::Message { text }
