@@ -39,7 +39,6 @@ mod runtime;
 mod schema;
 mod serve;
 mod show;
-mod since;
 mod supervise;
 mod task_options;
 mod time;
