@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
-
 use super::{
     Broker, Refusal,
     not_one_task::{MIN_PREFIX, NotOneTask},
@@ -152,11 +150,6 @@ impl Broker {
     pub async fn count_unfinished(&self, filter: &Filter) -> Result<usize, Refusal> {
         let filter = Filter { state: Some(TaskStatus::Running), ..filter.clone() };
         self.on_disk(move |broker| Ok(broker.reader.find(&filter, 0)?.total)).await?
-    }
-
-    /// The time at which a period of this length that ends now began.
-    pub fn since(period: std::time::Duration) -> Option<chrono::DateTime<Utc>> {
-        Utc::now().checked_sub_signed(chrono::TimeDelta::from_std(period).ok()?)
     }
 }
 

@@ -16,9 +16,9 @@ use super::{
     deep,
     init::make_plan,
     init_texts::changes,
-    login::{login, needs_login},
     opening::unusable_data_dir,
     output::{fail, print, refuse, refuse_all},
+    runtime::runtime,
     time::time_limit,
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
         check::{self as texts, CheckFinding},
         json, setup as setup_texts,
     },
-    probing::{Freshness, installed},
+    probing::{Freshness, LoginState, installed},
     process::{check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
@@ -106,7 +106,7 @@ fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Opti
         config.default_backend = config.backends.keys().next().cloned().unwrap_or(config.default_backend);
     }
     let config = &config;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
@@ -244,7 +244,7 @@ impl CheckReport {
         };
         let (environment, omitted) = environment(backend.environment(), env::vars_os(), project.as_ref());
         let agent_redactor = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
-        let login = login(backend, &program, &environment).await;
+        let login = LoginState::of(backend, &program, &environment).await;
         let broken = match backend.sandbox_probe() {
             // A program without this command may still have a working sandbox.
             Some(question) => probe(&program, &question, &environment).await.ok(),
@@ -264,10 +264,9 @@ impl CheckReport {
         lines.extend(broken.into_iter().flat_map(|found| texts::broken_sandbox(found.message, found.advice)));
         lines.extend(open.into_iter().flatten());
         lines.extend(texts::omitted(&omitted));
-        let needs_login = needs_login(backend, &login, &environment);
-        lines.extend(texts::login(login.map_err(|error| error.to_string()), needs_login));
+        lines.extend(texts::login(login.answer.map_err(|error| error.to_string()), login.is_missing));
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| agent_redactor.redact(text));
-        match needs_login {
+        match login.is_missing {
             true if is_default => self.problem(label, lines),
             true | false => self.line(label, "ok", lines),
         }

@@ -12,14 +12,15 @@ use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    login::{login, needs_login},
     output::{error_text, fail, print, refuse},
+    runtime::runtime,
 };
 use crate::{
     agent_environment::environment,
     config::Config,
     kit::{CaseFinding, CaseVerdict, Kit, KitNews, KitScope},
     present::{Refused, check as texts, json, refusals},
+    probing::LoginState,
     registry::Registry,
 };
 
@@ -55,7 +56,7 @@ struct DeepReport<'a> {
 
 /// Tests the backend and prints the findings. Fails if a promise is broken or the first task gave no answer.
 pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    match runtime() {
         Ok(runtime) => runtime.block_on(run_kit(config, registry, supervisor, deep)),
         Err(error) => fail(error.to_string()),
     }
@@ -132,8 +133,8 @@ async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf
 /// Why the agent would not answer any task: nobody is logged in.
 async fn missing_login(backend: &dyn AgentBackend, program: &Path) -> Option<Refused> {
     let (environment, _) = environment(backend.environment(), env::vars_os(), None);
-    let found = login(backend, program, &environment).await;
-    match (needs_login(backend, &found, &environment), found) {
+    let login = LoginState::of(backend, program, &environment).await;
+    match (login.is_missing, login.answer) {
         (true, Ok(Login::No { said, advice })) => Some(refusals::not_logged_in(backend.name(), &said, advice)),
         (true | false, Ok(Login::No { .. } | Login::Yes(_) | Login::Unknown) | Err(_)) => None,
     }

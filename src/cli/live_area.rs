@@ -12,7 +12,7 @@ use tokio::{
     time::{Duration, Instant, sleep_until},
 };
 
-use crate::present::terminal::styled_width;
+use crate::present::terminal::rendered_width;
 
 /// How often lines are redrawn while nothing happens, because they contain times.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ impl<W: Write> LiveArea<W> {
         if self.shown.is_empty() {
             return String::new();
         }
-        let rows: usize = self.shown.iter().map(|line| styled_width(line).div_ceil(size.columns).max(1)).sum();
+        let rows: usize = self.shown.iter().map(|line| rendered_width(line).div_ceil(size.columns).max(1)).sum();
         // Rows that have left the screen cannot be changed any more.
         match rows.min(size.rows) - 1 {
             0 => "\r\u{1b}[J".to_owned(),

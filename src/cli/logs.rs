@@ -10,7 +10,7 @@ use super::{
     context::{Context, local_time, refused, scope, this_repository},
     exit::Exit,
     output::{is_stdout_closed, print_bytes, print_styled, print_text},
-    since::since,
+    time::since,
     wait::reader_gone,
 };
 use crate::{

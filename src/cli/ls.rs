@@ -1,8 +1,8 @@
 //! `ls`: lists tasks.
 
-use std::{io, path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
     output::{error_text, print_styled, print_text, refuse},
-    time::time_limit,
+    time::since,
 };
 use crate::{
     broker::{Broker, Refusal},
@@ -50,9 +50,9 @@ pub(super) struct Arguments {
     /// Only tasks of this backend
     #[arg(short, long, value_name = "NAME")]
     backend: Option<String>,
-    /// Only tasks that began within this time, e.g. 90m or 2d
-    #[arg(long, value_name = "TIME", value_parser = time_limit)]
-    since: Option<Duration>,
+    /// Only tasks that began within this time, e.g. 90m or 2d, or since a time such as 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<DateTime<Utc>>,
     /// Maximum number of tasks
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = DEFAULT_LIMIT)]
     limit: usize,
@@ -180,7 +180,7 @@ async fn list(
 }
 
 fn filter(arguments: &Arguments, repository: Option<&Path>) -> Filter {
-    Filter { backend: arguments.backend.clone(), since: arguments.since.and_then(Broker::since), ..scope(repository) }
+    Filter { backend: arguments.backend.clone(), since: arguments.since, ..scope(repository) }
 }
 
 /// The tasks that both filters select.

@@ -1,8 +1,8 @@
 //! `prune`: removes old tasks with all their files.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
 
 use super::{
@@ -11,10 +11,10 @@ use super::{
     exit::Exit,
     output::{print_styled, print_text, refuse},
     rm::remove,
-    time::time_limit,
+    time::since,
 };
 use crate::{
-    broker::{Broker, PruneRules},
+    broker::PruneRules,
     present::{json_output::Output, terminal, terminal_refusals},
     task::TaskId,
 };
@@ -32,9 +32,9 @@ old tasks regularly, set [retention] in config.toml.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("rules").required(true).multiple(true))]
 pub(super) struct Arguments {
-    /// Remove tasks that ended longer ago than this, e.g. 12h or 30d
-    #[arg(long, value_name = "TIME", value_parser = time_limit, group = "rules")]
-    older_than: Option<Duration>,
+    /// Remove tasks that ended longer ago than this, e.g. 12h or 30d, or before a time such as 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = since, group = "rules")]
+    older_than: Option<DateTime<Utc>>,
     /// Keep the tasks that ended last, this many of them
     #[arg(long, value_name = "NUMBER", group = "rules")]
     keep: Option<usize>,
@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         let repository = if arguments.all { None } else { this_repository() };
         let fail = |refusal| refused(&broker, &refusal);
-        let rules = PruneRules { ended_before: arguments.older_than.and_then(Broker::since), keep: arguments.keep };
+        let rules = PruneRules { ended_before: arguments.older_than, keep: arguments.keep };
         let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;
         let ids: Vec<TaskId> = found.tasks.iter().map(|task| task.record.id.clone()).collect();
         if arguments.dry_run {

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
-use crate::present::EXPECTED_TIME;
+use chrono::{DateTime, TimeDelta, Utc};
 
-/// Parses a time limit, or how far to look back.
+use crate::present::{EXPECTED_TIME, terminal_refusals::EXPECTED_SINCE};
+
+/// Parses a time limit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).map_err(|_| EXPECTED_TIME)
+}
+
+/// Parses a point in time, written as such or as a period that ends now.
+pub(super) fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let period = humantime::parse_duration(text).ok().and_then(|period| TimeDelta::from_std(period).ok());
+    let time = || DateTime::parse_from_rfc3339(text).ok().map(Into::into);
+    period.and_then(|period| Utc::now().checked_sub_signed(period)).or_else(time).ok_or(EXPECTED_SINCE)
 }
 
 #[cfg(test)]
@@ -18,6 +27,16 @@ mod tests {
         assert_eq!(time_limit("30m"), Ok(Duration::from_secs(1_800)));
         for wrong in ["", "x", "90", "90x"] {
             assert_eq!(time_limit(wrong), Err("expected a time such as 90s, 30m or 2h"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_period_until_now_or_absolute() {
+        let hours = Utc::now() - since("2h").expect("a period");
+        assert!((hours.num_seconds() - 7_200).abs() < 60, "{hours}");
+        assert_eq!(since("2026-01-02T03:04:05Z").map(|at| at.timestamp()), Ok(1_767_323_045));
+        for wrong in ["", "2", "yesterday", "2026-01-02", "999999999999999y", "999999y"] {
+            assert_eq!(since(wrong), Err(EXPECTED_SINCE), "{wrong}");
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{
     context::{Context, local_time, refused, this_repository},
     output::{print_styled, print_text},
-    since::since,
+    time::since,
 };
 use crate::{
     present::{json_output::Output, terminal},

@@ -104,6 +104,8 @@ pub struct FoundAgent {
     pub sandboxes: Vec<Sandbox>,
     /// Whether it is logged in.
     pub login: Login,
+    /// Whether it cannot work before somebody logs in.
+    pub needs_login: bool,
 }
 
 /// The configuration in effect, and its file.

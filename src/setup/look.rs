@@ -14,8 +14,7 @@ use crate::{
     agent_environment::environment,
     config::Config,
     plugin::{NAME, PluginProgram, Unpacked, is_unpacked},
-    probing::{Freshness, installed},
-    process::probe,
+    probing::{Freshness, LoginState, installed},
     registry::Registry,
     store::{ProbeCache, Upkeep},
     task::{Ceiling, FrozenBackend},
@@ -76,16 +75,14 @@ fn marketplace(config: &Config) -> PathBuf {
 async fn agent(name: &'static str, backend: &dyn AgentBackend, cache: &ProbeCache) -> Option<FoundAgent> {
     let (program, installed) = installed(backend, cache, Freshness::Kept, None).await.ok()?;
     let variables = environment(backend.environment(), env::vars_os(), None).0;
-    let login = match backend.login_probe() {
-        Some(question) => probe(&program, &question, &variables).await.map(|answer| backend.understand_login(&answer)),
-        None => Ok(Login::Unknown),
-    };
+    let login = LoginState::of(backend, &program, &variables).await;
     Some(FoundAgent {
         name,
         version: installed.version,
         program,
         sandboxes: installed.sandboxes,
-        login: login.unwrap_or(Login::Unknown),
+        needs_login: login.is_missing,
+        login: login.answer.unwrap_or(Login::Unknown),
     })
 }
 

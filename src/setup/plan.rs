@@ -143,10 +143,10 @@ impl Plan {
         }
         for agent in &found.agents {
             match &agent.login {
-                Login::No { advice, .. } => {
+                Login::No { advice, .. } if agent.needs_login => {
                     self.notes.push(PlanNote::NotLoggedIn { agent: agent.name, advice: advice.clone() });
                 }
-                Login::Yes(_) | Login::Unknown => {}
+                Login::No { .. } | Login::Yes(_) | Login::Unknown => {}
             }
         }
     }

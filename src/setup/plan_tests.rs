@@ -24,6 +24,7 @@ fn agent(name: &'static str, sandboxes: &[Sandbox]) -> FoundAgent {
         program: PathBuf::from("/usr/bin").join(name),
         sandboxes: sandboxes.to_owned(),
         login: Login::Unknown,
+        needs_login: false,
     }
 }
 
@@ -273,9 +274,11 @@ fn settings_that_are_not_understood_end_the_plan() {
 }
 
 #[test]
-fn an_agent_that_is_not_logged_in_is_mentioned() {
+fn an_agent_that_is_not_logged_in_is_mentioned_unless_it_works_without_a_login() {
     let mut found = found();
     found.agents[0].login = Login::No { said: "Not logged in".to_owned(), advice: "run `codex login`".to_owned() };
     let note = PlanNote::NotLoggedIn { agent: "codex", advice: "run `codex login`".to_owned() };
+    assert!(!plan(&found).notes.contains(&note));
+    found.agents[0].needs_login = true;
     assert!(plan(&found).notes.contains(&note));
 }

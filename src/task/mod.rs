@@ -52,7 +52,7 @@ pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
     WarningSource, excerpt, fit_items,
 };
-pub(crate) use timeline::{is_exempt, outcome};
+pub(crate) use timeline::{is_exempt, outcome, script};
 pub use totals::{Totals, TotalsBy, UsageReport};
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};

@@ -175,3 +175,15 @@ fn pieces(letters: &[(Tone, char)]) -> Vec<(Tone, String)> {
     let same = letters.chunk_by(|(one, _), (other, _)| one == other);
     same.map(|letters| (letters[0].0, letters.iter().map(|(_, letter)| letter).collect())).collect()
 }
+
+/// The columns of a rendered line.
+pub(crate) fn rendered_width(text: &str) -> usize {
+    let mut columns = 0;
+    let mut rest = text;
+    while let Some((before, style)) = rest.split_once('\u{1b}') {
+        columns += before.width();
+        // Our own styles are the only escape sequences, and each ends with an `m`.
+        rest = style.split_once('m').map_or("", |(_, after)| after);
+    }
+    columns + rest.width()
+}

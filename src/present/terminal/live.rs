@@ -115,8 +115,8 @@ pub(crate) fn agent_words(text: &(impl super::OutsideText + ?Sized), screen: Scr
     let width = screen.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()).max(1));
     let mut shown = String::new();
     for line in text.text().trim_end().lines() {
-        for part in super::wrap::wrapped(&crate::visible::visible(line), width) {
-            shown.push_str(format!("{INDENT}{part}").trim_end());
+        for part in Line::default().with_exact(Tone::Plain, line).wrapped(width) {
+            shown.push_str(&Line::of(Tone::Plain, INDENT).then(part).render(uncut(screen)));
             shown.push('\n');
         }
     }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Line, LocalTime, Screen, Tone, time::local};
+use super::{Line, LocalTime, Screen, Tone, step::detail, time::local};
 use crate::{
-    task::{CommandOutcome, TimelineEntry, TimelineEvent, WarningSource, outcome, span},
+    task::{CommandOutcome, TimelineEntry, TimelineEvent, WarningSource},
     visible::write_visible,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn raw_lines(lines: &[Vec<u8>]) -> Vec<u8> {
 /// An entry of a timeline. In a pipe, the columns are: time, kind, text.
 pub(crate) fn event_line(entry: &TimelineEntry, screen: Screen, zone: LocalTime) -> String {
     let kind = entry.event.kind().replace('_', " ");
-    let text = text(&entry.event);
+    let text = detail(&entry.event);
     let line = match screen.is_terminal() {
         true => Line::of(Tone::Faint, &local(entry.at, zone))
             .with(Tone::Plain, " ")
@@ -74,58 +74,5 @@ fn tone(event: &TimelineEvent) -> Tone {
         | TimelineEvent::Changes { .. }
         | TimelineEvent::Ended { .. }
         | TimelineEvent::Unknown { .. } => Tone::Plain,
-    }
-}
-
-/// The event without its kind.
-fn text(event: &TimelineEvent) -> String {
-    match event {
-        TimelineEvent::Queued { ahead, max_running } => {
-            format!("{ahead} ahead (limits.max_running = {max_running})")
-        }
-        TimelineEvent::Started { backend, version, attempt } => {
-            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            format!("{backend}{version}{attempt}")
-        }
-        TimelineEvent::Session { id } => id.clone(),
-        TimelineEvent::Message { text }
-        | TimelineEvent::Reasoning { text }
-        | TimelineEvent::Output { text }
-        | TimelineEvent::Warning { text, .. } => text.clone(),
-        TimelineEvent::CommandStarted { command } => command.clone(),
-        TimelineEvent::CommandFinished { command, status, exit_code, took, output: _ } => {
-            let took = took.map_or_else(String::new, |took| format!(", {}", span(took)));
-            format!("{} ({}{took})", command, outcome(*status, *exit_code))
-        }
-        TimelineEvent::FilesChanged { files, omitted, applied } => {
-            let mut names: Vec<_> = files.iter().map(|file| format!("{} {}", file.change, file.path)).collect();
-            if *omitted > 0 {
-                names.push(format!("{omitted} more"));
-            }
-            let failed = if *applied { "" } else { "not changed: " };
-            format!("{failed}{}", names.join(", "))
-        }
-        TimelineEvent::Tool { server, tool, error } => {
-            let failed = error.as_ref().map_or(String::new(), |error| format!(" failed: {error}"));
-            format!("{server}.{tool}{failed}")
-        }
-        TimelineEvent::Plan { done, total, items } => {
-            let next =
-                items.iter().find(|item| !item.done).map_or(String::new(), |item| format!(", next: {}", item.text));
-            format!("{done} of {total} done{next}")
-        }
-        TimelineEvent::Usage { usage } => format!("{} in, {} out", usage.input_tokens, usage.output_tokens),
-        TimelineEvent::Silence { lasting } => format!("no output for {}", span(*lasting)),
-        TimelineEvent::Fallback { reason, to: Some(to) } => format!("{to} takes over: {reason}"),
-        TimelineEvent::Fallback { reason, to: None } => reason.clone(),
-        TimelineEvent::Stopping { cause } => cause.clone(),
-        TimelineEvent::Changes { files, added, removed, .. } => format!("+{added} -{removed} in {files} files"),
-        TimelineEvent::Ended { status, reason, .. } => {
-            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-            format!("{status}{reason}")
-        }
-        TimelineEvent::Omitted { count } => format!("{count} entries are missing here"),
-        TimelineEvent::Unknown { .. } => String::new(),
     }
 }

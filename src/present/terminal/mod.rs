@@ -30,10 +30,9 @@ mod time;
 mod usage;
 #[cfg(test)]
 mod verb_tests;
-mod wrap;
 
 pub(crate) use hint::{described, hint};
-pub(crate) use line::{Line, Tone};
+pub(crate) use line::{Line, Tone, rendered_width};
 pub(crate) use list::{count_line, task_list};
 pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, live_line, remark, repeats, step_line,
@@ -46,6 +45,5 @@ pub(crate) use show::{NextSteps, result_text, show};
 pub(crate) use state::elapsed;
 pub(crate) use time::{LocalTime, age, length, tokens};
 pub(crate) use usage::usage;
-pub(crate) use wrap::styled_width;
 
 use super::text::OutsideText;

@@ -8,6 +8,7 @@ use super::{
     fields::Fields,
     length,
     state::{elapsed, tone, word},
+    step::step,
     time::local,
 };
 use crate::{
@@ -212,9 +213,9 @@ fn failure(record: &TaskRecord, fields: &mut Fields) {
 
 /// The current activity of a task that has not ended.
 fn activity(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTime<Utc>) {
-    if let Some((step, headline)) = task.step.as_ref().and_then(|step| Some((step, step.event.headline()?))) {
-        let ago = if screen.is_terminal() { format!(" ({} ago)", age(step.at, now)) } else { String::new() };
-        fields.add("activity", Line::of(Tone::Active, &headline).with(Tone::Faint, &ago));
+    if let Some((entry, text)) = task.step.as_ref().and_then(|entry| Some((entry, step(&entry.event)?))) {
+        let ago = if screen.is_terminal() { format!(" ({} ago)", age(entry.at, now)) } else { String::new() };
+        fields.add("activity", Line::of(Tone::Active, &text).with(Tone::Faint, &ago));
     }
     if let Some(trouble) = &task.trouble {
         fields.add("trouble", Line::of(Tone::Attention, trouble));

@@ -1,75 +1,93 @@
-//! A step of an agent, as a sentence for a person.
+//! Descriptions of an agent's steps.
 
 use super::length;
-use crate::task::{TimelineEvent, WarningSource, first_line, outcome};
-
-/// Shells whose name is left out before their script.
-const SHELLS: [&str; 3] = ["bash", "sh", "zsh"];
+use crate::task::{ChangedFile, TimelineEvent, WarningSource, outcome, script};
 
 /// The step in one sentence, not escaped; `None` if a person need not see it.
-pub(crate) fn step(event: &TimelineEvent) -> Option<String> {
-    let tasks = |count: u64| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
-    Some(match event {
-        TimelineEvent::Queued { ahead: 0, .. } => "waits for a free slot".to_owned(),
-        TimelineEvent::Queued { ahead, .. } => format!("waits, {} ahead", tasks(*ahead)),
-        TimelineEvent::Started { backend, version, attempt: _ } => {
-            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            format!("{backend}{version} started")
-        }
-        TimelineEvent::Message { text } => format!("says: {text}"),
-        TimelineEvent::Reasoning { text } => format!("thinks: {}", first_line(text)),
-        TimelineEvent::CommandStarted { command } => format!("runs: {}", script(command)),
-        TimelineEvent::CommandFinished { command, status, exit_code, took, output: _ } => {
-            let took = took.map_or(String::new(), |took| format!(", {}", length(took)));
-            format!("ran: {} ({}{took})", script(command), outcome(*status, *exit_code))
-        }
-        TimelineEvent::FilesChanged { files, omitted, applied } => {
-            let paths = files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", ");
-            let more = if *omitted > 0 { format!(" and {omitted} more") } else { String::new() };
-            let verb = if *applied { "changed" } else { "could not change" };
-            format!("{verb}: {paths}{more}")
-        }
-        TimelineEvent::Tool { server, tool, error: None } => format!("called: {server}.{tool}"),
-        TimelineEvent::Tool { server, tool, error: Some(error) } => {
-            format!("call failed: {server}.{tool}: {}", first_line(error))
-        }
-        TimelineEvent::Plan { done, total, items } => match items.iter().find(|item| !item.done) {
-            Some(item) => format!("plan: {done} of {total} done, next: {}", first_line(&item.text)),
-            None => format!("plan: {done} of {total} done"),
+pub(super) fn step(event: &TimelineEvent) -> Option<String> {
+    let label = match event {
+        TimelineEvent::Started { .. } => "started: ",
+        TimelineEvent::Message { .. } => "says: ",
+        TimelineEvent::Reasoning { .. } => "thinks: ",
+        TimelineEvent::CommandStarted { .. } => "runs: ",
+        TimelineEvent::CommandFinished { .. } => "ran: ",
+        TimelineEvent::Tool { error: None, .. } => "called: ",
+        TimelineEvent::Tool { error: Some(_), .. } => "call failed: ",
+        TimelineEvent::Plan { .. } => "plan: ",
+        TimelineEvent::Output { .. } => "prints: ",
+        TimelineEvent::Warning { source, .. } => match source {
+            WarningSource::Connector => "warning: ",
+            WarningSource::Agent => "agent warning: ",
+            WarningSource::AgentTrouble => "agent trouble: ",
+            WarningSource::AgentError => "agent error: ",
         },
-        TimelineEvent::Output { text } => format!("prints: {text}"),
-        TimelineEvent::Warning { source, text } => match source {
-            WarningSource::Connector => format!("warning: {text}"),
-            WarningSource::Agent => format!("warning of the agent: {text}"),
-            WarningSource::AgentTrouble => format!("trouble: {text}"),
-            WarningSource::AgentError => format!("error of the agent: {text}"),
-        },
-        TimelineEvent::Silence { lasting } => format!("silent for {}", length(*lasting)),
-        TimelineEvent::Fallback { reason, to: Some(backend) } => format!("{backend} takes over: {reason}"),
-        TimelineEvent::Fallback { reason, to: None } => format!("no fallback is left: {reason}"),
-        TimelineEvent::Stopping { cause } => format!("stopping: {cause}"),
-        TimelineEvent::Changes { files, added, removed, .. } => {
-            format!("changed {files} files in total, +{added} -{removed} lines")
-        }
-        TimelineEvent::Omitted { count } => format!("{count} entries left out"),
+        TimelineEvent::Stopping { .. } => "stopping: ",
+        TimelineEvent::Queued { .. }
+        | TimelineEvent::FilesChanged { .. }
+        | TimelineEvent::Silence { .. }
+        | TimelineEvent::Fallback { .. }
+        | TimelineEvent::Changes { .. }
+        | TimelineEvent::Omitted { .. } => "",
         TimelineEvent::Session { .. }
         | TimelineEvent::Usage { .. }
         | TimelineEvent::Ended { .. }
         | TimelineEvent::Unknown { .. } => return None,
-    })
+    };
+    Some(format!("{label}{}", detail(event)))
 }
 
-/// The script of `bash -lc SCRIPT`, as Codex writes most commands, or the command itself.
-fn script(command: &str) -> String {
-    let words = shlex::split(command).unwrap_or_default();
-    match words.as_slice() {
-        [shell, option, script]
-            if SHELLS.contains(&shell.rsplit('/').next().unwrap_or_default())
-                && ["-c", "-lc"].contains(&option.as_str()) =>
-        {
-            script.clone()
+/// The content of an event without its kind, not escaped.
+pub(super) fn detail(event: &TimelineEvent) -> String {
+    match event {
+        TimelineEvent::Queued { ahead: 0, .. } => "waits for a free slot".to_owned(),
+        TimelineEvent::Queued { ahead: 1, .. } => "waits, 1 task ahead".to_owned(),
+        TimelineEvent::Queued { ahead, .. } => format!("waits, {ahead} tasks ahead"),
+        TimelineEvent::Started { backend, version, attempt } => {
+            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            format!("{backend}{version}{attempt}")
         }
-        _ => command.to_owned(),
+        TimelineEvent::Session { id } => id.clone(),
+        TimelineEvent::Message { text }
+        | TimelineEvent::Reasoning { text }
+        | TimelineEvent::Output { text }
+        | TimelineEvent::Warning { text, .. } => text.clone(),
+        TimelineEvent::CommandStarted { command } => script(command).into_owned(),
+        TimelineEvent::CommandFinished { command, status, exit_code, took, output: _ } => {
+            let took = took.map_or(String::new(), |took| format!(", {}", length(took)));
+            format!("{} ({}{took})", script(command), outcome(*status, *exit_code))
+        }
+        TimelineEvent::FilesChanged { files, omitted, applied } => {
+            let changed = |file: &ChangedFile| format!("{} {}", file.change, file.path);
+            let path = |file: &ChangedFile| file.path.clone();
+            let (label, names): (_, Vec<_>) = match applied {
+                true => ("", files.iter().map(changed).collect()),
+                false => ("could not change ", files.iter().map(path).collect()),
+            };
+            let more = if *omitted > 0 { format!(" and {omitted} more") } else { String::new() };
+            format!("{label}{}{more}", names.join(", "))
+        }
+        TimelineEvent::Tool { server, tool, error: None } => format!("{server}.{tool}"),
+        TimelineEvent::Tool { server, tool, error: Some(error) } => format!("{server}.{tool}: {error}"),
+        TimelineEvent::Plan { done, total, items } => {
+            let next = items.iter().find(|item| !item.done);
+            let next = next.map_or(String::new(), |item| format!(", next: {}", item.text));
+            format!("{done} of {total} done{next}")
+        }
+        TimelineEvent::Usage { usage } => format!("{} in, {} out", usage.input_tokens, usage.output_tokens),
+        TimelineEvent::Silence { lasting } => format!("no output for {}", length(*lasting)),
+        TimelineEvent::Fallback { reason, to: Some(backend) } => format!("{backend} takes over: {reason}"),
+        TimelineEvent::Fallback { reason, to: None } => format!("no fallback is left: {reason}"),
+        TimelineEvent::Stopping { cause } => cause.clone(),
+        TimelineEvent::Changes { files, added, removed, .. } => {
+            format!("changed {files} files in total, +{added} -{removed} lines")
+        }
+        TimelineEvent::Ended { status, reason, .. } => {
+            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            format!("{status}{reason}")
+        }
+        TimelineEvent::Omitted { count } => format!("{count} entries left out"),
+        TimelineEvent::Unknown { .. } => String::new(),
     }
 }
 
@@ -78,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::task::{ChangedFile, CommandOutcome};
+    use crate::task::CommandOutcome;
 
     #[test]
     fn a_step_is_a_short_sentence() {
@@ -91,14 +109,18 @@ mod tests {
             output: "much".to_owned(),
         };
         let file = |path: &str| ChangedFile { path: path.to_owned(), change: "updated".to_owned() };
-        let changed =
-            TimelineEvent::FilesChanged { files: vec![file("a.rs"), file("b.rs")], omitted: 3, applied: true };
+        let files =
+            |applied| TimelineEvent::FilesChanged { files: vec![file("a.rs"), file("b.rs")], omitted: 3, applied };
+        let tool =
+            TimelineEvent::Tool { server: "db".to_owned(), tool: "query".to_owned(), error: Some("down".to_owned()) };
+        let trouble = TimelineEvent::Warning { source: WarningSource::AgentTrouble, text: "offline".to_owned() };
         for (event, expected) in [
             (command("/bin/bash -lc 'cargo test -p parser'"), Some("runs: cargo test -p parser")),
-            (command("bash -lc 'unfinished"), Some("runs: bash -lc 'unfinished")),
-            (command("bash -x script"), Some("runs: bash -x script")),
             (finished, Some("ran: cargo test -p parser (exit code 101, 1m12s)")),
-            (changed, Some("changed: a.rs, b.rs and 3 more")),
+            (files(true), Some("updated a.rs, updated b.rs and 3 more")),
+            (files(false), Some("could not change a.rs, b.rs and 3 more")),
+            (tool, Some("call failed: db.query: down")),
+            (trouble, Some("agent trouble: offline")),
             (TimelineEvent::Queued { ahead: 1, max_running: 2 }, Some("waits, 1 task ahead")),
             (TimelineEvent::Message { text: "one\ntwo".to_owned() }, Some("says: one\ntwo")),
             (TimelineEvent::Session { id: "s".to_owned() }, None),

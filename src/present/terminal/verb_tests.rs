@@ -114,7 +114,13 @@ fn lines_are_wrapped_at_spaces() {
     assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
     assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
     assert_eq!(wrapped("漢字漢字", 5), ["漢字", "漢字"]);
+    assert_eq!(wrapped("short", usize::MAX), ["short"]);
     assert_eq!((wrapped("", 5), wrapped("漢", 1)), (vec![String::new()], vec!["漢".to_owned()]));
+}
+
+#[test]
+fn styles_have_no_width() {
+    assert_eq!(rendered_width("\u{1b}[1m1a2b\u{1b}[0m ok \u{1b}[38;5;1m漢\u{1b}[0m"), 10);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl TimelineEvent {
 
 /// The script in a command such as `/bin/bash -lc 'make test'`, the form in which Codex reports every command; or the whole
 /// command.
-fn script(command: &str) -> Cow<'_, str> {
+pub(crate) fn script(command: &str) -> Cow<'_, str> {
     let is_wrapped = command.split_once(' ').is_some_and(|(shell, rest)| {
         let shell = shell.rsplit('/').next().unwrap_or(shell);
         ["bash", "zsh", "sh"].contains(&shell) && ["-lc ", "-c "].iter().any(|flag| rest.starts_with(flag))

@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use event::is_exempt;
 pub use event::{ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource};
-pub(crate) use headline::outcome;
+pub(crate) use headline::{outcome, script};
 pub use text::{MAX_TEXT_BYTES, excerpt, fit_items};
 
 /// The version of the format, `v` in each entry.

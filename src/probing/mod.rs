@@ -3,6 +3,8 @@
 //! Each program file is probed once, and its answers are cached on disk. The backend interprets the answers on every
 //! use.
 
+mod login;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -14,6 +16,7 @@ use std::{
 
 use connector_api::{AgentBackend, Exit, Installed, ProbeAnswer, ProbeProblem};
 
+pub use self::login::LoginState;
 use crate::{
     agent_environment::{Project, environment},
     process::{ProbeError, ProgramProblem, errno_of, find_program, probe},
