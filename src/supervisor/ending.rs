@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
+use connector_api::{AgentFailure, Cause, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{
     EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
@@ -123,7 +123,12 @@ impl RunEnd {
             Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(failure.message.clone())),
             Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(failure.message.clone())),
             None if self.has_completed => None,
-            None => failure.cause.map(|_| Obstacle::Unable(failure.message.clone())),
+            None => match failure.cause? {
+                Cause::NotLoggedIn | Cause::OutOfQuota | Cause::Capacity => {
+                    Some(Obstacle::Unable(failure.message.clone()))
+                }
+                Cause::Network => None,
+            },
         }
     }
 

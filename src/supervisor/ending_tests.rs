@@ -134,6 +134,7 @@ fn an_obstacle_says_whether_a_backend_is_unable_or_unsuitable() {
     assert_eq!(not_started(NotStarted::Forbidden).obstacle(), Some(unsuitable));
     assert_eq!(not_started(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
     assert_eq!(failed_with(None).obstacle(), None, "the cause is unknown");
+    assert_eq!(failed_with(Some(Cause::Network)).obstacle(), None, "no other agent would have a network either");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn entry_of(event: &AgentEvent, took: Option<Duration>) -> Option<Tim
         AgentEvent::TodoList { items } => plan(items),
         AgentEvent::Usage(usage) => TimelineEvent::Usage { usage: *usage },
         AgentEvent::Warning { message } => warning(WarningSource::Agent, message),
-        AgentEvent::TransientError { message } => warning(WarningSource::AgentTrouble, message),
+        AgentEvent::TransientError { message, .. } => warning(WarningSource::AgentTrouble, message),
         AgentEvent::FatalError { message } => warning(WarningSource::AgentError, message),
         AgentEvent::Other { .. } => return None,
     })

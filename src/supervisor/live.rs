@@ -104,7 +104,7 @@ impl Live {
     /// Shows a step of the agent.
     pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
         self.view.trouble = match &event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
+            AgentEvent::TransientError { message, .. } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.view.trouble.take(),
             AgentEvent::SessionStarted { .. }
             | AgentEvent::Message { .. }
