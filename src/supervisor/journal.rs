@@ -112,7 +112,7 @@ impl Journal {
     pub(super) fn warning(&mut self, label: &str, text: &str) {
         self.entry(&format!("{label}: {text}"));
         let text = excerpt(&self.redaction.text(text));
-        self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
+        self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
     }
 
     /// Records that the task waits behind `ahead` others, because at most `max` may run at the same time.
@@ -218,7 +218,7 @@ impl Journal {
         if !matches!(event, AgentEvent::Other { .. }) {
             self.timeline.offer(now.instant, || entry_of(&event, took));
         }
-        self.live.event(event, took);
+        self.live.event(event, took, now.time);
     }
 
     /// Whether the agent has done any work.
@@ -332,7 +332,7 @@ impl Journal {
     pub(super) fn ended(&mut self, record: &TaskRecord) {
         for warning in record.end.iter().flat_map(|end| &end.warnings) {
             let text = excerpt(&warning.message);
-            self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
+            self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
         }
         if let Some(end) = TimelineEvent::ended(record) {
             self.timeline.end(end);

@@ -4,6 +4,7 @@
 //! reads no configuration, because the spec on its stdin contains everything. Its parts:
 //!
 //! - `machine` decides what to do when, without I/O, according to [`crate::task::Policy`];
+//! - `network` reports when the agent only waits for the network;
 //! - `drive` is the loop that connects the agent, the machine and the journal;
 //! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
@@ -33,6 +34,7 @@ mod lifeline;
 mod lines;
 mod live;
 mod machine;
+mod network;
 mod prepare;
 mod queue;
 mod rate;

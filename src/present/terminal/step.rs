@@ -38,7 +38,7 @@ pub(crate) fn step(event: &TimelineEvent) -> Option<String> {
             None => format!("plan: {done} of {total} done"),
         },
         TimelineEvent::Output { text } => format!("prints: {text}"),
-        TimelineEvent::Warning { source, text } => match source {
+        TimelineEvent::Warning { source, text, .. } => match source {
             WarningSource::Connector => format!("warning: {text}"),
             WarningSource::Agent => format!("warning of the agent: {text}"),
             WarningSource::AgentTrouble => format!("trouble: {text}"),
