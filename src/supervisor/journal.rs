@@ -259,6 +259,7 @@ impl Journal {
             StopCause::Cancelled => "cancelled by user".to_owned(),
             StopCause::TimedOut { limit } => format!("the time limit of {} is up", span(limit)),
             StopCause::Silent { limit } => format!("the agent wrote nothing for {}", span(limit)),
+            StopCause::Offline { limit } => format!("the agent waited for the network for {}", span(limit)),
             StopCause::ServerGone => "the server is gone".to_owned(),
             StopCause::Terminated => "the supervisor received a signal to exit".to_owned(),
             StopCause::Finished => "the work is done".to_owned(),

@@ -137,8 +137,23 @@ fn an_agent_that_is_silent_too_long_can_be_stopped() {
 }
 
 #[test]
+fn an_agent_that_waits_for_the_network_too_long_can_be_stopped() {
+    let world = World::with_fake_agent().configure("[tasks]\ngive_up_offline = \"400ms\"\n");
+    let offline = "Reconnecting... waiting for network (Connection failed: error sending request)";
+    let steps = json!([{"error": offline}, {"sleep": 100}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    let reason = "Timeout after 400ms (limit: 400ms)";
+    assert_eq!(field(&answer.text, "Failure reason"), Some(reason), "{}", answer.text);
+    assert!(answer.text.contains("had only been waiting for the network for 400ms"), "{}", answer.text);
+    assert_eq!(world.record(&task_id(&answer))["agentSaid"], offline);
+    let steps = json!([{"error": offline}, {"say": "it works again"}, {"sleep": 1}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+}
+
+#[test]
 fn a_task_that_waits_for_the_network_says_so_everywhere() {
-    let world = World::with_fake_agent();
+    let world = World::with_fake_agent().configure("[tasks]\ngive_up_offline = \"1h\"\n");
     let mut server = world.server();
     let steps = json!([{"say": "here"}, {"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
     let id = start(&mut server, world.fake(steps));
