@@ -124,11 +124,11 @@ impl Broker {
             step = self.newest_step(&record.id);
             if let Some(live) = self.reader.live(&record.id) {
                 live.overlay(&mut record);
-                trouble = live.trouble;
+                trouble = live.trouble();
             }
         }
         let redactor = self.redactor_for(&record);
-        trouble.iter_mut().for_each(|trouble| redactor.redact(trouble.raw_mut()));
+        trouble.iter_mut().for_each(|trouble| redactor.redact(trouble.text.raw_mut()));
         TaskSummary { record: self.clean(record), state, step, trouble }
     }
 

@@ -10,6 +10,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout_at},
@@ -20,7 +21,7 @@ use crate::{
     executor::LatestHint,
     follower::{FollowError, Follower, NewEntries, Watches},
     store::TimelineReader,
-    task::{TaskId, TaskRecord, TimelineEntry, TimelineEvent, Untrusted},
+    task::{LiveView, TaskId, TaskRecord, TimelineEntry, TimelineEvent},
 };
 
 /// How often the record and the lease of another server's task are checked.
@@ -55,6 +56,11 @@ pub struct FollowedTask {
 pub enum TaskUpdate {
     /// The agent's newest step, in one line.
     Event(String),
+    /// The agent only waits for the network.
+    Offline {
+        /// When the wait began.
+        since: DateTime<Utc>,
+    },
     /// The task has ended: its record is final.
     Ended(Box<TaskRecord>),
 }
@@ -113,7 +119,7 @@ impl FollowedTask {
                 return Ok(TaskUpdate::Ended(record));
             }
             if let Some(event) = self.new_event().await? {
-                return Ok(TaskUpdate::Event(event));
+                return Ok(event);
             }
             if !self.is_over {
                 self.wait_for_wakeup().await;
@@ -182,20 +188,36 @@ impl FollowedTask {
     }
 
     /// The agent's newest step, if it has not been returned yet.
-    async fn new_event(&mut self) -> Result<Option<String>, Refusal> {
-        let event = if self.read_entries().await? {
-            self.entries.drain(..).rev().find_map(|entry| entry.event.headline())
+    async fn new_event(&mut self) -> Result<Option<TaskUpdate>, Refusal> {
+        let (event, offline_since) = if self.read_entries().await? {
+            // Earlier entries may have reported the same wait. A live view that is older than the entries has no time.
+            let is_offline = self.entries.iter().any(|entry| entry.event.is_offline());
+            let live = if is_offline { self.live().await? } else { None };
+            // Nothing may be awaited from here on: the entries would be lost if this were dropped.
+            let step =
+                |entry: TimelineEntry| Some((entry.event.headline()?, entry.event.is_offline().then_some(entry.at)));
+            let Some((event, offline_at)) = self.entries.drain(..).rev().find_map(step) else { return Ok(None) };
+            (event, offline_at.map(|at| live.and_then(|live| live.offline_since).unwrap_or(at)))
         } else {
             // An older version runs the task, or its timeline cannot be read.
-            let id = self.id.clone();
-            let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
-            live.and_then(|live| live.last_event).map(Untrusted::into_raw)
+            let Some(live) = self.live().await? else { return Ok(None) };
+            let Some(event) = live.last_event else { return Ok(None) };
+            (event.into_raw(), live.offline_since)
         };
-        if event.is_none() || event == self.last_event {
+        if self.last_event.as_ref() == Some(&event) {
             return Ok(None);
         }
-        self.last_event.clone_from(&event);
-        Ok(event.map(|event| self.broker.redactor.text(&event).into_owned()))
+        let update = match offline_since {
+            Some(since) => TaskUpdate::Offline { since },
+            None => TaskUpdate::Event(self.broker.redactor.text(&event).into_owned()),
+        };
+        self.last_event = Some(event);
+        Ok(Some(update))
+    }
+
+    async fn live(&self) -> Result<Option<LiveView>, Refusal> {
+        let id = self.id.clone();
+        self.broker.on_disk(move |broker| broker.reader.live(&id)).await
     }
 
     /// Reads the new entries of the timeline. Returns whether the timeline exists and can be read.

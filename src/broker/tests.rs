@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::SubsecRound;
 use connector_api::Sandbox;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,7 +15,7 @@ use crate::{
     config::{Config, Overrides},
     registry::Registry,
     store::{Claim, OpenTask, TimelineWriter, Upkeep},
-    task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent, Untrusted},
+    task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent, Untrusted, WarningSource},
 };
 
 /// A broker with its own data directory.
@@ -302,6 +303,15 @@ fn write_message(timeline: &mut TimelineWriter, text: &str) {
     timeline.flush().expect("it is writable");
 }
 
+/// Writes that the agent waits for the network. Returns the time of the entry.
+fn write_trouble(timeline: &mut TimelineWriter) -> chrono::DateTime<chrono::Utc> {
+    let now = chrono::Utc::now().trunc_subsecs(3);
+    let (source, text) = (WarningSource::AgentTrouble, "no network".to_owned());
+    timeline.append(now, TimelineEvent::Warning { source, text, offline: true });
+    timeline.flush().expect("it is writable");
+    now
+}
+
 async fn next(follow: &mut FollowedTask) -> TaskUpdate {
     let update = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is an update");
     update.expect("it can be followed")
@@ -319,6 +329,8 @@ async fn a_task_of_another_server_is_followed_through_its_timeline() {
     assert_eq!(next(&mut follow).await, event("two"), "only the newest is returned");
     write_message(&mut timeline, "three");
     assert_eq!(next(&mut follow).await, event("three"));
+    let since = write_trouble(&mut timeline);
+    assert_eq!(next(&mut follow).await, TaskUpdate::Offline { since });
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
     task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
     task.close().expect("it can be closed");

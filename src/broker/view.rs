@@ -154,7 +154,12 @@ impl Broker {
         if records.iter().all(TaskRecord::is_final) {
             return Ok(BTreeMap::new());
         }
-        Ok(self.reader.waiting()?.into_iter().map(|id| (id, WaitsFor::Turn)).collect())
+        let queued = self.reader.waiting()?.into_iter().map(|id| (id, WaitsFor::Turn));
+        let offline = records.iter().filter(|record| !record.is_final()).filter_map(|record| {
+            let since = self.reader.live(&record.id)?.offline_since?;
+            Some((record.id.clone(), WaitsFor::Network { since }))
+        });
+        Ok(offline.chain(queued).collect())
     }
 
     /// A notice about the queued tasks and the limit they wait for.

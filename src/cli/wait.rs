@@ -131,7 +131,7 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, argument
             loop {
                 match task.next().await {
                     Ok(TaskUpdate::Ended(record)) => return Ok((record, report)),
-                    Ok(TaskUpdate::Event(_)) => {}
+                    Ok(TaskUpdate::Event(_) | TaskUpdate::Offline { .. }) => {}
                     Err(refusal) => return Err(refusal),
                 }
             }

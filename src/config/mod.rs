@@ -261,6 +261,7 @@ fn policy(sections: &Sections) -> Policy {
         heartbeat: tasks.heartbeat_interval.0,
         stall_warning: tasks.stall_warning_after.0,
         stop_after_silence: tasks.stop_after_silence.0,
+        give_up_offline: tasks.give_up_offline.0,
         grace: Grace { interrupt: stopping.interrupt_grace.0, terminate: stopping.terminate_grace.0 },
         cgroup: stopping.cgroup,
         on_server_exit: tasks.on_server_exit.resolve(None),

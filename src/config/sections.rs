@@ -54,6 +54,7 @@ pub(super) struct TasksSection {
     pub(super) heartbeat_interval: PositiveDuration,
     pub(super) stall_warning_after: PositiveDuration,
     pub(super) stop_after_silence: DurationLimit,
+    pub(super) give_up_offline: DurationLimit,
     pub(super) keep_events: bool,
     #[schemars(schema_with = "words_of::<ServerExitRule>")]
     pub(super) on_server_exit: ServerExitRule,

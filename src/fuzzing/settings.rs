@@ -62,8 +62,10 @@ fn check_usable(config: &Config, path: PathBuf) {
     }
     assert!(config.ceilings.keys().eq(config.backends.keys()), "every backend has a ceiling");
     let policy = &config.policy;
-    let limits = [Some(policy.heartbeat), Some(policy.stall_warning), policy.timeout, policy.stop_after_silence];
-    assert!(limits.into_iter().flatten().all(|limit| limit > Duration::ZERO), "no limit is zero");
+    let intervals = [Some(policy.heartbeat), Some(policy.stall_warning)];
+    let limits = intervals.into_iter().chain([policy.timeout, policy.stop_after_silence, policy.give_up_offline]);
+    let limits = limits.collect::<Vec<_>>();
+    assert!(limits.iter().flatten().all(|limit| *limit > Duration::ZERO), "no limit is zero");
     let century = Duration::from_secs(100 * 366 * 24 * 3600);
     let graces = [Some(policy.grace.interrupt), Some(policy.grace.terminate)];
     assert!(limits.into_iter().chain(graces).flatten().all(|limit| limit < century), "no duration is unlimited");

@@ -90,7 +90,7 @@ impl Kit {
         loop {
             match follow.next().await? {
                 TaskUpdate::Ended(record) => return Ok((interfered, *record)),
-                TaskUpdate::Event(_) => {}
+                TaskUpdate::Event(_) | TaskUpdate::Offline { .. } => {}
             }
         }
     }

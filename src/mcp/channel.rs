@@ -38,7 +38,7 @@ impl Channel {
             let record = loop {
                 match task.next().await {
                     Ok(TaskUpdate::Ended(record)) => break record,
-                    Ok(TaskUpdate::Event(_)) => {}
+                    Ok(TaskUpdate::Event(_) | TaskUpdate::Offline { .. }) => {}
                     Err(refusal) => return tracing::warn!(%refusal, "cannot announce the end of a task"),
                 }
             };

@@ -59,7 +59,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     );
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(present::handle_state(&record, live.as_ref()));
+        .with_status_message(present::handle_state(&record, live.as_ref(), chrono::Utc::now()));
     let payload = match record.status() {
         TaskStatus::Running => TaskPayload::Working,
         TaskStatus::Completed => {

@@ -13,6 +13,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use rmcp::{
     Peer, RoleServer,
@@ -75,6 +76,13 @@ impl Progress {
         self.pacing.event(event);
     }
 
+    /// Schedules a message that the agent has only been waiting for the network since then.
+    pub(super) fn offline(&mut self, since: DateTime<Utc>) {
+        let waited = (Utc::now() - since).to_std().unwrap_or_default();
+        let now = Instant::now();
+        self.pacing.offline(now.checked_sub(waited).unwrap_or(now));
+    }
+
     /// Sends messages when they are due. Never returns, and can be dropped and called again.
     pub(super) async fn send_updates(&mut self) {
         loop {
@@ -116,10 +124,22 @@ struct Pacing {
     began: Instant,
     sent_at: Instant,
     max_interval: Duration,
-    /// The newest event, if it was not sent yet.
-    newest: Option<String>,
-    /// The last event that was sent.
-    last: Option<String>,
+    /// The newest report, if it was not sent yet.
+    newest: Option<Report>,
+    /// The last report that was sent.
+    last: Option<Report>,
+}
+
+/// A report on the agent's activity.
+#[derive(Debug)]
+enum Report {
+    /// A step of the agent.
+    Step(String),
+    /// The agent only waits for the network.
+    Offline {
+        /// When the wait began.
+        since: Instant,
+    },
 }
 
 impl Pacing {
@@ -129,7 +149,11 @@ impl Pacing {
     }
 
     fn event(&mut self, event: &str) {
-        self.newest = Some(event.to_owned());
+        self.newest = Some(Report::Step(event.to_owned()));
+    }
+
+    fn offline(&mut self, since: Instant) {
+        self.newest = Some(Report::Offline { since });
     }
 
     fn due(&self) -> Instant {
@@ -138,12 +162,15 @@ impl Pacing {
 
     fn message(&mut self, now: Instant) -> String {
         self.sent_at = now;
-        if let Some(newest) = self.newest.take() {
-            let message = present::progress(&self.id, &newest);
-            self.last = Some(newest);
-            return message;
+        let is_new = self.newest.is_some();
+        self.last = self.newest.take().or(self.last.take());
+        let ran = now - self.began;
+        match &self.last {
+            Some(Report::Step(step)) if is_new => present::progress(&self.id, step),
+            Some(Report::Step(step)) => present::still_running(&self.id, ran, Some(step)),
+            Some(Report::Offline { since }) => present::offline(&self.id, ran, now.duration_since(*since)),
+            None => present::still_running(&self.id, ran, None),
         }
-        present::still_running(&self.id, now - self.began, self.last.as_deref())
     }
 }
 
@@ -180,6 +207,19 @@ mod tests {
             pacing.message(began + Duration::from_secs(90)),
             "Task 1a2b3c4d running for 1m 30s, last: command started: make all"
         );
+    }
+
+    #[test]
+    fn each_message_says_how_long_the_agent_has_been_waiting_for_the_network() {
+        let (mut pacing, began) = begun();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        pacing.offline(after(10));
+        let waiting = |ran, waited| format!("Task 1a2b3c4d running for {ran}, waiting for the network for {waited}");
+        assert_eq!(pacing.message(after(12)), waiting("12.0s", "2.0s"));
+        assert_eq!(pacing.message(after(70)), waiting("1m 10s", "1m 0s"));
+        pacing.event("message: back");
+        assert_eq!(pacing.message(after(80)), "Task 1a2b3c4d: message: back");
+        assert_eq!(pacing.message(after(90)), "Task 1a2b3c4d running for 1m 30s, last: message: back");
     }
 
     #[test]

@@ -138,6 +138,9 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitO
                 TaskUpdate::Event(event) => if let Some(progress) = &mut progress {
                     progress.event(&event);
                 },
+                TaskUpdate::Offline { since } => if let Some(progress) = &mut progress {
+                    progress.offline(since);
+                },
                 TaskUpdate::Ended(record) => break record,
             },
             () = updates => {}

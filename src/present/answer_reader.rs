@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 30] = [
+const KNOWN_FIELDS: [&str; 31] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -94,6 +94,7 @@ const KNOWN_FIELDS: [&str; 30] = [
     "Started",
     "Last activity",
     "Heartbeats",
+    "Waiting for the network",
     "Task",
     "Working directory",
     "Backend",
@@ -179,6 +180,7 @@ pub(crate) fn live(text: &str) -> LiveView {
         phase: text.into(),
         last_event: Some(text.into()),
         trouble: Some(text.into()),
+        offline_since: Some(now()),
         stdout_bytes: 0,
         stderr_bytes: 0,
         last_activity_at: now(),

@@ -220,6 +220,11 @@ pub(super) fn duration(record: &TaskRecord, now: DateTime<Utc>) -> String {
     span((end - record.start.started_at).to_std().unwrap_or(Duration::ZERO))
 }
 
+/// The time from `since` to `now`.
+pub(super) fn time_since(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - since).to_std().unwrap_or_default()
+}
+
 /// The exit code, `none`, or `(running)`.
 pub(super) fn exit_code(record: &TaskRecord) -> String {
     known(record, |end| end.exit_code.map(|code| code.to_string()))

@@ -195,9 +195,9 @@ fn no_text_can_forge_or_control_terminal_output() {
             assert_lines(&super::plain(&refused.problem), 1);
         }
         assert_lines(&super::escaped_argument(text), 1);
-        assert_lines(&super::handle_state(&record("failed", text), None), 1);
+        assert_lines(&super::handle_state(&record("failed", text), None, now()), 1);
         assert_lines(&super::ended_in_one_line(&record("failed", text)), 1);
-        assert_lines(&super::handle_state(&record("running", text), Some(&live(text))), 1);
+        assert_lines(&super::handle_state(&record("running", text), Some(&live(text)), now()), 1);
         assert_lines(&super::progress(&TaskId::random(), text), 1);
         assert_lines(&super::still_running(&id(), std::time::Duration::ZERO, Some(text)), 1);
         assert_lines(&protocol::unreadable(text), 1);

@@ -200,11 +200,12 @@ enum End {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Activity {
-    /// The kind of the agent's newest step, as in the timeline, e.g. `command_started`; null before the first step.
+    /// The kind of the agent's newest step, as in the timeline, e.g. `command_started`; `network` while the agent only
+    /// waits for the network; null before the first step.
     kind: Option<String>,
-    /// That step in one line.
+    /// That step in one line, or the agent's words about the network.
     detail: Option<String>,
-    /// When it happened.
+    /// When it happened, or when the wait for the network began.
     at: Option<String>,
     /// The problem that the agent is trying to recover from, such as a lost connection.
     trouble: Option<String>,
@@ -318,11 +319,18 @@ impl Activity {
         let kind = |entry: &crate::task::TimelineEntry| {
             Some(serde_json::to_value(&entry.event).ok()?["kind"].as_str()?.to_owned())
         };
+        let trouble = text(task.trouble.as_ref().map(|trouble| &trouble.text));
+        let offline_since = task.trouble.as_ref().and_then(|trouble| trouble.offline_since);
+        let (kind, detail, at) = match (offline_since, &task.step) {
+            (Some(since), _) => (Some("network".to_owned()), trouble.clone(), Some(since)),
+            (None, Some(step)) => (kind(step), step.event.headline(), Some(step.at)),
+            (None, None) => (None, None, None),
+        };
         Self {
-            kind: task.step.as_ref().and_then(kind),
-            detail: task.step.as_ref().and_then(|step| step.event.headline()),
-            at: task.step.as_ref().map(|step| time(step.at)),
-            trouble: text(task.trouble.as_ref()),
+            kind,
+            detail,
+            at: at.map(time),
+            trouble,
             last_output_at: task.record.progress.last_activity_at.map(time),
         }
     }

@@ -74,7 +74,7 @@ pub(crate) use outcome::{
     all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,
     ended_briefly, ended_in_one_line, result_chunk, started, stopping, without_result,
 };
-pub(crate) use progress::{begun, handle_begun, handle_state, progress, still_running, waiting};
+pub(crate) use progress::{begun, handle_begun, handle_state, offline, progress, still_running, waiting};
 pub(crate) use refusals::not_a_task_id;
 pub use refused::Refused;
 pub(crate) use status::{diagnostics, status, timestamp, unchanged};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::text::one_line;
+use chrono::{DateTime, Utc};
+
+use super::{fields::time_since, text::one_line};
 use crate::task::{LiveView, TaskId, TaskRecord, Untrusted, span};
 
 /// Maximum length of a line, in characters.
@@ -35,16 +37,28 @@ pub(crate) fn still_running(id: &TaskId, ran: Duration, last: Option<&str>) -> S
     one_line(&format!("Task {id} running for {}{last}", span(ran)), MAX_LINE_CHARACTERS)
 }
 
+/// The agent has only been waiting for the network for this long.
+pub(crate) fn offline(id: &TaskId, ran: Duration, waited: Duration) -> String {
+    format!("Task {id} running for {}, {}", span(ran), waiting_for_network(waited))
+}
+
+fn waiting_for_network(waited: Duration) -> String {
+    format!("waiting for the network for {}", span(waited))
+}
+
 /// The task of a handle has started.
 pub(crate) fn handle_begun(task: &Untrusted) -> String {
     listed(task, "started")
 }
 
-/// The state of a handle's task.
-pub(crate) fn handle_state(record: &TaskRecord, live: Option<&LiveView>) -> String {
+/// The state of a handle's task at `now`.
+pub(crate) fn handle_state(record: &TaskRecord, live: Option<&LiveView>, now: DateTime<Utc>) -> String {
     let task = &record.start.task;
     match (record.failure_reason(), live) {
         (Some(reason), _) => listed(task, reason.raw()),
+        (None, Some(LiveView { offline_since: Some(since), .. })) => {
+            listed(task, &waiting_for_network(time_since(*since, now)))
+        }
         (None, Some(live)) => listed(task, live.last_event.as_ref().unwrap_or(&live.phase).raw()),
         (None, None) => listed(task, record.status().as_str()),
     }
@@ -53,4 +67,26 @@ pub(crate) fn handle_state(record: &TaskRecord, live: Option<&LiveView>) -> Stri
 /// The beginning of the task, which tells apart the tasks in a client's list, and its state.
 fn listed(task: &Untrusted, state: &str) -> String {
     one_line(&format!("{} · {state}", one_line(task, MAX_LISTED_CHARACTERS)), MAX_LINE_CHARACTERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::present::answer_reader::live;
+
+    #[test]
+    fn a_handle_says_how_long_its_agent_has_been_waiting_for_the_network() {
+        let record: TaskRecord = serde_json::from_value(serde_json::json!({
+            "id": "1a2b3c4d", "status": "running", "startedAt": "2024-01-15T10:30:00Z", "task": "do it"
+        }))
+        .expect("a valid record");
+        let mut live = live("command started: make");
+        let later = live.last_activity_at + TimeDelta::seconds(180);
+        live.offline_since = Some(live.last_activity_at);
+        assert_eq!(handle_state(&record, Some(&live), later), "do it · waiting for the network for 3m 0s");
+        live.offline_since = None;
+        assert_eq!(handle_state(&record, Some(&live), later), "do it · command started: make");
+    }
 }

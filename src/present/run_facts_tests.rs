@@ -127,9 +127,11 @@ fn tasks_are_listed_in_a_table() {
     let cancelled = failed().with(json!({"failureReason": "Cancelled by user", "exitCode": null}));
     let late = failed().with(json!({"failureReason": "Timeout after 5m 0s (limit: 5m 0s)"}));
     let late = late.with(json!({"workingDirectory": format!("/{}/end", "x".repeat(80))}));
-    let waiting = [(id("00000002"), WaitsFor::Turn)].into();
-    let listing =
-        Listing { records: vec![long, killed, queued, cancelled, late], total: 6, waiting, is_partial: false };
+    let offline = record("running").with(json!({"id": "00000003"}));
+    let network = WaitsFor::Network { since: began() - TimeDelta::seconds(179) };
+    let waiting = [(id("00000002"), WaitsFor::Turn), (id("00000003"), network)].into();
+    let records = vec![long, killed, queued, offline, cancelled, late];
+    let listing = Listing { records, total: 7, waiting, is_partial: false };
     assert_eq!(
         tasks(&listing, began() + TimeDelta::seconds(1)),
         format!(
@@ -138,9 +140,10 @@ fn tasks_are_listed_in_a_table() {
              | 1a2b3c4d | running | 1.0s | (running) | {}\\`… | 2024-01-15 10:30 UTC | /project |\n\
              | 1a2b3c4d | failed | 2m 30s | SIGTERM | fix \\| it now | 2024-01-15 10:30 UTC | /project |\n\
              | 00000002 | running (queued) | 1.0s | (running) | fix \\| it now | 2024-01-15 10:30 UTC | /project |\n\
+             | 00000003 | running (waiting for the network, 3m 0s) | 1.0s | (running) | fix \\| it now | 2024-01-15 10:30 UTC | /project |\n\
              | 1a2b3c4d | failed (cancelled) | 2m 30s | none | fix \\| it now | 2024-01-15 10:30 UTC | /project |\n\
              | 1a2b3c4d | failed (timed out) | 2m 30s | 1 | fix \\| it now | 2024-01-15 10:30 UTC | …{}/end |\n\n\
-             The newest 5 of 6 tasks are shown; use a larger `limit` to see more.",
+             The newest 6 of 7 tasks are shown; use a larger `limit` to see more.",
             "\\`x\\`".repeat(26),
             "x".repeat(56)
         )

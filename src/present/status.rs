@@ -7,7 +7,7 @@ use connector_api::Sandbox;
 
 use super::{
     MAX_LOG_CHARACTERS, MAX_STATUS_RESULT_CHARACTERS, excerpt,
-    fields::{Page, duration, exit_code, exit_signal, tokens},
+    fields::{Page, duration, exit_code, exit_signal, time_since, tokens},
     markdown,
     text::{cell, one_line},
 };
@@ -69,7 +69,7 @@ pub(crate) fn unchanged(view: &TaskView, before: &StatusPoll, now: DateTime<Utc>
     page.field("Status", record.status().as_str());
     page.field("New", &changes(before, record, 0, now));
     if let Some(live) = live {
-        activity(&mut page, live);
+        activity(&mut page, live, now);
     }
     page.field_if("Failure reason", record.failure_reason());
     page.field(if record.is_final() { "Duration" } else { "Elapsed" }, &duration(record, now));
@@ -127,7 +127,7 @@ impl Facts<'_> {
         page.field("Status", record.status().as_str());
         page.field_if("New", changes);
         if let Some(live) = live {
-            activity(&mut page, live);
+            activity(&mut page, live, now);
         }
         page.field_if("Failure reason", record.failure_reason());
         page.turn_status(record);
@@ -150,10 +150,11 @@ impl Facts<'_> {
     }
 }
 
-/// The current activity of a running agent.
-fn activity(page: &mut Page, live: &LiveView) {
+/// The activity of a running agent at `now`.
+fn activity(page: &mut Page, live: &LiveView, now: DateTime<Utc>) {
     let trouble = live.trouble.as_ref().map(|trouble| format!("{} (the agent is retrying)", trouble.raw()));
     page.field_if("⚠ Trouble", trouble.as_ref());
+    page.field_if("Waiting for the network", live.offline_since.map(|since| span(time_since(since, now))).as_ref());
     page.field("Phase", &live.phase);
     page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)).as_ref());
 }

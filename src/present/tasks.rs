@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use chrono::{DateTime, Utc};
 
 use super::{
-    fields::{MAX_DURATION_CHARACTERS, duration, exit_code},
+    fields::{MAX_DURATION_CHARACTERS, duration, exit_code, time_since},
     text::{cell, tail},
 };
 use crate::task::{Listing, TaskRecord, TaskStatus, Untrusted, WaitsFor, span};
@@ -66,7 +66,7 @@ fn row(record: &TaskRecord, waits_for: Option<&WaitsFor>, now: DateTime<Utc>) ->
     format!(
         "\n| {} | {} | {} | {} | {} | {} | {} |",
         record.id,
-        qualified_status(record, waits_for),
+        qualified_status(record, waits_for, now),
         cell(&duration(record, now), MAX_DURATION_CHARACTERS),
         cell(&exit, 20),
         cell(&record.start.task, MAX_TASK_CHARACTERS),
@@ -75,14 +75,17 @@ fn row(record: &TaskRecord, waits_for: Option<&WaitsFor>, now: DateTime<Utc>) ->
     )
 }
 
-/// The documented status, with a word in parentheses that explains it.
-pub(crate) fn qualified_status(record: &TaskRecord, waits_for: Option<&WaitsFor>) -> String {
+/// The documented status at `now`, with an explanation in parentheses.
+fn qualified_status(record: &TaskRecord, waits_for: Option<&WaitsFor>, now: DateTime<Utc>) -> String {
     let status = record.status();
     let is_timeout = record.failure_reason().is_some_and(|reason| reason.raw().starts_with("Timeout after "));
     match (status, waits_for) {
         (TaskStatus::Failed, _) if record.is_cancelled() => format!("{status} (cancelled)"),
         (TaskStatus::Failed, _) if is_timeout => format!("{status} (timed out)"),
         (TaskStatus::Running, Some(WaitsFor::Turn)) => format!("{status} (queued)"),
+        (TaskStatus::Running, Some(WaitsFor::Network { since })) => {
+            format!("{status} (waiting for the network, {})", span(time_since(*since, now)))
+        }
         (TaskStatus::Running | TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Interrupted, _) => {
             status.to_string()
         }

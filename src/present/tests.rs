@@ -217,6 +217,7 @@ fn a_running_task_shows_its_activity_and_its_trouble() {
         phase: "working".into(),
         last_event: Some("command started: make".into()),
         trouble: Some("Reconnecting 2/5".into()),
+        offline_since: Some(began() + TimeDelta::seconds(15)),
         stdout_bytes: 0,
         stderr_bytes: 0,
         last_activity_at: began(),
@@ -226,6 +227,7 @@ fn a_running_task_shows_its_activity_and_its_trouble() {
     let answer =
         status(TaskView { live: Some(live), ..view(record("running")) }, None, began() + TimeDelta::seconds(75));
     let expected = "**Status:** running\n**⚠ Trouble:** Reconnecting 2/5 (the agent is retrying)\n\
+                    **Waiting for the network:** 1m 0s\n\
                     **Phase:** working\n**Last event:** command started: make\n**Elapsed:** 1m 15s\n";
     assert!(answer.contains(expected), "{answer}");
     assert!(answer.contains("| Exit code | (running) |\n| Exit signal | (running) |\n"), "{answer}");
@@ -281,6 +283,7 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
         phase: text.into(),
         last_event: Some(text.into()),
         trouble: Some(text.into()),
+        offline_since: Some(began()),
         stdout_bytes: u64::MAX / 4,
         stderr_bytes: u64::MAX / 4,
         last_activity_at: began(),

@@ -21,6 +21,7 @@ use super::{
     external::ExternalEvents,
     journal::{FLUSH_AFTER, Journal},
     machine::{Machine, MachineEffect, MachineInput},
+    network::NetworkState,
     sandbox::SandboxWatch,
     stdin::{StdinStalled, StdinWriter},
     stream::OutputStream,
@@ -304,6 +305,7 @@ impl AgentRun {
             match step {
                 Step::Event(event) => {
                     self.watch.observe(&event);
+                    inputs.extend(NetworkState::after(&event).map(MachineInput::Network));
                     journal.event(event, now);
                 }
                 Step::Send(bytes) => {

@@ -91,6 +91,7 @@ fn spec() -> TaskSpec {
             heartbeat: Duration::from_secs(30),
             stall_warning: Duration::from_secs(30),
             stop_after_silence: None,
+            give_up_offline: None,
             grace: Grace { interrupt: Duration::from_secs(10), terminate: Duration::from_secs(10) },
             cgroup: CgroupUse::Auto,
             on_server_exit: OnServerExit::Continue,

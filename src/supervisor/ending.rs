@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
+use connector_api::{AgentFailure, Cause, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{
     EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
-    signal_name,
+    signal_name, span,
 };
 
 /// Maximum length of an answer or an error message in the record, in characters.
@@ -123,7 +123,12 @@ impl RunEnd {
             Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(failure.message.clone())),
             Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(failure.message.clone())),
             None if self.has_completed => None,
-            None => failure.cause.map(|_| Obstacle::Unable(failure.message.clone())),
+            None => match failure.cause? {
+                Cause::NotLoggedIn | Cause::OutOfQuota | Cause::Capacity => {
+                    Some(Obstacle::Unable(failure.message.clone()))
+                }
+                Cause::Network => None,
+            },
         }
     }
 
@@ -137,7 +142,7 @@ impl RunEnd {
             Some((StopCause::TimedOut { limit }, elapsed)) => {
                 (EndStatus::Failed, Some(FailureReason::Timeout { elapsed, limit }))
             }
-            Some((StopCause::Silent { limit }, _)) => {
+            Some((StopCause::Silent { limit } | StopCause::Offline { limit }, _)) => {
                 (EndStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
             Some((StopCause::ServerGone | StopCause::Terminated, _)) => {
@@ -219,7 +224,7 @@ impl RunEnd {
                         end.agent_said = Some(cut_middle(&failure.message, MAX_TEXT_CHARS).into());
                         end.advice = failure.advice.map(Untrusted::from);
                     }
-                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
+                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. } | StopCause::Offline { .. }, _)) => {
                         let advice = trouble.as_ref().map(|_| AFTER_TROUBLE.to_owned().into());
                         (end.agent_said, end.advice) = (trouble.map(Untrusted::from), advice);
                     }
@@ -230,10 +235,10 @@ impl RunEnd {
                 }
             }
         }
-        let interrupted = self.stopped.and_then(|(cause, _)| interruption(cause, &record.start.submitter));
+        let stopped = self.stopped.and_then(|(cause, _)| explanation(cause, &record.start.submitter));
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
-        let first = [interrupted, self.violation, unexplained, no_answer].into_iter().flatten();
+        let first = [stopped, self.violation, unexplained, no_answer].into_iter().flatten();
         end.warnings = first.chain(self.warnings).take(MAX_WARNINGS).map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MAX_TEXT_CHARS).into());
         // The record of a resumed task already contains the session, so keep that if the agent reported none.
@@ -249,8 +254,9 @@ impl RunEnd {
 const AFTER_TROUBLE: &str =
     "the agent could not recover from this problem in time: solve it, then start the task again";
 
-/// Why a task was interrupted, in plain words next to the documented reason; `None` if it was stopped for another reason.
-fn interruption(cause: StopCause, submitter: &Submitter) -> Option<Warning> {
+/// Why a task was interrupted, or given up, in plain words next to the documented reason; `None` if it was stopped for
+/// another reason.
+fn explanation(cause: StopCause, submitter: &Submitter) -> Option<Warning> {
     let setting = "set `on_server_exit = \"continue\"` under `[tasks]`";
     match cause {
         StopCause::ServerGone => {
@@ -275,6 +281,14 @@ fn interruption(cause: StopCause, submitter: &Submitter) -> Option<Warning> {
             message: "the task was stopped because its supervisor received a signal to exit, for example at a shutdown"
                 .to_owned(),
             advice: None,
+        }),
+        StopCause::Offline { limit } => Some(Warning {
+            message: format!(
+                "the task was stopped because its agent had only been waiting for the network for {}, the limit that \
+                 `give_up_offline` sets",
+                span(limit)
+            ),
+            advice: Some("resume its session, or start it again, when the network works".to_owned()),
         }),
         StopCause::Cancelled
         | StopCause::TimedOut { .. }

@@ -134,13 +134,19 @@ fn an_obstacle_says_whether_a_backend_is_unable_or_unsuitable() {
     assert_eq!(not_started(NotStarted::Forbidden).obstacle(), Some(unsuitable));
     assert_eq!(not_started(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
     assert_eq!(failed_with(None).obstacle(), None, "the cause is unknown");
+    assert_eq!(failed_with(Some(Cause::Network)).obstacle(), None, "no other agent would have a network either");
 }
 
 #[test]
 fn a_stopped_task_triggers_no_fallback() {
     let limit = Duration::from_secs(300);
-    let stops =
-        [StopCause::Cancelled, StopCause::TimedOut { limit }, StopCause::Silent { limit }, StopCause::ServerGone];
+    let stops = [
+        StopCause::Cancelled,
+        StopCause::TimedOut { limit },
+        StopCause::Silent { limit },
+        StopCause::Offline { limit },
+        StopCause::ServerGone,
+    ];
     for cause in stops {
         let stopped = Some((cause, limit));
         assert_eq!(RunEnd { stopped, ..failed_with(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
@@ -281,4 +287,17 @@ fn an_interrupted_task_says_who_exited_and_which_setting_changes_it() {
     assert!(message.contains("command in a terminal") && advice.contains("`--detach`"), "{message} {advice}");
     let (message, advice) = explained(StopCause::Terminated, by(SubmittedBy::Call, Some("5e55")));
     assert!(message.contains("received a signal to exit") && advice.is_empty(), "{message} {advice}");
+}
+
+#[test]
+fn a_task_that_is_given_up_offline_says_so_next_to_the_documented_reason() {
+    let limit = Duration::from_secs(600);
+    let verdict = Verdict { outcome: failed(), answer: None, session_id: None, usage: None };
+    let stopped = Some((StopCause::Offline { limit }, Duration::from_secs(700)));
+    let end = recorded_after(RunEnd { verdict, stopped, ..clean() }, Some("waiting for network"));
+    assert_eq!(end.failure_reason.map(Untrusted::into_raw).as_deref(), Some("Timeout after 10m 0s (limit: 10m 0s)"));
+    assert_eq!(end.agent_said.map(Untrusted::into_raw).as_deref(), Some("waiting for network"));
+    let expected = "the task was stopped because its agent had only been waiting for the network for 10m 0s, the limit that \
+                    `give_up_offline` sets";
+    assert_eq!(end.warnings[0].message, expected);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use connector_api::{AgentEvent, Cause, CommandStatus, FileChange, FileChangeKind, TodoItem};
 
 use crate::task::{
     ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource, excerpt, first_line, fit_items,
@@ -11,7 +11,7 @@ use crate::task::{
 /// The entry for a redacted event; `None` if the event belongs only in the log. `took` is the duration of a finished
 /// command.
 pub(super) fn entry_of(event: &AgentEvent, took: Option<Duration>) -> Option<TimelineEvent> {
-    let warning = |source, text: &str| TimelineEvent::Warning { source, text: excerpt(text) };
+    let warning = |source, text: &str| TimelineEvent::Warning { source, text: excerpt(text), offline: false };
     Some(match event {
         AgentEvent::SessionStarted { id } => TimelineEvent::Session { id: excerpt(id) },
         AgentEvent::Message { text } => TimelineEvent::Message { text: excerpt(text) },
@@ -31,7 +31,11 @@ pub(super) fn entry_of(event: &AgentEvent, took: Option<Duration>) -> Option<Tim
         AgentEvent::TodoList { items } => plan(items),
         AgentEvent::Usage(usage) => TimelineEvent::Usage { usage: *usage },
         AgentEvent::Warning { message } => warning(WarningSource::Agent, message),
-        AgentEvent::TransientError { message } => warning(WarningSource::AgentTrouble, message),
+        AgentEvent::TransientError { message, cause } => TimelineEvent::Warning {
+            source: WarningSource::AgentTrouble,
+            text: excerpt(message),
+            offline: *cause == Some(Cause::Network),
+        },
         AgentEvent::FatalError { message } => warning(WarningSource::AgentError, message),
         AgentEvent::Other { .. } => return None,
     })

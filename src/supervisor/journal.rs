@@ -112,7 +112,7 @@ impl Journal {
     pub(super) fn warning(&mut self, label: &str, text: &str) {
         self.entry(&format!("{label}: {text}"));
         let text = excerpt(&self.redaction.text(text));
-        self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
+        self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
     }
 
     /// Records that the task waits behind `ahead` others, because at most `max` may run at the same time.
@@ -218,7 +218,7 @@ impl Journal {
         if !matches!(event, AgentEvent::Other { .. }) {
             self.timeline.offer(now.instant, || entry_of(&event, took));
         }
-        self.live.event(event, took);
+        self.live.event(event, took, now.time);
     }
 
     /// Whether the agent has done any work.
@@ -259,6 +259,7 @@ impl Journal {
             StopCause::Cancelled => "cancelled by user".to_owned(),
             StopCause::TimedOut { limit } => format!("the time limit of {} is up", span(limit)),
             StopCause::Silent { limit } => format!("the agent wrote nothing for {}", span(limit)),
+            StopCause::Offline { limit } => format!("the agent waited for the network for {}", span(limit)),
             StopCause::ServerGone => "the server is gone".to_owned(),
             StopCause::Terminated => "the supervisor received a signal to exit".to_owned(),
             StopCause::Finished => "the work is done".to_owned(),
@@ -332,7 +333,7 @@ impl Journal {
     pub(super) fn ended(&mut self, record: &TaskRecord) {
         for warning in record.end.iter().flat_map(|end| &end.warnings) {
             let text = excerpt(&warning.message);
-            self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
+            self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
         }
         if let Some(end) = TimelineEvent::ended(record) {
             self.timeline.end(end);

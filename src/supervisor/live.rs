@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use connector_api::AgentEvent;
 
-use super::{entries::entry_of, failures::Failures, stream::OutputStream};
+use super::{entries::entry_of, failures::Failures, network::NetworkState, stream::OutputStream};
 use crate::{
     store::LiveWriter,
     task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, Untrusted, cut_middle, span},
@@ -40,6 +40,7 @@ impl Live {
             phase: "starting".into(),
             last_event: None,
             trouble: None,
+            offline_since: None,
             stdout_bytes: 0,
             stderr_bytes: 0,
             last_activity_at: Utc::now(),
@@ -83,6 +84,7 @@ impl Live {
     /// The agent was just started.
     pub(super) fn working(&mut self) {
         self.phase("working");
+        (self.view.trouble, self.view.offline_since) = (None, None);
         self.view.last_activity_at = Utc::now();
         self.last_activity = Instant::now();
         self.is_changed = true;
@@ -101,10 +103,15 @@ impl Live {
         self.is_changed = true;
     }
 
-    /// Shows a step of the agent.
-    pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
+    /// Shows a step that the agent took at `now`.
+    pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>, now: DateTime<Utc>) {
+        self.view.offline_since = match NetworkState::after(&event) {
+            Some(NetworkState::Waiting) => self.view.offline_since.or(Some(now)),
+            Some(NetworkState::Working) => None,
+            None => self.view.offline_since,
+        };
         self.view.trouble = match &event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
+            AgentEvent::TransientError { message, .. } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.view.trouble.take(),
             AgentEvent::SessionStarted { .. }
             | AgentEvent::Message { .. }

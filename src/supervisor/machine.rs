@@ -17,6 +17,7 @@
 
 use std::time::Duration;
 
+use super::{limits::Limits, network::NetworkState};
 use crate::task::{OnAgentExit, OnServerExit, Policy, StopCause};
 
 /// How long pipes may stay open after all known processes are gone.
@@ -35,6 +36,8 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) enum MachineInput {
     /// The agent wrote something.
     Output,
+    /// The agent reported whether it waits for the network.
+    Network(NetworkState),
     /// The session reported that the work is done.
     SessionFinished,
     /// The agent must be killed at once.
@@ -92,7 +95,7 @@ pub(super) struct Machine {
     stopped: Option<(StopCause, Duration)>,
     heartbeats: u64,
     next_heartbeat: Duration,
-    last_output: Duration,
+    limits: Limits,
     are_pipes_closed: bool,
 }
 
@@ -139,6 +142,7 @@ pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<Sto
         (MachineInput::ServerGone, OnServerExit::Continue) => None,
         (
             MachineInput::Output
+            | MachineInput::Network(_)
             | MachineInput::SessionFinished
             | MachineInput::Forbidden
             | MachineInput::Exited
@@ -160,7 +164,7 @@ impl Machine {
             stopped: None,
             heartbeats: 0,
             next_heartbeat,
-            last_output: Duration::ZERO,
+            limits: Limits::default(),
             are_pipes_closed: false,
         }
     }
@@ -174,8 +178,7 @@ impl Machine {
     pub(super) fn wake_at(&self) -> Option<Duration> {
         match self.state {
             MachineState::Running => {
-                let silence = self.policy.stop_after_silence.map(|limit| self.last_output.saturating_add(limit));
-                [Some(self.next_heartbeat), self.policy.timeout, silence].into_iter().flatten().min()
+                [Some(self.next_heartbeat), self.limits.next(&self.policy)].into_iter().flatten().min()
             }
             MachineState::Stopping { until, .. } => Some(until.min(self.next_heartbeat)),
             MachineState::Ended { check_at, .. } => Some(check_at),
@@ -186,7 +189,10 @@ impl Machine {
     /// Handles an input at `now`, and returns the effects to carry out, in order.
     pub(super) fn step(&mut self, now: Duration, input: MachineInput) -> Vec<MachineEffect> {
         if input == MachineInput::Output {
-            self.last_output = now;
+            self.limits.output_received(now);
+        }
+        if let MachineInput::Network(state) = input {
+            self.limits.network_reported(now, state);
         }
         if input == MachineInput::PipesClosed {
             self.are_pipes_closed = true;
@@ -201,7 +207,10 @@ impl Machine {
 
     fn step_running(&mut self, now: Duration, input: MachineInput) -> Vec<MachineEffect> {
         match input {
-            MachineInput::Output | MachineInput::PipesClosed | MachineInput::Survivors(_) => vec![],
+            MachineInput::Output
+            | MachineInput::Network(_)
+            | MachineInput::PipesClosed
+            | MachineInput::Survivors(_) => vec![],
             MachineInput::SessionFinished => self.stop(now, StopCause::Finished),
             MachineInput::Forbidden => {
                 self.stopped = Some((StopCause::Displaced, now));
@@ -220,10 +229,7 @@ impl Machine {
 
     /// The limit that a running agent has reached, if any.
     pub(super) fn limit_reached(&self, now: Duration) -> Option<StopCause> {
-        let silent = now.saturating_sub(self.last_output);
-        let timeout = self.policy.timeout.filter(|limit| now >= *limit).map(|limit| StopCause::TimedOut { limit });
-        let silence = self.policy.stop_after_silence.filter(|limit| silent >= *limit);
-        timeout.or(silence.map(|limit| StopCause::Silent { limit })).filter(|_| self.state == MachineState::Running)
+        self.limits.reached(&self.policy, now).filter(|_| self.state == MachineState::Running)
     }
 
     fn stop(&mut self, now: Duration, cause: StopCause) -> Vec<MachineEffect> {
@@ -255,6 +261,7 @@ impl Machine {
             MachineInput::SessionFinished if phase == StopPhase::Interrupted && self.is_stopped_early() => {}
             MachineInput::Tick => return self.heartbeat(now),
             MachineInput::Output
+            | MachineInput::Network(_)
             | MachineInput::SessionFinished
             | MachineInput::Forbidden
             | MachineInput::Cancel
@@ -309,6 +316,7 @@ impl Machine {
             MachineInput::Survivors(survivors) => survivors,
             MachineInput::Tick | MachineInput::PipesClosed => return self.check_or_close(now, cleanup),
             MachineInput::Output
+            | MachineInput::Network(_)
             | MachineInput::SessionFinished
             | MachineInput::Forbidden
             | MachineInput::Cancel
@@ -365,7 +373,7 @@ impl Machine {
         self.heartbeats += 1;
         // After the machine slept, one heartbeat replaces all missed ones.
         self.next_heartbeat = (self.next_heartbeat + self.policy.heartbeat).max(now + self.policy.heartbeat / 2);
-        let silent = now.saturating_sub(self.last_output);
+        let silent = self.limits.silence(now);
         let warning = (silent >= self.policy.stall_warning).then_some(MachineEffect::StallWarning { silent });
         [Some(MachineEffect::Heartbeat { number: self.heartbeats }), warning].into_iter().flatten().collect()
     }

@@ -1,6 +1,11 @@
 //! Tests of the policy as tables of inputs and effects.
 
-use super::{Machine, MachineEffect::*, MachineInput};
+use super::{
+    Machine,
+    MachineEffect::*,
+    MachineInput::{self, Network},
+    NetworkState,
+};
 use crate::task::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy, StopCause};
 use std::time::Duration;
 
@@ -18,6 +23,7 @@ fn policy() -> Policy {
         heartbeat: s(30),
         stall_warning: s(120),
         stop_after_silence: None,
+        give_up_offline: None,
         grace: Grace { interrupt: s(2), terminate: s(2) },
         cgroup: CgroupUse::Auto,
         on_server_exit: OnServerExit::Interrupt,
@@ -109,6 +115,23 @@ fn the_time_limit_and_silence_stop_the_agent() {
     let silence = Policy { stop_after_silence: Some(s(5)), ..policy() };
     let done = run(silence, &[(s(3), MachineInput::Output), (s(5), MachineInput::Tick), (s(8), MachineInput::Tick)]);
     assert_eq!(done, [vec![], vec![], vec![Interrupt(StopCause::Silent { limit: s(5) })]]);
+}
+
+#[test]
+fn waiting_for_the_network_stops_the_agent_at_its_limit() {
+    let (waiting, working) = (Network(NetworkState::Waiting), Network(NetworkState::Working));
+    let policy = Policy { give_up_offline: Some(s(5)), ..policy() };
+    let tick = MachineInput::Tick;
+    let inputs = [(s(2), waiting), (s(4), waiting), (s(6), tick), (s(7), tick)];
+    let stopped = vec![Interrupt(StopCause::Offline { limit: s(5) })];
+    assert_eq!(run(policy.clone(), &inputs), [vec![], vec![], vec![], stopped], "the first report counts");
+    let inputs = [(s(2), waiting), (s(4), working), (s(9), tick), (s(10), waiting), (s(14), tick)];
+    assert_eq!(run(policy.clone(), &inputs), vec![vec![]; 5], "a step ends the wait");
+
+    let mut machine = Machine::new(policy);
+    assert_eq!(machine.wake_at(), Some(s(30)), "only the heartbeat");
+    machine.step(s(2), waiting);
+    assert_eq!(machine.wake_at(), Some(s(7)));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! The supervisor owns everything about its agent: the pipes, the log, the heartbeat, the deadline, and the end. It
 //! reads no configuration, because the spec on its stdin contains everything. Its parts:
 //!
-//! - `machine` decides what to do when, without I/O, according to [`crate::task::Policy`];
+//! - `machine` decides what to do when, without I/O, according to [`crate::task::Policy`]; `limits` are its deadlines, and
+//!   `network` reports when the agent only waits for the network;
 //! - `drive` is the loop that connects the agent, the machine and the journal;
 //! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
@@ -30,9 +31,11 @@ mod hints;
 mod indexing;
 mod journal;
 mod lifeline;
+mod limits;
 mod lines;
 mod live;
 mod machine;
+mod network;
 mod prepare;
 mod queue;
 mod rate;
@@ -175,7 +178,7 @@ impl Task {
             ..record.start
         };
         redaction::record(&redactor, &mut record);
-        let noted = files.write_log_dir().and_then(|()| files.write_policy(&spec.policy));
+        let noted = files.write_log_dir().and_then(|()| files.write_policy(&spec.policy.for_others()));
         if let Err(error) = noted.and_then(|()| files.write_record(&record)) {
             let _ = files.abandon();
             return Err(error.to_string());

@@ -99,7 +99,7 @@ impl Redaction {
             | AgentEvent::Reasoning { text }
             | AgentEvent::CommandStarted { id: _, command: text }
             | AgentEvent::Warning { message: text }
-            | AgentEvent::TransientError { message: text }
+            | AgentEvent::TransientError { message: text, .. }
             | AgentEvent::FatalError { message: text } => clean(text),
             AgentEvent::CommandFinished { id: _, command, status: _, exit_code: _, output } => {
                 [command, output].into_iter().for_each(clean);
@@ -200,7 +200,7 @@ mod tests {
             AgentEvent::TodoList { items: vec![TodoItem { text: text(), completed: false }] },
             AgentEvent::Usage(Usage::default()),
             AgentEvent::Warning { message: text() },
-            AgentEvent::TransientError { message: text() },
+            AgentEvent::TransientError { message: text(), cause: None },
             AgentEvent::FatalError { message: text() },
             AgentEvent::Other { kind: text(), raw: text() },
         ]

@@ -62,7 +62,7 @@ impl Renderer {
             AgentEvent::TodoList { items } => todo_list(items).into(),
             AgentEvent::Usage(usage) => format!("USAGE: {}", tokens(usage)).into(),
             AgentEvent::Warning { message } => Words::new("AGENT WARNING: ", message),
-            AgentEvent::TransientError { message } => Words::new("AGENT TROUBLE: ", message),
+            AgentEvent::TransientError { message, .. } => Words::new("AGENT TROUBLE: ", message),
             AgentEvent::FatalError { message } => Words::new("AGENT ERROR: ", message),
             AgentEvent::Other { raw, .. } => Words::new("STDOUT: ", raw),
         };

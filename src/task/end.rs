@@ -68,6 +68,11 @@ pub enum StopCause {
         /// How long it may stay silent.
         limit: Duration,
     },
+    /// The agent only waited for the network for too long.
+    Offline {
+        /// How long it may wait.
+        limit: Duration,
+    },
     /// The server has exited.
     ServerGone,
     /// The supervisor itself received a signal to exit.

@@ -5,7 +5,7 @@ use std::iter;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Untrusted, activity::ActivityKind, record::TaskRecord};
+use super::{Trouble, Untrusted, activity::ActivityKind, record::TaskRecord};
 
 /// The current activity of a running task: `run/<id>/live.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct LiveView {
     /// The problem that the agent is trying to recover from, such as a lost connection. Cleared by the agent's next
     /// step.
     pub trouble: Option<Untrusted>,
+    /// Since when the agent has only been waiting for the network; absent otherwise. Cleared like `trouble`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_since: Option<DateTime<Utc>>,
     /// Bytes that the agent wrote to stdout.
     pub stdout_bytes: u64,
     /// Bytes that the agent wrote to stderr.
@@ -33,6 +36,11 @@ pub struct LiveView {
 }
 
 impl LiveView {
+    /// The problem that the agent is trying to recover from.
+    pub fn trouble(&self) -> Option<Trouble> {
+        Some(Trouble { text: self.trouble.clone()?, offline_since: self.offline_since })
+    }
+
     /// The texts that may contain words of an agent.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble).map(Untrusted::raw_mut)

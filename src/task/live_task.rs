@@ -2,7 +2,7 @@
 
 use connector_api::Usage;
 
-use super::{TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, WarningSource};
+use super::{TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble, WarningSource};
 
 /// A task that is being watched.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +31,9 @@ impl LiveTask {
             }
             TimelineEvent::Session { id } => record.progress.session_id = Some(id.clone().into()),
             TimelineEvent::Usage { usage } => self.usage = Some(*usage),
-            TimelineEvent::Warning { source: WarningSource::AgentTrouble, text } => {
-                *trouble = Some(text.clone().into());
+            TimelineEvent::Warning { source: WarningSource::AgentTrouble, text, offline } => {
+                let since = trouble.as_ref().and_then(|trouble| trouble.offline_since).unwrap_or(entry.at);
+                *trouble = Some(Trouble { text: text.clone().into(), offline_since: offline.then_some(since) });
             }
             TimelineEvent::Message { .. }
             | TimelineEvent::Reasoning { .. }
@@ -70,7 +71,7 @@ impl LiveTask {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
+    use chrono::DateTime;
     use connector_api::BackendName;
 
     use super::*;
@@ -83,11 +84,19 @@ mod tests {
         LiveTask::new(TaskSummary { record, state: TaskState::Queued, step: None, trouble: None })
     }
 
+    fn at(second: i64, event: TimelineEvent) -> TimelineEntry {
+        TimelineEntry { seq: 1, at: DateTime::from_timestamp(second, 0).expect("a valid time"), event }
+    }
+
+    fn trouble(offline: bool) -> TimelineEvent {
+        TimelineEvent::Warning { source: WarningSource::AgentTrouble, text: "no".to_owned(), offline }
+    }
+
     #[test]
     fn entries_change_the_state_the_step_and_the_trouble() {
         let mut task = queued();
         let mut apply = |event| {
-            task.apply(&TimelineEntry { seq: 1, at: Utc::now(), event });
+            task.apply(&at(0, event));
             let TaskSummary { state, step, trouble, .. } = &task.summary;
             (*state, step.as_ref().map(|step| step.event.kind().to_owned()), trouble.is_some())
         };
@@ -97,12 +106,26 @@ mod tests {
         let message = || TimelineEvent::Message { text: "hello".to_owned() };
         let step = Some("message".to_owned());
         assert_eq!(apply(message()), (TaskState::Running, step.clone(), false));
-        let trouble = TimelineEvent::Warning { source: WarningSource::AgentTrouble, text: "offline".to_owned() };
-        assert_eq!(apply(trouble), (TaskState::Running, step.clone(), true));
+        assert_eq!(apply(trouble(false)), (TaskState::Running, step.clone(), true));
         assert_eq!(apply(TimelineEvent::Output { text: "x".to_owned() }), (TaskState::Running, step.clone(), true));
         assert_eq!(apply(message()), (TaskState::Running, step, false));
         let usage = Usage { input_tokens: 3, output_tokens: 4, ..Usage::default() };
         apply(TimelineEvent::Usage { usage });
         assert_eq!(task.tokens(), Some(7));
+    }
+
+    #[test]
+    fn a_wait_for_the_network_begins_with_the_first_of_its_warnings() {
+        let mut task = queued();
+        let mut since = |second, event| {
+            task.apply(&at(second, event));
+            task.summary.trouble.as_ref().and_then(|trouble| trouble.offline_since).map(|since| since.timestamp())
+        };
+        assert_eq!(since(1, trouble(false)), None);
+        assert_eq!(since(2, trouble(true)), Some(2));
+        assert_eq!(since(3, trouble(true)), Some(2));
+        assert_eq!(since(4, trouble(false)), None, "the agent has reached the network");
+        assert_eq!(since(5, trouble(true)), Some(5));
+        assert_eq!(since(6, TimelineEvent::Message { text: "hello".to_owned() }), None);
     }
 }

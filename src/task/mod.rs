@@ -24,6 +24,7 @@ mod summary;
 mod text;
 mod timeline;
 mod totals;
+mod trouble;
 mod untrusted;
 mod view;
 
@@ -54,5 +55,6 @@ pub use timeline::{
 };
 pub(crate) use timeline::{is_exempt, outcome, script};
 pub use totals::{Totals, TotalsBy, UsageReport};
+pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};

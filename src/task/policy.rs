@@ -22,6 +22,10 @@ pub struct Policy {
     /// The task is stopped once the agent has been silent for this long; `None` means never.
     #[serde(with = "optional_millis")]
     pub stop_after_silence: Option<Duration>,
+    /// The task is stopped once the agent has only been waiting for the network for this long; `None` means never. Not
+    /// in `policy.json`: version 2.0.0 rejects unknown fields, and only the supervisor needs this one.
+    #[serde(default, with = "optional_millis", skip_serializing_if = "Option::is_none")]
+    pub give_up_offline: Option<Duration>,
     /// The delays between the stages of stopping an agent.
     pub grace: Grace,
     /// Whether to put the agent into a cgroup if possible.
@@ -40,6 +44,13 @@ pub struct Policy {
     /// policy lacks this field; that version always redacted.
     #[serde(default = "default_true")]
     pub redact: bool,
+}
+
+impl Policy {
+    /// The policy for `policy.json`, which version 2.0.0 must be able to read.
+    pub fn for_others(&self) -> Self {
+        Self { give_up_offline: None, ..self.clone() }
+    }
 }
 
 fn default_true() -> bool {
@@ -102,5 +113,17 @@ mod tests {
         }"#;
         let policy: Policy = serde_json::from_str(written).expect("new fields have defaults");
         assert_eq!((policy.log_bytes, policy.redact), (None, true));
+    }
+
+    #[test]
+    fn the_limit_on_waiting_for_the_network_is_kept_from_other_versions() {
+        let written = serde_json::json!({
+            "timeout": null, "heartbeat": 1, "stallWarning": 1, "stopAfterSilence": null, "giveUpOffline": 60_000,
+            "grace": {"interrupt": 1, "terminate": 1}, "onServerExit": "continue", "onAgentExit": "kill", "keepEvents": false
+        });
+        let policy: Policy = serde_json::from_value(written).expect("these fields are enough");
+        assert_eq!(policy.give_up_offline, Some(Duration::from_secs(60)));
+        let for_others = serde_json::to_value(policy.for_others()).expect("it can be written");
+        assert_eq!(for_others.get("giveUpOffline"), None);
     }
 }

@@ -3,7 +3,7 @@
 //! The documented statuses mix two questions: whether a task has ended, and how. People ask them separately, so lists
 //! for people and `--json` have a *state* and, once a task has ended, an *outcome*.
 
-use super::{EndStatus, TaskRecord, TimelineEntry};
+use super::{EndStatus, TaskRecord, TimelineEntry, Trouble};
 
 /// One task in a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub struct TaskSummary {
     /// The newest step of a running task's agent.
     pub step: Option<TimelineEntry>,
     /// The problem that a running task's agent is trying to recover from.
-    pub trouble: Option<super::Untrusted>,
+    pub trouble: Option<Trouble>,
 }
 
 /// Tasks that a filter selects.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{LiveView, TaskId, TaskRecord, TimelineEvent, Untrusted};
 
 /// Everything that can be shown about one task.
@@ -55,6 +57,11 @@ pub struct Listing {
 pub enum WaitsFor {
     /// Its turn: `limits.max_running` tasks are running already.
     Turn,
+    /// The network.
+    Network {
+        /// When the wait began.
+        since: DateTime<Utc>,
+    },
 }
 
 /// How many steps of each kind an agent took.

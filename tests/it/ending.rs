@@ -137,6 +137,45 @@ fn an_agent_that_is_silent_too_long_can_be_stopped() {
 }
 
 #[test]
+fn an_agent_that_waits_for_the_network_too_long_can_be_stopped() {
+    let world = World::with_fake_agent().configure("[tasks]\ngive_up_offline = \"400ms\"\n");
+    let offline = "Reconnecting... waiting for network (Connection failed: error sending request)";
+    let steps = json!([{"error": offline}, {"sleep": 100}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    let reason = "Timeout after 400ms (limit: 400ms)";
+    assert_eq!(field(&answer.text, "Failure reason"), Some(reason), "{}", answer.text);
+    assert!(answer.text.contains("had only been waiting for the network for 400ms"), "{}", answer.text);
+    assert_eq!(world.record(&task_id(&answer))["agentSaid"], offline);
+    let steps = json!([{"error": offline}, {"say": "it works again"}, {"sleep": 1}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+}
+
+#[test]
+fn a_task_that_waits_for_the_network_says_so_everywhere() {
+    let world = World::with_fake_agent().configure("[tasks]\ngive_up_offline = \"1h\"\n");
+    let mut server = world.server();
+    let steps = json!([{"say": "here"}, {"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
+    let id = start(&mut server, world.fake(steps));
+    let status = eventually("the wait in the status", ANSWER_TIMEOUT, || {
+        let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+        field(&status, "Waiting for the network").is_some().then_some(status)
+    });
+    assert_eq!(field(&status, "Status"), Some("running"), "{status}");
+    let list = server.call("codex_tasks", json!({}), |_| {}).text;
+    assert!(list.contains(&format!("| {id} | running (waiting for the network, ")), "{list}");
+    let listed = world.command(&["ls", "--all", "--json"]).output().expect("the program can be started");
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("it prints JSON");
+    let activity = &listed["tasks"][0]["activity"];
+    assert_eq!(activity["kind"], "network", "{listed}");
+    assert_eq!(activity["detail"], "Reconnecting... waiting for network", "{listed}");
+    let policy =
+        std::fs::read_to_string(world.data_dir().join(format!("run/{id}/policy.json"))).expect("it is running");
+    assert!(!policy.contains("giveUpOffline"), "version 2.0.0 could not read it: {policy}");
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+}
+
+#[test]
 fn a_missing_program_fails_the_task_with_installation_advice() {
     let world = World::with_codex("/no/such/codex".as_ref());
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});

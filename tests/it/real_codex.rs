@@ -176,9 +176,10 @@ fn the_status_says_that_codex_waits_for_the_network() {
     let id = start(&mut server, world.task("x"));
     let status = eventually("the trouble in the status", ANSWER_TIMEOUT, || {
         let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
-        status.contains("waiting for network").then_some(status)
+        field(&status, "Waiting for the network").is_some().then_some(status)
     });
     assert_eq!(field(&status, "Status"), Some("running"), "{status}");
+    assert!(status.contains("waiting for network"), "{status}");
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
     assert!(wait_for_end(&mut server, &id).contains("Cancelled by user"));
     assert!(model.requests().is_empty());

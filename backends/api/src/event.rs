@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Cause;
+
 /// One thing that an agent said or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentEvent {
@@ -72,6 +74,8 @@ pub enum AgentEvent {
     TransientError {
         /// In the agent's words.
         message: String,
+        /// The cause, if known. With [`Cause::Network`], the agent only waits for the network until its next step.
+        cause: Option<Cause>,
     },
     /// A failure that ended the agent's work.
     FatalError {

@@ -11,6 +11,7 @@
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
 mod backend;
+mod cause;
 mod chunks;
 pub mod contract;
 mod environment;
@@ -39,6 +40,7 @@ mod unfinished_items;
 mod warning;
 
 pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea};
+pub use cause::Cause;
 pub use chunks::Chunks;
 pub use environment::EnvRules;
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
@@ -58,7 +60,7 @@ pub use request::{AgentRequest, is_uuid, slash_command};
 pub use reserved_options::ReservedOptions;
 pub use sandbox::{Sandbox, UnknownSandbox};
 pub use sandbox_failure::sandbox_failure;
-pub use session::{AgentFailure, AgentSession, Cause, Interrupt, Line, Outcome, Step, Verdict};
+pub use session::{AgentFailure, AgentSession, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{SettingsProblem, check_model, read_settings};
 pub use tail::Tail;
 pub use terminal::without_colours;

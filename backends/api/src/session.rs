@@ -14,7 +14,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use crate::{AgentEvent, Exit, Usage, Warning};
+use crate::{AgentEvent, Cause, Exit, Usage, Warning};
 
 /// Follows one run. The supervisor passes it every line that the agent writes, in order, and carries out the steps that
 /// it returns.
@@ -173,14 +173,3 @@ impl AgentFailure {
 
 /// The end of the message of a failure that the agent did not explain.
 const UNEXPLAINED: &str = ", and did not say why";
-
-/// The reason why an agent currently cannot work on any task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// It is not logged in, or its key was rejected.
-    NotLoggedIn,
-    /// Its account has reached a limit.
-    OutOfQuota,
-    /// Its provider has no capacity.
-    Capacity,
-}

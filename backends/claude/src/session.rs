@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentFailure, AgentSession, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome,
-    Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentFailure, AgentSession, Cause, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
+    Outcome, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -75,9 +75,14 @@ impl ClaudeSession {
             ("system", Some("init")) => vec![self.session_started(&event)],
             ("system", Some("api_retry")) => {
                 let count = |key: &str| event[key].as_u64().map_or("?".to_owned(), |number| number.to_string());
-                let why = event["error"].as_str().or(event["message"].as_str()).unwrap_or("the request failed");
+                // Claude Code 2.1.332 reports the error `unknown`, without a status, if no server answered.
+                let is_unanswered = event.get("error_status").is_some_and(Value::is_null);
+                let why = match event["error"].as_str().or(event["message"].as_str()) {
+                    None | Some("unknown") if is_unanswered => "no answer from the API",
+                    why => why.unwrap_or("the request failed"),
+                };
                 let message = format!("{why} (attempt {} of {})", count("attempt"), count("max_retries"));
-                vec![AgentEvent::TransientError { message }]
+                vec![AgentEvent::TransientError { message, cause: is_unanswered.then_some(Cause::Network) }]
             }
             ("assistant", _) => {
                 if event["message"]["model"] == SYNTHETIC {

@@ -254,3 +254,22 @@ fn claude_codes_own_messages_are_neither_work_nor_an_answer() {
     let Outcome::Failed(failure) = verdict.outcome else { panic!("it is not logged in") };
     assert_eq!((failure.message.as_str(), failure.cause), (words, Some(Cause::NotLoggedIn)));
 }
+
+#[test]
+fn a_retry_without_an_answer_from_the_api_waits_for_the_network() {
+    let retry = |status: Value, error: &str| {
+        let fields = json!({
+            "type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "error_status": status, "error": error,
+        });
+        let steps = ClaudeSession::new(None, None).stdout(Line::Whole(fields.to_string().as_bytes()));
+        let trouble = |step| {
+            let Step::Event(AgentEvent::TransientError { message, cause }) = step else { return None };
+            Some((message, cause))
+        };
+        steps.into_iter().find_map(trouble)
+    };
+    let offline = ("no answer from the API (attempt 1 of 10)".to_owned(), Some(Cause::Network));
+    assert_eq!(retry(Value::Null, "unknown"), Some(offline));
+    let refused = ("authentication_failed (attempt 1 of 10)".to_owned(), None);
+    assert_eq!(retry(json!(401), "authentication_failed"), Some(refused));
+}

@@ -6,6 +6,8 @@ use connector_api::{
     advice,
 };
 
+const CHECK_NETWORK: &str = "check the network and the model provider's `base_url`, then try again";
+
 /// The failures of Codex, in the words of 0.171.0, from real runs or from its binary.
 pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
@@ -281,17 +283,23 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             Words("connection failed"),
             Words("connection refused"),
             Words("error sending request"),
-            Words("stream disconnected"),
-            Words("re-connecting"),
-            Words("reconnecting"),
         ],
         examples: &[
             "Reconnecting... waiting for network (Connection failed: error sending request)",
             "tcp connect error: Connection refused (os error 111)",
+        ],
+        advice: CHECK_NETWORK,
+        cause: Some(Cause::Network),
+    },
+    // The provider answered, but its answer was cut off, or the reason is unknown.
+    FailureRow {
+        patterns: &[Words("stream disconnected"), Words("re-connecting"), Words("reconnecting")],
+        examples: &[
             "stream disconnected before completion: stream closed before response.completed",
             "Re-connecting... 3/5",
+            "Reconnecting... 1/5 (stream disconnected before completion: stream closed before response.completed)",
         ],
-        advice: "check the network and the model provider's `base_url`, then try again",
+        advice: CHECK_NETWORK,
         cause: None,
     },
 ]);

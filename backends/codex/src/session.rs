@@ -181,7 +181,7 @@ impl CodexSession {
             }
             Event::Error { message } => {
                 self.notice = Some(message.clone());
-                AgentEvent::TransientError { message }
+                FAILURES.transient_error(message)
             }
             Event::ItemStarted { item } => self.item(ItemPhase::Started, item).unwrap_or_else(other),
             Event::ItemUpdated { item } => self.item(ItemPhase::Updated, item).unwrap_or_else(other),
@@ -267,7 +267,7 @@ impl CodexSession {
             }
             ("error", _) => {
                 self.notice = Some(notice.clone());
-                AgentEvent::TransientError { message: notice }
+                AgentEvent::TransientError { message: notice, cause: None }
             }
             ("turn.completed", _) => {
                 self.complete_turn();

@@ -1,7 +1,7 @@
 //! Tests of whole recorded runs: lines in, events and verdict out.
 
 use connector_api::{
-    AgentEvent, AgentFailure, AgentSession, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 
 use crate::{
@@ -103,6 +103,18 @@ fn a_stopped_run_reports_that_it_waited_for_the_network() {
         assert!(failure.message.starts_with(said), "{failure:?}");
         assert!(failure.advice.is_some_and(|advice| advice.contains("network")), "{version}");
     }
+}
+
+#[test]
+fn only_an_agent_without_a_connection_waits_for_the_network() {
+    let causes = |name, exit| {
+        let (events, _) = Recording::of("0.169.0").run(name, exit);
+        let cause = |event| if let AgentEvent::TransientError { cause, .. } = event { Some(cause) } else { None };
+        events.into_iter().filter_map(cause).collect::<Vec<_>>()
+    };
+    assert_eq!(causes("no-network", Exit::Signal(9)), [Some(Cause::Network); 2]);
+    assert_eq!(causes("stream-cut", Exit::Code(1)), [None; 6]);
+    assert_eq!(causes("unauthorized", Exit::Code(1)).first(), Some(&Some(Cause::NotLoggedIn)));
 }
 
 #[test]

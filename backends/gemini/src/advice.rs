@@ -1,7 +1,7 @@
 //! The meaning of Gemini CLI's failure messages (0.61.0), and advice for its users.
 
 use connector_api::{
-    AgentFailure, Cause, Exit, FailureRow, FailureTable,
+    AgentEvent, AgentFailure, Cause, Exit, FailureRow, FailureTable,
     Pattern::{Status, Words},
     advice,
 };
@@ -101,7 +101,20 @@ static FAILURES: FailureTable = FailureTable::new(&[
         advice: advice::CHANGE_MODEL,
         cause: None,
     },
+    FailureRow {
+        patterns: &[Words("fetch failed")],
+        examples: &[
+            "Attempt 1 failed. Retrying with backoff... Error: exception TypeError: fetch failed sending request",
+        ],
+        advice: advice::CHECK_NETWORK,
+        cause: Some(Cause::Network),
+    },
 ]);
+
+/// The event for a request that is repeated.
+pub(crate) fn transient_error(said: String) -> AgentEvent {
+    FAILURES.transient_error(said)
+}
 
 /// A failure in the agent's own words, with advice and cause.
 pub(crate) fn failure(said: String, exit: Exit) -> AgentFailure {

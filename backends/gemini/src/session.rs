@@ -223,7 +223,7 @@ impl AgentSession for GeminiSession {
         self.stderr.push(line);
         // "Attempt 1 failed with status 429. Retrying with backoff... ApiError: ..."
         if text.starts_with("Attempt ") && text.contains("Retrying") {
-            return vec![Step::Event(AgentEvent::TransientError { message: text.into_owned() })];
+            return vec![Step::Event(advice::transient_error(text.into_owned()))];
         }
         vec![]
     }

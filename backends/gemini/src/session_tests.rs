@@ -218,8 +218,19 @@ fn an_unsuccessful_end_is_a_failure_with_the_partial_answer() {
 fn a_retried_request_does_not_end_the_run() {
     let retry = "Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {}";
     let (steps, verdict) = run(None, &[init(), delta("done"), result(json!({}))], retry, Exit::Code(0));
-    assert_eq!(events(steps).last(), Some(&AgentEvent::TransientError { message: retry.into() }));
+    assert_eq!(
+        events(steps).last(),
+        Some(&AgentEvent::TransientError { message: retry.into(), cause: Some(Cause::OutOfQuota) })
+    );
     assert_eq!(verdict.outcome, Outcome::Completed);
+}
+
+#[test]
+fn a_retry_without_a_connection_waits_for_the_network() {
+    let retry = "Attempt 1 failed. Retrying with backoff... Error: exception TypeError: fetch failed sending request";
+    let (steps, _) = run(None, &[init()], retry, Exit::Signal(9));
+    let expected = AgentEvent::TransientError { message: retry.into(), cause: Some(Cause::Network) };
+    assert_eq!(events(steps).last(), Some(&expected));
 }
 
 #[test]

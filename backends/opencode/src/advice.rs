@@ -1,7 +1,7 @@
 //! The meaning of OpenCode's failure messages, and advice for its users.
 
 use connector_api::{
-    AgentFailure, Cause, FailureRow, FailureTable,
+    AgentEvent, AgentFailure, Cause, FailureRow, FailureTable,
     Pattern::{Status, Words},
     advice,
 };
@@ -99,6 +99,15 @@ static FAILURES: FailureTable = FailureTable::new(&[
         cause: Some(Cause::NotLoggedIn),
     },
     FailureRow {
+        patterns: &[Words("cannot connect to api")],
+        examples: &[
+            "AI_APICallError: Cannot connect to API: Unable to connect. Is the computer able to access the url? \
+             (cause: Error: Unable to connect. Is the computer able to access the url?)",
+        ],
+        advice: advice::CHECK_NETWORK,
+        cause: Some(Cause::Network),
+    },
+    FailureRow {
         patterns: &[Words("session not found")],
         examples: &["Error: Session not found"],
         advice: advice::START_NEW_TASK,
@@ -142,6 +151,11 @@ static FAILURES: FailureTable = FailureTable::new(&[
         cause: None,
     },
 ]);
+
+/// The event for a request that is repeated.
+pub(crate) fn transient_error(said: &str) -> AgentEvent {
+    FAILURES.transient_error(said)
+}
 
 /// A failure in OpenCode's own words, with advice and cause. `status` is the HTTP status of the provider's answer, if
 /// there was one; it matters only if no row matches the words.

@@ -284,7 +284,7 @@ impl AgentSession for OpenCodeSession {
             // OpenCode uses the small model only for titles.
             ("stream error", Some(error)) if entry.field("small") != Some("true") => {
                 self.retried_error = Some(error.to_owned());
-                vec![Step::Event(AgentEvent::TransientError { message: error.to_owned() })]
+                vec![Step::Event(advice::transient_error(error))]
             }
             ("failed", Some(error)) => {
                 self.cause = Some(error.to_owned());

@@ -195,6 +195,7 @@ fn the_defaults_are_as_documented() {
             heartbeat: seconds(30),
             stall_warning: seconds(120),
             stop_after_silence: None,
+            give_up_offline: None,
             grace: Grace { interrupt: seconds(2), terminate: seconds(2) },
             cgroup: CgroupUse::Auto,
             on_server_exit: OnServerExit::Interrupt,

@@ -9,7 +9,7 @@ use super::{
     tokens,
 };
 use crate::task::{
-    LiveTask, Outcome, ResultText, TaskId, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Untrusted,
+    LiveTask, Outcome, ResultText, TaskId, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble, Untrusted,
 };
 
 /// Below this width, a live line has no agent and no tokens.
@@ -47,7 +47,7 @@ pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
             }
         }
         TaskState::Queued | TaskState::Running => match (trouble, newest) {
-            (Some(trouble), _) => line.with(Tone::Attention, trouble),
+            (Some(trouble), _) => line.then(current_trouble(trouble, now)),
             (None, Some(newest)) => line.then(current_step(newest, now)),
             (None, None) => line.with(Tone::Faint, state.as_str()),
         },
@@ -57,13 +57,26 @@ pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
 
 /// The current step of a running task below its row in a list.
 pub(super) fn step_row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Option<String> {
-    let newest = task.step.as_ref().filter(|_| task.state != TaskState::Ended)?;
-    let line = Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- ")).then(current_step(newest, now));
-    let line = Line::default().padded(3).then(match &task.trouble {
-        Some(trouble) => line.with(Tone::Attention, " · ").with(Tone::Attention, trouble),
-        None => line,
-    });
+    if task.state == TaskState::Ended {
+        return None;
+    }
+    let step = task.step.as_ref().map(|newest| current_step(newest, now));
+    let trouble = task.trouble.as_ref().map(|trouble| current_trouble(trouble, now));
+    let shown = match (step, trouble) {
+        (Some(step), Some(trouble)) => step.with(Tone::Attention, " · ").then(trouble),
+        (step, trouble) => step.or(trouble)?,
+    };
+    let mark = Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- "));
+    let line = Line::default().padded(3).then(mark).then(shown);
     Some(line.render(screen))
+}
+
+/// A problem, and for how long the agent has only been waiting for the network.
+pub(super) fn current_trouble(trouble: &Trouble, now: DateTime<Utc>) -> Line {
+    let Some(since) = trouble.offline_since else { return Line::of(Tone::Attention, &trouble.text) };
+    let waited = (now - since).to_std().unwrap_or_default();
+    Line::of(Tone::Attention, &format!("waiting for the network, {}: ", length(waited)))
+        .with(Tone::Attention, &trouble.text)
 }
 
 /// A step and how long ago it began.

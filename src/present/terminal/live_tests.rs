@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use connector_api::Usage;
 use serde_json::json;
 
-use super::*;
+use super::{live::step_row, *};
 use crate::task::{
-    LiveTask, ResultText, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, WarningSource,
+    LiveTask, ResultText, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble, WarningSource,
 };
 
 fn screen(width: usize) -> Screen {
@@ -61,9 +61,23 @@ fn a_live_line_fits_80_and_20_columns() {
 fn the_trouble_of_an_agent_replaces_its_step() {
     let mut task = running();
     let text = "offline\n\u{202e}".to_owned();
-    task.apply(&entry(TimelineEvent::Warning { source: WarningSource::AgentTrouble, text }));
+    task.apply(&entry(TimelineEvent::Warning { source: WarningSource::AgentTrouble, text, offline: false }));
     let line = live_line(&task, screen(80), now());
     assert_eq!(line, "● 1a2b3c4d codex  3m12s  84k tokens  offline \\u{202e}");
+}
+
+#[test]
+fn a_wait_for_the_network_is_shown_with_its_length() {
+    let mut task = task(json!({}), TaskState::Running);
+    let text = "Connection failed".to_owned();
+    task.apply(&entry(TimelineEvent::Warning { source: WarningSource::AgentTrouble, text, offline: true }));
+    let waiting = "waiting for the network, 12s: Connection failed";
+    assert_eq!(live_line(&task, screen(80), now()), format!("● 1a2b3c4d codex  3m12s  {waiting}"));
+    assert_eq!(step_row(&task.summary, screen(80), now()), Some(format!("   └ {waiting}")));
+    let mut task = running();
+    task.summary.trouble = Some(Trouble { text: "no".into(), offline_since: Some(now()) });
+    let row = step_row(&task.summary, screen(80), now());
+    assert_eq!(row.as_deref(), Some("   └ runs: cargo test -p parser · 12s · waiting for the network, 0s: no"));
 }
 
 #[test]
@@ -111,7 +125,11 @@ fn the_words_of_an_agent_are_indented_on_every_row_of_the_terminal() {
 
 #[test]
 fn only_warnings_and_changes_of_course_are_remarks() {
-    let warning = TimelineEvent::Warning { source: WarningSource::Connector, text: "the sandbox failed".to_owned() };
+    let warning = TimelineEvent::Warning {
+        source: WarningSource::Connector,
+        text: "the sandbox failed".to_owned(),
+        offline: false,
+    };
     assert_eq!(remark(&warning, screen(80)).as_deref(), Some("· warning: the sandbox failed"));
     let stopping = TimelineEvent::Stopping { cause: "cancelled".to_owned() };
     assert_eq!(remark(&stopping, screen(80)).as_deref(), Some("· stopping: cancelled"));

@@ -7,6 +7,7 @@ use super::{
     Line, LocalTime, Screen, Tone, age,
     fields::Fields,
     length,
+    live::current_trouble,
     state::{elapsed, tone, word},
     step::step,
     time::local,
@@ -218,7 +219,7 @@ fn activity(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTi
         fields.add("activity", Line::of(Tone::Active, &text).with(Tone::Faint, &ago));
     }
     if let Some(trouble) = &task.trouble {
-        fields.add("trouble", Line::of(Tone::Attention, trouble));
+        fields.add("trouble", current_trouble(trouble, now));
     }
 }
 

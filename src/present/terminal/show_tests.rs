@@ -1,8 +1,8 @@
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde_json::json;
 
 use super::*;
-use crate::task::{LogTail, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted};
+use crate::task::{LogTail, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Trouble, Untrusted};
 
 pub(super) fn screen(width: usize) -> Screen {
     Screen { width: Some(width), has_color: false, symbols: Symbols::Unicode }
@@ -34,6 +34,17 @@ fn shown(record: TaskRecord, state: TaskState, result: Option<&str>, log: &[&str
     let view = TaskView { record, live: None, tail, result };
     let next = NextSteps { can_resume: true, agent_command: Some("codex resume 0198-5dc2".to_owned()) };
     show(&task, &view, &next, screen, zone, now()).split('\n').map(str::to_owned).collect()
+}
+
+#[test]
+fn a_task_that_waits_for_the_network_says_for_how_long() {
+    let running = record(json!({"status": "running", "completedAt": null, "duration": null, "usage": null}));
+    let trouble = Trouble { text: "Connection failed".into(), offline_since: Some(now() - TimeDelta::seconds(192)) };
+    let task = TaskSummary { record: running.clone(), state: TaskState::Running, step: None, trouble: Some(trouble) };
+    let view = TaskView { record: running, live: None, tail: LogTail::default(), result: None };
+    let next = NextSteps { can_resume: false, agent_command: None };
+    let text = show(&task, &view, &next, screen(80), zone, now());
+    assert!(text.contains("  trouble   waiting for the network, 3m12s: Connection failed\n"), "{text}");
 }
 
 #[test]

@@ -106,6 +106,9 @@ pub enum TimelineEvent {
         source: WarningSource,
         /// The text.
         text: String,
+        /// Whether the agent only waits for the network until its next step.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        offline: bool,
     },
     /// The agent has been silent for a while.
     Silence {
@@ -249,6 +252,11 @@ impl TimelineEvent {
             Self::Omitted { .. } => "omitted",
             Self::Unknown { kind } => kind,
         }
+    }
+
+    /// Whether the agent reports that it only waits for the network.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Warning { offline: true, .. })
     }
 
     /// Whether it is exempt from the limits on the rate and size of a timeline.

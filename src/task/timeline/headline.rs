@@ -38,7 +38,7 @@ impl TimelineEvent {
                 };
                 Some(format!("todo list: {done} of {total} done, next: {next}"))
             }
-            Self::Warning { source, text } => match source {
+            Self::Warning { source, text, .. } => match source {
                 WarningSource::Agent => line("agent warning", text),
                 WarningSource::AgentTrouble => line("agent trouble", text),
                 WarningSource::AgentError => line("agent error", text),

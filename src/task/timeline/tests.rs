@@ -64,7 +64,7 @@ fn one_of_each() -> Vec<(TimelineEvent, &'static str)> {
         ),
         (E::Output { text: "50 %".into() }, r#""kind":"output","text":"50 %""#),
         (
-            E::Warning { source: WarningSource::AgentTrouble, text: "again".into() },
+            E::Warning { source: WarningSource::AgentTrouble, text: "again".into(), offline: false },
             r#""kind":"warning","source":"agent_trouble","text":"again""#,
         ),
         (E::Silence { lasting: Duration::from_secs(300) }, r#""kind":"silence","durationMs":300000"#),

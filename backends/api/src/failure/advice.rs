@@ -19,6 +19,9 @@ pub const SPLIT_TASK: &str = "split `task` into smaller ones";
 /// An earlier session cannot be resumed.
 pub const START_NEW_TASK: &str = "start a new task, and put everything that the agent needs to know into `task`";
 
+/// The agent cannot reach its provider.
+pub const CHECK_NETWORK: &str = "check the network and the address of the model's provider, then try again";
+
 /// An MCP server of the agent failed.
 pub const REPAIR_MCP_SERVER: &str =
     "repair or remove that MCP server in the agent's own settings (the agent's account is not the problem)";

@@ -4,8 +4,8 @@
 //! messages for which it was written; [`FailureTable::flaws`] checks that they match, so one line tests a table. The
 //! first matching row wins: put specific rows before general ones.
 //!
-//! A row with a [`Cause`] may send the task to another company's agent (see `fallback` in the configuration). Its
-//! patterns must therefore match only that failure. A number in an ID, a path, a port or a time is never a status code
+//! A row with a [`Cause`] may send the task to another company's agent (see `fallback` in the configuration), or end it
+//! (see `give_up_offline`). Its patterns must therefore match only that failure. A number in an ID, a path, a port or a time is never a status code
 //! (see [`Pattern::Status`]).
 
 pub mod advice;
@@ -14,7 +14,7 @@ mod pattern;
 
 pub use pattern::Pattern;
 
-use crate::{AgentFailure, Cause};
+use crate::{AgentEvent, AgentFailure, Cause};
 use pattern::MessageTokens;
 
 /// The rows that explain one agent's failures, in order of precedence.
@@ -31,7 +31,7 @@ pub struct FailureRow {
     /// Advice for the user, on one line. It names a command, a configuration key or a parameter. The module [`advice`]
     /// has advice that fits several agents.
     pub advice: &'static str,
-    /// Why another agent might succeed, if it might.
+    /// Why the agent cannot work, if this failure says so.
     pub cause: Option<Cause>,
 }
 
@@ -60,6 +60,14 @@ impl FailureTable {
             Some(row) => row.failure(said),
             None => AgentFailure::new(said),
         }
+    }
+
+    /// The event for a failure from which the agent tries to recover, in its own words, with the cause in the row that
+    /// explains it, if any.
+    pub fn transient_error(&self, said: impl Into<String>) -> AgentEvent {
+        let message = said.into();
+        let cause = self.find(&message).and_then(|row| row.cause);
+        AgentEvent::TransientError { message, cause }
     }
 }
 

@@ -67,7 +67,7 @@ fn every_public_event_and_name_can_be_constructed() {
             reasoning_output_tokens: 0,
         }),
         AgentEvent::Warning { message: "w".into() },
-        AgentEvent::TransientError { message: "t".into() },
+        AgentEvent::TransientError { message: "t".into(), cause: Some(Cause::Network) },
         AgentEvent::FatalError { message: "f".into() },
         AgentEvent::Other { kind: "k".into(), raw: "{}".into() },
     ];
@@ -88,6 +88,7 @@ fn every_public_event_and_name_can_be_constructed() {
     assert!(refusals.iter().all(|refusal| !refusal.next().is_empty()));
     assert_ne!(Cause::NotLoggedIn, Cause::OutOfQuota);
     assert_ne!(Cause::OutOfQuota, Cause::Capacity);
+    assert_ne!(Cause::Capacity, Cause::Network);
     assert_eq!(
         (UsageScope::default(), Usage::default().since(Usage::default())),
         (UsageScope::Run, Some(Usage::default()))
