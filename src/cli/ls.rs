@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
@@ -118,7 +118,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         return Exit::Usage.into();
     }
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         if arguments.json {
             let filter = filter(&arguments, repository.as_deref());
             let found = find(&broker, &filter, arguments.state, arguments.limit).await;

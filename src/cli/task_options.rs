@@ -8,6 +8,7 @@ use connector_api::Sandbox;
 use super::{exit::Exit, output::refuse, prompt::prompt, time::time_limit};
 use crate::{
     broker::{NewTask, TimeLimit},
+    process::claude_session,
     task::{SubmittedBy, Submitter},
 };
 
@@ -67,7 +68,6 @@ impl TaskOptions {
             Exit::Usage
         })?;
         let by = if self.detach { SubmittedBy::Detached } else { SubmittedBy::Terminal };
-        let session = std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|session| !session.is_empty());
         Ok(NewTask {
             prompt,
             working_directory: PathBuf::new(),
@@ -76,7 +76,7 @@ impl TaskOptions {
             time_limit: self.timeout.map_or(TimeLimit::Default, |TimeLimitOption(limit)| limit),
             backend: None,
             resume: None,
-            submitter: Submitter { by: Some(by), session },
+            submitter: Submitter { by: Some(by), session: claude_session() },
         })
     }
 

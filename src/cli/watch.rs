@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 /// Watches tasks.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let scope = scope(repository.as_deref());
         let ids = match arguments.ids.as_slice() {
             [] => unfinished(&broker, &scope).await?,
