@@ -92,7 +92,7 @@ fn a_run_that_cannot_begin_says_why_and_starts_nothing() {
         (&["run", "--timeout", "30", "x"], 2, "expected a time such as 90s"),
         (&["run", "x"], 5, "add `--sandbox workspace-write`, or change `ceiling.sandbox`"),
         (&["ls", "--watch"], 2, "so it needs a terminal\nnext: run `codex-connector watch`"),
-        (&["resume", "00000000", "x"], 4, "no task ID begins with `00000000`"),
+        (&["resume", "00000000", "x"], 4, "no task has the ID `00000000`"),
     ] {
         let ran = run(&world, args);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{args:?} {}", ran.stderr);
