@@ -44,13 +44,13 @@ pub(super) struct Arguments {
     /// The task: the beginning of its ID, or @1 for the newest one
     #[arg(value_name = "ID")]
     id: String,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Print new lines until the task ends
     #[arg(short, long)]
     follow: bool,
-    /// Begin with the last lines, this many of them (with --follow: 10 by default)
+    /// Begin with this many of the last lines (with --follow: 10 by default)
     #[arg(short = 'n', long, value_name = "NUMBER")]
     lines: Option<usize>,
     /// Only what was written within this time, e.g. 10m, or since a time such as 2026-01-02T03:04:05Z

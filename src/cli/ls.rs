@@ -32,7 +32,7 @@ Examples:
   codex-connector ls                          the newest tasks of this repository
   codex-connector ls --all --state running    what runs anywhere
   codex-connector ls --since 2d -n 100        the last two days
-  codex-connector ls --watch                  the same, redrawn once a second
+  codex-connector ls --watch                  redrawn once a second
   codex-connector ls | cut -f1,3              ID and outcome, for a script
 
 In a pipe, the columns are: ID, state, outcome, agent, task, start time, seconds, tokens.";

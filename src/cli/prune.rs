@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// Remove tasks that ended longer ago than this, e.g. 12h or 30d, or before a time such as 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME", value_parser = since, group = "rules")]
     older_than: Option<DateTime<Utc>>,
-    /// Keep the tasks that ended last, this many of them
+    /// Keep this many tasks, those that ended last
     #[arg(long, value_name = "NUMBER", group = "rules")]
     keep: Option<usize>,
     /// Remove tasks of all repositories, not only of this one

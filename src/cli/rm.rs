@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// The tasks: the beginnings of their IDs, or @1 for the newest one
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Do not ask for confirmation on a terminal

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// The task: the beginning of its ID, or @1 for the newest one
     #[arg(value_name = "ID")]
     id: String,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Print only the final message

@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Wait for all of the tasks (default); without IDs, for those that have not ended
     #[arg(long)]
     all: bool,
-    /// All repositories, not only this one
+    /// Wait for tasks of all repositories, and count @N in all of them
     #[arg(short = 'a', long)]
     everywhere: bool,
     /// Time limit for the wait, e.g. 90s, 30m or 2h

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// Tasks: the beginning of an ID, or @1 for the newest one (default: all that have not ended)
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// All repositories, not only this one
+    /// Watch the tasks of all repositories, and count @N in all of them
     #[arg(short, long)]
     all: bool,
     /// Print JSON Lines: each event and each end
