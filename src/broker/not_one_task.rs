@@ -1,7 +1,7 @@
 //! Why a word that a person typed does not name one task.
 
 use crate::{
-    present::{Refused, refusals},
+    present::{Refused, terminal_refusals},
     task::TaskRecord,
 };
 
@@ -32,6 +32,8 @@ pub enum NotOneTask {
         word: String,
         /// The number of tasks in the scope.
         total: usize,
+        /// Whether the scope is all repositories.
+        is_everywhere: bool,
     },
 }
 
@@ -39,11 +41,13 @@ impl NotOneTask {
     /// The problem and the next step.
     pub(crate) fn explain(&self) -> Refused {
         match self {
-            Self::Malformed(word) => refusals::not_a_task_word(word),
-            Self::TooShort(word) => refusals::short_prefix(word, MIN_PREFIX),
-            Self::Ambiguous { prefix, newest, total } => refusals::ambiguous_prefix(prefix, newest, *total),
-            Self::Unknown(prefix) => refusals::unknown_prefix(prefix),
-            Self::BeyondList { word, total } => refusals::beyond_list(word, *total),
+            Self::Malformed(word) => terminal_refusals::not_a_task_word(word),
+            Self::TooShort(word) => terminal_refusals::short_prefix(word, MIN_PREFIX),
+            Self::Ambiguous { prefix, newest, total } => terminal_refusals::ambiguous_prefix(prefix, newest, *total),
+            Self::Unknown(prefix) => terminal_refusals::unknown_prefix(prefix),
+            Self::BeyondList { word, total, is_everywhere } => {
+                terminal_refusals::beyond_list(word, *total, *is_everywhere)
+            }
         }
     }
 }

@@ -108,9 +108,9 @@ impl NotRemovable {
     /// The problem and the next step.
     pub(crate) fn explain(&self) -> Refused {
         match self {
-            Self::Running(id) => refusals::running_is_kept(id),
-            Self::InUse(id) => refusals::in_use_is_kept(id),
-            Self::Original(id) => refusals::original_is_kept(id),
+            Self::Running(id) => terminal_refusals::running_is_kept(id),
+            Self::InUse(id) => terminal_refusals::in_use_is_kept(id),
+            Self::Original(id) => terminal_refusals::original_is_kept(id),
         }
     }
 }
@@ -131,9 +131,9 @@ impl UnknownBackend {
         Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The problem, with a command for `check --deep` as the next step.
-    pub(crate) fn explain_for_check(&self) -> Refused {
-        refusals::no_such_backend_to_check(self.explain().problem, &self.known)
+    /// The problem, with `verb` for each known backend as the next step: `check` or `check --deep`.
+    pub(crate) fn explain_for_check(&self, verb: &str) -> Refused {
+        refusals::no_such_backend_to_check(self.explain().problem, &self.known, verb)
     }
 
     /// The problem and the next step.
@@ -169,7 +169,7 @@ impl Refusal {
     /// The same for a person at a terminal: the next step is a command or an option, not a tool call.
     pub(crate) fn explain_for_terminal(&self) -> Refused {
         match self {
-            Self::NoSuchTask(word) => refusals::unknown_prefix(word.raw()),
+            Self::NoSuchTask(word) => terminal_refusals::unknown_prefix(word.raw()),
             Self::NotResumable(NotResumable::StillRuns(id)) => terminal_refusals::still_running(id),
             Self::NotResumable(NotResumable::NoSession(id)) => terminal_refusals::without_session(id),
             Self::NotResumable(NotResumable::InUse { session, by }) => terminal_refusals::session_in_use(session, by),

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::{Args, Command};
 
 use super::output::refuse;
-use crate::present::refusals;
+use crate::present::terminal_refusals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +27,6 @@ pub(super) fn run(arguments: &Arguments, command: Command) -> ExitCode {
     let written = fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
     match written {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(refusals::pages_not_written(directory, &error.to_string())),
+        Err(error) => refuse(terminal_refusals::pages_not_written(directory, &error.to_string())),
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     broker::PruneRules,
-    present::{json_output::Output, refusals, terminal},
+    present::{json_output::Output, terminal, terminal_refusals},
     task::TaskId,
 };
 
@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),
                 Answer::Unasked => {
-                    refuse(refusals::unconfirmed());
+                    refuse(terminal_refusals::unconfirmed());
                     return Ok(Exit::Usage);
                 }
             }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::present::{
     json_output::Output,
-    refusals,
     terminal::{self, NextSteps},
+    terminal_refusals,
 };
 
 /// The number of lines of the log that are shown.
@@ -66,7 +66,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if arguments.result {
             let is_found = print_final_message(&broker, &task.record, screen, MessageEnd::Exact).await?;
             if !is_found {
-                refuse(refusals::no_result(&task.record.id, task.record.is_final()));
+                refuse(terminal_refusals::no_result(&task.record.id, task.record.is_final()));
                 return Ok(Exit::Failed);
             }
             return Ok(Exit::Completed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::present::{EXPECTED_TIME, refusals::EXPECTED_SINCE};
+use crate::present::{EXPECTED_TIME, terminal_refusals::EXPECTED_SINCE};
 
 /// Parses a time limit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, &'static str> {
