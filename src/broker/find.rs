@@ -45,11 +45,11 @@ impl Broker {
     pub async fn resolve(&self, word: &str, scope: &Filter) -> Result<TaskId, Refusal> {
         match TaskWord::parse(word).map_err(Refusal::NotOneTask)? {
             TaskWord::Row(row) => {
-                let scope = scope.clone();
+                let (scope, is_everywhere) = (scope.clone(), scope.repository.is_none());
                 let mut listing = self.on_disk(move |broker| broker.reader.find(&scope, row)).await??;
                 if listing.records.len() < row {
-                    let beyond = NotOneTask::BeyondList { word: word.to_owned(), total: listing.total };
-                    return Err(Refusal::NotOneTask(beyond));
+                    let (word, total) = (word.to_owned(), listing.total);
+                    return Err(Refusal::NotOneTask(NotOneTask::BeyondList { word, total, is_everywhere }));
                 }
                 Ok(listing.records.swap_remove(row - 1).id)
             }

@@ -32,6 +32,8 @@ pub enum NotOneTask {
         word: String,
         /// The number of tasks in the scope.
         total: usize,
+        /// Whether the scope is all repositories.
+        is_everywhere: bool,
     },
 }
 
@@ -43,7 +45,9 @@ impl NotOneTask {
             Self::TooShort(word) => terminal_refusals::short_prefix(word, MIN_PREFIX),
             Self::Ambiguous { prefix, newest, total } => terminal_refusals::ambiguous_prefix(prefix, newest, *total),
             Self::Unknown(prefix) => terminal_refusals::unknown_prefix(prefix),
-            Self::BeyondList { word, total } => terminal_refusals::beyond_list(word, *total),
+            Self::BeyondList { word, total, is_everywhere } => {
+                terminal_refusals::beyond_list(word, *total, *is_everywhere)
+            }
         }
     }
 }

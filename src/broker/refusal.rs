@@ -131,9 +131,9 @@ impl UnknownBackend {
         Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The problem, with a command for `check --deep` as the next step.
-    pub(crate) fn explain_for_check(&self) -> Refused {
-        refusals::no_such_backend_to_check(self.explain().problem, &self.known)
+    /// The problem, with `verb` for each known backend as the next step: `check` or `check --deep`.
+    pub(crate) fn explain_for_check(&self, verb: &str) -> Refused {
+        refusals::no_such_backend_to_check(self.explain().problem, &self.known, verb)
     }
 
     /// The problem and the next step.

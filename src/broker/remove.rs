@@ -1,18 +1,21 @@
 //! Removes ended tasks with all their files.
 
+use std::{cmp::Reverse, time::Duration};
+
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
 use super::{Broker, NotRemovable, Refusal, follow::CLOSE_TIMEOUT};
 use crate::{
     store::{Filter, Removal},
-    task::{Summaries, TaskId},
+    task::{Summaries, TaskId, TaskRecord},
 };
 
 /// Number of tasks that are removed at once.
 const TASKS_PER_STEP: usize = 64;
 
-const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
+/// How often to look whether a supervisor has closed its task.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Selects ended tasks to remove.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Broker {
             let Some(record) = self.ended(id).await? else {
                 return Err(Refusal::NotRemovable(NotRemovable::Running(id.clone())));
             };
-            if record.format == 0 || record.from_original {
+            if record.is_original() {
                 return Err(Refusal::NotRemovable(NotRemovable::Original(id.clone())));
             }
         }
@@ -72,12 +75,9 @@ impl Broker {
     /// The ended tasks in `scope` that `rules` select, the newest first. Ignores the original program's tasks.
     pub async fn prunable(&self, scope: &Filter, rules: &PruneRules) -> Result<Summaries, Refusal> {
         let mut found = self.find(scope, usize::MAX).await?;
-        let end = |record: &crate::task::TaskRecord| record.completed_at().unwrap_or(record.start.started_at);
-        found.tasks.retain(|task| {
-            let record = &task.record;
-            record.is_final() && record.format != 0 && !record.from_original
-        });
-        found.tasks.sort_by_key(|task| std::cmp::Reverse(end(&task.record)));
+        let end = |record: &TaskRecord| record.completed_at().unwrap_or(record.start.started_at);
+        found.tasks.retain(|task| task.record.is_final() && !task.record.is_original());
+        found.tasks.sort_by_key(|task| Reverse(end(&task.record)));
         found.tasks.drain(..rules.keep.unwrap_or(0).min(found.tasks.len()));
         found.tasks.retain(|task| rules.ended_before.is_none_or(|before| end(&task.record) < before));
         found.total = found.tasks.len();

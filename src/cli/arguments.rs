@@ -108,4 +108,14 @@ mod tests {
             assert!(verb.get_after_help().is_some_and(|help| help.to_string().contains(&example)), "{example}");
         }
     }
+
+    #[test]
+    fn the_page_about_the_command_line_has_a_section_for_each_verb_in_the_order_of_the_help() {
+        let program = CommandLine::command();
+        let verbs = program.get_subcommands().filter(|verb| !verb.is_hide_set()).map(clap::Command::get_name);
+        let verbs: Vec<_> = verbs.filter(|verb| *verb != "version").collect();
+        let headings = include_str!("../../docs/cli.md").lines().filter_map(|line| line.strip_prefix("## "));
+        let names = headings.flat_map(|heading| heading.split(", ")).filter_map(|name| name.split(' ').next());
+        assert_eq!(names.filter(|name| verbs.contains(name)).collect::<Vec<_>>(), verbs);
+    }
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use clap::Args;
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     output::{error_text, print_styled, print_text},
     unfinished::{resolve_all, unfinished},
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let scope = scope(repository.as_deref());
         let ids = match arguments.all_here {
             true => unfinished(&broker, &scope).await?,
@@ -79,10 +79,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 /// Cancels one task. Returns the task and whether it had ended before.
 async fn cancel(broker: Broker, id: TaskId) -> Result<(TaskSummary, bool), Exit> {
     let fail = |refusal| refused(&broker, &refusal);
-    let ended = |record| TaskSummary { record, state: TaskState::Ended, step: None, trouble: None };
     match broker.cancel(&id).await.map_err(fail)? {
-        Cancelled::Ended(record) => Ok((ended(*record), false)),
-        Cancelled::HadEnded(record) => Ok((ended(*record), true)),
+        Cancelled::Ended(record) => Ok((TaskSummary::ended(*record), false)),
+        Cancelled::HadEnded(record) => Ok((TaskSummary::ended(*record), true)),
         Cancelled::Stopping => Ok((broker.summary(&id).await.map_err(fail)?, false)),
     }
 }

@@ -99,7 +99,7 @@ fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Opti
     let mut config = config.clone();
     if let Some(name) = backend {
         if !config.backends.keys().any(|known| known.as_str() == name) {
-            return refuse(UnknownBackend::new(name, config.backends.keys()).explain_for_check());
+            return refuse(UnknownBackend::new(name, config.backends.keys()).explain_for_check("check"));
         }
         config.backends.retain(|known, _| known.as_str() == name);
         config.ceilings.retain(|known, _| known.as_str() == name);

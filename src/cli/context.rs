@@ -151,6 +151,11 @@ pub(super) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     at.with_timezone(&Local).fixed_offset()
 }
 
+/// The repository that a verb is limited to: that of the current directory, or none with `--all`.
+pub(super) fn repository(is_everywhere: bool) -> Option<PathBuf> {
+    if is_everywhere { None } else { this_repository() }
+}
+
 /// The repository of the current directory.
 pub(super) fn this_repository() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;

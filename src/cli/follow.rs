@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::{
     context::{Context, refused},
     exit::Exit,
-    final_message::print_final_message,
+    final_message::{MessageEnd, print_final_message},
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
     output::{error_text, print_line, print_text, write_error},
@@ -130,6 +130,8 @@ async fn failure(cancelling: &mut Option<JoinHandle<Result<Cancelled, Refusal>>>
 struct RunView {
     task: LiveTask,
     display: Display,
+    /// The screen that stdout is, for the result.
+    result_screen: Screen,
     /// The agent's newest message, which is not shown yet: if it is the result, it would be shown twice.
     held: Option<String>,
 }
@@ -154,7 +156,7 @@ impl RunView {
             }
             false => Display::Lines { screen: Screen { width: None, ..screen } },
         };
-        Ok(Self { task: LiveTask::new(summary), display, held: None })
+        Ok(Self { task: LiveTask::new(summary), display, result_screen: context.screen(), held: None })
     }
 
     fn begin(&mut self) {
@@ -248,7 +250,7 @@ impl RunView {
             Display::Lines { screen } => write_error(&terminal::end_row(&self.task.summary, *screen)),
             Display::Live { screen, .. } => {
                 let screen = resized(*screen);
-                let is_shown_below = io::stdout().is_terminal();
+                let is_shown_below = self.result_screen.is_terminal();
                 if let Some(message) = self.held.take()
                     && !(is_shown_below && result.is_some_and(|result| terminal::repeats(&message, result)))
                 {
@@ -261,7 +263,7 @@ impl RunView {
                 }
             }
         }
-        print_final_message(broker, &self.task.summary.record).await
+        print_final_message(broker, &self.task.summary.record, self.result_screen, MessageEnd::Newline).await.map(drop)
     }
 }
 

@@ -1,20 +1,17 @@
 //! `init`: sets up Claude Code and the configuration, after showing what it will change.
 
-use std::{
-    error::Error,
-    io::{self, IsTerminal},
-    iter,
-    process::ExitCode,
-};
+use std::{error::Error, iter, process::ExitCode};
 
 use clap::Args;
 
 use super::{
     config_args::ConfigArgs,
+    confirm::{Answer, confirm},
     context::Context,
+    exit::Exit,
     init_texts::{changes, found_lines, note, recorded_lines, undone_line},
     opening::open_data_dir,
-    output::{fail, print, redactor, refuse, refuse_all},
+    output::{fail, print, redactor, refuse},
     plugin::{explain as explain_plugin, plugin_program},
     runtime::runtime,
 };
@@ -65,9 +62,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     };
     let direction = if undo { Direction::Undo } else { Direction::SetUp };
     let options = InitOptions { choices: SetupChoices { full_access, server_only }, confirmation, direction };
-    match context.load_config() {
+    match context.config() {
         Ok(config) => init(&config, &context.given, context.registry, options),
-        Err(problems) => refuse_all(problems.explain()),
+        Err(exit) => exit.into(),
     }
 }
 
@@ -132,7 +129,7 @@ async fn set_up(
     if plan.steps.is_empty() {
         return Ok(print(texts::NOTHING_TO_DO));
     }
-    if let Some(code) = confirm(options.confirmation, texts::CONFIRM) {
+    if let Some(code) = stop_before_changes(options.confirmation, texts::CONFIRM) {
         return Ok(code);
     }
     apply(&plan, &found, &config.data_dir).await.map_err(|problem| explain(&problem))?;
@@ -160,33 +157,31 @@ async fn undo_all(config: &Config, confirmation: Confirmation) -> Result<ExitCod
     let record = SetupRecord::read(&config.data_dir).map_err(|problem| explain(&SetupProblem::Record(problem)))?;
     let Some(record) = record else { return Ok(print(texts::NOTHING_TO_UNDO)) };
     print(&texts::to_undo(&recorded_lines(&record)));
-    if let Some(code) = confirm(confirmation, texts::CONFIRM_UNDO) {
+    if let Some(code) = stop_before_changes(confirmation, texts::CONFIRM_UNDO) {
         return Ok(code);
     }
     let undone = undo(&config.data_dir).await.map_err(|problem| explain(&problem))?.unwrap_or_default();
     Ok(print(&texts::undone(&undone.iter().map(undone_line).collect::<Vec<_>>())))
 }
 
-/// Returns `None` if the changes shall be made, or else the exit code.
-fn confirm(confirmation: Confirmation, question: &str) -> Option<ExitCode> {
-    match confirmation {
-        Confirmation::Given => None,
-        Confirmation::DryRun => Some(ExitCode::SUCCESS),
-        Confirmation::Ask if !io::stdin().is_terminal() => {
-            refuse(texts::needs_confirmation());
-            Some(ExitCode::from(2))
-        }
-        Confirmation::Ask => {
-            print(question);
-            let mut answer = String::new();
-            let is_read = io::stdin().read_line(&mut answer).is_ok();
-            let is_confirmed = is_read && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
-            (!is_confirmed).then(|| {
+/// The exit code if the changes are not to be made.
+fn stop_before_changes(confirmation: Confirmation, question: &str) -> Option<ExitCode> {
+    let exit = match confirmation {
+        Confirmation::Given => return None,
+        Confirmation::DryRun => Exit::Completed,
+        Confirmation::Ask => match confirm(question) {
+            Answer::Yes => return None,
+            Answer::No => {
                 print(texts::NOT_CONFIRMED);
-                ExitCode::FAILURE
-            })
-        }
-    }
+                Exit::Refused
+            }
+            Answer::Unasked => {
+                refuse(texts::needs_confirmation());
+                Exit::Usage
+            }
+        },
+    };
+    Some(exit.into())
 }
 
 /// The problem with all its causes, and what to do.

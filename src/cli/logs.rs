@@ -1,17 +1,16 @@
 //! `logs`: prints the log or the timeline of a task, and follows it.
 
-use std::{future::pending, process::ExitCode};
+use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    context::{Context, local_time, refused, scope, this_repository},
+    context::{Context, local_time, refused, repository, scope},
     exit::Exit,
-    output::{is_stdout_closed, print_bytes, print_styled, print_text},
+    interrupts::Interrupts,
+    output::{is_stdout_closed, print_bytes, print_styled, print_text, reader_gone},
     time::since,
-    wait::reader_gone,
 };
 use crate::{
     broker::{Broker, FollowedTask, Refusal, TaskEvents, TaskLog, TaskUpdate},
@@ -45,13 +44,13 @@ pub(super) struct Arguments {
     /// The task: the beginning of its ID, or @1 for the newest one
     #[arg(value_name = "ID")]
     id: String,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Print new lines until the task ends
     #[arg(short, long)]
     follow: bool,
-    /// Begin with the last lines, this many of them (with --follow: 10 by default)
+    /// Begin with this many of the last lines (with --follow: 10 by default)
     #[arg(short = 'n', long, value_name = "NUMBER")]
     lines: Option<usize>,
     /// Only what was written within this time, e.g. 10m, or since a time such as 2026-01-02T03:04:05Z
@@ -91,14 +90,16 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         (false, false) => Format::Text(screen),
     };
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let fail = |refusal| refused(&broker, &refusal);
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
         let printer = Printer { id: id.clone(), format };
+        // Before anything is printed: from then on, a person may press Ctrl-C.
+        let interrupts = arguments.follow.then(Interrupts::watched).transpose()?;
         let source = Source::of(&broker, &id, &arguments).await.map_err(fail)?;
-        let printed = match arguments.follow {
-            true => follow(broker.follow(&id), source, &printer).await,
-            false => print_all(source, &printer).await,
+        let printed = match interrupts {
+            Some(interrupts) => follow(broker.follow(&id), source, &printer, interrupts).await,
+            None => print_all(source, &printer).await,
         };
         printed.map_err(fail)
     })
@@ -116,10 +117,13 @@ async fn print_all(mut source: Source, printer: &Printer) -> Result<Exit, Refusa
 }
 
 /// Prints what there is, and what is written until the task ends, nobody reads the output, or Ctrl-C is pressed.
-async fn follow(mut task: FollowedTask, mut source: Source, printer: &Printer) -> Result<Exit, Refusal> {
+async fn follow(
+    mut task: FollowedTask,
+    mut source: Source,
+    printer: &Printer,
+    mut interrupts: Interrupts,
+) -> Result<Exit, Refusal> {
     let mut end = LogEnd::Open;
-    // Before anything is printed: from then on, a person may press Ctrl-C.
-    let mut interrupts = signal(SignalKind::interrupt()).ok();
     let mut unread = std::pin::pin!(reader_gone());
     loop {
         match source.print(printer, end).await? {
@@ -135,17 +139,9 @@ async fn follow(mut task: FollowedTask, mut source: Source, printer: &Printer) -
                     end = LogEnd::Closed;
                 }
             }
-            () = interrupted(&mut interrupts) => return Ok(Exit::Completed),
+            () = interrupts.next() => return Ok(Exit::Completed),
             () = &mut unread => return Ok(Exit::Completed),
         }
-    }
-}
-
-/// Waits for Ctrl-C. Without a handler, the signal ends the process.
-async fn interrupted(interrupts: &mut Option<Signal>) {
-    match interrupts {
-        Some(interrupts) => drop(interrupts.recv().await),
-        None => pending().await,
     }
 }
 

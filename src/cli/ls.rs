@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
@@ -32,7 +32,7 @@ Examples:
   codex-connector ls                          the newest tasks of this repository
   codex-connector ls --all --state running    what runs anywhere
   codex-connector ls --since 2d -n 100        the last two days
-  codex-connector ls --watch                  the same, redrawn once a second
+  codex-connector ls --watch                  redrawn once a second
   codex-connector ls | cut -f1,3              ID and outcome, for a script
 
 In a pipe, the columns are: ID, state, outcome, agent, task, start time, seconds, tokens.";
@@ -118,7 +118,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         return Exit::Usage.into();
     }
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         if arguments.json {
             let filter = filter(&arguments, repository.as_deref());
             let found = find(&broker, &filter, arguments.state, arguments.limit).await;

@@ -20,20 +20,16 @@
 //!   round tries again. An end whose line was not confirmed may be reported again.
 
 use std::{
-    io,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use chrono::Utc;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, getppid},
-};
+use rustix::process::{Pid, getppid};
 
 use super::{
-    output::{fail, print, refuse_all},
+    output::{fail, is_reader_gone, print, refuse_all},
     runtime::runtime,
 };
 use crate::{
@@ -138,12 +134,7 @@ impl Following {
 
     /// Whether nobody reads the output any more, or the parent process has ended.
     fn is_over(&self) -> bool {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let stdout = io::stdout();
-        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
-        let is_closed =
-            poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
-        is_closed || getppid() != self.parent
+        is_reader_gone() || getppid() != self.parent
     }
 
     /// Reports new ends, if there can be any.

@@ -4,10 +4,17 @@ use std::{
     io::{self, Write},
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::time::sleep;
 
 use super::exit::Exit;
 use crate::{present::Refused, redact::Redactor, task::Message, visible::visible};
+
+/// How often to check whether anyone still reads the output.
+const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether a write to stdout has found it closed.
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -62,9 +69,27 @@ pub(super) fn write_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Whether the reader of stdout has closed it, so that printing more is useless.
+/// Whether a write has found stdout closed, so that printing more is useless.
 pub(super) fn is_stdout_closed() -> bool {
     STDOUT_CLOSED.load(Ordering::Relaxed)
+}
+
+/// Whether the other end of stdout is closed. Nothing needs to be printed to find out.
+pub(super) fn is_reader_gone() -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let stdout = io::stdout();
+    let mut end = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Waits until the other end of stdout is closed.
+pub(super) async fn reader_gone() {
+    loop {
+        sleep(READER_POLL_INTERVAL).await;
+        if is_reader_gone() {
+            return;
+        }
+    }
 }
 
 /// Prints a refusal on stderr.

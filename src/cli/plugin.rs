@@ -8,7 +8,7 @@ use super::{
     config_args::ConfigArgs,
     context::Context,
     opening::open_data_dir,
-    output::{print, refuse, refuse_all},
+    output::{print, refuse},
 };
 use crate::{
     config::Config,
@@ -33,9 +33,9 @@ pub(super) struct Arguments {
 /// Unpacks the plugin and prints one of its directories as a line. The plugin starts this program with the same
 /// configuration file and data directory.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
-    let config = match context.load_config() {
+    let config = match context.config() {
         Ok(config) => config,
-        Err(problems) => return refuse_all(problems.explain()),
+        Err(exit) => return exit.into(),
     };
     let unpacked = plugin_program(&config, &context.given).and_then(|program| {
         open_data_dir(&config)?;

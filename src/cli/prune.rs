@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 
 use super::{
     confirm::{Answer, confirm},
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     output::{print_styled, print_text, refuse},
     rm::remove,
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// Remove tasks that ended longer ago than this, e.g. 12h or 30d, or before a time such as 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME", value_parser = since, group = "rules")]
     older_than: Option<DateTime<Utc>>,
-    /// Keep the tasks that ended last, this many of them
+    /// Keep this many tasks, those that ended last
     #[arg(long, value_name = "NUMBER", group = "rules")]
     keep: Option<usize>,
     /// Remove tasks of all repositories, not only of this one
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let fail = |refusal| refused(&broker, &refusal);
         let rules = PruneRules { ended_before: arguments.older_than, keep: arguments.keep };
         let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;

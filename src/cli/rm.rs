@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::{
     confirm::{Answer, confirm},
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     output::{print_styled, print_text},
+    unfinished::resolve_all,
 };
 use crate::{
     broker::{Broker, Refusal},
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
     /// The tasks: the beginnings of their IDs, or @1 for the newest one
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Do not ask for confirmation on a terminal
@@ -44,15 +45,9 @@ pub(super) struct Arguments {
 /// Removes tasks. If one of them cannot be removed, none is.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let fail = |refusal| refused(&broker, &refusal);
-        let mut ids = Vec::new();
-        for word in &arguments.ids {
-            let id = broker.resolve(word, &scope(repository.as_deref())).await.map_err(fail)?;
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
+        let ids = resolve_all(&broker, &arguments.ids, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
         if !arguments.yes && confirm(&terminal::removal_question(ids.len())) == Answer::No {
             return Ok(Exit::Refused);

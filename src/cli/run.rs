@@ -27,7 +27,7 @@ Exit codes: 0 completed, 1 failed, 2 usage, 3 interrupted, 5 refused, 130 cancel
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The backend (default: `default_backend` of the configuration)
+    /// The backend (default: `tasks.default_backend`)
     #[arg(short, long, value_name = "NAME")]
     backend: Option<String>,
     /// Work in this directory instead of the current one

@@ -6,27 +6,20 @@ use chrono::Utc;
 use clap::Args;
 
 use super::{
-    context::{Context, local_time, refused, scope, this_repository},
+    context::{Context, local_time, refused, repository, scope},
     exit::Exit,
-    output::{print_bytes, print_text, refuse},
+    final_message::{MessageEnd, print_final_message},
+    output::{print_text, refuse},
     pager::print_paged,
 };
-use crate::{
-    broker::{Broker, Refusal},
-    present::{
-        json_output::Output,
-        terminal::{self, NextSteps, Screen},
-        terminal_refusals,
-    },
-    store::{ByteRange, TaskFile},
-    task::TaskRecord,
+use crate::present::{
+    json_output::Output,
+    terminal::{self, NextSteps},
+    terminal_refusals,
 };
 
 /// The number of lines of the log that are shown.
 const LOG_LINES: usize = 10;
-
-/// Number of bytes of the result that are read at once.
-const CHUNK_BYTES: u64 = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +37,7 @@ pub(super) struct Arguments {
     /// The task: the beginning of its ID, or @1 for the newest one
     #[arg(value_name = "ID")]
     id: String,
-    /// Count @1, @2, … in all repositories, not only in this one
+    /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
     /// Print only the final message
@@ -62,7 +55,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let fail = |refusal| refused(&broker, &refusal);
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
         let task = broker.summary(&id).await.map_err(fail)?;
@@ -71,7 +64,12 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
             return Ok(print_text(&Output::task(&task, now).pretty()));
         }
         if arguments.result {
-            return print_result(&broker, &task.record, screen).await.map_err(fail);
+            let is_found = print_final_message(&broker, &task.record, screen, MessageEnd::Exact).await?;
+            if !is_found {
+                refuse(terminal_refusals::no_result(&task.record.id, task.record.is_final()));
+                return Ok(Exit::Failed);
+            }
+            return Ok(Exit::Completed);
         }
         let view = broker.view(&id, LOG_LINES).await.map_err(fail)?;
         let next = NextSteps {
@@ -81,23 +79,4 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let text = terminal::show(&task, &view, &next, screen, local_time, now);
         Ok(print_paged(&text, screen, !arguments.no_pager))
     })
-}
-
-/// Prints the final message; nothing if there is none.
-async fn print_result(broker: &Broker, record: &TaskRecord, screen: Screen) -> Result<Exit, Refusal> {
-    let mut offset = 0;
-    let mut exit = Exit::Completed;
-    loop {
-        let range = ByteRange { offset, length: CHUNK_BYTES };
-        let Some(chunk) = broker.read_chunk(record, TaskFile::Result, range).await? else {
-            refuse(terminal_refusals::no_result(&record.id, record.is_final()));
-            return Ok(Exit::Failed);
-        };
-        let is_last = chunk.next.is_none();
-        exit = exit.max(print_bytes(&terminal::result_text(&chunk.text, screen, is_last)));
-        match chunk.next {
-            Some(next) => offset = next,
-            None => return Ok(exit),
-        }
-    }
 }

@@ -8,6 +8,7 @@ use connector_api::Sandbox;
 use super::{exit::Exit, output::refuse, prompt::prompt, time::time_limit};
 use crate::{
     broker::{NewTask, TimeLimit},
+    process::claude_session,
     task::{SubmittedBy, Submitter},
 };
 
@@ -17,7 +18,7 @@ pub(super) struct TaskOptions {
     /// The model (default: the backend's configuration decides)
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// The agent's sandbox (default: the configured one)
+    /// The agent's sandbox (default: the configured one, or, for `resume`, that of the earlier task)
     #[arg(short, long, value_name = "SANDBOX", value_enum)]
     sandbox: Option<SandboxWord>,
     /// Stop the task after this time, e.g. 90s, 30m or 2h, or `none` for no limit
@@ -67,7 +68,6 @@ impl TaskOptions {
             Exit::Usage
         })?;
         let by = if self.detach { SubmittedBy::Detached } else { SubmittedBy::Terminal };
-        let session = std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|session| !session.is_empty());
         Ok(NewTask {
             prompt,
             working_directory: PathBuf::new(),
@@ -76,7 +76,7 @@ impl TaskOptions {
             time_limit: self.timeout.map_or(TimeLimit::Default, |TimeLimitOption(limit)| limit),
             backend: None,
             resume: None,
-            submitter: Submitter { by: Some(by), session },
+            submitter: Submitter { by: Some(by), session: claude_session() },
         })
     }
 

@@ -13,13 +13,12 @@ use std::{
 
 use chrono::Utc;
 use clap::Args;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
-    output::{error_text, print, print_line, print_text},
+    output::{error_text, print, print_line, print_text, reader_gone},
     time::time_limit,
     unfinished::{resolve_all, unfinished},
 };
@@ -29,7 +28,7 @@ use crate::{
     present::{json_output::Output, terminal_refusals, timed_out, wait_result},
     process::{claude_session, claude_window},
     store::{Filter, Listener, ReportedBy},
-    task::{Summaries, TaskId, TaskRecord, TaskState, TaskSummary},
+    task::{Summaries, TaskId, TaskRecord, TaskSummary},
 };
 
 const EXAMPLES: &str = "\
@@ -41,9 +40,6 @@ Examples:
 
 Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task does not
 exist, 124 on timeout.";
-
-/// How often to check whether anyone still reads the output.
-const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The arguments of `wait`.
 #[derive(Debug, Args)]
@@ -58,7 +54,7 @@ pub(super) struct Arguments {
     /// Wait for all of the tasks (default); without IDs, for those that have not ended
     #[arg(long)]
     all: bool,
-    /// All repositories, not only this one
+    /// Wait for tasks of all repositories, and count @N in all of them
     #[arg(short = 'a', long)]
     everywhere: bool,
     /// Time limit for the wait, e.g. 90s, 30m or 2h
@@ -73,7 +69,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         start_thread_if_possible();
-        let repository = if arguments.everywhere { None } else { this_repository() };
+        let repository = repository(arguments.everywhere);
         let ids = selected(&broker, &arguments, &scope(repository.as_deref())).await?;
         if ids.is_empty() {
             error_text(&terminal_refusals::no_unfinished_tasks(arguments.everywhere));
@@ -161,19 +157,6 @@ async fn print_ended(broker: &Broker, record: TaskRecord, is_json: bool) -> Resu
     if !is_json {
         return Ok(print(&wait_result(&record, result)) == ExitCode::SUCCESS);
     }
-    let task = TaskSummary { record, state: TaskState::Ended, step: None, trouble: None };
+    let task = TaskSummary::ended(record);
     print_line(&Output::ended(&task, result.as_ref(), Utc::now()).line()).map(|()| true)
-}
-
-/// Returns when the other end of stdout is closed.
-pub(super) async fn reader_gone() {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    loop {
-        sleep(READER_POLL_INTERVAL).await;
-        let stdout = io::stdout();
-        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
-        if poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
-            return;
-        }
-    }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::{
-    context::{Context, refused, scope, this_repository},
+    context::{Context, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// Tasks: the beginning of an ID, or @1 for the newest one (default: all that have not ended)
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// All repositories, not only this one
+    /// Watch the tasks of all repositories, and count @N in all of them
     #[arg(short, long)]
     all: bool,
     /// Print JSON Lines: each event and each end
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 /// Watches tasks.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
-        let repository = if arguments.all { None } else { this_repository() };
+        let repository = repository(arguments.all);
         let scope = scope(repository.as_deref());
         let ids = match arguments.ids.as_slice() {
             [] => unfinished(&broker, &scope).await?,

@@ -5,12 +5,11 @@ use std::{ffi::OsString, path::PathBuf};
 use serde_json::Value;
 
 use super::{
-    Config, ConfigProblems, backends,
-    check::Checker,
-    defaults,
+    Config, ConfigProblems,
     layers::{self, Environment, UserFile},
     overrides::Overrides,
     setting::{Origin, Setting},
+    valid_settings::ValidSettings,
 };
 use crate::registry::Registry;
 
@@ -62,18 +61,12 @@ impl EffectiveSettings {
         let loaded = Config::load(overrides, registry, variables.iter().cloned());
         let environment = Environment::new(variables.into_iter());
         let file = UserFile::named(overrides, &environment);
-        let mut settings = defaults::settings();
-        settings.extend(file.as_ref().ok().and_then(|file| file.settings().ok()).into_iter().flatten());
+        let written = file.as_ref().ok().and_then(|file| file.settings().ok()).unwrap_or_default();
         // `Config::load` has reported all problems.
         let mut reported = vec![];
-        let mut raw = layers::environment_settings(&environment, &mut reported);
-        raw.extend(layers::flag_settings(overrides, &mut reported));
-        let shape = backends::resolve_kinds(&mut settings, &raw, registry);
-        layers::remove_foreign_variables(&mut raw, &shape);
-        settings.extend(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
-        Checker::new(shape, defaults::figment()).remove_invalid(&mut settings, &mut reported);
-
-        let mut settings = last_of_each_key(settings);
+        let raw = layers::raw_settings(overrides, &environment, &mut reported);
+        let valid = ValidSettings::of(written, raw, registry, &mut reported);
+        let mut settings = last_of_each_key(valid.settings);
         if let Ok(config) = &loaded
             && !settings.iter().any(|setting| setting.key == "log_dir")
         {

@@ -125,9 +125,20 @@ impl UserFile {
     }
 }
 
+/// The settings in the environment and on the command line.
+pub(super) fn raw_settings(
+    overrides: &Overrides,
+    environment: &Environment,
+    problems: &mut Vec<ConfigProblem>,
+) -> Vec<RawSetting> {
+    let mut found = environment_settings(environment, problems);
+    found.extend(flag_settings(overrides, problems));
+    found
+}
+
 /// The settings in the environment. Variable names are converted to lower case, except below `set`, where they are
 /// themselves names of variables.
-pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
+fn environment_settings(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for (name, value) in &environment.0 {
         let name = name.to_string_lossy();
@@ -167,7 +178,7 @@ pub(super) fn remove_foreign_variables(raw: &mut Vec<RawSetting>, shape: &Value)
 }
 
 /// The settings on the command line.
-pub(super) fn flag_settings(overrides: &Overrides, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
+fn flag_settings(overrides: &Overrides, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for assignment in &overrides.set {
         match assignment.split_once('=') {

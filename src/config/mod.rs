@@ -32,6 +32,7 @@ mod shape;
 mod size;
 #[cfg(test)]
 mod tests;
+mod valid_settings;
 
 use std::{
     collections::BTreeMap,
@@ -45,11 +46,11 @@ use figment::Figment;
 
 use self::{
     backends::Backends,
-    check::Checker,
     cross_checks::CrossChecks,
     layers::{Environment, RawSetting, UserFile},
     sections::Sections,
     setting::Setting,
+    valid_settings::ValidSettings,
 };
 pub use self::{
     effective::{EffectiveSetting, EffectiveSettings, SettingSource},
@@ -133,8 +134,7 @@ impl Config {
         let file = UserFile::named(overrides, &environment)?;
         let mut problems = vec![];
         let written = file.settings()?;
-        let mut raw = layers::environment_settings(&environment, &mut problems);
-        raw.extend(layers::flag_settings(overrides, &mut problems));
+        let raw = layers::raw_settings(overrides, &environment, &mut problems);
         Self::resolve(written, raw, problems, registry, &environment, file.path)
     }
 
@@ -165,8 +165,7 @@ impl Config {
     ) -> Result<Self, ConfigProblems> {
         let file = UserFile::named(overrides, environment)?;
         let mut others = vec![];
-        let mut raw = layers::environment_settings(environment, &mut others);
-        raw.extend(layers::flag_settings(overrides, &mut others));
+        let raw = layers::raw_settings(overrides, environment, &mut others);
         let written = file.settings().unwrap_or_default();
         let shape = shape::own();
         let layers = written.into_iter().chain(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
@@ -181,20 +180,14 @@ impl Config {
     /// override those in `written`. `problems` were found before.
     fn resolve(
         written: Vec<Setting>,
-        mut raw: Vec<RawSetting>,
+        raw: Vec<RawSetting>,
         mut problems: Vec<ConfigProblem>,
         registry: &Registry,
         environment: &Environment,
         file: PathBuf,
     ) -> Result<Self, ConfigProblems> {
-        let mut settings = defaults::settings();
-        settings.extend(written);
-        let shape = backends::resolve_kinds(&mut settings, &raw, registry);
-        let foreign_variables = layers::remove_foreign_variables(&mut raw, &shape);
-        settings.extend(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
-
-        let checker = Checker::new(shape, defaults::figment());
-        let faulty = checker.remove_invalid(&mut settings, &mut problems);
+        let ValidSettings { settings, faulty, checker, foreign_variables } =
+            ValidSettings::of(written, raw, registry, &mut problems);
         let merged = Figment::from(&Setting::merged(&settings));
         let sections: Sections = merged.extract().expect("every setting was read on top of the defaults before");
 

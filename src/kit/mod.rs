@@ -132,7 +132,7 @@ impl KitProblem {
     /// The message for the problem, with the next step.
     pub fn explain(&self) -> Refused {
         match self {
-            Self::UnknownBackend(problem) => problem.explain_for_check(),
+            Self::UnknownBackend(problem) => problem.explain_for_check("check --deep"),
             Self::Build(problem) => Refused::without_advice(problem.to_string()),
             Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
             Self::Directory { path, source } => refusals::no_directory_for_kit(path, source),

@@ -16,6 +16,9 @@ use super::{
     tree::FileTree,
 };
 
+/// Name of the lock file.
+const LOCK: &str = ".lock";
+
 /// How long to wait for another process that changes the directory, which takes a few milliseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -162,9 +165,6 @@ fn remove_entry(path: &Path) -> io::Result<()> {
         removed => removed,
     }
 }
-
-/// Name of the lock file.
-const LOCK: &str = ".lock";
 
 #[cfg(test)]
 #[path = "unpack_tests.rs"]

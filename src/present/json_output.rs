@@ -34,7 +34,6 @@ pub(crate) enum Output {
         /// The agent's final message; null if there is none. The middle of a long one is left out.
         result: Option<String>,
     },
-    /// One entry of a task's timeline (`run`, `resume` and `watch`; a stream).
     /// The settings in force (`config show`).
     Config {
         /// The path of the configuration file; null if it is unknown.
@@ -46,7 +45,7 @@ pub(crate) enum Output {
         /// The problems of an invalid configuration. The settings that cause them are left out.
         problems: Vec<ProblemObject>,
     },
-    /// One entry of a task's timeline (`logs --events`; a stream).
+    /// One entry of a task's timeline (`run`, `resume`, `watch` and `logs --events`; a stream).
     Event {
         /// The task's ID.
         id: String,
@@ -64,7 +63,6 @@ pub(crate) enum Output {
         /// The task.
         task: Box<Task>,
     },
-    /// A list of tasks (`ls`, and `wait` on timeout: the tasks that have not ended).
     /// One line of a task's log (`logs`; a stream).
     LogLine {
         /// The task's ID.
@@ -81,7 +79,7 @@ pub(crate) enum Output {
         /// Whether nothing was removed, because of `--dry-run`.
         dry_run: bool,
     },
-    /// A list of tasks (`ls`).
+    /// A list of tasks (`ls`, and `wait` on timeout: the tasks that have not ended).
     Tasks {
         /// The tasks, newest first.
         tasks: Vec<Task>,

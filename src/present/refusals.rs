@@ -61,9 +61,9 @@ pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[Str
     )
 }
 
-/// `check --deep` names no backend.
-pub(crate) fn no_such_backend_to_check(problem: Message, known: &[String]) -> Refused {
-    let command = |name: &String| format!("`codex-connector check --deep {name}`");
+/// `check` or `check --deep`, the `verb`, names no backend.
+pub(crate) fn no_such_backend_to_check(problem: Message, known: &[String], verb: &str) -> Refused {
+    let command = |name: &String| format!("`codex-connector {verb} {name}`");
     let commands = known.iter().map(command).collect::<Vec<_>>().join(" or ");
     Refused::new(problem, Message::trusted(format!("run {commands}")))
 }

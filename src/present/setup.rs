@@ -105,7 +105,7 @@ pub(crate) fn to_undo(lines: &[Message]) -> String {
 /// `init` can ask nobody for a confirmation.
 pub(crate) fn needs_confirmation() -> Refused {
     Refused::new(
-        "`init` needs a confirmation, and stdin is not a terminal",
+        "nothing was changed: this is not a terminal, so nobody can confirm it",
         "pass `--yes` to make these changes, or `--dry-run` to show them only",
     )
 }

@@ -5,6 +5,125 @@ use std::path::Path;
 use super::Refused;
 use crate::task::{Message, MessagePart, TaskId, TaskRecord, Untrusted, message};
 
+/// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
+const MAX_CANDIDATE_CHARACTERS: usize = 40;
+
+/// The beginning of a text, not escaped.
+fn cut(text: &Untrusted, max: usize) -> Untrusted {
+    match text.raw().char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text.raw()[..end]).into(),
+        None => text.clone(),
+    }
+}
+
+/// A word on the command line cannot name a task.
+pub(crate) fn not_a_task_word(word: &str) -> Refused {
+    Refused::new(
+        message!["not a task: ", MessagePart::quoted(word)],
+        "use the beginning of a task ID, such as 1a2b, or @1 for the newest task; `codex-connector ls` lists both",
+    )
+}
+
+/// A prefix of an ID is too short.
+pub(crate) fn short_prefix(word: &str, min: usize) -> Refused {
+    Refused::new(
+        message!["the task ID ", MessagePart::quoted(word), " is too short"],
+        Message::trusted(format!("use at least {min} characters")),
+    )
+}
+
+/// Several tasks have an ID with this prefix. `newest` are the newest of them.
+pub(crate) fn ambiguous_prefix(prefix: &str, newest: &[TaskRecord], total: usize) -> Refused {
+    let candidates = newest.iter().enumerate().map(|(position, record)| {
+        let separator = if position == 0 { ": " } else { ", " };
+        message![separator, &record.id, " (", cut(&record.start.task, MAX_CANDIDATE_CHARACTERS), ")"]
+    });
+    let more = total.saturating_sub(newest.len());
+    let more = (more > 0).then(|| Message::trusted(format!(", and {more} more")));
+    let problem = message!["the task ID ", MessagePart::quoted(prefix), " is ambiguous"];
+    let problem = [problem].into_iter().chain(candidates).chain(more).collect::<Message>();
+    Refused::new(problem, "use more characters of the ID")
+}
+
+/// No task has an ID with this prefix.
+pub(crate) fn unknown_prefix(prefix: &str) -> Refused {
+    let problem = if TaskId::parse(prefix).is_ok() { "no task has the ID " } else { "no task ID begins with " };
+    Refused::new(
+        message![problem, MessagePart::quoted(prefix)],
+        "run `codex-connector ls --all` to list all tasks; the task may have been removed",
+    )
+}
+
+/// There is no final message to show.
+pub(crate) fn no_result(id: &TaskId, has_ended: bool) -> Refused {
+    let problem = message!["task ", id, " has no final message"];
+    match has_ended {
+        true => Refused::new(problem, message!["run `codex-connector logs ", id, "` to see what its agent did"]),
+        false => Refused::new(problem, message!["wait until it ends with `codex-connector wait ", id, "`"]),
+    }
+}
+
+/// Manual pages cannot be written.
+pub(crate) fn pages_not_written(directory: &Path, problem: &str) -> Refused {
+    Refused::new(
+        message!["cannot write manual pages to ", directory, ": ", problem.to_owned()],
+        "name a directory that you may write to",
+    )
+}
+
+/// Removing tasks has to be confirmed.
+pub(crate) fn unconfirmed() -> Refused {
+    Refused::new(
+        "nothing was removed: this is not a terminal, so nobody can confirm it",
+        "add `--yes`, or `--dry-run` to list the tasks",
+    )
+}
+
+/// `--since` is neither a period nor a time.
+pub(crate) const EXPECTED_SINCE: &str =
+    "expected a period such as 90s, 30m or 2d, or a time such as 2026-01-02T03:04:05Z";
+
+/// A running task is not removed.
+pub(crate) fn running_is_kept(id: &TaskId) -> Refused {
+    Refused::new(
+        message!["task ", id, " cannot be removed: it is still running"],
+        message!["cancel it first: `codex-connector cancel ", id, "`"],
+    )
+}
+
+/// A task whose supervisor has not finished is not removed.
+pub(crate) fn in_use_is_kept(id: &TaskId) -> Refused {
+    Refused::new(
+        message!["task ", id, " cannot be removed: another process is still working on its files"],
+        "try again in a moment",
+    )
+}
+
+/// The original program's tasks are not removed.
+pub(crate) fn original_is_kept(id: &TaskId) -> Refused {
+    Refused::without_advice(message![
+        "task ",
+        id,
+        " cannot be removed: it was run by the original program, whose files are never changed"
+    ])
+}
+
+/// There are only `total` tasks, too few for `word`.
+pub(crate) fn beyond_list(word: &str, total: usize, is_everywhere: bool) -> Refused {
+    let place = if is_everywhere { "" } else { " here" };
+    let tasks = match total {
+        0 => format!("there are no tasks{place}"),
+        1 => format!("there is only 1 task{place}"),
+        total => format!("there are only {total} tasks{place}"),
+    };
+    let next = match (is_everywhere, total) {
+        (false, _) => "add `--all` to count the tasks of all repositories",
+        (true, 0) => "start one with `codex-connector run`",
+        (true, _) => "run `codex-connector ls --all` to list them",
+    };
+    Refused::new(message!["no task ", MessagePart::quoted(word), ": ", MessagePart::trusted(tasks)], next)
+}
+
 /// The task to be resumed has not ended.
 pub(crate) fn still_running(id: &TaskId) -> Refused {
     Refused::new(message!["task ", id, " cannot be resumed: it is still running"], wait_or_cancel(id))
@@ -134,119 +253,3 @@ codex-connector delegates coding tasks to Codex and other coding agents.
 Without a command, it is an MCP server: claude mcp add --scope user codex-connector -- codex-connector
 In a terminal: `codex-connector run TEXT` starts a task, and `codex-connector ls` lists tasks.
 `codex-connector help` lists all commands.";
-
-/// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
-const MAX_CANDIDATE_CHARACTERS: usize = 40;
-
-/// The beginning of a text, not escaped.
-fn cut(text: &Untrusted, max: usize) -> Untrusted {
-    match text.raw().char_indices().nth(max) {
-        Some((end, _)) => format!("{}…", &text.raw()[..end]).into(),
-        None => text.clone(),
-    }
-}
-
-/// A word on the command line cannot name a task.
-pub(crate) fn not_a_task_word(word: &str) -> Refused {
-    Refused::new(
-        message!["not a task: ", MessagePart::quoted(word)],
-        "use the beginning of a task ID, such as 1a2b, or @1 for the newest task; `codex-connector ls` lists both",
-    )
-}
-
-/// A prefix of an ID is too short.
-pub(crate) fn short_prefix(word: &str, min: usize) -> Refused {
-    Refused::new(
-        message!["the task ID ", MessagePart::quoted(word), " is too short"],
-        Message::trusted(format!("use at least {min} characters")),
-    )
-}
-
-/// Several tasks have an ID with this prefix. `newest` are the newest of them.
-pub(crate) fn ambiguous_prefix(prefix: &str, newest: &[TaskRecord], total: usize) -> Refused {
-    let candidates = newest.iter().enumerate().map(|(position, record)| {
-        let separator = if position == 0 { ": " } else { ", " };
-        message![separator, &record.id, " (", cut(&record.start.task, MAX_CANDIDATE_CHARACTERS), ")"]
-    });
-    let more = total.saturating_sub(newest.len());
-    let more = (more > 0).then(|| Message::trusted(format!(", and {more} more")));
-    let problem = message!["the task ID ", MessagePart::quoted(prefix), " is ambiguous"];
-    let problem = [problem].into_iter().chain(candidates).chain(more).collect::<Message>();
-    Refused::new(problem, "use more characters of the ID")
-}
-
-/// No task has an ID with this prefix.
-pub(crate) fn unknown_prefix(prefix: &str) -> Refused {
-    let problem = if TaskId::parse(prefix).is_ok() { "no task has the ID " } else { "no task ID begins with " };
-    Refused::new(
-        message![problem, MessagePart::quoted(prefix)],
-        "run `codex-connector ls --all` to list all tasks; the task may have been removed",
-    )
-}
-
-/// There is no final message to show.
-pub(crate) fn no_result(id: &TaskId, has_ended: bool) -> Refused {
-    let problem = message!["task ", id, " has no final message"];
-    match has_ended {
-        true => Refused::new(problem, message!["run `codex-connector logs ", id, "` to see what its agent did"]),
-        false => Refused::new(problem, "wait until the task has ended"),
-    }
-}
-
-/// Manual pages cannot be written.
-pub(crate) fn pages_not_written(directory: &Path, problem: &str) -> Refused {
-    Refused::new(
-        message!["cannot write manual pages to ", directory, ": ", problem.to_owned()],
-        "name a directory that you may write to",
-    )
-}
-
-/// Removing tasks has to be confirmed.
-pub(crate) fn unconfirmed() -> Refused {
-    Refused::new(
-        "nothing was removed: this is not a terminal, so nobody can confirm it",
-        "add `--yes`, or `--dry-run` to list the tasks",
-    )
-}
-
-/// `--since` is neither a period nor a time.
-pub(crate) const EXPECTED_SINCE: &str =
-    "expected a period such as 90s, 30m or 2d, or a time such as 2026-01-02T03:04:05Z";
-
-/// A running task is not removed.
-pub(crate) fn running_is_kept(id: &TaskId) -> Refused {
-    Refused::new(
-        message!["task ", id, " cannot be removed: it is still running"],
-        message!["cancel it first: `codex-connector cancel ", id, "`"],
-    )
-}
-
-/// A task whose supervisor has not finished is not removed.
-pub(crate) fn in_use_is_kept(id: &TaskId) -> Refused {
-    Refused::new(
-        message!["task ", id, " cannot be removed: another process is still working on its files"],
-        "try again in a moment",
-    )
-}
-
-/// The original program's tasks are not removed.
-pub(crate) fn original_is_kept(id: &TaskId) -> Refused {
-    Refused::without_advice(message![
-        "task ",
-        id,
-        " cannot be removed: it was run by the original program, whose files are never changed"
-    ])
-}
-
-/// There are only `total` tasks, too few for `word`.
-pub(crate) fn beyond_list(word: &str, total: usize) -> Refused {
-    let tasks = match total {
-        0 => "there are no tasks here".to_owned(),
-        1 => "there is only 1 task here".to_owned(),
-        total => format!("there are only {total} tasks here"),
-    };
-    Refused::new(
-        message!["no task ", MessagePart::quoted(word), ": ", MessagePart::trusted(tasks)],
-        "run `codex-connector ls` to list them, or add `--all` to count the tasks of all repositories",
-    )
-}

@@ -28,7 +28,7 @@ pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
 /// The row for a record in the catalog. Texts of the original program's tasks are not cut, because reading an archived
 /// one from its archive would take too long.
 pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositories) -> Row {
-    let is_original = record.format == 0 || record.from_original;
+    let is_original = record.is_original();
     let directory = &record.progress.working_directory;
     let end = record.end.as_ref();
     Row {

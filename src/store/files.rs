@@ -96,6 +96,12 @@ pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether the path still leads to this file, and not to a new one with the same name.
+pub(super) fn is_at(path: &Path, file: &File) -> bool {
+    let (Ok(found), Ok(file)) = (fs::symlink_metadata(path), file.metadata()) else { return false };
+    (found.dev(), found.ino()) == (file.dev(), file.ino())
+}
+
 /// Removes a file if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     fault::point("remove")?;

@@ -99,7 +99,7 @@ impl Listener {
             Some(SubmittedBy::Call) => record.is_cancelled(),
             Some(SubmittedBy::Async | SubmittedBy::Handle | SubmittedBy::Detached) | None => false,
         };
-        if is_old || !is_known || shows_end || record.from_original {
+        if is_old || !is_known || shows_end || record.is_original() {
             return Turn::Never;
         }
         let Some(session) = &submitter.session else { return self.turn_of_other(task) };

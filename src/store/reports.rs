@@ -28,8 +28,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::Write,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -117,7 +116,7 @@ impl Reports {
             if found.len() > 0 {
                 return Ok(ClaimedReport::Done);
             }
-            if is_at(&path, &found) {
+            if files::is_at(&path, &file) {
                 return Ok(ClaimedReport::Ours(ReportClaim { id: id.clone(), path, file }));
             }
             // Its previous owner has just removed it.
@@ -149,16 +148,12 @@ impl ReportClaim {
 impl Drop for ReportClaim {
     fn drop(&mut self) {
         // Only the holder of the lock removes the file, and only while it is at its path, so no other claim is lost.
-        let is_unused = self.file.metadata().is_ok_and(|found| found.len() == 0 && is_at(&self.path, &found));
+        let is_unused =
+            self.file.metadata().is_ok_and(|found| found.len() == 0) && files::is_at(&self.path, &self.file);
         if is_unused && let Err(error) = files::remove(&self.path) {
             tracing::debug!(%error, task = %self.id, "an unused claim stays as an empty file");
         }
     }
-}
-
-/// Whether the path still leads to this file.
-fn is_at(path: &Path, file: &fs::Metadata) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (file.dev(), file.ino()))
 }
 
 #[cfg(test)]

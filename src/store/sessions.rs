@@ -14,8 +14,6 @@
 use std::{
     fs::{self, File, FileTimes, TryLockError},
     io::Write,
-    os::unix::fs::MetadataExt,
-    path::Path,
     sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime},
@@ -35,8 +33,10 @@ use crate::task::{TaskRecord, is_session_id};
 /// How long the lock may be held by processes that only look.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often and with what pause a process looks again, in case another one is looking at that moment.
-const LOOKS: u32 = 3;
+/// Number of attempts to lock the file exclusively, in case another process is looking at that moment.
+const LOOK_ATTEMPTS: u32 = 3;
+
+/// The pause between two attempts.
 const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// The sessions of one data directory.
@@ -69,7 +69,7 @@ impl Sessions {
         loop {
             let file = files::mark(&path)?;
             match file.try_lock_shared() {
-                Ok(()) if is_at(&path, &file) => {
+                Ok(()) if files::is_at(&path, &file) => {
                     let now = FileTimes::new().set_modified(SystemTime::now());
                     let window = window.unwrap_or_default();
                     // Other processes of the session write the same.
@@ -99,11 +99,11 @@ impl Sessions {
             return None;
         }
         let path = self.layout.session(session);
-        for _ in 0..LOOKS {
+        for _ in 0..LOOK_ATTEMPTS {
             let file = files::open(&path).ok()?;
             match file.try_lock() {
                 Ok(()) => {
-                    if is_at(&path, &file) {
+                    if files::is_at(&path, &file) {
                         let _ = files::remove(&path);
                     }
                     return None;
@@ -119,12 +119,6 @@ impl Sessions {
         let window = window.filter(|window| !window.is_empty());
         Some(Presence { since: entered.map_or_else(|_| Utc::now(), DateTime::from), window })
     }
-}
-
-/// Whether the path still leads to this file.
-fn is_at(path: &Path, file: &File) -> bool {
-    let (Ok(found), Ok(file)) = (fs::symlink_metadata(path), file.metadata()) else { return false };
-    (found.dev(), found.ino()) == (file.dev(), file.ino())
 }
 
 #[cfg(test)]

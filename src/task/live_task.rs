@@ -59,7 +59,7 @@ impl LiveTask {
 
     /// The task has ended with this record.
     pub fn end(&mut self, record: TaskRecord) {
-        self.summary = TaskSummary { record, state: TaskState::Ended, step: None, trouble: None };
+        self.summary = TaskSummary::ended(record);
     }
 
     /// Input and output tokens together: those of the run if it has ended, otherwise those so far.

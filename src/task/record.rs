@@ -192,6 +192,11 @@ impl TaskRecord {
         self.end.is_some()
     }
 
+    /// Whether the original program ran the task. Its files are never changed.
+    pub fn is_original(&self) -> bool {
+        self.format == 0 || self.from_original
+    }
+
     /// One of the documented failure reasons; `None` if the task is running or has completed.
     pub fn failure_reason(&self) -> Option<&Untrusted> {
         self.end.as_ref()?.failure_reason.as_ref()

@@ -18,6 +18,13 @@ pub struct TaskSummary {
     pub trouble: Option<Trouble>,
 }
 
+impl TaskSummary {
+    /// A task that has ended.
+    pub fn ended(record: TaskRecord) -> Self {
+        Self { record, state: TaskState::Ended, step: None, trouble: None }
+    }
+}
+
 /// Tasks that a filter selects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summaries {

@@ -118,7 +118,7 @@ fn words_that_name_no_task_exit_with_4_and_say_what_to_do() {
         ("0a1b2c3d", "no task has the ID `0a1b2c3d`\nnext: run `codex-connector ls --all`"),
         ("0a", "no task ID begins with `0a`\nnext: "),
         ("0", "the task ID `0` is too short\nnext: "),
-        ("@1", "no task `@1`: there are no tasks here\nnext: "),
+        ("@1", "no task `@1`: there are no tasks here\nnext: add `--all`"),
         ("../x", "not a task: `../x`\nnext: "),
     ] {
         for verb in [&["show"][..], &["logs"], &["logs", "-f"], &["logs", "--events", "--json"], &["rm"]] {
@@ -127,6 +127,8 @@ fn words_that_name_no_task_exit_with_4_and_say_what_to_do() {
             assert!(ran.stderr.starts_with(problem), "{}", ran.stderr);
         }
     }
+    let everywhere = run(&world, &["show", "--all", "@1"]);
+    assert!(everywhere.stderr.contains("there are no tasks\nnext: start one"), "{}", everywhere.stderr);
 }
 
 #[test]

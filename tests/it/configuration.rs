@@ -119,6 +119,7 @@ fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
     }
     let (_, _, unknown) = run(&world, &["check", "codx"]);
     assert!(unknown.contains("did you mean `codex`?"), "{unknown}");
+    assert!(unknown.contains("next: run `codex-connector check codex`"), "{unknown}");
     let config = world.home().join(".codex");
     fs::create_dir_all(&config).expect("the home is writable");
     fs::write(config.join("config.toml"), "model_provider = \"mine\"\n").expect("the home is writable");

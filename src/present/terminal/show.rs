@@ -72,15 +72,10 @@ pub(crate) fn show(
     head + &fields.render(screen)
 }
 
-/// A part of the final message: exact in a pipe, with unsafe characters escaped on a terminal, where the last part ends
-/// with a newline.
-pub(crate) fn result_text(text: &Untrusted, screen: Screen, is_last: bool) -> Vec<u8> {
+/// A part of the final message: exact in a pipe, with unsafe characters escaped on a terminal.
+pub(crate) fn result_text(text: &Untrusted, screen: Screen) -> Vec<u8> {
     let text = text.raw();
-    if !screen.is_terminal() {
-        return text.as_bytes().to_vec();
-    }
-    let end = if !is_last || text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    format!("{}{end}", visible(text)).into_bytes()
+    if screen.is_terminal() { visible(text).into_owned().into_bytes() } else { text.as_bytes().to_vec() }
 }
 
 /// The first line on a terminal: the state on the left, the agent on the right, or as a field if it does not fit.

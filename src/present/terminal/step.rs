@@ -113,7 +113,8 @@ mod tests {
             |applied| TimelineEvent::FilesChanged { files: vec![file("a.rs"), file("b.rs")], omitted: 3, applied };
         let tool =
             TimelineEvent::Tool { server: "db".to_owned(), tool: "query".to_owned(), error: Some("down".to_owned()) };
-        let trouble = TimelineEvent::Warning { source: WarningSource::AgentTrouble, text: "offline".to_owned(), offline: true };
+        let trouble =
+            TimelineEvent::Warning { source: WarningSource::AgentTrouble, text: "offline".to_owned(), offline: true };
         for (event, expected) in [
             (command("/bin/bash -lc 'cargo test -p parser'"), Some("runs: cargo test -p parser")),
             (finished, Some("ran: cargo test -p parser (exit code 101, 1m12s)")),

@@ -24,7 +24,7 @@ impl Reader {
         }
         let noted = self.small(&self.layout.log_dir_of(id)).map(|path| PathBuf::from(OsString::from_vec(path)));
         let of_record = || -> Result<Option<PathBuf>, StoreError> {
-            let entry = self.listed(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
+            let entry = self.listed(id)?.filter(|entry| !entry.is_original());
             let record = entry.and_then(|entry| entry.start.debug_file);
             Ok(record.as_deref().and_then(Path::parent).map(Path::to_owned))
         };

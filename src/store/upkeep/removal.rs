@@ -1,10 +1,7 @@
 //! Removing particular tasks, because a person asked for it.
 
 use super::Upkeep;
-use crate::{
-    store::error::StoreError,
-    task::{TaskId, TaskRecord},
-};
+use crate::{store::error::StoreError, task::TaskId};
 
 /// The result of [`Upkeep::remove`] for one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +50,9 @@ impl Upkeep {
 
     /// Why a task was not removed.
     fn why_kept(&self, id: &TaskId) -> Result<Removal, StoreError> {
-        let is_original = |record: &TaskRecord| record.format == 0 || record.from_original;
         Ok(match self.reader().record(id)? {
             None => Removal::Unknown,
-            Some(record) if is_original(&record) => Removal::Original,
+            Some(record) if record.is_original() => Removal::Original,
             Some(_) => Removal::InUse,
         })
     }
