@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         let scope = scope(repository.as_deref());
         let ids = match arguments.all_here {
             true => unfinished(&broker, &scope).await?,

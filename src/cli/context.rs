@@ -27,6 +27,7 @@ use crate::{
     present::{
         Refused,
         terminal::{Screen, Symbols},
+        terminal_refusals,
     },
     registry::Registry,
     store::Filter,
@@ -84,7 +85,7 @@ impl Context<'_> {
         self.run_with(self.viewing_config(), verb)
     }
 
-    /// Runs a verb that starts tasks. The configuration must be valid.
+    /// Runs a verb that starts or removes tasks. The configuration must be valid.
     pub(super) fn run_strictly<F>(&self, verb: impl FnOnce(Broker) -> F) -> ExitCode
     where
         F: Future<Output = Result<Exit, Exit>>,
@@ -152,8 +153,16 @@ pub(super) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
 }
 
 /// The repository that a verb is limited to: that of the current directory, or none with `--all`.
-pub(super) fn repository(is_everywhere: bool) -> Option<PathBuf> {
-    if is_everywhere { None } else { this_repository() }
+///
+/// Fails if the current directory does not exist, because no limit would then mean all repositories. Prints the problem.
+pub(super) fn repository(is_everywhere: bool) -> Result<Option<PathBuf>, Exit> {
+    if is_everywhere {
+        return Ok(None);
+    }
+    this_repository().map(Some).ok_or_else(|| {
+        refuse(terminal_refusals::no_current_directory());
+        Exit::Failed
+    })
 }
 
 /// The repository of the current directory.

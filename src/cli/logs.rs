@@ -90,7 +90,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         (false, false) => Format::Text(screen),
     };
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
         let printer = Printer { id: id.clone(), format };

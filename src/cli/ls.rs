@@ -118,7 +118,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         return Exit::Usage.into();
     }
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         if arguments.json {
             let filter = filter(&arguments, repository.as_deref());
             let found = find(&broker, &filter, arguments.state, arguments.limit).await;

@@ -55,8 +55,8 @@ pub(super) struct Arguments {
 /// Removes old tasks.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
-    context.run(async |broker| {
-        let repository = repository(arguments.all);
+    context.run_strictly(async |broker| {
+        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let rules = PruneRules { ended_before: arguments.older_than, keep: arguments.keep };
         let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;

@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 /// The task in the session of the earlier one.
 async fn resumed(broker: &Broker, task: NewTask, arguments: &Arguments) -> Result<NewTask, Exit> {
     let fail = |refusal| refused(broker, &refusal);
-    let repository = repository(arguments.all);
+    let repository = repository(arguments.all)?;
     let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
     let earlier = broker.summary(&id).await.map_err(fail)?.record;
     let resumable = broker.session_of(&id).await.map_err(fail)?;

@@ -44,8 +44,8 @@ pub(super) struct Arguments {
 
 /// Removes tasks. If one of them cannot be removed, none is.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
-    context.run(async |broker| {
-        let repository = repository(arguments.all);
+    context.run_strictly(async |broker| {
+        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let ids = resolve_all(&broker, &arguments.ids, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;

@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
         let task = broker.summary(&id).await.map_err(fail)?;

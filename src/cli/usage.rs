@@ -66,7 +66,7 @@ impl From<Group> for TotalsBy {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         let name = repository.as_ref().map(|path| path.to_string_lossy().into_owned());
         let report = broker.usage(arguments.by.into(), name, arguments.since, day).await;
         let report = report.map_err(|refusal| refused(&broker, &refusal))?;

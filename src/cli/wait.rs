@@ -69,7 +69,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         start_thread_if_possible();
-        let repository = repository(arguments.everywhere);
+        let repository = repository(arguments.everywhere)?;
         let ids = selected(&broker, &arguments, &scope(repository.as_deref())).await?;
         if ids.is_empty() {
             error_text(&terminal_refusals::no_unfinished_tasks(arguments.everywhere));

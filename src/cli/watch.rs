@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 /// Watches tasks.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
-        let repository = repository(arguments.all);
+        let repository = repository(arguments.all)?;
         let scope = scope(repository.as_deref());
         let ids = match arguments.ids.as_slice() {
             [] => unfinished(&broker, &scope).await?,

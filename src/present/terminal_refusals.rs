@@ -16,6 +16,14 @@ fn cut(text: &Untrusted, max: usize) -> Untrusted {
     }
 }
 
+/// The current directory does not exist any more, so a verb cannot be limited to its repository.
+pub(crate) fn no_current_directory() -> Refused {
+    Refused::new(
+        "the current directory does not exist",
+        "change to another directory, or add `--all` for the tasks of all repositories",
+    )
+}
+
 /// A word on the command line cannot name a task.
 pub(crate) fn not_a_task_word(word: &str) -> Refused {
     Refused::new(

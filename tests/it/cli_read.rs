@@ -332,3 +332,31 @@ fn completions_offer_tasks_with_their_texts_and_are_silent_on_errors() {
     let world = world.configure("broken = \n");
     assert_eq!(complete(&world, "fish", &["show", ""]).lines().filter(|line| line.contains(&id)).count(), 0);
 }
+
+#[test]
+fn nothing_is_removed_or_cancelled_without_a_current_directory_or_with_an_invalid_configuration() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = ended(&world, &mut server, json!([{"say": "kept"}]));
+    let gone = world.home().join("gone");
+    for args in [&["prune", "--keep", "0", "--yes"][..], &["cancel", "--all-here"], &["ls"], &["usage"]] {
+        fs::create_dir(&gone).expect("the home is writable");
+        let shell = world.command(&[]);
+        let program = shell.get_program().to_owned();
+        let mut in_gone = std::process::Command::new("sh");
+        in_gone.args(["-c", "cd \"$0\" && rmdir \"$0\" && exec \"$@\""]).arg(&gone).arg(program).args(args);
+        in_gone.env_clear().env("HOME", world.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let output = in_gone.stdin(Stdio::null()).output().expect("sh is installed");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?} {said}");
+        assert!(said.starts_with("the current directory does not exist\nnext: "), "{args:?} {said}");
+    }
+    let file = world.data_dir().join("config.toml");
+    let valid = fs::read_to_string(&file).unwrap_or_default();
+    fs::write(&file, format!("{valid}\n[tasks")).expect("the file is writable");
+    for args in [&["prune", "--keep", "0", "-a", "--yes"][..], &["rm", &id, "--yes"]] {
+        assert_eq!(run(&world, args).code, Some(2), "{args:?}");
+    }
+    fs::write(&file, valid).expect("the file is writable");
+    assert!(printed(&world, &["show", &id]).contains("kept"));
+}
