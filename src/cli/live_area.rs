@@ -157,10 +157,10 @@ mod tests {
             for shown in [&["a", "b"][..], &["a", "b"], &["c"]] {
                 area.draw(lines(shown), SIZE).expect("memory can be written");
             }
-            area.print_above("above\n", SIZE).expect("memory can be written");
+            area.print_above("1\n", SIZE).expect("memory can be written");
             area.clear(SIZE).expect("memory can be written");
         });
-        assert_eq!(text, "a\nb\r\u{1b}[1A\u{1b}[Jc\r\u{1b}[Jabove\nc\r\u{1b}[J");
+        assert_eq!(text, "a\nb\r\u{1b}[1A\u{1b}[Jc\r\u{1b}[J1\nc\r\u{1b}[J");
     }
 
     #[test]
