@@ -95,8 +95,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 
 /// Checks everything and prints the findings. Succeeds if a task could run with the default backend, or with the one
 /// called `backend`.
-fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Option<&str>, is_json: bool) -> ExitCode {
-    let mut config = config.clone();
+fn check(whole: &Config, given: &ConfigArgs, registry: &Registry, backend: Option<&str>, is_json: bool) -> ExitCode {
+    let mut config = whole.clone();
     if let Some(name) = backend {
         if !config.backends.keys().any(|known| known.as_str() == name) {
             return refuse(UnknownBackend::new(name, config.backends.keys()).explain_for_check("check"));
@@ -113,7 +113,8 @@ fn check(config: &Config, given: &ConfigArgs, registry: &Registry, backend: Opti
     let mut report = CheckReport::new(config);
     runtime.block_on(async {
         let upkeep = report.everything(config, registry).await;
-        report.setup(config, given, registry, upkeep.as_ref()).await;
+        // `init` concerns all backends, also those that are not checked here.
+        report.setup(whole, given, registry, upkeep.as_ref()).await;
     });
     let printed = match is_json {
         true => {

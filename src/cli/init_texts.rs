@@ -114,6 +114,20 @@ pub(super) fn note(note: &PlanNote) -> Message {
             "With these rules, Claude Code starts agents without asking you, also without a sandbox: such an agent can do \
              whatever you can"
         ],
+        PlanNote::CeilingStays(sandbox) => message![
+            "There is no full access: the ceiling allows at most ",
+            sandbox.as_str(),
+            ", and `init` did not set it. To allow agents without a sandbox, change `[ceiling] sandbox` (or \
+             `[backends.NAME.ceiling] sandbox`), and run this command again"
+        ],
+        PlanNote::EndsFullAccess => message![
+            "This ends the full access that an earlier `init --full-access` gave: agents run in a sandbox again. To keep \
+             full access, pass `--full-access`"
+        ],
+        PlanNote::FullAccessStays => message![
+            "Claude Code still starts agents without asking you, also without a sandbox, because of an earlier \
+             `init --full-access`. To end this, set `[ceiling] sandbox = \"workspace-write\"` in config.toml"
+        ],
     }
 }
 

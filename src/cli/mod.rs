@@ -130,11 +130,22 @@ fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
         if problem.kind() == ErrorKind::InvalidSubcommand
             && let Some(ContextValue::String(word)) = problem.get(ContextKind::InvalidSubcommand)
         {
+            if is_in_config(args, word) {
+                refuse(terminal_refusals::unknown_verb(&format!("config {word}"), Some("config show")));
+                return Exit::Usage.into();
+            }
             let program = CommandLine::command();
             let verbs = program.get_subcommands().filter(|verb| !verb.is_hide_set());
             let names: Vec<_> =
                 verbs.flat_map(|verb| [verb.get_name()].into_iter().chain(verb.get_all_aliases())).collect();
             refuse(terminal_refusals::unknown_verb(word, unknown_verb::meant(word, &names)));
+            return Exit::Usage.into();
+        }
+        if problem.kind() == ErrorKind::UnknownArgument
+            && let Some(ContextValue::String(option)) = problem.get(ContextKind::InvalidArg)
+            && let Some(meant) = meant_option(args, option)
+        {
+            refuse(terminal_refusals::unknown_option(option, meant));
             return Exit::Usage.into();
         }
         let escaped = args.iter().map(|arg| escaped_argument(&redactor.text(&arg.to_string_lossy())));
@@ -144,6 +155,20 @@ fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     }
     let _ = problem.print();
     exit_code(&problem)
+}
+
+/// Whether the unknown verb `word` follows `config`, the only verb that has verbs of its own.
+fn is_in_config(args: &[OsString], word: &str) -> bool {
+    args.windows(2).any(|pair| pair[0] == "config" && pair[1] == word)
+}
+
+/// Our option for one of other programs, if the verb on the command line has it.
+fn meant_option(args: &[OsString], option: &str) -> Option<&'static str> {
+    let program = CommandLine::command();
+    let verb = args.iter().skip(1).find_map(|arg| program.find_subcommand(arg))?;
+    let options: Vec<_> =
+        verb.get_arguments().filter_map(|known| known.get_long()).map(|it| format!("--{it}")).collect();
+    unknown_verb::meant_option(option, &options.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn exit_code(problem: &clap::Error) -> ExitCode {

@@ -72,7 +72,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
             return Ok(print_styled(&terminal::nothing_to_remove(screen)));
         }
         if !arguments.yes && !ids.is_empty() {
-            match confirm(&terminal::removal_question(ids.len())) {
+            match confirm(&terminal::removal_question(&found.tasks, screen)) {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),
                 Answer::Unasked => {

@@ -25,9 +25,12 @@ The new task uses the agent's session, so the agent remembers the earlier one. I
 --sandbox is given, in the same sandbox. Otherwise `resume` works like `run`, with the same exit codes, and 4 if there is
 no such task.";
 
+/// The help of `--sandbox`, whose default differs from that of `run`.
+const SANDBOX_HELP: &str = "The agent's sandbox (default: that of the earlier task)";
+
 /// The arguments of `resume`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("sandbox", |option| option.help(SANDBOX_HELP)))]
 pub(super) struct Arguments {
     /// The earlier task: the beginning of its ID, or @1 for the newest one
     #[arg(value_name = "ID")]

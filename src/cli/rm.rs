@@ -44,13 +44,20 @@ pub(super) struct Arguments {
 
 /// Removes tasks. If one of them cannot be removed, none is.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let screen = context.screen();
     context.run_strictly(async |broker| {
         let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let ids = resolve_all(&broker, &arguments.ids, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
-        if !arguments.yes && confirm(&terminal::removal_question(ids.len())) == Answer::No {
-            return Ok(Exit::Refused);
+        if !arguments.yes {
+            let mut tasks = Vec::new();
+            for id in &ids {
+                tasks.push(broker.summary(id).await.map_err(fail)?);
+            }
+            if confirm(&terminal::removal_question(&tasks, screen)) == Answer::No {
+                return Ok(Exit::Refused);
+            }
         }
         remove(&broker, &ids, arguments.json).await.map_err(fail)
     })

@@ -18,7 +18,7 @@ pub(super) struct TaskOptions {
     /// The model (default: the backend's configuration decides)
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// The agent's sandbox (default: the configured one, or, for `resume`, that of the earlier task)
+    /// The agent's sandbox (default: the configured one)
     #[arg(short, long, value_name = "SANDBOX", value_enum)]
     sandbox: Option<SandboxWord>,
     /// Stop the task after this time, e.g. 90s, 30m or 2h, or `none` for no limit

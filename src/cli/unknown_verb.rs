@@ -1,13 +1,14 @@
-//! Suggestions for commands that do not exist.
+//! Suggestions for commands and options that do not exist.
 
 use connector_api::nearest;
 
 /// Words that other programs use, and our verb for each.
-const WORDS_OF_OTHERS: [(&[&str], &str); 12] = [
+const WORDS_OF_OTHERS: [(&[&str], &str); 13] = [
     (&["stop", "kill", "abort", "terminate"], "cancel"),
     (&["log", "tail", "follow", "output"], "logs"),
     (&["start", "delegate", "exec", "new", "add", "submit"], "run"),
     (&["info", "status", "inspect", "view", "open", "get"], "show"),
+    (&["result", "results"], "show --result"),
     (&["cost", "costs", "stats", "tokens"], "usage"),
     (&["doctor", "validate", "health"], "check"),
     (&["clean", "gc"], "prune"),
@@ -18,12 +19,29 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 12] = [
     (&["attach", "monitor"], "watch"),
 ];
 
-/// The verb that was probably meant by `word`. `verbs` are all verbs of the program with their aliases.
+/// Words that look like one of our verbs, but mean something that this program cannot do.
+const NOT_OFFERED: [&str; 4] = ["pause", "login", "logout", "review"];
+
+/// Options that other programs use, and our option for each.
+const OPTIONS_OF_OTHERS: [(&[&str], &str); 1] = [(&["--background", "--bg"], "--detach")];
+
+/// The option that was probably meant by `option`. `options` are all options of the verb.
+pub(super) fn meant_option(option: &str, options: &[&str]) -> Option<&'static str> {
+    let of_others = OPTIONS_OF_OTHERS.iter().find(|(theirs, _)| theirs.contains(&option));
+    of_others.map(|(_, ours)| *ours).filter(|ours| options.contains(ours))
+}
+
+/// The verb, perhaps with an option, that was probably meant by `word`. `verbs` are all verbs of the program with their
+/// aliases.
 pub(super) fn meant<'a>(word: &str, verbs: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
+    if NOT_OFFERED.contains(&word.as_str()) {
+        return None;
+    }
     let known = |name: &str| verbs.iter().copied().find(|verb| *verb == name);
     let of_others = WORDS_OF_OTHERS.iter().find(|(words, _)| words.contains(&word.as_str()));
-    let same_meaning = of_others.and_then(|(_, verb)| known(verb));
+    let is_known = |command: &str| command.split(' ').next().is_some_and(|verb| known(verb).is_some());
+    let same_meaning = of_others.map(|(_, command)| *command).filter(|command| is_known(command));
     same_meaning.or_else(|| known(&word)).or_else(|| nearest(&word, verbs))
 }
 
@@ -57,10 +75,25 @@ mod tests {
             ("Run", Some("run")),
             ("cancle", Some("cancel")),
             ("wiat", Some("wait")),
+            ("result", Some("show --result")),
+            ("pause", None),
+            ("login", None),
+            ("diff", None),
+            ("apply", None),
+            ("undo", None),
+            ("review", None),
+            ("web", None),
             ("photosynthesis", None),
         ] {
             assert_eq!(meant(word, &verbs), verb, "{word}");
         }
         assert_eq!(meant("setup", &["ls"]), None, "the verb does not exist");
+    }
+
+    #[test]
+    fn an_option_of_other_programs_leads_to_one_of_the_same_verb() {
+        assert_eq!(meant_option("--background", &["--json", "--detach"]), Some("--detach"));
+        assert_eq!(meant_option("--background", &["--json"]), None, "the verb has no such option");
+        assert_eq!(meant_option("--backgroun", &["--detach"]), None);
     }
 }

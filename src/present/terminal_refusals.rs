@@ -232,6 +232,11 @@ pub(crate) fn unknown_verb(word: &str, meant: Option<&str>) -> Refused {
     }
 }
 
+/// The verb has no such option, but `meant` does the same.
+pub(crate) fn unknown_option(option: &str, meant: &str) -> Refused {
+    Refused::new(message!["unknown option ", MessagePart::quoted(option)], Message::trusted(format!("use `{meant}`")))
+}
+
 /// There is nothing to wait for, to watch or to cancel.
 pub(crate) fn no_unfinished_tasks(is_everywhere: bool) -> String {
     let place = if is_everywhere { "" } else { " here" };

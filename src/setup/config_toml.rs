@@ -66,6 +66,19 @@ pub(super) fn with_changes(text: Option<&str>, changes: &[ConfigChange]) -> Resu
     Ok(document.to_string())
 }
 
+/// Those of the changes whose keys still have the same values in the text.
+pub(super) fn unchanged(text: &str, changes: Vec<ConfigChange>) -> Vec<ConfigChange> {
+    let Ok(document) = text.parse::<DocumentMut>() else { return vec![] };
+    changes.into_iter().filter(|change| has(&document, change)).collect()
+}
+
+/// Whether the change's key has its value.
+fn has(document: &DocumentMut, change: &ConfigChange) -> bool {
+    section(document, &change.section)
+        .and_then(|now| now.get(&change.key)?.as_value())
+        .is_some_and(|now| plain(now) == plain(&change.value.toml()))
+}
+
 /// The text with the values that these keys had `before`, unless somebody has changed them since. A section that is now
 /// empty is removed, unless it was there before.
 pub(super) fn without_changes(
@@ -77,10 +90,7 @@ pub(super) fn without_changes(
     let before: DocumentMut = before.unwrap_or_default().parse()?;
     for change in changes {
         let old = section(&before, &change.section);
-        let is_ours = section(&document, &change.section)
-            .and_then(|now| now.get(&change.key)?.as_value())
-            .is_some_and(|now| plain(now) == plain(&change.value.toml()));
-        if !is_ours {
+        if !has(&document, change) {
             continue;
         }
         let old_value = old.and_then(|old| old.get(&change.key)?.as_value()).cloned();
@@ -188,6 +198,8 @@ mod tests {
         let changed = text.replace("[ceiling]\nsandbox = \"workspace-write\"", "[ceiling]\nsandbox = \"read-only\"");
         let undone = without_changes(&changed, None, &changes()).expect("the text is valid");
         assert_eq!(undone.trim(), "[ceiling]\nsandbox = \"read-only\"");
+        let kept: Vec<_> = unchanged(&changed, changes().to_vec()).iter().map(ConfigChange::line).collect();
+        assert_eq!(kept, ["default_sandbox = \"workspace-write\"", "kind = \"acp\"", "args = [\"--acp\"]"]);
     }
 
     #[test]

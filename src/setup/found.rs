@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use connector_api::{Login, Sandbox};
 use serde_json::{Map, Value};
 
-use super::user_file::UserFile;
+use super::{config_toml::ConfigChange, user_file::UserFile};
 use crate::plugin::PluginProgram;
 
 /// Everything that a plan depends on.
@@ -25,6 +25,8 @@ pub struct Found {
     pub agents: Vec<FoundAgent>,
     /// The configuration.
     pub config: FoundConfig,
+    /// Whether `init` was last run with full access.
+    pub had_full_access: bool,
 }
 
 /// Claude Code as it is installed and configured.
@@ -119,6 +121,8 @@ pub struct FoundConfig {
     pub ceiling: Sandbox,
     /// The sandbox of calls that name none.
     pub default_sandbox: Sandbox,
+    /// The keys of the file that `init` has set and nobody has changed since.
+    pub from_init: Vec<ConfigChange>,
     /// The names and kinds of the configured backends.
     pub backends: BTreeSet<String>,
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     claude::{ClaudeCode, ClaudeProblem},
+    config_toml::unchanged,
     found::{Found, FoundAgent, FoundConfig},
+    record::SetupRecord,
     user_file::{UserFile, UserFileProblem},
 };
 use crate::{
@@ -55,14 +57,17 @@ pub async fn look_around(
     let cache = ProbeCache::of(upkeep);
     let agents =
         futures_util::future::join_all(known.iter().map(|(name, backend)| agent(name, &**backend, &cache))).await;
+    // `init` reports a record that cannot be read when it is about to change something.
+    let record = SetupRecord::read(&config.data_dir).ok().flatten();
     Ok(Found {
+        had_full_access: record.as_ref().is_some_and(|record| record.choices.full_access),
         is_on_path: on_path.is_some_and(|found| found == program.program),
         is_unpacked: is_unpacked(&config.data_dir, &program),
         marketplace: marketplace(config),
         program,
         claude,
         agents: agents.into_iter().flatten().collect(),
-        config: found_config(config)?,
+        config: found_config(config, record)?,
     })
 }
 
@@ -86,12 +91,16 @@ async fn agent(name: &'static str, backend: &dyn AgentBackend, cache: &ProbeCach
     })
 }
 
-fn found_config(config: &Config) -> Result<FoundConfig, UserFileProblem> {
+fn found_config(config: &Config, record: Option<SetupRecord>) -> Result<FoundConfig, UserFileProblem> {
     let limits = |ceiling: &Ceiling| !ceiling.describe().is_empty();
     let sandboxes = config.ceilings.values().map(|ceiling| ceiling.sandbox);
     let names = config.backends.values().flat_map(|backend| [backend.name.to_string(), backend.kind.clone()]);
+    let file = UserFile::read(&config.file)?;
+    let record = record.filter(|record| record.config.as_ref().is_some_and(|recorded| recorded.path == file.path));
+    let changes = record.map(|record| record.changes).unwrap_or_default();
     Ok(FoundConfig {
-        file: UserFile::read(&config.file)?,
+        from_init: unchanged(file.text.as_deref().unwrap_or_default(), changes),
+        file,
         has_ceiling: config.ceilings.values().any(limits),
         ceiling: sandboxes.max().unwrap_or(Sandbox::DangerFullAccess),
         default_sandbox: config.default_sandbox,

@@ -110,6 +110,12 @@ pub enum PlanNote {
     AsksForAgent,
     /// Claude Code will start agents without a sandbox and without asking.
     FullAccess,
+    /// Full access was asked for, but a ceiling that `init` did not set allows only this sandbox.
+    CeilingStays(Sandbox),
+    /// An earlier run gave full access, which this plan ends.
+    EndsFullAccess,
+    /// An earlier run gave full access, and its rules stay, although this run does not ask for it.
+    FullAccessStays,
 }
 
 impl Plan {
@@ -125,6 +131,12 @@ impl Plan {
             plan.steps.push(Step::Config(changes));
         }
         plan.note_agents(found, &excluded);
+        if choices.full_access && ceiling < Sandbox::DangerFullAccess {
+            plan.notes.push(PlanNote::CeilingStays(ceiling));
+        }
+        if !choices.full_access && found.had_full_access && ceiling < found.config.ceiling {
+            plan.notes.push(PlanNote::EndsFullAccess);
+        }
         let Some(claude) = &found.claude else {
             plan.notes.push(PlanNote::NoClaude);
             return Ok(plan);
@@ -194,6 +206,7 @@ impl Plan {
                 wanted.extend(rules::agent());
                 self.notes.push(PlanNote::FullAccess);
             }
+            (false, false) if found.had_full_access => self.notes.push(PlanNote::FullAccessStays),
             (false, false) => self.notes.push(PlanNote::AsksForAgent),
         }
         let missing = missing_rules(claude.settings.text.as_deref(), &wanted)?;
@@ -209,9 +222,22 @@ fn sandbox_changes(found: &Found, choices: SetupChoices) -> (Vec<ConfigChange>, 
     let config = &found.config;
     let mut ceiling = config.ceiling;
     let mut changes = vec![];
-    if !choices.full_access && !config.has_ceiling {
-        ceiling = RECOMMENDED;
-        changes.push(ConfigChange::text("ceiling", "sandbox", ceiling.as_str()));
+    let full = Sandbox::DangerFullAccess;
+    let is_from_init =
+        |section, key, sandbox: Sandbox| config.from_init.contains(&ConfigChange::text(section, key, sandbox.as_str()));
+    if choices.full_access {
+        if ceiling < full && is_from_init("ceiling", "sandbox", ceiling) {
+            ceiling = full;
+            changes.push(ConfigChange::text("ceiling", "sandbox", full.as_str()));
+        }
+        // `init` only ever lowers this key, to fit it to the ceiling.
+        let default = config.default_sandbox;
+        if ceiling == full && default < full && is_from_init("tasks", "default_sandbox", default) {
+            changes.insert(0, ConfigChange::text("tasks", "default_sandbox", full.as_str()));
+        }
+    } else if !config.has_ceiling || is_from_init("ceiling", "sandbox", full) {
+        ceiling = ceiling.min(RECOMMENDED);
+        changes.push(ConfigChange::text("ceiling", "sandbox", RECOMMENDED.as_str()));
     }
     // A default above the ceiling would refuse every call that names no sandbox.
     if config.default_sandbox > ceiling {

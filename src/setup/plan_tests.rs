@@ -57,8 +57,10 @@ fn found() -> Found {
             has_ceiling: false,
             ceiling: Sandbox::DangerFullAccess,
             default_sandbox: Sandbox::DangerFullAccess,
+            from_init: vec![],
             backends: BTreeSet::from(["codex".to_owned()]),
         },
+        had_full_access: false,
     }
 }
 
@@ -181,6 +183,36 @@ fn a_ceiling_of_the_user_is_never_changed() {
     let strict = plan(&found);
     assert_eq!(lines(&strict)[0], "tasks.default_sandbox = \"read-only\"");
     assert!(allows_agent(&strict));
+}
+
+#[test]
+fn full_access_lifts_the_ceiling_of_init_and_names_one_of_the_user() {
+    let mut found = found();
+    found.config.has_ceiling = true;
+    found.config.ceiling = Sandbox::WorkspaceWrite;
+    found.config.default_sandbox = Sandbox::WorkspaceWrite;
+    let kept = plan_with_full_access(&found);
+    assert!(!lines(&kept).iter().any(|line| line.contains("sandbox")), "{kept:?}");
+    assert!(kept.notes.contains(&PlanNote::CeilingStays(Sandbox::WorkspaceWrite)), "{kept:?}");
+
+    let text = |section, key| ConfigChange::text(section, key, "workspace-write");
+    found.config.from_init = vec![text("ceiling", "sandbox"), text("tasks", "default_sandbox")];
+    let lifted = plan_with_full_access(&found);
+    assert_eq!(
+        lines(&lifted)[..2],
+        ["tasks.default_sandbox = \"danger-full-access\"", "ceiling.sandbox = \"danger-full-access\""]
+    );
+    assert_eq!(lifted.notes, [PlanNote::FullAccess]);
+}
+
+#[test]
+fn a_run_without_full_access_says_whether_it_ends_an_earlier_one() {
+    let mut found = found();
+    found.had_full_access = true;
+    assert!(plan(&found).notes.contains(&PlanNote::EndsFullAccess));
+    assert!(!plan_with_full_access(&found).notes.contains(&PlanNote::EndsFullAccess));
+    found.config.has_ceiling = true;
+    assert_eq!(plan(&found).notes, [PlanNote::FullAccessStays]);
 }
 
 #[test]

@@ -286,9 +286,44 @@ fn the_words_of_other_programs_lead_to_ours() {
         let expected = format!("unknown command `{word}`\nnext: did you mean `codex-connector {verb}`?");
         assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
     }
+    for word in ["list", "get", "path"] {
+        let ran = run(&world, &["config", word]);
+        let expected = format!("unknown command `config {word}`\nnext: did you mean `codex-connector config show`?");
+        assert!(ran.code == Some(2) && ran.stderr.starts_with(&expected), "{}", ran.stderr);
+    }
+    let background = run(&world, &["run", "--background", "x"]);
+    assert_eq!(
+        (background.code, background.stderr.trim_end()),
+        (Some(2), "unknown option `--background`\nnext: use `--detach`")
+    );
     let hostile = run(&world, &["\u{1b}[2Jx"]);
     assert_eq!((hostile.code, hostile.stderr.contains('\u{1b}')), (Some(2), false), "{}", hostile.stderr);
     assert!(run(&world, &["help"]).stdout.contains("  cancel "));
     assert!(run(&world, &["help", "run"]).stdout.contains("codex-connector run fix"));
     assert!(run(&world, &["version"]).stdout.starts_with("codex-connector 2."));
+}
+
+#[test]
+fn the_help_of_resume_names_its_own_default_sandbox() {
+    let world = World::with_fake_agent();
+    for (verb, default, other) in
+        [("run", "the configured one", "earlier"), ("resume", "that of the earlier task", "configured one")]
+    {
+        let help = run(&world, &[verb, "-h"]).stdout;
+        let line = help.lines().find(|line| line.contains("--sandbox <")).expect("the option has a line").to_owned();
+        assert!(line.contains(&format!("(default: {default})")) && !line.contains(other), "{help}");
+    }
+}
+
+#[test]
+fn ls_and_usage_understand_the_same_times() {
+    let world = World::with_fake_agent();
+    for (time, code) in
+        [("90s", 0), ("12h", 0), ("30d", 0), ("2026-01-02T03:04:05Z", 0), ("yesterday", 2), ("2026-01-02", 2)]
+    {
+        for verb in ["ls", "usage"] {
+            let ran = run(&world, &[verb, "--since", time]);
+            assert_eq!(ran.code, Some(code), "{verb} {time}: {}", ran.stderr);
+        }
+    }
 }

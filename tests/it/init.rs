@@ -110,6 +110,41 @@ fn init_shows_its_changes_makes_them_and_undoes_them() {
 }
 
 #[test]
+fn full_access_can_be_given_later_and_ended_again() {
+    let setup = Setup::new();
+    let before = setup.config();
+    setup.succeed(&["init", "--yes"]);
+    let shown = setup.succeed(&["init", "--full-access", "--yes"]);
+    assert!(shown.contains("[ceiling] sandbox = \"danger-full-access\""), "{shown}");
+    assert!(!setup.config().contains("workspace-write"), "{}", setup.config());
+    let shown = setup.succeed(&["init", "--yes"]);
+    assert!(shown.contains("This ends the full access"), "{shown}");
+    assert!(setup.config().contains("[ceiling]\nsandbox = \"workspace-write\""), "{}", setup.config());
+    assert!(!setup.succeed(&["init", "--dry-run"]).contains("full access"));
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert_eq!(setup.config(), before);
+
+    fs::write(setup.world.data_dir().join("config.toml"), format!("{before}\n[ceiling]\nsandbox = \"read-only\"\n"))
+        .expect("the home is writable");
+    let shown = setup.succeed(&["init", "--full-access", "--yes"]);
+    assert!(shown.contains("There is no full access") && shown.contains("`[ceiling] sandbox`"), "{shown}");
+}
+
+#[test]
+fn the_check_of_one_backend_knows_that_the_others_are_set_up() {
+    let setup = Setup::new();
+    let other = "\n[backends.other]\nkind = \"codex\"\n\n[backends.other.ceiling]\nsandbox = \"workspace-write\"\n";
+    fs::write(setup.world.data_dir().join("config.toml"), setup.config() + other).expect("the home is writable");
+    let line = |args: &[&str]| {
+        let output = setup.run(args);
+        let shown = String::from_utf8(output.stdout).expect("the output is text");
+        let line = shown.lines().find(|line| line.contains("Claude Code")).expect("there is such a line");
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line(&["check", "codex"]), line(&["check"]));
+}
+
+#[test]
 fn entries_of_others_survive_the_undoing() {
     let setup = Setup::new();
     setup.succeed(&["init", "--yes"]);

@@ -1,12 +1,27 @@
 //! `rm` and `prune`: what is said about tasks that are removed.
 
-use super::Screen;
-use crate::task::TaskId;
+use super::{Line, Screen, Tone, state::word};
+use crate::task::{Outcome, TaskId, TaskSummary};
 
-/// The question before tasks are removed.
-pub(crate) fn removal_question(count: usize) -> String {
-    let tasks = if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
-    format!("Remove {tasks} with all files (logs, results, records)? [y/N] ")
+/// Maximum number of tasks that the question names.
+const MAX_NAMED: usize = 10;
+
+/// Maximum length of a task's text in the question, in columns.
+const MAX_TEXT_COLUMNS: usize = 50;
+
+/// The question before tasks are removed, below the tasks with their outcomes and first words.
+pub(crate) fn removal_question(tasks: &[TaskSummary], screen: Screen) -> String {
+    let named = tasks.iter().take(MAX_NAMED).map(|task| {
+        let text = Line::of(Tone::Plain, &task.record.start.task).cut(MAX_TEXT_COLUMNS, screen.symbols);
+        let outcome = word(task.state, Outcome::of(&task.record));
+        let line = Line::of(Tone::Plain, "  ").with(Tone::Plain, task.record.id.as_str());
+        line.with(Tone::Plain, "  ").with(Tone::Plain, outcome).with(Tone::Plain, "  ").then(text).text() + "\n"
+    });
+    let more = tasks.len().saturating_sub(MAX_NAMED);
+    let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
+    let count = if tasks.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", tasks.len()) };
+    let named: String = named.collect();
+    format!("{named}{more}Remove {count} with all files (logs, results, records)? [y/N] ")
 }
 
 /// A removed task.

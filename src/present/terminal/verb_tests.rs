@@ -122,10 +122,3 @@ fn lines_are_wrapped_at_spaces() {
 fn styles_have_no_width() {
     assert_eq!(rendered_width("\u{1b}[1m1a2b\u{1b}[0m ok \u{1b}[38;5;1m漢\u{1b}[0m"), 10);
 }
-
-#[test]
-fn the_question_before_a_removal_counts_the_tasks() {
-    assert_eq!(removal_question(1), "Remove 1 task with all files (logs, results, records)? [y/N] ");
-    assert!(removal_question(12).starts_with("Remove 12 tasks "));
-    assert_eq!(nothing_to_remove(Screen::PIPE), "");
-}
