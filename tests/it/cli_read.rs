@@ -352,5 +352,5 @@ fn completions_offer_tasks_with_their_texts_and_are_silent_on_errors() {
     assert!(!complete(&world, "fish", &["--data-dir", &data_dir, "show", ""]).contains(&id));
     assert!(!elsewhere.exists(), "completing creates nothing");
     let world = world.configure("broken = \n");
-    assert_eq!(complete(&world, "fish", &["show", ""]).lines().filter(|line| line.contains(&id)).count(), 0);
+    assert!(complete(&world, "fish", &["show", ""]).starts_with(&id), "an invalid configuration has directories too");
 }
