@@ -102,6 +102,8 @@ pub enum NotRemovable {
     InUse(TaskId),
     /// The original program ran it, whose files are never changed.
     Original(TaskId),
+    /// Its removal has begun, but it could not be removed from the lists of tasks.
+    StillListed(TaskId),
 }
 
 impl NotRemovable {
@@ -111,6 +113,7 @@ impl NotRemovable {
             Self::Running(id) => terminal_refusals::running_is_kept(id),
             Self::InUse(id) => terminal_refusals::in_use_is_kept(id),
             Self::Original(id) => terminal_refusals::original_is_kept(id),
+            Self::StillListed(id) => terminal_refusals::still_listed(id),
         }
     }
 }

@@ -27,6 +27,11 @@ pub struct PruneRules {
 }
 
 impl Broker {
+    /// Finishes removals that were interrupted. Returns the result for each task.
+    pub async fn finish_removals(&self) -> Result<Vec<(TaskId, Removal)>, Refusal> {
+        Ok(self.on_disk(|broker| broker.upkeep.finish_removals()).await??)
+    }
+
     /// Fails if one of these tasks cannot be removed. Nothing is changed.
     pub async fn check_removable(&self, ids: &[TaskId]) -> Result<(), Refusal> {
         for id in ids {
@@ -41,10 +46,11 @@ impl Broker {
     }
 
     /// Removes ended tasks with all their files, and passes the ID of each to `removed`. A task that another process
-    /// has removed meanwhile is not an error.
+    /// has removed meanwhile is not an error. Fails if a task is still listed.
     pub async fn remove(&self, ids: &[TaskId], mut removed: impl FnMut(&TaskId)) -> Result<(), Refusal> {
         for some in ids.chunks(TASKS_PER_STEP) {
             let mut remaining = some.to_vec();
+            let mut still_listed = None;
             let deadline = Instant::now() + CLOSE_TIMEOUT;
             while !remaining.is_empty() {
                 for id in &remaining {
@@ -56,7 +62,8 @@ impl Broker {
                 remaining.clear();
                 for (id, result) in results {
                     match result {
-                        Removal::Removed | Removal::StillListed => removed(&id),
+                        Removal::Removed => removed(&id),
+                        Removal::StillListed => still_listed = Some(id),
                         Removal::Unknown => {}
                         Removal::Original => return Err(Refusal::NotRemovable(NotRemovable::Original(id))),
                         // A supervisor closes its task a moment after the end.
@@ -67,6 +74,9 @@ impl Broker {
                 if !remaining.is_empty() {
                     sleep(POLL_INTERVAL).await;
                 }
+            }
+            if let Some(id) = still_listed {
+                return Err(Refusal::NotRemovable(NotRemovable::StillListed(id)));
             }
         }
         Ok(())

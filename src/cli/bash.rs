@@ -3,6 +3,9 @@
 //! If there are several candidates and bash lists them, each is printed with its description behind it. Bash inserts
 //! only what all candidates have in common, so no part of a description gets into the command line. A single candidate
 //! is printed alone.
+//!
+//! The lines are read with `mapfile`: descriptions contain characters such as `[` and `*`, which an unquoted `$(…)` would
+//! expand to names of files, or to nothing with `nullglob`.
 
 use std::{env, ffi::OsString, io, io::Write, path::Path};
 
@@ -25,19 +28,19 @@ const LISTING: [&str; 3] = ["9", "63", "33"];
 
 const SCRIPT: &str = r#"
 _clap_complete_NAME() {
-    local IFS=$'\n'
     local words=("${COMP_WORDS[@]}")
     words[COMP_CWORD]="$2"
-    COMPREPLY=( $( \
+    local found
+    COMPREPLY=()
+    found=$( \
         _CODEX_CONNECTOR_INDEX="${COMP_CWORD}" \
         _CODEX_CONNECTOR_KIND="${COMP_TYPE}" \
         _CODEX_CONNECTOR_WIDTH="${COLUMNS}" \
         VAR="bash" \
         COMPLETER -- "${words[@]}" 2>/dev/null \
-    ) )
-    if [[ $? != 0 ]]; then
-        unset COMPREPLY
-    elif [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" != *[=/:] ]]; then
+    ) || return 0
+    [[ -z "$found" ]] || mapfile -t COMPREPLY <<< "$found"
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" != *[=/:] ]]; then
         compopt +o nospace 2>/dev/null
     fi
 }
@@ -117,5 +120,31 @@ mod tests {
         assert_eq!(lines(&both, true, 17), ["1a2b3c4d  (about…", "ls        (about…"]);
         assert_eq!(lines(&both, false, 80), ["1a2b3c4d", "ls"]);
         assert_eq!(lines(&both[..1], true, 80), ["1a2b3c4d"]);
+    }
+
+    /// Runs the script in bash with a completer that prints these lines, and returns what bash would offer.
+    fn offered(option: &str, lines: &str) -> Option<String> {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let completer = dir.path().join("completer");
+        let content = format!("#!/bin/sh\ncat <<'EOF'\n{lines}\nEOF\n");
+        std::fs::write(&completer, content).expect("it is writable");
+        let mut script = Vec::new();
+        let run = format!("sh {}", completer.display());
+        Bash.write_registration("VARIABLE", "a-name", "a-name", "COMMAND", &mut script).expect("memory is writable");
+        let script = String::from_utf8(script).expect("it is text").replace("COMMAND", &run);
+        let test = format!(
+            "shopt -s {option}\n{script}\nCOMP_WORDS=(a-name rm ''); COMP_CWORD=2; COMP_TYPE=63\n\
+             _clap_complete_a_name a-name '' rm\nprintf '<%s>' \"${{COMPREPLY[@]}}\""
+        );
+        let output = std::process::Command::new("bash").args(["--norc", "-c", &test]).current_dir(dir.path()).output();
+        Some(String::from_utf8_lossy(&output.ok()?.stdout).into_owned())
+    }
+
+    #[test]
+    fn descriptions_are_not_expanded_to_names_of_files() {
+        for option in ["failglob", "nullglob", "extglob"] {
+            let Some(offered) = offered(option, "1a2b3c4d  (fix [a] * ?)\n5e6f7a8b  (all *)") else { return };
+            assert_eq!(offered, "<1a2b3c4d  (fix [a] * ?)><5e6f7a8b  (all *)>", "{option}");
+        }
     }
 }

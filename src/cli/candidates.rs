@@ -28,7 +28,7 @@ const MAX_SEARCHED: usize = 400;
 
 /// Adds candidates to the arguments of all verbs.
 pub(super) fn with_candidates(command: Command, registry: &Registry, overrides: &Overrides) -> Command {
-    let Ok(config) = Config::load(overrides, registry, env::vars_os()) else { return command };
+    let Ok((config, _)) = Config::load_lenient(overrides, registry, env::vars_os()) else { return command };
     let backends: Vec<String> = config.backends.keys().map(ToString::to_string).collect();
     let directories = (config.data_dir, config.log_dir);
     command.mut_subcommands(move |verb| {

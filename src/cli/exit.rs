@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    broker::Refusal,
+    broker::{NotRemovable, Refusal},
     task::{Outcome, TaskRecord},
 };
 
@@ -53,8 +53,9 @@ impl Exit {
     pub(super) fn of_refusal(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::NoSuchTask(_) | Refusal::NotOneTask(_) | Refusal::OtherLogDir { .. } => Self::UnknownTask,
+            Refusal::NotRemovable(NotRemovable::StillListed(_)) => Self::Failed,
             Refusal::NotResumable(_)
-            | Refusal::NotRemovable(_)
+            | Refusal::NotRemovable(NotRemovable::Running(_) | NotRemovable::InUse(_) | NotRemovable::Original(_))
             | Refusal::UnknownBackend(_)
             | Refusal::WorkingDirectory { .. }
             | Refusal::AboveCeiling(_)

@@ -96,7 +96,7 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Re
     upkeep.repair();
     new.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
     // Without a confirmation, the next call reports these tasks again.
-    if let Some(text) = ended_tasks(&new.records)
+    if let Some(text) = ended_tasks(&new.records, new.unclaimed.number())
         && print(&text) != ExitCode::SUCCESS
     {
         return Ok(ExitCode::FAILURE);

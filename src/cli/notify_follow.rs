@@ -180,24 +180,29 @@ impl Following {
         Ok(Source { ends, upkeep, redactor: redactor.clone(), _present: present })
     }
 
-    /// Prints the ends. Of those that piled up before the start, only the first few are listed.
+    /// Prints the ends. Of those that piled up before the start, only the first few are listed. Otherwise, the next
+    /// round reports those that are not claimed.
     fn report(&mut self, new: NewEnds, redactor: &Redactor) -> Result<(), ReaderGone> {
-        let listed = if self.has_looked { usize::MAX } else { MAX_LISTED_TASKS };
-        self.has_looked = true;
-        let more = new.records.len().saturating_sub(listed);
-        let mut unlisted = Vec::new();
-        for (number, (mut record, claim)) in new.into_each().enumerate() {
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        let listed = if is_first { MAX_LISTED_TASKS } else { usize::MAX };
+        let (ends, unclaimed) = new.into_each();
+        let (mut unlisted, mut are_confirmed) = (Vec::new(), true);
+        for (number, (mut record, claim)) in ends.enumerate() {
             if number >= listed {
                 unlisted.push(claim);
                 continue;
             }
             record.untrusted_texts().for_each(|text| redactor.redact(text));
             self.print(&ended_line(&record))?;
-            self.confirm([claim]);
+            are_confirmed &= self.confirm(claim);
         }
-        if more > 0 {
-            self.print(&more_ended(more))?;
-            self.confirm(unlisted);
+        if is_first && unlisted.len() + unclaimed.number() > 0 {
+            self.print(&more_ended(unlisted.len() + unclaimed.number()))?;
+            unlisted.into_iter().for_each(|claim| _ = self.confirm(claim));
+            let confirmed = unclaimed.confirm(ReportedBy::Monitor, self.listener.session.as_deref(), Utc::now());
+            self.check_confirmed(confirmed);
+        } else if unclaimed.number() > 0 && are_confirmed {
+            self.retry_at = Some(Instant::now());
         }
         Ok(())
     }
@@ -206,13 +211,18 @@ impl Following {
         if print(line) == ExitCode::SUCCESS { Ok(()) } else { Err(ReaderGone) }
     }
 
-    fn confirm(&mut self, claims: impl IntoIterator<Item = ReportClaim>) {
-        for claim in claims {
-            if let Err(error) = claim.confirm(ReportedBy::Monitor, self.listener.session.as_deref(), Utc::now()) {
-                self.warn(&error);
-                self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
-            }
+    fn confirm(&mut self, claim: ReportClaim) -> bool {
+        let confirmed = claim.confirm(ReportedBy::Monitor, self.listener.session.as_deref(), Utc::now());
+        self.check_confirmed(confirmed)
+    }
+
+    /// Tries again later if ends could not be confirmed.
+    fn check_confirmed(&mut self, confirmed: Result<(), StoreError>) -> bool {
+        if let Err(error) = &confirmed {
+            self.warn(error);
+            self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
         }
+        confirmed.is_ok()
     }
 
     /// Prints a problem on stderr, unless it was the last one.

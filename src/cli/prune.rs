@@ -59,6 +59,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
         let rules = PruneRules { ended_before: arguments.older_than, keep: arguments.keep };
+        if !arguments.dry_run {
+            broker.finish_removals().await.map_err(fail)?;
+        }
         let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;
         let ids: Vec<TaskId> = found.tasks.iter().map(|task| task.record.id.clone()).collect();
         if arguments.dry_run {
@@ -81,6 +84,6 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
                 }
             }
         }
-        remove(&broker, &ids, arguments.json).await.map_err(fail)
+        remove(&broker, Vec::new(), &ids, arguments.json).await.map_err(fail)
     })
 }

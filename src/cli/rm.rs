@@ -12,10 +12,14 @@ use super::{
     unfinished::resolve_all,
 };
 use crate::{
-    broker::{Broker, Refusal},
+    broker::{Broker, NotRemovable, Refusal},
     present::{json_output::Output, terminal},
+    store::Removal,
     task::TaskId,
 };
+
+/// Minimum length of a prefix that names a task whose removal was interrupted. A shorter one may mean another task.
+const MIN_FINISHED_PREFIX: usize = 4;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,9 +52,10 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run_strictly(async |broker| {
         let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let ids = resolve_all(&broker, &arguments.ids, &scope(repository.as_deref())).await?;
+        let (finished, words) = finish(&broker, arguments.ids).await.map_err(fail)?;
+        let ids = resolve_all(&broker, &words, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
-        if !arguments.yes {
+        if !arguments.yes && !ids.is_empty() {
             let mut tasks = Vec::new();
             for id in &ids {
                 tasks.push(broker.summary(id).await.map_err(fail)?);
@@ -59,13 +64,39 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
                 return Ok(Exit::Refused);
             }
         }
-        remove(&broker, &ids, arguments.json).await.map_err(fail)
+        remove(&broker, finished, &ids, arguments.json).await.map_err(fail)
     })
 }
 
-/// Removes tasks, and prints the ID of each.
-pub(super) async fn remove(broker: &Broker, ids: &[TaskId], as_json: bool) -> Result<Exit, Refusal> {
-    let mut removed = Vec::new();
+/// Finishes removals that were interrupted. Returns the named tasks that are gone now, and the other words.
+async fn finish(broker: &Broker, words: Vec<String>) -> Result<(Vec<TaskId>, Vec<String>), Refusal> {
+    let interrupted = broker.finish_removals().await?;
+    let (mut finished, mut others) = (Vec::new(), Vec::new());
+    for word in words {
+        let prefix = word.to_ascii_lowercase();
+        let named = |id: &TaskId| prefix.len() >= MIN_FINISHED_PREFIX && id.as_str().starts_with(&prefix);
+        match interrupted.iter().find(|(id, _)| named(id)) {
+            Some((id, Removal::Removed)) if finished.contains(id) => {}
+            Some((id, Removal::Removed)) => finished.push(id.clone()),
+            Some((id, Removal::StillListed)) => {
+                return Err(Refusal::NotRemovable(NotRemovable::StillListed(id.clone())));
+            }
+            Some((_, Removal::InUse | Removal::Original | Removal::Unknown)) | None => others.push(word),
+        }
+    }
+    Ok((finished, others))
+}
+
+/// Removes tasks, and prints the ID of each, after those that are already removed.
+pub(super) async fn remove(
+    broker: &Broker,
+    mut removed: Vec<TaskId>,
+    ids: &[TaskId],
+    as_json: bool,
+) -> Result<Exit, Refusal> {
+    if !as_json {
+        removed.iter().for_each(|id| _ = print_styled(&terminal::id_line(id)));
+    }
     let done = broker
         .remove(ids, |id| {
             if !as_json {

@@ -16,14 +16,15 @@ const MAX_TASK_CHARACTERS: usize = 100;
 /// Maximum length of a failure reason, in characters before escaping.
 const MAX_REASON_CHARACTERS: usize = 100;
 
-/// The list of the ended tasks `records`, or `None` if it is empty.
-pub(crate) fn ended_tasks(records: &[TaskRecord]) -> Option<String> {
+/// The list of the ended tasks `records`, and the number of `others`, or `None` if it is empty.
+pub(crate) fn ended_tasks(records: &[TaskRecord], others: usize) -> Option<String> {
     if records.is_empty() {
         return None;
     }
     let mut text = "codex-connector tasks that have finished:\n".to_owned();
     text.extend(records.iter().take(MAX_LISTED_TASKS).map(line));
-    if let Some(more @ 1..) = records.len().checked_sub(MAX_LISTED_TASKS) {
+    let more = records.len().saturating_sub(MAX_LISTED_TASKS) + others;
+    if more > 0 {
         text.push_str(&format!("- and {more} more: call `codex_tasks`\n"));
     }
     text.push_str("Call `codex_status` with a task ID for its result.\n");

@@ -100,11 +100,11 @@ fn no_text_can_forge_a_row_of_the_list() {
 
 #[test]
 fn no_text_can_forge_the_output_of_a_hook() {
-    assert_eq!(super::ended_tasks(&[]), None);
+    assert_eq!(super::ended_tasks(&[], 0), None);
     for text in HOSTILE {
         for status in ["completed", "failed", "interrupted"] {
             let hook_text =
-                super::ended_tasks(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
+                super::ended_tasks(&[record(status, text), record(status, "plain")], 0).expect("two tasks have ended");
             assert_eq!(hook_text.lines().count(), 4, "{hook_text}");
             assert_only_our_markup(&hook_text, 0, 0);
         }

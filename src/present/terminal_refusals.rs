@@ -107,6 +107,16 @@ pub(crate) fn in_use_is_kept(id: &TaskId) -> Refused {
     )
 }
 
+/// The removal of a task is not complete.
+pub(crate) fn still_listed(id: &TaskId) -> Refused {
+    Refused::new(
+        message!["task ", id, " is still listed: the lists of tasks are locked, or cannot be written"],
+        format!(
+            "if the disk is full, free some space; then call `codex-connector rm {id}` again, which finishes the removal"
+        ),
+    )
+}
+
 /// The original program's tasks are not removed.
 pub(crate) fn original_is_kept(id: &TaskId) -> Refused {
     Refused::without_advice(message![

@@ -351,7 +351,7 @@ fn no_answer_is_longer_than_clients_show() {
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
         let together = all_ended(&boxed, &[], |_| result(&text));
         let listed = sessions(&vec![&record; 200], 200, began());
-        let hook_text = ended_tasks(&records).expect("tasks have ended");
+        let hook_text = ended_tasks(&records, 0).expect("tasks have ended");
         let single = [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)];
         for answer in single.into_iter().chain([together, listed, hook_text]) {
             assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS - 2_500, "{} characters", answer.chars().count());

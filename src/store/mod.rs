@@ -75,7 +75,7 @@ pub use requests::Requests;
 pub use sessions::{PresentSession, Sessions};
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
-pub use unreported::{ListsState, NewEnds, UnreportedEnds};
+pub use unreported::{ListsState, NewEnds, UnclaimedEnds, UnreportedEnds};
 pub use upkeep::{Removal, Upkeep};
 
 use error::if_exists;

@@ -58,6 +58,9 @@ const FORMAT: u32 = 1;
 /// How long to wait for the lock, which is held for a few queries and one write.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Maximum number of ends that a process claims at once. Each claim is an open file, and their number is limited.
+const MAX_CLAIMS: usize = 64;
+
 /// The content of `unreported.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Unreported {
@@ -76,25 +79,52 @@ struct Unreported {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListsState(Vec<Option<(u64, u64, i64, i64)>>);
 
-/// Ends that this process has claimed, to report them.
-#[derive(Debug, Default)]
+/// New ends, of which this process has claimed the first [`MAX_CLAIMS`], to report them.
+#[derive(Debug)]
 pub struct NewEnds {
-    /// The tasks, in the order in which the catalog saw them end.
+    /// The tasks whose ends are claimed, in the order in which the catalog saw them end.
     pub records: Vec<TaskRecord>,
     claims: Vec<ReportClaim>,
+    /// Later ends that could be reported now too.
+    pub unclaimed: UnclaimedEnds,
     /// The number of ends that could be announced to this listener later.
     pub pending: usize,
 }
 
+/// Ends that are not claimed, but are reported as a number, or by a later call. Another process may report them too.
+#[derive(Debug)]
+pub struct UnclaimedEnds {
+    ids: Vec<TaskId>,
+    reports: Reports,
+}
+
 impl NewEnds {
-    /// Records that all of them were reported. Without this call, they are reported again.
+    /// Records that all of them were reported, also those not claimed. Without this call, they are reported again.
     pub fn confirm(self, by: ReportedBy, listener: &Listener, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.claims.into_iter().try_for_each(|claim| claim.confirm(by, listener.session.as_deref(), now))
+        let session = listener.session.as_deref();
+        self.claims.into_iter().try_for_each(|claim| claim.confirm(by, session, now))?;
+        self.unclaimed.confirm(by, session, now)
     }
 
-    /// Each task with its claim, to report them one by one.
-    pub fn into_each(self) -> impl Iterator<Item = (TaskRecord, ReportClaim)> {
-        self.records.into_iter().zip(self.claims)
+    /// Each claimed task with its claim, to report them one by one, and the other ends.
+    pub fn into_each(self) -> (impl Iterator<Item = (TaskRecord, ReportClaim)>, UnclaimedEnds) {
+        (self.records.into_iter().zip(self.claims), self.unclaimed)
+    }
+}
+
+impl UnclaimedEnds {
+    /// The number of ends.
+    pub fn number(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Records that they were reported, unless another process has claimed or reported them meanwhile. Claims only one
+    /// at a time.
+    pub fn confirm(&self, by: ReportedBy, session: Option<&str>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.ids.iter().try_for_each(|id| match self.reports.claim(id)? {
+            ClaimedReport::Ours(claim) => claim.confirm(by, session, now),
+            ClaimedReport::Theirs | ClaimedReport::Done => Ok(()),
+        })
     }
 }
 
@@ -130,7 +160,7 @@ impl UnreportedEnds {
         ListsState([layout.catalog(), layout.catalog_log(), layout.index(), layout.catalog_pending()].map(state).into())
     }
 
-    /// Claims all ends that may be announced to this listener now.
+    /// Claims the ends that may be announced to this listener now, but at most [`MAX_CLAIMS`].
     ///
     /// Fails if the files cannot be read, or if another process holds the lock for longer than two seconds.
     pub fn claim(&self, listener: &Listener, now: DateTime<Utc>) -> Result<NewEnds, StoreError> {
@@ -160,7 +190,7 @@ impl UnreportedEnds {
         Ok(new)
     }
 
-    /// Claims the pending ends, and drops those that need no report.
+    /// Claims the first pending ends, and drops those that need no report.
     fn claimed(
         &self,
         catalog: &Catalog,
@@ -170,7 +200,8 @@ impl UnreportedEnds {
     ) -> Result<(NewEnds, Unreported), IndexesError> {
         let find = |session: &str| self.sessions.find(session);
         let moment = Moment { now, since: state.since, find: &find };
-        let mut new = NewEnds::default();
+        let unclaimed = UnclaimedEnds { ids: Vec::new(), reports: self.reports.clone() };
+        let mut new = NewEnds { records: Vec::new(), claims: Vec::new(), unclaimed, pending: 0 };
         let mut pending = Vec::new();
         for id in std::mem::take(&mut state.pending) {
             let Some(found) = catalog.get(&id)?.filter(|_| !self.reports.is_reported(&id)) else { continue };
@@ -184,6 +215,8 @@ impl UnreportedEnds {
             match claimed {
                 ClaimedReport::Done => continue,
                 ClaimedReport::Theirs => new.pending += 1,
+                // The claim is given back at once.
+                ClaimedReport::Ours(_) if new.claims.len() == MAX_CLAIMS => new.unclaimed.ids.push(id.clone()),
                 ClaimedReport::Ours(claim) => {
                     new.records.push(record);
                     new.claims.push(claim);

@@ -60,7 +60,7 @@ fn claim_at(upkeep: &Upkeep, session: &str, now: i64) -> NewEnds {
 /// The ends that are reported to a session.
 fn notify_at(upkeep: &Upkeep, session: &str, now: i64) -> Vec<TaskId> {
     let new = claim_at(upkeep, session, now);
-    let ids = new.records.iter().map(|record| record.id.clone()).collect();
+    let ids = new.records.iter().map(|record| record.id.clone()).chain(new.unclaimed.ids.clone()).collect();
     new.confirm(ReportedBy::Hook, &listener(session), at(now)).expect("it is writable");
     ids
 }
@@ -265,6 +265,23 @@ fn unconfirmed_ends_are_reported_again() {
     assert_eq!(notify(&upkeep, "b"), [], "it is being reported");
     drop(unconfirmed);
     assert_eq!(notify(&upkeep, "b"), [id]);
+}
+
+#[test]
+fn any_number_of_ends_is_reported_with_a_limited_number_of_claims() {
+    let (_dir, upkeep) = upkeep();
+    let ids: Vec<_> = (0..2 * MAX_CLAIMS as i64 + 3).map(|second| end(&upkeep, second, second)).collect();
+    let new = claim_at(&upkeep, "a", NOW);
+    assert_eq!(new.claims.len(), MAX_CLAIMS, "each claim is an open file");
+    assert_eq!(new.records.len() + new.unclaimed.number(), ids.len());
+    // A reporter that lists every end confirms the claimed ones only, and calls again.
+    let (claimed, unclaimed) = new.into_each();
+    for (_, claim) in claimed {
+        claim.confirm(ReportedBy::Monitor, None, at(NOW)).expect("it is writable");
+    }
+    assert_eq!(unclaimed.ids, ids[MAX_CLAIMS..]);
+    assert_eq!(notify(&upkeep, "a"), ids[MAX_CLAIMS..]);
+    assert_eq!((notify(&upkeep, "a"), state(&upkeep).pending), (vec![], vec![]));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::{store::error::StoreError, task::TaskId};
 pub enum Removal {
     /// The task and all its files are gone.
     Removed,
-    /// Its files are gone, but it is still listed, because the lists are locked. A later upkeep removes it from them.
+    /// Its removal has begun, but it is still listed, for example because the lists are locked. A later upkeep finishes
+    /// the removal.
     StillListed,
     /// A process is working on the task: it is running, or has just ended.
     InUse,

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Upkeep;
+use super::{Removal, Upkeep};
 use crate::{
     store::{
         atomic::{Durability, replace},
@@ -71,16 +71,22 @@ impl Upkeep {
         Ok(removed.len())
     }
 
-    /// Finishes the removals whose process died.
-    pub(super) fn finish_removals(&self) -> Result<(), StoreError> {
+    /// Finishes the removals whose process died, or could not change the lists. Returns the result for each task.
+    pub fn finish_removals(&self) -> Result<Vec<(TaskId, Removal)>, StoreError> {
+        let mut results = Vec::new();
         for id in self.candidates()?.into_iter().filter(|id| self.reader.is_being_removed(id)) {
             let finished = self.take_over(&id).and_then(|task| match task {
-                Some(task) => self.finish_removal(task),
-                None => Ok(()),
+                Some(task) => self.finish_removal(task).map(|()| true),
+                None => Ok(false),
             });
-            log_failure(&id, finished);
+            let result = match log_failure(&id, finished) {
+                Some(false) => Removal::InUse,
+                Some(true) if !self.reader.is_being_removed(&id) => Removal::Removed,
+                Some(true) | None => Removal::StillListed,
+            };
+            results.push((id, result));
         }
-        Ok(())
+        Ok(results)
     }
 
     /// Finishes a removal whose process died.
