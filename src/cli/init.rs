@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     present::{Refused, setup as texts},
     registry::Registry,
-    setup::{ClaudeProblem, Found, Plan, SetupChoices, SetupProblem, SetupRecord, apply, look_around, undo},
+    setup::{ClaudeProblem, Found, Plan, SetupChoices, SetupLock, SetupProblem, SetupRecord, apply, look_around, undo},
     store::Upkeep,
     task::Message,
 };
@@ -103,6 +103,12 @@ fn init(config: &Config, given: &ConfigArgs, registry: &Registry, options: InitO
     let upkeep = match open_data_dir(config) {
         Ok(upkeep) => upkeep,
         Err(problem) => return refuse(problem),
+    };
+    // A dry run changes nothing, and need not wait.
+    let is_dry = options.confirmation == Confirmation::DryRun;
+    let _lock = match (!is_dry).then(|| SetupLock::acquire(&config.data_dir)).transpose() {
+        Ok(lock) => lock,
+        Err(problem) => return refuse(explain(&problem)),
     };
     let done = match options.direction {
         Direction::SetUp => runtime.block_on(set_up(config, given, (registry, &upkeep), options)),
@@ -203,6 +209,7 @@ fn explain(problem: &SetupProblem) -> Refused {
         | SetupProblem::Toml { path, .. }
         | SetupProblem::Claude(ClaudeProblem::NotJson { path, .. }) => texts::fix_file(said, path),
         SetupProblem::Plugin(problem) => explain_plugin(problem),
+        SetupProblem::Locked { .. } => texts::end_other_init(said),
         SetupProblem::Record(_)
         | SetupProblem::NoClaude
         | SetupProblem::Claude(ClaudeProblem::Program(_) | ClaudeProblem::Refused { .. }) => texts::setup_failed(said),

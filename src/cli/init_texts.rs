@@ -105,10 +105,11 @@ pub(super) fn note(note: &PlanNote) -> Message {
             ". To use them, run `codex-connector init --full-access`, or change `[ceiling]` in config.toml"
         ],
         PlanNote::NotLoggedIn { agent, advice } => not_logged_in(agent, advice.clone()),
-        PlanNote::AsksForAgent => message![
+        PlanNote::AsksForAgent(sections) => message![
             "Claude Code asks before it starts an agent, because the ceiling allows agents without a sandbox. One rule would \
-             allow every call, whatever its sandbox. To add the rule, set `[ceiling] sandbox = \"workspace-write\"` in \
-             config.toml and run this command again, or pass `--full-access`"
+             allow every call, whatever its sandbox. To add the rule, set `sandbox = \"workspace-write\"` in these sections of \
+             config.toml and run this command again, or pass `--full-access`: ",
+            MessagePart::trusted(sections.join(", "))
         ],
         PlanNote::FullAccess => message![
             "With these rules, Claude Code starts agents without asking you, also without a sandbox: such an agent can do \

@@ -69,6 +69,7 @@ pub(super) fn explain(problem: &PluginProblem) -> Refused {
     match problem {
         PluginProblem::Program { .. } => texts::install_elsewhere(said),
         PluginProblem::File { path, .. } => texts::make_writable(said, path),
+        PluginProblem::NotOurs { path } => texts::move_away(said, path),
         PluginProblem::Locked { path, .. } => texts::end_other_process(said, path),
     }
 }

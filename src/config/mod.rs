@@ -98,6 +98,8 @@ pub struct Config {
     pub backends: BTreeMap<BackendName, FrozenBackend>,
     /// The ceiling of each backend.
     pub ceilings: BTreeMap<BackendName, Ceiling>,
+    /// The ceiling of a backend that has no rules of its own.
+    pub common_ceiling: Ceiling,
     /// For each backend, the backends that replace it in this order when it cannot work at all.
     pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
     /// Ignored environment variables that have the prefix of the settings but are not settings.
@@ -200,7 +202,8 @@ impl Config {
         let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
         let backends = backends.freeze(&mut problems);
         checks.tool_names(backends.keys(), &mut problems);
-        let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(name, &mut problems))).collect();
+        let common_ceiling = checks.ceiling(None, &mut problems);
+        let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(Some(name), &mut problems))).collect();
         let fallbacks =
             backends.keys().map(|name| (name.clone(), checks.fallback(name, &backends, &mut problems))).collect();
         match (data_dir, default_backend) {
@@ -219,6 +222,7 @@ impl Config {
                 log_level: sections.log_level,
                 backends,
                 ceilings,
+                common_ceiling,
                 fallbacks,
                 foreign_variables,
                 file,

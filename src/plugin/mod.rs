@@ -21,5 +21,5 @@ mod unpack;
 pub use self::{
     files::{NAME, PluginProgram, SERVER, VERSION},
     problem::PluginProblem,
-    unpack::{Unpacked, is_unpacked, remove, unpack},
+    unpack::{Unpacked, check_destination, is_unpacked, remove, unpack},
 };

@@ -23,6 +23,12 @@ pub enum PluginProblem {
         /// The cause.
         source: io::Error,
     },
+    /// A link or something that this program has not created is in the way. It is left unchanged.
+    #[error("{} is a symbolic link, or was not created by codex-connector", path.display())]
+    NotOurs {
+        /// Its path.
+        path: PathBuf,
+    },
     /// Another process does not release the lock.
     #[error("another process has been writing the plugin to {} for {} s", path.display(), waited.as_secs())]
     Locked {

@@ -119,6 +119,45 @@ fn only_the_previous_version_is_kept() {
 }
 
 #[test]
+fn files_of_others_are_kept() {
+    let world = World::new();
+    let unpacked = world.unpack();
+    let others = ["1.2.3/notes", "mine/.claude-plugin/plugin.json", ".new-mine/notes"];
+    for other in others.map(|other| unpacked.marketplace.join(other)) {
+        fs::create_dir_all(other.parent().expect("it is in a directory")).expect("the directory is writable");
+        fs::write(other, r#"{"name": "codex-connector"}"#).expect("the directory is writable");
+    }
+    fs::create_dir(world.path("outside")).expect("the directory is writable");
+    fs::write(world.path("outside/keep"), "").expect("the directory is writable");
+    symlink(world.path("outside"), unpacked.marketplace.join("1.0.0")).expect("the directory is writable");
+    world.unpack_with(&["--data-dir", "/x"]);
+    remove(world.dir.path()).expect("the directory is writable");
+    assert_eq!(world.entries(), [".new-mine", "1.0.0", "1.2.3", "mine"]);
+    assert!(others.iter().all(|other| unpacked.marketplace.join(other).exists()));
+    assert!(world.path("outside/keep").exists());
+}
+
+#[test]
+fn a_directory_that_is_not_ours_is_never_replaced() {
+    let program = || PluginProgram { program: "/bin/sh".into(), arguments: vec![] };
+    for (name, is_link) in [("plugin", true), ("plugin/.claude-plugin", true), (&*format!("plugin/{VERSION}"), false)] {
+        let world = World::new();
+        let outside = world.path(if is_link { "outside" } else { name });
+        fs::create_dir_all(outside.join("keep")).expect("the directory is writable");
+        if is_link {
+            fs::create_dir_all(world.path(name).parent().expect("it is in a directory")).expect("it is writable");
+            symlink(&outside, world.path(name)).expect("the directory is writable");
+        }
+        let refused = unpack(world.dir.path(), &program());
+        let path = world.path(name);
+        assert!(matches!(&refused, Err(PluginProblem::NotOurs { path: found }) if *found == path), "{refused:?}");
+        remove(world.dir.path()).expect("the directory is writable");
+        let entries = fs::read_dir(&outside).expect("it exists").flatten().map(|entry| entry.file_name());
+        assert_eq!(entries.collect::<Vec<_>>(), ["keep"]);
+    }
+}
+
+#[test]
 fn processes_that_unpack_at_the_same_time_do_not_disturb_each_other() {
     let world = World::new();
     thread::scope(|scope| {

@@ -28,9 +28,19 @@ pub(crate) fn make_writable(said: String, path: &Path) -> Refused {
     Refused::new(said, message!["make sure that ", path, " can be read and written"])
 }
 
+/// Something of the user's is where the program needs a directory of its own.
+pub(crate) fn move_away(said: String, path: &Path) -> Refused {
+    Refused::new(said, message!["move ", path, " to another place, and try again"])
+}
+
 /// Another process has locked a directory.
 pub(crate) fn end_other_process(said: String, path: &Path) -> Refused {
     Refused::new(said, message!["end the other process that uses ", path, ", and try again"])
+}
+
+/// Another `init` is running, perhaps waiting for its user's answer.
+pub(crate) fn end_other_init(said: String) -> Refused {
+    Refused::new(said, "answer or end the other `codex-connector init`, and try again")
 }
 
 /// A change that `init` makes, and its details.

@@ -11,7 +11,7 @@ use super::{
     settings_json::{InvalidSettings, with_rules},
     user_file::{UserFile, UserFileProblem},
 };
-use crate::plugin::{PluginProblem, unpack};
+use crate::plugin::{PluginProblem, check_destination, unpack};
 
 /// Why a plan was not carried out completely.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,12 @@ pub enum SetupProblem {
     /// The plugin cannot be written.
     #[error(transparent)]
     Plugin(#[from] PluginProblem),
+    /// Another process is setting up Claude Code, or undoing it.
+    #[error("another `codex-connector init` has been running for {} s", waited.as_secs())]
+    Locked {
+        /// How long this process has waited.
+        waited: std::time::Duration,
+    },
     /// Claude Code is not installed any more, so its part cannot be undone.
     #[error("`claude` not found on PATH")]
     NoClaude,
@@ -59,7 +65,7 @@ pub enum SetupProblem {
 ///
 /// Every file is checked before the first step.
 pub async fn apply(plan: &Plan, found: &Found, data_dir: &Path) -> Result<(), SetupProblem> {
-    check_files(plan, found)?;
+    check_files(plan, found, data_dir)?;
     let mut record = SetupRecord::read(data_dir)?.unwrap_or_default();
     record.choices = plan.choices;
     let claude = found.claude.as_ref().map(|claude| &claude.settings);
@@ -79,8 +85,11 @@ pub async fn apply(plan: &Plan, found: &Found, data_dir: &Path) -> Result<(), Se
     Ok(())
 }
 
-fn check_files(plan: &Plan, found: &Found) -> Result<(), SetupProblem> {
+fn check_files(plan: &Plan, found: &Found, data_dir: &Path) -> Result<(), SetupProblem> {
     for step in &plan.steps {
+        if matches!(step, Step::Plugin(_)) {
+            check_destination(data_dir)?;
+        }
         let file = match step {
             Step::Config(_) => Some(&found.config.file),
             Step::Rules(_) | Step::Plugin(_) => found.claude.as_ref().map(|claude| &claude.settings),
@@ -103,6 +112,8 @@ fn keep_copy(file: &UserFile, data_dir: &Path) -> Result<(), UserFileProblem> {
     }
 }
 
+/// Carries out a step. Its effect is recorded first, so that `undo` also reverts a step that was interrupted; it checks
+/// what is there.
 async fn carry_out(step: &Step, found: &Found, data_dir: &Path, record: &mut SetupRecord) -> Result<(), SetupProblem> {
     let claude = || ClaudeCode::find().ok_or(SetupProblem::NoClaude);
     match step {
@@ -112,26 +123,29 @@ async fn carry_out(step: &Step, found: &Found, data_dir: &Path, record: &mut Set
                 .map_err(|source| SetupProblem::Toml { path: file.path.clone(), source })?;
             RecordedFile::begin(&mut record.config, &file);
             keep_copy(&file, data_dir)?;
-            file.write(Some(&text))?;
             record
                 .changes
                 .retain(|old| !changes.iter().any(|new| (&old.section, &old.key) == (&new.section, &new.key)));
             record.changes.extend(changes.iter().cloned());
             if let Some(recorded) = &mut record.config {
-                recorded.after = Some(text);
+                recorded.after = Some(text.clone());
             }
+            record.write(data_dir)?;
+            file.write(Some(&text))?;
         }
         Step::RemoveServer(server) => {
-            claude()?.remove_server().await?;
             // An entry that `init` added itself is not restored.
             if !record.server && record.removed_server.is_none() {
                 record.removed_server = Some(server.entry.clone());
             }
+            record.write(data_dir)?;
+            claude()?.remove_server().await?;
             record.server = false;
         }
         Step::AddServer => {
-            claude()?.add_server(&found.program.program.to_string_lossy(), &found.program.arguments).await?;
             record.server = true;
+            record.write(data_dir)?;
+            claude()?.add_server(&found.program.program.to_string_lossy(), &found.program.arguments).await?;
         }
         Step::Plugin(step) => install_plugin(*step, &claude()?, found, data_dir, record).await?,
         Step::Rules(rules) => {
@@ -139,8 +153,12 @@ async fn carry_out(step: &Step, found: &Found, data_dir: &Path, record: &mut Set
             let file = UserFile::read(&claude.settings.path)?;
             let text = with_rules(file.text.as_deref(), rules)
                 .map_err(|source| SetupProblem::Settings { path: file.path.clone(), source })?;
-            file.write(Some(&text))?;
             record.rules.extend(rules.iter().filter(|rule| !record.rules.contains(rule)).cloned().collect::<Vec<_>>());
+            if let Some(recorded) = &mut record.settings {
+                recorded.after = Some(text.clone());
+            }
+            record.write(data_dir)?;
+            file.write(Some(&text))?;
         }
     }
     Ok(())
@@ -153,24 +171,29 @@ async fn install_plugin(
     data_dir: &Path,
     record: &mut SetupRecord,
 ) -> Result<(), SetupProblem> {
+    record.write(data_dir)?;
     unpack(data_dir, &found.program)?;
     match step.marketplace {
         MarketplaceAction::Keep => {}
         MarketplaceAction::Replace => {
+            // Until the other marketplace is gone, there is nothing to undo.
             claude.remove_marketplace().await?;
-            claude.add_marketplace(&found.marketplace).await?;
             record.marketplace = true;
+            record.write(data_dir)?;
+            claude.add_marketplace(&found.marketplace).await?;
         }
         MarketplaceAction::Add => {
-            claude.add_marketplace(&found.marketplace).await?;
             record.marketplace = true;
+            record.write(data_dir)?;
+            claude.add_marketplace(&found.marketplace).await?;
         }
     }
     match step.plugin {
         PluginAction::Keep => {}
         PluginAction::Install => {
-            claude.install_plugin().await?;
             record.plugin = true;
+            record.write(data_dir)?;
+            claude.install_plugin().await?;
         }
         PluginAction::Update => claude.update_plugin().await?,
         PluginAction::Enable => claude.enable_plugin().await?,

@@ -1,6 +1,9 @@
 //! The situation on which a plan is based. Plain data.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use connector_api::{Login, Sandbox};
 use serde_json::{Map, Value};
@@ -115,10 +118,13 @@ pub struct FoundAgent {
 pub struct FoundConfig {
     /// The file `config.toml`.
     pub file: UserFile,
-    /// Whether any layer sets a ceiling.
+    /// Whether any layer sets a limit in `[ceiling]`.
     pub has_ceiling: bool,
-    /// The most permissive sandbox that the ceiling of any backend allows.
+    /// The most permissive sandbox that `[ceiling]` allows. It applies to every backend without a sandbox in its own
+    /// ceiling, also to one that is added later.
     pub ceiling: Sandbox,
+    /// The most permissive sandboxes of the backends whose own ceiling has one, by their names.
+    pub own_ceilings: BTreeMap<String, Sandbox>,
     /// The sandbox of calls that name none.
     pub default_sandbox: Sandbox,
     /// The keys of the file that `init` has set and nobody has changed since.

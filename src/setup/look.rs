@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf};
 
-use connector_api::{AgentBackend, BackendName, Login, Sandbox};
+use connector_api::{AgentBackend, BackendName, Login};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,12 +19,15 @@ use crate::{
     probing::{Freshness, LoginState, installed},
     registry::Registry,
     store::{ProbeCache, Upkeep},
-    task::{Ceiling, FrozenBackend},
+    task::FrozenBackend,
 };
 
 /// The agents that are looked for, by the names of their backends. Adapters such as `codex-acp` are left out, because they
 /// run the same agents.
 const KNOWN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "qwen"];
+
+/// The key of a ceiling's sandbox.
+const SANDBOX: &str = "sandbox";
 
 /// The kind and the settings of a known agent's backend.
 fn kind_of(name: &str) -> (&str, Value) {
@@ -92,8 +95,8 @@ async fn agent(name: &'static str, backend: &dyn AgentBackend, cache: &ProbeCach
 }
 
 fn found_config(config: &Config, record: Option<SetupRecord>) -> Result<FoundConfig, UserFileProblem> {
-    let limits = |ceiling: &Ceiling| !ceiling.describe().is_empty();
-    let sandboxes = config.ceilings.values().map(|ceiling| ceiling.sandbox);
+    let common = &config.common_ceiling;
+    let own = config.ceilings.iter().filter(|(_, ceiling)| ceiling.origins.get(SANDBOX) != common.origins.get(SANDBOX));
     let names = config.backends.values().flat_map(|backend| [backend.name.to_string(), backend.kind.clone()]);
     let file = UserFile::read(&config.file)?;
     let record = record.filter(|record| record.config.as_ref().is_some_and(|recorded| recorded.path == file.path));
@@ -101,8 +104,9 @@ fn found_config(config: &Config, record: Option<SetupRecord>) -> Result<FoundCon
     Ok(FoundConfig {
         from_init: unchanged(file.text.as_deref().unwrap_or_default(), changes),
         file,
-        has_ceiling: config.ceilings.values().any(limits),
-        ceiling: sandboxes.max().unwrap_or(Sandbox::DangerFullAccess),
+        has_ceiling: !common.describe().is_empty(),
+        ceiling: common.sandbox,
+        own_ceilings: own.map(|(name, ceiling)| (name.to_string(), ceiling.sandbox)).collect(),
         default_sandbox: config.default_sandbox,
         backends: names.collect(),
     })

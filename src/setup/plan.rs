@@ -106,8 +106,8 @@ pub enum PlanNote {
         /// Advice for the user.
         advice: String,
     },
-    /// Claude Code will ask before each call of `codex_agent`, because the ceiling allows too much.
-    AsksForAgent,
+    /// Claude Code will ask before each call of `codex_agent`, because these sections of `config.toml` allow too much.
+    AsksForAgent(Vec<String>),
     /// Claude Code will start agents without a sandbox and without asking.
     FullAccess,
     /// Full access was asked for, but a ceiling that `init` did not set allows only this sandbox.
@@ -123,8 +123,10 @@ impl Plan {
     pub fn make(found: &Found, choices: SetupChoices) -> Result<Self, InvalidSettings> {
         let mut plan = Self { choices, ..Self::default() };
         let (sandboxes, ceiling) = sandbox_changes(found, choices);
-        let (within, excluded): (Vec<_>, Vec<_>) =
-            found.agents.iter().partition(|agent| agent.sandboxes.iter().any(|sandbox| *sandbox <= ceiling));
+        let (within, excluded): (Vec<_>, Vec<_>) = found.agents.iter().partition(|agent| {
+            let ceiling = found.config.own_ceilings.get(agent.name).copied().unwrap_or(ceiling);
+            agent.sandboxes.iter().any(|sandbox| *sandbox <= ceiling)
+        });
         let sections = within.into_iter().filter(|agent| !is_configured(found, agent)).flat_map(section);
         let changes: Vec<_> = sandboxes.into_iter().chain(sections).collect();
         if !changes.is_empty() {
@@ -200,14 +202,16 @@ impl Plan {
         ceiling: Sandbox,
     ) -> Result<(), InvalidSettings> {
         let mut wanted = rules::harmless(&found.program.program, found.is_on_path);
-        match (ceiling <= RECOMMENDED, choices.full_access) {
+        // The rule allows calls to all backends, also to those that are added later.
+        let too_open = above_recommended(found, ceiling);
+        match (too_open.is_empty(), choices.full_access) {
             (true, _) => wanted.extend(rules::agent()),
             (false, true) => {
                 wanted.extend(rules::agent());
                 self.notes.push(PlanNote::FullAccess);
             }
             (false, false) if found.had_full_access => self.notes.push(PlanNote::FullAccessStays),
-            (false, false) => self.notes.push(PlanNote::AsksForAgent),
+            (false, false) => self.notes.push(PlanNote::AsksForAgent(too_open)),
         }
         let missing = missing_rules(claude.settings.text.as_deref(), &wanted)?;
         if !missing.is_empty() {
@@ -217,7 +221,14 @@ impl Plan {
     }
 }
 
-/// The changes to the default sandbox and the ceiling, and the ceiling's sandbox after them.
+/// The ceilings that allow more than is recommended, as sections of `config.toml`. `common` is the sandbox of `[ceiling]`.
+fn above_recommended(found: &Found, common: Sandbox) -> Vec<String> {
+    let own = found.config.own_ceilings.iter().map(|(name, sandbox)| (format!("[backends.{name}.ceiling]"), *sandbox));
+    let all = [("[ceiling]".to_owned(), common)].into_iter().chain(own);
+    all.filter(|(_, sandbox)| *sandbox > RECOMMENDED).map(|(section, _)| section).collect()
+}
+
+/// The changes to the default sandbox and the ceiling, and the sandbox of `[ceiling]` after them.
 fn sandbox_changes(found: &Found, choices: SetupChoices) -> (Vec<ConfigChange>, Sandbox) {
     let config = &found.config;
     let mut ceiling = config.ceiling;

@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde_json::{Value, json};
 
@@ -56,6 +59,7 @@ fn found() -> Found {
             file: file("/home/me/.codex-connector/config.toml", None),
             has_ceiling: false,
             ceiling: Sandbox::DangerFullAccess,
+            own_ceilings: BTreeMap::new(),
             default_sandbox: Sandbox::DangerFullAccess,
             from_init: vec![],
             backends: BTreeSet::from(["codex".to_owned()]),
@@ -176,7 +180,10 @@ fn a_ceiling_of_the_user_is_never_changed() {
     found.config.has_ceiling = true;
     let open = plan(&found);
     assert!(!lines(&open).iter().any(|line| line.starts_with("ceiling")), "{open:?}");
-    assert!(!allows_agent(&open) && open.notes.contains(&PlanNote::AsksForAgent), "{open:?}");
+    assert!(
+        !allows_agent(&open) && open.notes.contains(&PlanNote::AsksForAgent(vec!["[ceiling]".to_owned()])),
+        "{open:?}"
+    );
     assert!(allows_agent(&plan_with_full_access(&found)));
 
     found.config.ceiling = Sandbox::ReadOnly;
@@ -213,6 +220,28 @@ fn a_run_without_full_access_says_whether_it_ends_an_earlier_one() {
     assert!(!plan_with_full_access(&found).notes.contains(&PlanNote::EndsFullAccess));
     found.config.has_ceiling = true;
     assert_eq!(plan(&found).notes, [PlanNote::FullAccessStays]);
+}
+
+#[test]
+fn codex_agent_is_allowed_only_if_every_backend_has_a_ceiling() {
+    let mut found = found();
+    // The backend of Claude has no ceiling of its own, and is added.
+    found.config.own_ceilings.insert("codex".to_owned(), Sandbox::WorkspaceWrite);
+    let limited = plan(&found);
+    assert!(lines(&limited).contains(&"ceiling.sandbox = \"workspace-write\"".to_owned()), "{limited:?}");
+    assert!(allows_agent(&limited));
+
+    found.config.has_ceiling = true;
+    let open = plan(&found);
+    assert!(!allows_agent(&open), "{open:?}");
+    assert!(open.notes.contains(&PlanNote::AsksForAgent(vec!["[ceiling]".to_owned()])), "{open:?}");
+
+    found.config.ceiling = Sandbox::WorkspaceWrite;
+    assert!(allows_agent(&plan(&found)));
+    found.config.own_ceilings.insert("codex".to_owned(), Sandbox::DangerFullAccess);
+    let open = plan(&found);
+    assert!(!allows_agent(&open), "{open:?}");
+    assert!(open.notes.contains(&PlanNote::AsksForAgent(vec!["[backends.codex.ceiling]".to_owned()])), "{open:?}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use super::{
 /// The number of this format.
 const FORMAT: u32 = 1;
 
-/// Everything that `init` did and has not undone.
+/// Everything that `init` did and has not undone. Each step is recorded before it is carried out, so a part of it may be
+/// missing if `init` was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetupRecord {
@@ -112,7 +113,10 @@ impl RecordedFile {
     /// Notes that a file is about to be changed. If it was changed before, its first content is kept.
     pub(super) fn begin(slot: &mut Option<Self>, file: &UserFile) {
         match slot {
-            Some(known) if known.path == file.path => known.is_ours_alone &= known.after == file.text,
+            // The content is still the first one if a step was interrupted before it changed the file.
+            Some(known) if known.path == file.path => {
+                known.is_ours_alone &= known.after == file.text || known.before == file.text;
+            }
             Some(_) | None => {
                 *slot = Some(Self {
                     path: file.path.clone(),
@@ -124,8 +128,9 @@ impl RecordedFile {
         }
     }
 
-    /// The content to restore, if `now` is exactly what was left behind.
+    /// The content to restore, if `now` is exactly what was left behind or was never changed.
     pub(super) fn restorable(&self, now: Option<&str>) -> Option<Option<&str>> {
-        (self.is_ours_alone && self.after.as_deref() == now).then_some(self.before.as_deref())
+        (self.is_ours_alone && [&self.after, &self.before].iter().any(|known| known.as_deref() == now))
+            .then_some(self.before.as_deref())
     }
 }

@@ -3,9 +3,13 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        process::ExitStatusExt,
+    },
     path::PathBuf,
-    process::Output,
+    process::{Command, Output},
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -21,7 +25,7 @@ case "$*" in
     *)
         echo "$*" >>"$HOME/commands"
         case "$*" in
-            "plugin install "*) touch "$HOME/installed"; [ -s "$HOME/.claude/settings.json" ] || echo '{"enabledPlugins": {}}' >"$HOME/.claude/settings.json" ;;
+            "plugin install "*) [ ! -e "$HOME/slow" ] || { mkdir "$HOME/started" || echo twice >>"$HOME/overlap"; sleep 1; rmdir "$HOME/started"; }; touch "$HOME/installed"; [ -s "$HOME/.claude/settings.json" ] || echo '{"enabledPlugins": {}}' >"$HOME/.claude/settings.json"; [ ! -e "$HOME/kill" ] || kill -9 "$(cat "$HOME/kill")" ;;
             "plugin uninstall "*) rm "$HOME/installed" ;;
             "plugin marketplace add "*) [ ! -e "$HOME/fail" ] || { echo "it failed" >&2; exit 1; } ;;
         esac
@@ -73,6 +77,21 @@ impl Setup {
         let output = self.run(args);
         assert!(!output.status.success(), "{output:?}");
         String::from_utf8(output.stderr).expect("the output is text")
+    }
+
+    /// Runs `init --yes`, which Claude Code ends with SIGKILL after it has installed the plugin.
+    fn init_killed_while_it_installs(&self) {
+        let connector = self.path("bin/killed");
+        let script = "#!/bin/sh\necho $$ >\"$HOME/kill\"\nexec \"$@\"\n";
+        fs::write(&connector, script).expect("the home is writable");
+        fs::set_permissions(&connector, fs::Permissions::from_mode(0o755)).expect("the test owns it");
+        let command = self.world.command(&["init", "--yes"]);
+        let mut killed = Command::new(connector);
+        killed.arg(command.get_program()).args(command.get_args()).env_clear();
+        killed.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = killed.output().expect("the program runs");
+        assert_eq!(output.status.signal(), Some(9), "{output:?}");
+        fs::remove_file(self.path("kill")).expect("it exists");
     }
 
     fn commands(&self) -> String {
@@ -192,6 +211,60 @@ fn steps_before_a_failed_one_can_be_undone() {
     assert_ne!(setup.config(), before);
     setup.succeed(&["init", "--undo", "--yes"]);
     assert_eq!(setup.config(), before);
+}
+
+#[test]
+fn a_backend_without_a_ceiling_of_its_own_gets_one_before_claude_may_start_it_unasked() {
+    let setup = Setup::new();
+    let config = setup.config();
+    let limited = format!("{config}\n[backends.codex.ceiling]\nsandbox = \"workspace-write\"\n");
+    fs::write(setup.world.data_dir().join("config.toml"), limited).expect("the data directory is writable");
+    setup.succeed(&["init", "--yes"]);
+    assert!(setup.config().contains("\n[ceiling]\nsandbox = \"workspace-write\""), "{}", setup.config());
+    assert!(setup.rules().contains(&json!("mcp__codex-connector__codex_agent")));
+}
+
+#[test]
+fn an_init_that_was_killed_while_claude_installed_the_plugin_can_be_undone() {
+    let setup = Setup::new();
+    let before = setup.config();
+    setup.init_killed_while_it_installs();
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert!(setup.commands().contains("plugin uninstall codex-connector@codex-connector"), "{}", setup.commands());
+    assert_eq!(setup.config(), before);
+    assert!(!setup.path("installed").exists() && !setup.world.data_dir().join("plugin").exists());
+}
+
+#[test]
+fn two_runs_of_init_take_turns() {
+    let setup = Setup::new();
+    let before = setup.config();
+    fs::write(setup.path("slow"), "").expect("the home is writable");
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| setup.succeed(&["init", "--yes"]));
+        }
+    });
+    assert!(!setup.path("overlap").exists(), "{}", setup.commands());
+    assert_eq!(setup.commands().matches("plugin install").count(), 1, "{}", setup.commands());
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert_eq!(setup.config(), before);
+    assert!(!setup.path("installed").exists());
+}
+
+#[test]
+fn a_link_to_files_of_others_is_refused() {
+    let setup = Setup::new();
+    let outside = setup.path("outside");
+    fs::create_dir_all(outside.join("keep")).expect("the home is writable");
+    symlink(&outside, setup.world.data_dir().join("plugin")).expect("the data directory is writable");
+    for args in [&["plugin"][..], &["init", "--yes"]] {
+        assert!(setup.fail(args).contains("symbolic link"));
+        assert_eq!(fs::read_dir(&outside).expect("it exists").count(), 1);
+    }
+    assert_eq!(setup.commands(), "");
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert!(outside.join("keep").exists());
 }
 
 #[test]
