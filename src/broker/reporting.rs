@@ -79,9 +79,8 @@ impl Broker {
     }
 
     /// Begins an answer to anyone who asks for a task. Returns `None` if the answer does not count as a report, because
-    /// the session that started the task must still learn of its end.
+    /// a session must still learn of the task's end.
     pub async fn answer_to(&self, listener: &Listener, id: &TaskId, by: ReportedBy) -> Option<PendingReport> {
-        let session = Some(listener.session.clone()?);
         let (task, asking) = (id.clone(), listener.clone());
         let counts = move |broker: &Broker| {
             let record = broker.record(&task).ok()?;
@@ -92,7 +91,7 @@ impl Broker {
             return None;
         }
         let mut report = self.answer_to_submitter(id, by).await;
-        report.session = session;
+        report.session.clone_from(&listener.session);
         Some(report)
     }
 

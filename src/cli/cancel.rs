@@ -6,7 +6,7 @@ use chrono::Utc;
 use clap::Args;
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::{Context, asker, refused, repository, scope},
     exit::Exit,
     output::{error_text, print_styled, print_text},
     unfinished::{resolve_all, unfinished},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     broker::{Broker, Cancelled},
     present::{json_output::Output, terminal, terminal_refusals},
+    store::ReportedBy,
     task::{TaskId, TaskState, TaskSummary},
 };
 
@@ -70,6 +71,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
                 true => print_text(&Output::task(&task, Utc::now()).line()),
                 false => print_styled(&terminal::cancel_line(&task, had_ended, screen)),
             };
+            if printed == Exit::Completed {
+                broker.answered(&asker(), &task.record, ReportedBy::Cancel).await;
+            }
             exit = exit.combined(printed);
         }
         Ok(exit)

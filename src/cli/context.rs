@@ -29,8 +29,9 @@ use crate::{
         terminal::{Screen, Symbols},
         terminal_refusals,
     },
+    process::{claude_session, claude_window},
     registry::Registry,
-    store::Filter,
+    store::{Filter, Listener},
 };
 
 /// The surroundings of a verb.
@@ -217,4 +218,9 @@ mod tests {
         assert_eq!(with(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]), Symbols::Unicode);
         assert_eq!(with(&[]), Symbols::Ascii);
     }
+}
+
+/// The session, person or script that asked for the output of this process.
+pub(super) fn asker() -> Listener {
+    Listener { session: claude_session(), window: claude_window(), ..Listener::default() }
 }

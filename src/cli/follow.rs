@@ -247,7 +247,10 @@ impl RunView {
             Display::Json => {
                 return print_line(&Output::ended(&self.task.summary, result, now).line());
             }
-            Display::Lines { screen } => write_error(&terminal::end_row(&self.task.summary, *screen)),
+            Display::Lines { screen } => {
+                write_error(&terminal::end_row(&self.task.summary, *screen));
+                write_error(&terminal::explanation_lines(&self.task.summary.record, *screen));
+            }
             Display::Live { screen, .. } => {
                 let screen = resized(*screen);
                 let is_shown_below = self.result_screen.is_terminal();

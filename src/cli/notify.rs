@@ -84,7 +84,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 /// The session is `key`, or the one in the environment, or the one in the hook's input.
 fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let session = key.or_else(claude_session).or_else(hook_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
+    let listener = Listener { session, window: claude_window(), here: here.map(listened), wakes: false };
     match report_ended(upkeep, &redactor(config), &listener) {
         Ok(printed) => printed,
         Err(problem) => fail(problem.to_string()),

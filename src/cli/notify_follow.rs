@@ -59,7 +59,7 @@ pub(super) fn follow(load: LoadConfig<'_>, key: Option<String>, here: Option<Pat
         Err(error) => return fail(error.to_string()),
     };
     let session = key.or_else(claude_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
+    let listener = Listener { session, window: claude_window(), here: here.map(listened), wakes: true };
     runtime.block_on(Following::new(listener).run(load))
 }
 

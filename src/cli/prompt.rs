@@ -1,4 +1,14 @@
-//! The prompt of a new task: from arguments, a file or stdin.
+//! The prompt of a new task: from arguments or a file, followed by stdin.
+//!
+//! Words and stdin are used together, so `git diff | codex-connector run review this` works. Many programs and scripts
+//! leave a stdin to their commands that nobody writes to, so it is read only when there is something in it:
+//!
+//! | stdin | is read |
+//! |---|---|
+//! | any, with the word `-` first or last, or with `-f -`, or without words and file unless it is a terminal | to its end |
+//! | a regular file | to its end |
+//! | a pipe | to its end, if data or its end arrives within [`PIPE_TIMEOUT`]; otherwise, a message says that it was left out |
+//! | a terminal, a socket or a device | no |
 
 use std::{
     fs,
@@ -6,51 +16,122 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::AsFd,
+    fs::{FileType, fstat},
+};
+
+use super::output::error_text;
 use crate::present::{Refused, terminal_refusals};
 
-/// The place that the prompt comes from.
+/// How long a program has to write its first byte into a pipe whose content was not asked for. For example, `git diff`
+/// needs a moment in a large repository.
+const PIPE_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// The places that the prompt comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum PromptSource {
+struct PromptSource {
+    text: TextSource,
+    stdin: StdinUse,
+}
+
+/// The text that the prompt begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TextSource {
     Words(String),
     File(PathBuf),
-    Stdin,
-    /// Nothing was given, and stdin is a terminal.
     Nothing,
+}
+
+/// Whether stdin belongs to the prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StdinUse {
+    Always,
+    IfReady,
+    Never,
 }
 
 impl PromptSource {
     fn of(words: &[String], file: Option<&Path>, stdin_is_terminal: bool) -> Self {
-        match (words, file) {
-            (_, Some(file)) if file == Path::new("-") => Self::Stdin,
-            (_, Some(file)) => Self::File(file.to_owned()),
-            ([only], None) if only == "-" => Self::Stdin,
-            ([], None) if stdin_is_terminal => Self::Nothing,
-            ([], None) => Self::Stdin,
-            (words, None) => Self::Words(words.join(" ")),
-        }
+        let is_dash = |word: &String| word == "-";
+        let unasked = if stdin_is_terminal { StdinUse::Never } else { StdinUse::IfReady };
+        let joined = |words: &[String]| match words {
+            [] => TextSource::Nothing,
+            words => TextSource::Words(words.join(" ")),
+        };
+        let (text, stdin) = match (words, file) {
+            (_, Some(file)) if file == Path::new("-") => (TextSource::Nothing, StdinUse::Always),
+            (_, Some(file)) => (TextSource::File(file.to_owned()), unasked),
+            ([], None) if stdin_is_terminal => (TextSource::Nothing, StdinUse::Never),
+            ([], None) => (TextSource::Nothing, StdinUse::Always),
+            ([first, rest @ ..], None) if is_dash(first) => (joined(rest), StdinUse::Always),
+            ([rest @ .., last], None) if is_dash(last) => (joined(rest), StdinUse::Always),
+            (words, None) => (joined(words), unasked),
+        };
+        Self { text, stdin }
     }
 }
 
-/// The prompt: the words joined with spaces, the content of the file, or stdin. A word `-` means stdin.
+/// The prompt: the words joined with spaces or the content of the file, a blank line, and stdin.
 pub(super) fn prompt(words: &[String], file: Option<&Path>) -> Result<String, Refused> {
-    let prompt = match PromptSource::of(words, file, io::stdin().is_terminal()) {
-        PromptSource::Words(words) => words,
-        PromptSource::Nothing => String::new(),
-        PromptSource::File(file) => {
+    let source = PromptSource::of(words, file, io::stdin().is_terminal());
+    let text = match source.text {
+        TextSource::Words(words) => words,
+        TextSource::Nothing => String::new(),
+        TextSource::File(file) => {
             let bytes = fs::read(&file).map_err(|error| terminal_refusals::unreadable_prompt(&file, &error))?;
             String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(Some(&file)))?
         }
-        PromptSource::Stdin => {
-            let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| terminal_refusals::unreadable_stdin(&error))?;
-            String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(None))?
-        }
     };
+    let is_read = match source.stdin {
+        StdinUse::Always => true,
+        StdinUse::IfReady => has_content(io::stdin()),
+        StdinUse::Never => false,
+    };
+    let prompt = joined(text, if is_read { stdin()? } else { String::new() });
     if prompt.trim().is_empty() {
         return Err(terminal_refusals::empty_prompt());
     }
     Ok(prompt)
+}
+
+/// The text, and below it the content of stdin. If one of them is empty, the other one unchanged.
+fn joined(text: String, stdin: String) -> String {
+    match (text.trim().is_empty(), stdin.trim().is_empty()) {
+        (_, true) => text,
+        (true, false) => stdin,
+        (false, false) => format!("{}\n\n{stdin}", text.trim_end()),
+    }
+}
+
+fn stdin() -> Result<String, Refused> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| terminal_refusals::unreadable_stdin(&error))?;
+    String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(None))
+}
+
+/// Whether there is something to read although nobody said so. Prints a message if a pipe is left out.
+fn has_content(stdin: impl AsFd) -> bool {
+    let Ok(found) = fstat(&stdin) else { return false };
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => true,
+        FileType::Fifo => {
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            let is_ready = matches!(poll(&mut ready, Some(&PIPE_TIMEOUT)), Ok(1..));
+            if !is_ready {
+                error_text(&terminal_refusals::silent_stdin());
+            }
+            is_ready
+        }
+        FileType::Directory
+        | FileType::Symlink
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => false,
+    }
 }
 
 #[cfg(test)]
@@ -58,17 +139,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_come_before_stdin_which_is_not_read_from_a_terminal_unasked() {
+    fn stdin_is_added_to_the_words_and_not_read_from_a_terminal_unasked() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let of = |given: &[&str], file: Option<&str>, is_terminal| {
-            PromptSource::of(&words(given), file.map(Path::new), is_terminal)
+            let PromptSource { text, stdin } = PromptSource::of(&words(given), file.map(Path::new), is_terminal);
+            (text, stdin)
         };
-        assert_eq!(of(&["fix", "it"], None, false), PromptSource::Words("fix it".to_owned()));
-        assert_eq!(of(&["-", "it"], None, false), PromptSource::Words("- it".to_owned()));
-        assert_eq!(of(&[], None, false), PromptSource::Stdin);
-        assert_eq!(of(&[], None, true), PromptSource::Nothing);
-        assert_eq!(of(&["-"], None, true), PromptSource::Stdin);
-        assert_eq!(of(&[], Some("-"), true), PromptSource::Stdin);
-        assert_eq!(of(&[], Some("task.md"), false), PromptSource::File("task.md".into()));
+        let text = |words: &str| TextSource::Words(words.to_owned());
+        for (given, file, is_terminal, expected) in [
+            (&["fix", "it"][..], None, false, (text("fix it"), StdinUse::IfReady)),
+            (&["fix", "it"], None, true, (text("fix it"), StdinUse::Never)),
+            (&["-", "fix", "it"], None, false, (text("fix it"), StdinUse::Always)),
+            (&["fix", "it", "-"], None, true, (text("fix it"), StdinUse::Always)),
+            (&["a", "-", "b"], None, true, (text("a - b"), StdinUse::Never)),
+            (&[], None, false, (TextSource::Nothing, StdinUse::Always)),
+            (&[], None, true, (TextSource::Nothing, StdinUse::Never)),
+            (&["-"], None, true, (TextSource::Nothing, StdinUse::Always)),
+            (&[], Some("-"), true, (TextSource::Nothing, StdinUse::Always)),
+            (&[], Some("task.md"), false, (TextSource::File("task.md".into()), StdinUse::IfReady)),
+        ] {
+            assert_eq!(of(given, file, is_terminal), expected, "{given:?} {file:?} {is_terminal}");
+        }
+    }
+
+    #[test]
+    fn a_blank_line_separates_the_words_from_stdin() {
+        let of = |text: &str, stdin: &str| joined(text.to_owned(), stdin.to_owned());
+        assert_eq!(of("review this\n", "+ a line\n"), "review this\n\n+ a line\n");
+        assert_eq!((of("review this", " \n"), of("", " text")), ("review this".to_owned(), " text".to_owned()));
     }
 }

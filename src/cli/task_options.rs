@@ -33,7 +33,7 @@ pub(super) struct TaskOptions {
     /// Print JSON Lines: the start, each event and the end
     #[arg(long)]
     json: bool,
-    /// The prompt (default: stdin, if it is not a terminal)
+    /// The prompt; stdin is added to it if it is a file or a pipe with content, or if the first or last word is `-`
     #[arg(value_name = "TEXT", allow_hyphen_values = false)]
     text: Vec<String>,
 }

@@ -2,7 +2,7 @@
 //!
 //! It is made to run as a background command of Claude Code, which is woken when the command exits. It needs no server,
 //! and ends when nobody reads its output any more. In a session of Claude Code, its output is the report of each end, so
-//! nobody else announces it.
+//! nobody else announces it; elsewhere, it is the report of a person's own tasks.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use clap::Args;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::{Context, asker, refused, repository, scope},
     exit::Exit,
     output::{error_text, print, print_line, print_text, reader_gone},
     time::time_limit,
@@ -26,8 +26,7 @@ use crate::{
     blocking::start_thread_if_possible,
     broker::{Broker, TaskUpdate},
     present::{json_output::Output, terminal_refusals, timed_out, wait_result},
-    process::{claude_session, claude_window},
-    store::{Filter, Listener, ReportedBy},
+    store::{Filter, ReportedBy},
     task::{Summaries, TaskId, TaskRecord, TaskSummary},
 };
 
@@ -119,7 +118,7 @@ async fn selected(broker: &Broker, arguments: &Arguments, scope: &Filter) -> Res
 /// Waits for the tasks `pending`, and removes each from this set when it ends.
 async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, arguments: &Arguments) -> Result<Exit, Exit> {
     let mut waiting = JoinSet::new();
-    let listener = Listener { session: claude_session(), window: claude_window(), here: None };
+    let listener = asker();
     for id in &*pending {
         let report = broker.answer_to(&listener, id, ReportedBy::Wait).await;
         let mut task = broker.follow(id);

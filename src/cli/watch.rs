@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::{Context, asker, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
     live_area::{LiveArea, Redraw, Size},
@@ -25,6 +25,7 @@ use crate::{
         terminal::{self, Screen},
         terminal_refusals,
     },
+    store::ReportedBy,
     task::{LiveTask, TaskId, TimelineEntry},
 };
 
@@ -121,6 +122,7 @@ impl WatchView {
                             pending.remove(&at);
                             self.tasks[at].end(*record);
                             self.show_end(broker, at).await?;
+                            broker.answered(&asker(), &self.tasks[at].summary.record, ReportedBy::Watch).await;
                         }
                         Ok(TaskNews::Entries(entries)) => {
                             for entry in &entries {

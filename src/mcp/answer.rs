@@ -5,7 +5,7 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use crate::{
     present::{Refused, notices::with_notices},
     redact::Redactor,
-    task::{Message, TaskId, Untrusted},
+    task::{Message, TaskId},
 };
 
 /// Markdown for a model, and whether the call was refused.
@@ -17,8 +17,8 @@ pub(super) struct CallAnswer {
     pub(super) outcome: CallOutcome,
     /// Problems and limits that the caller should know about.
     pub(super) notices: Vec<Message>,
-    /// The task whose handle is the answer, with its prompt, instead of the text.
-    pub(super) task_handle: Option<(TaskId, Untrusted)>,
+    /// The task whose handle is the answer, with its first status message, instead of the text.
+    pub(super) task_handle: Option<(TaskId, String)>,
 }
 
 /// The outcome of a call. If a task fails, the call that started it was still served.
@@ -35,8 +35,8 @@ impl CallAnswer {
     }
 
     /// A task handle as the answer.
-    pub(super) fn task_handle(id: TaskId, prompt: Untrusted) -> Self {
-        Self { task_handle: Some((id, prompt)), ..Self::served(String::new()) }
+    pub(super) fn task_handle(id: TaskId, message: String) -> Self {
+        Self { task_handle: Some((id, message)), ..Self::served(String::new()) }
     }
 
     /// One or more refusals.

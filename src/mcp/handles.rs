@@ -29,7 +29,7 @@ use crate::{
     broker::Broker,
     present::{self, Refused},
     store::ReportedBy,
-    task::{TaskId, TaskStatus, TaskView, Untrusted},
+    task::{TaskId, TaskStatus, TaskView},
 };
 
 /// The code of the error in a failed task: the first of those that JSON-RPC leaves to servers.
@@ -38,12 +38,12 @@ const TASK_FAILED: i32 = -32_000;
 /// Suggested interval between two `tasks/get` requests, in milliseconds. Tasks take minutes.
 const POLL_MS: u64 = 2_000;
 
-/// The handle of a task that has just been started with this prompt.
-pub(super) fn handle(id: &TaskId, prompt: &Untrusted) -> CreateTaskResult {
+/// The handle of a task that has just been started, with its first status message.
+pub(super) fn handle(id: &TaskId, message: &str) -> CreateTaskResult {
     let now = present::timestamp(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(present::handle_begun(prompt));
+        .with_status_message(message);
     CreateTaskResult::new(task)
 }
 

@@ -9,7 +9,7 @@ use crate::{
 /// The client of this connection. Over HTTP, the environment says nothing about clients.
 pub(super) fn listener(transport: TransportKind) -> Listener {
     match transport {
-        TransportKind::Stdio => Listener { session: claude_session(), window: claude_window(), here: None },
+        TransportKind::Stdio => Listener { session: claude_session(), window: claude_window(), ..Listener::default() },
         TransportKind::Http => Listener::default(),
     }
 }

@@ -57,7 +57,10 @@ pub(super) async fn run(
             let on_server_exit = broker.config().on_server_exit.resolve(by);
             present::started(&broker.started(&id).await, on_server_exit, &broker.wait_command(&id).await)
         }
-        WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id, prompt)),
+        WaitOutcome::Handle => {
+            let message = present::handle_begun(&prompt, &broker.started(&id).await.neighbors);
+            return Ok(CallAnswer::task_handle(id, message));
+        }
         WaitOutcome::Ended(record, result) => present::ended(&record, result),
         WaitOutcome::Cancelled(cancellation) => match cancellation.on_call_end(&broker.config().serving) {
             OnCallEnd::Detach => {

@@ -181,7 +181,7 @@ impl ServerHandler for Server {
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.task_handle {
-            Some((id, prompt)) => Ok(CallToolResponse::Task(handles::handle(id, prompt))),
+            Some((id, message)) => Ok(CallToolResponse::Task(handles::handle(id, message))),
             None => Ok(CallToolResult::from(answer).into()),
         }
     }

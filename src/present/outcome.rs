@@ -51,7 +51,7 @@ pub(crate) fn started(task: &StartedTask, on_server_exit: OnServerExit, wait: &s
 }
 
 /// Says which other tasks are running in the repository of a new one.
-fn running_beside(neighbors: &[TaskId]) -> String {
+pub(super) fn running_beside(neighbors: &[TaskId]) -> String {
     let listed = neighbors.iter().take(MAX_NEIGHBORS).map(TaskId::as_str).collect::<Vec<_>>().join(", ");
     let more = if neighbors.len() > MAX_NEIGHBORS { ", …" } else { "" };
     let tasks = if neighbors.len() == 1 { "task is" } else { "tasks are" };

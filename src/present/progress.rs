@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{fields::time_since, text::one_line};
+use super::{fields::time_since, outcome::running_beside, text::one_line};
 use crate::task::{LiveView, TaskId, TaskRecord, Untrusted, span};
 
 /// Maximum length of a line, in characters.
@@ -46,9 +46,10 @@ fn waiting_for_network(waited: Duration) -> String {
     format!("waiting for the network for {}", span(waited))
 }
 
-/// The task of a handle has started.
-pub(crate) fn handle_begun(task: &Untrusted) -> String {
-    listed(task, "started")
+/// The task of a handle has started. Warns of the tasks `neighbors`, which are running in the same repository.
+pub(crate) fn handle_begun(task: &Untrusted, neighbors: &[TaskId]) -> String {
+    let started = listed(task, "started");
+    if neighbors.is_empty() { started } else { format!("{started}. Warning: {}", running_beside(neighbors)) }
 }
 
 /// The state of a handle's task at `now`.

@@ -205,6 +205,12 @@ pub(crate) fn unreadable_stdin(problem: &impl ToString) -> Refused {
     )
 }
 
+/// A pipe was left out of the prompt.
+pub(crate) fn silent_stdin() -> String {
+    "stdin is left out of the prompt, because nothing has arrived in the pipe; with the word `-`, stdin is waited for"
+        .to_owned()
+}
+
 /// A prompt is not valid UTF-8. `place` is the file, if it is in one.
 pub(crate) fn prompt_not_utf8(place: Option<&Path>) -> Refused {
     let problem = match place {

@@ -10,6 +10,7 @@
 //! | was started by a session that is present | yes; if it has a handle, [`HANDLE_GRACE`] later | no |
 //! | was started by a session that is gone | yes, when it is resumed | yes |
 //! | was started by no session | | yes |
+//! | was started with `run --detach` by no session | | yes, but not by a monitor, which would wake the session |
 //! | runs in a terminal in the foreground | no: its command shows the end | no |
 //! | was cancelled together with the call that waited for it | no: the person who did that knows | no |
 //! | of an older version, which did not record who started it | | yes, if it ended after the first call of this version |
@@ -38,6 +39,8 @@ pub struct Listener {
     pub window: Option<String>,
     /// Listens only here, except for the session's own tasks.
     pub here: Option<ListenedDirectory>,
+    /// An announcement wakes the session although it is idle, as a line of a monitor does.
+    pub wakes: bool,
 }
 
 /// The directory that a listener is interested in.
@@ -65,6 +68,8 @@ pub(super) enum Turn {
     Now,
     /// Not now, but this can change.
     Later,
+    /// Not to this listener, but to others.
+    Elsewhere,
     /// To nobody, ever.
     Never,
 }
@@ -102,7 +107,11 @@ impl Listener {
         if is_old || !is_known || shows_end || record.is_original() {
             return Turn::Never;
         }
-        let Some(session) = &submitter.session else { return self.turn_of_other(task) };
+        let Some(session) = &submitter.session else {
+            // Nobody in Claude Code waits for a person's own work.
+            let is_left_to_the_hook = self.wakes && submitter.by == Some(SubmittedBy::Detached);
+            return if is_left_to_the_hook { Turn::Elsewhere } else { self.turn_of_other(task) };
+        };
         let presence = (moment.find)(session);
         if !self.is(session, presence.as_ref()) {
             return if presence.is_some() { Turn::Later } else { self.turn_of_other(task) };
@@ -131,8 +140,10 @@ impl Listener {
     /// Whether an answer to this listener, which asked for it, counts as the report of the task's end.
     pub(super) fn is_told_by_answer(&self, record: &TaskRecord, find: impl Fn(&str) -> Option<Presence>) -> bool {
         match (&self.session, &record.start.submitter.session) {
-            // A person or a script asked; the session must still learn of the end.
-            (None, _) => false,
+            // A person or a script asked. Nobody else waits for a person's own work.
+            (None, None) => record.start.submitter.by == Some(SubmittedBy::Detached),
+            // The session must still learn of the end.
+            (None, Some(_)) => false,
             (Some(_), None) => true,
             (Some(_), Some(session)) => {
                 let presence = find(session);
@@ -158,7 +169,7 @@ mod tests {
 
     fn listener(session: &str, here: &str) -> Listener {
         let here = ListenedDirectory { directory: here.into(), repository: format!("{here}/.git").into() };
-        Listener { session: Some(session.to_owned()), window: None, here: Some(here) }
+        Listener { session: Some(session.to_owned()), here: Some(here), ..Listener::default() }
     }
 
     fn presence(session: &str, since: DateTime<Utc>) -> Option<Presence> {
@@ -194,6 +205,20 @@ mod tests {
             assert_eq!(turn(&listener("other", "/a/below"), submitter.clone(), 100, -100), here, "{submitter}");
             assert_eq!(turn(&listener("other", "/b"), submitter.clone(), 100, -100), elsewhere, "{submitter}");
             assert_eq!(turn(&Listener::default(), submitter.clone(), 100, -100), here, "{submitter}");
+        }
+    }
+
+    #[test]
+    fn a_persons_own_work_does_not_wake_a_session() {
+        let monitor = Listener { wakes: true, ..listener(PRESENT, "/a") };
+        for (submitter, expected) in [
+            (json!({"by": "detached"}), Turn::Elsewhere),
+            (json!({"by": "detached", "session": PRESENT}), Turn::Now),
+            (json!({"by": "detached", "session": GONE}), Turn::Now),
+            (json!({"by": "call"}), Turn::Now),
+        ] {
+            assert_eq!(turn(&monitor, submitter.clone(), 100, -100), expected, "{submitter}");
+            assert_eq!(turn(&listener(PRESENT, "/a"), submitter.clone(), 100, -100), Turn::Now, "{submitter}");
         }
     }
 
@@ -240,15 +265,17 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_report_if_it_reaches_the_session_that_should_learn_of_the_end() {
-        let of = |session: Option<&str>, submitter: Option<&str>| {
+        let of_kind = |by: &str, session: Option<&str>, submitter: Option<&str>| {
             let record: TaskRecord = serde_json::from_value(json!({
                 "format": 1, "id": TaskId::random(), "status": "completed", "startedAt": at(0),
-                "submitter": {"by": "async", "session": submitter}
+                "submitter": {"by": by, "session": submitter}
             }))
             .expect("these fields are enough");
             let listener = Listener { session: session.map(str::to_owned), ..Listener::default() };
             listener.is_told_by_answer(&record, |session| presence(session, at(0)))
         };
+        let of = |session, submitter| of_kind("async", session, submitter);
+        assert!(of_kind("detached", None, None) && !of_kind("detached", None, Some(GONE)));
         assert!(of(Some(PRESENT), Some(PRESENT)) && of(Some("other"), Some(GONE)) && of(Some("other"), None));
         assert!(!of(Some("other"), Some(PRESENT)) && !of(None, Some(PRESENT)) && !of(None, None));
     }

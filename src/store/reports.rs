@@ -79,6 +79,10 @@ pub enum ReportedBy {
     Channel,
     /// The output of `wait`.
     Wait,
+    /// The output of `watch`.
+    Watch,
+    /// The output of `cancel`.
+    Cancel,
     /// The output of `notify`.
     Hook,
     /// A line of `notify --follow`.

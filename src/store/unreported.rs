@@ -209,6 +209,10 @@ impl UnreportedEnds {
             let task = EndedTask { record: &record, repository: Path::new(&found.row.repository) };
             let claimed = match listener.turn(&task, &moment) {
                 Turn::Never => continue,
+                Turn::Elsewhere => {
+                    pending.push(id);
+                    continue;
+                }
                 Turn::Later => ClaimedReport::Theirs,
                 Turn::Now => self.reports.claim(&id)?,
             };

@@ -50,7 +50,7 @@ fn end(upkeep: &Upkeep, began: i64, ended: i64) -> TaskId {
 
 fn listener(session: &str) -> Listener {
     let here = ListenedDirectory { directory: HERE.into(), repository: HERE.into() };
-    Listener { session: Some(session.to_owned()), window: None, here: Some(here) }
+    Listener { session: Some(session.to_owned()), here: Some(here), ..Listener::default() }
 }
 
 fn claim_at(upkeep: &Upkeep, session: &str, now: i64) -> NewEnds {

@@ -62,7 +62,10 @@ fn the_prompt_comes_from_arguments_a_file_or_stdin() {
     fs::write(&file, "from a file\n").expect("the home is writable");
     let file = file.to_str().expect("it is text");
     for (args, stdin, answer) in [
-        (&["run", "two", "words"][..], &b"unused"[..], "ok: two words\n"),
+        (&["run", "two", "words"][..], &b""[..], "ok: two words\n"),
+        (&["run", "review", "this"], b"a diff", "ok: review this\n\na diff"),
+        (&["run", "-", "review", "this"], b"a diff", "ok: review this\n\na diff"),
+        (&["run", "-f", file], b"a diff", "ok: from a file\n\na diff"),
         (&["run", "-f", file], b"", "ok: from a file\n"),
         (&["run"], b"from stdin", "ok: from stdin\n"),
         (&["run", "-"], b"with a dash", "ok: with a dash\n"),
@@ -71,6 +74,25 @@ fn the_prompt_comes_from_arguments_a_file_or_stdin() {
         let ran = run_with(&world, args, stdin);
         assert_eq!((ran.code, ran.stdout.trim_end()), (Some(0), answer.trim_end()), "{args:?} {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_pipe_in_which_nothing_arrives_is_left_out_with_a_message() {
+    let world = World::with_fake_agent();
+    let (stdin, _silent) = std::io::pipe().expect("there are descriptors");
+    let mut command = world.command(&["run", "two", "words"]);
+    let ran: Ran = command.current_dir(world.project.path()).stdin(stdin).output().expect("it runs").into();
+    assert_eq!((ran.code, ran.stdout.trim_end()), (Some(0), "ok: two words"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("stdin is left out of the prompt"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_task_that_fails_in_a_pipe_says_why() {
+    let world = World::with_fake_agent();
+    let ran = run(&world, &["run", &fake(json!([{"fail": "no luck"}]))]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let (_, after) = ran.stderr.split_once("\tended\tfailed: Exited with code 1\n").expect("its end has a row");
+    assert_eq!(after, "  the agent says: no luck\n");
 }
 
 #[test]

@@ -68,6 +68,20 @@ fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
 }
 
 #[test]
+fn the_first_message_of_a_handle_warns_of_other_tasks_in_the_repository() {
+    let world = World::with_fake_agent();
+    let mut server = with_handles(&world, McpServer::initialize);
+    let first = call(&mut server, in_background(world.fake(json!([{"hang": true}]))));
+    let id = first["taskId"].as_str().expect("it has an ID").to_owned();
+    let second = call(&mut server, in_background(world.fake(json!([{"say": "x"}]))));
+    let warning = format!("started. Warning: 1 other task is running in this repository ({id}).");
+    assert!(second["statusMessage"].as_str().is_some_and(|message| message.contains(&warning)), "{second}");
+    assert!(!first["statusMessage"].as_str().is_some_and(|message| message.contains("Warning")), "{first}");
+    server.request("tasks/cancel", json!({"taskId": id}));
+    state(&mut server, &id, "cancelled");
+}
+
+#[test]
 fn a_handle_can_be_cancelled_and_fails_with_its_task() {
     let world = World::with_fake_agent();
     let mut server = with_handles(&world, McpServer::initialize);

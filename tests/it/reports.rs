@@ -18,7 +18,10 @@ use connector_testing::{McpServer, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::world::{ANSWER_TIMEOUT, World, field, start};
+use crate::{
+    cli::fake,
+    world::{ANSWER_TIMEOUT, World, field, start},
+};
 
 /// A session in which the commands here run.
 const SESSION: &str = "0a1b-session";
@@ -227,6 +230,32 @@ fn an_answer_is_the_report_and_neither_the_monitor_nor_the_hook_repeats_it() {
     let lines = follower.stop();
     assert_eq!(announced + lines.len(), 1, "{by} {lines:?}");
     assert_eq!(hook(&world, SESSION), "");
+}
+
+#[test]
+fn a_persons_own_work_wakes_nobody_and_is_not_reported_once_that_person_has_seen_its_end() {
+    let world = World::with_fake_agent();
+    let follower = Follower::start(&world, SESSION).once_ready(&world, SESSION);
+    let detached = |steps: Value| {
+        let mut command = world.command(&["run", "--detach", &fake(steps)]);
+        let output = command.current_dir(world.project.path()).stdin(Stdio::null()).output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let shown = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.current_dir(world.project.path()).stdin(Stdio::null()).output().expect("it runs");
+    };
+    for verb in ["wait", "watch"] {
+        shown(&[verb, &detached(json!([{"say": "x"}]))]);
+    }
+    shown(&["cancel", &detached(json!([{"hang": true}]))]);
+    assert_eq!(hook(&world, SESSION), "");
+    let unseen = detached(json!([{"say": "x"}]));
+    eventually("its end", ANSWER_TIMEOUT, || (world.record(&unseen)["status"] != "running").then_some(()));
+    let last = end(&world, SESSION);
+    assert!(follower.next().contains(&last), "the monitor leaves the person's task to the hook");
+    eventually("the report of the hook", ANSWER_TIMEOUT, || hook(&world, SESSION).contains(&unseen).then_some(()));
+    assert_eq!(follower.stop(), Vec::<String>::new());
 }
 
 #[test]

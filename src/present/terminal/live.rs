@@ -9,7 +9,8 @@ use super::{
     tokens,
 };
 use crate::task::{
-    LiveTask, Outcome, ResultText, TaskId, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble, Untrusted,
+    LiveTask, Outcome, ResultText, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble,
+    Untrusted,
 };
 
 /// Below this width, a live line has no agent and no tokens.
@@ -183,13 +184,22 @@ pub(crate) fn end_lines(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
     if let Some(count) = task.tokens() {
         line = line.with(Tone::Faint, &format!(" · {} tokens", tokens(count)));
     }
-    let mut lines = vec![line];
+    let reason = detail("reason", record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)));
+    let lines = std::iter::once(line).chain(reason);
+    lines.map(|line| line.render(uncut(screen)) + "\n").collect::<String>() + &explanation_lines(record, screen)
+}
+
+/// An indented line with a label, if there is a text.
+fn detail(label: &str, text: Option<&Untrusted>) -> Option<Line> {
+    Some(Line::of(Tone::Plain, INDENT).with(Tone::Faint, &format!("{label}: ")).with(Tone::Plain, text?))
+}
+
+/// Explains why a task did not complete, with the agent's words and advice, and lists its warnings. Empty if there is
+/// nothing to say.
+pub(crate) fn explanation_lines(record: &TaskRecord, screen: Screen) -> String {
     let end = record.end.as_ref();
-    let detail = |label: &str, text: Option<&Untrusted>| {
-        Some(Line::of(Tone::Plain, INDENT).with(Tone::Faint, &format!("{label}: ")).with(Tone::Plain, text?))
-    };
-    if outcome != Some(Outcome::Cancelled) {
-        lines.extend(detail("reason", record.failure_reason()));
+    let mut lines = Vec::new();
+    if Outcome::of(record) != Some(Outcome::Cancelled) {
         lines.extend(detail("the agent says", end.and_then(|end| end.agent_said.as_ref())));
         lines.extend(detail("next", end.and_then(|end| end.advice.as_ref())));
     }

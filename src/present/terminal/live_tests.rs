@@ -106,6 +106,9 @@ fn the_beginning_and_the_end_of_a_run_say_what_a_person_asks_next() {
   next: run `codex login`
 ";
     assert_eq!(end_lines(&failed(), screen(20), now()), expected);
+    let explained: Vec<_> = expected.lines().skip(2).collect();
+    let in_a_pipe = explanation_lines(&failed().summary.record, Screen::PIPE);
+    assert_eq!(in_a_pipe.lines().collect::<Vec<_>>(), explained, "the row in a pipe has the reason");
     let usage = json!({"inputTokens": 83_000, "outputTokens": 1_200});
     let completed =
         json!({"status": "completed", "completedAt": "2026-01-02T03:04:06Z", "duration": 61_000, "usage": usage});

@@ -35,7 +35,7 @@ pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone, rendered_width};
 pub(crate) use list::{count_line, task_list};
 pub(crate) use live::{
-    agent_words, begin_line, cancel_line, end_lines, end_row, live_line, remark, repeats, step_line,
+    agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
 pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
