@@ -20,6 +20,7 @@ mod follow;
 mod init;
 mod init_texts;
 mod interrupts;
+mod listener;
 mod live_area;
 mod logs;
 mod ls;
@@ -76,7 +77,11 @@ use crate::{
 };
 
 /// Runs the role that `args` select. A server starts `supervisor`, or this same program, for each task.
-pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run_role(
+    registry: &Registry,
+    supervisor: Option<PathBuf>,
+    args: impl Iterator<Item = OsString>,
+) -> ExitCode {
     reset_signals();
     let args: Vec<_> = args.collect();
     if let Some(code) = completions::answer(registry, CommandLine::command, &args) {

@@ -18,17 +18,17 @@ use connector_api::JsonLine;
 
 use super::{
     context::Context,
+    listener::{listener, redactor},
     notify_follow,
     opening::open_data_dir,
     output::{fail, print, refuse},
 };
 use crate::{
     config::Config,
-    directory::repository_of,
     present::ended_tasks,
-    process::{claude_session, claude_window},
+    process::claude_session,
     redact::Redactor,
-    store::{ListenedDirectory, Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
+    store::{Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
     task::TaskRecord,
 };
 
@@ -85,7 +85,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 /// The session is `key`, or the one in the environment, or the one in the hook's input.
 fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let session = key.or_else(claude_session).or_else(hook_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
+    let listener = listener(session, here);
     match report_ended(upkeep, &redactor(config), &listener) {
         Ok(printed) => printed,
         Err(problem) => fail(problem.to_string()),
@@ -110,17 +110,6 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Re
 fn project(here: bool) -> Option<PathBuf> {
     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
     here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten()
-}
-
-/// Redacts the texts of records.
-pub(super) fn redactor(config: &Config) -> Redactor {
-    if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() }
-}
-
-/// The directory to listen in.
-pub(super) fn listened(here: PathBuf) -> ListenedDirectory {
-    let directory = here.canonicalize().unwrap_or(here);
-    ListenedDirectory { repository: repository_of(&directory), directory }
 }
 
 /// The session in the hook's input, if there is any.

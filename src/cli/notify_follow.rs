@@ -29,7 +29,7 @@ use chrono::Utc;
 use rustix::process::{Pid, getppid};
 
 use super::{
-    notify::{listened, redactor},
+    listener::{listener, redactor},
     output::{fail, is_reader_gone, print, refuse_all},
     runtime::runtime,
 };
@@ -37,7 +37,7 @@ use crate::{
     config::Config,
     follower::{DirectoryWatch, Watches},
     present::{MAX_LISTED_TASKS, Refused, ended_line, more_ended},
-    process::{claude_session, claude_window},
+    process::claude_session,
     redact::Redactor,
     store::{
         Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions, StoreError, UnreportedEnds,
@@ -59,8 +59,7 @@ pub(super) fn follow(load: LoadConfig<'_>, key: Option<String>, here: Option<Pat
         Err(error) => return fail(error.to_string()),
     };
     let session = key.or_else(claude_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened) };
-    runtime.block_on(Following::new(listener).run(load))
+    runtime.block_on(Following::new(listener(session, here)).run(load))
 }
 
 /// The state of the loop.
