@@ -65,9 +65,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let here = project(arguments.here);
     if arguments.follow {
-        // An invalid setting does not keep tasks from ending.
-        let load = || context.lenient_config().map(|(config, _)| config);
-        return notify_follow::follow(&load, arguments.key, here);
+        return notify_follow::follow(&|| context.lenient_config(), arguments.key, here);
     }
     let config = match context.viewing_config() {
         Ok(config) => config,

@@ -14,8 +14,8 @@
 //! except its reader, its parent, or a signal:
 //!
 //! - *The data directory does not exist, or is removed.* It is never created here; the loop waits for it.
-//! - *The configuration is invalid.* The problem is printed once on stderr, and the configuration is read again until it
-//!   is valid.
+//! - *The configuration is invalid.* The problems are printed once on stderr. An invalid setting does not keep tasks from
+//!   ending, so the loop continues; if not even the data directory is known, it reads the configuration again until it is.
 //! - *The files cannot be read, or the output cannot be confirmed.* The problem is printed once on stderr, and the next
 //!   round tries again. An end whose line was not confirmed may be reported again.
 
@@ -30,6 +30,7 @@ use rustix::process::{Pid, getppid};
 
 use super::{
     listener::{listener, redactor},
+    opening::LenientConfig,
     output::{fail, is_reader_gone, print, refuse_all},
     runtime::runtime,
 };
@@ -48,8 +49,8 @@ use crate::{
 /// How often pending ends are looked at again although nothing has changed: a session may be gone, or a claim free.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reads the configuration.
-pub(super) type LoadConfig<'a> = &'a dyn Fn() -> Result<Config, Vec<Refused>>;
+/// Reads the configuration, which may be invalid.
+pub(super) type LoadConfig<'a> = &'a dyn Fn() -> LenientConfig;
 
 /// Prints the ends until the reader of stdout or the parent process is gone. With `here`, only those in its repository
 /// or below it, and those of the session's own tasks. The session is `key`, or the one in the environment.
@@ -108,18 +109,15 @@ impl Following {
         ExitCode::SUCCESS
     }
 
-    /// The configuration, once it is valid. `None` if the loop should end.
+    /// The configuration, once the data directory is known. `None` if the loop should end.
     async fn loaded(&mut self, load: LoadConfig<'_>) -> Option<Config> {
         while !self.is_over() {
             match load() {
-                Ok(config) => return Some(config),
-                Err(problems) => {
-                    let text = format!("{problems:?}");
-                    if self.problem != text {
-                        self.problem = text;
-                        refuse_all(problems);
-                    }
+                Ok((config, problems)) => {
+                    self.warn_of_all(problems);
+                    return Some(config);
                 }
+                Err(problems) => self.warn_of_all(problems),
             }
             for _ in 0..RETRY_INTERVAL.as_secs() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -211,6 +209,15 @@ impl Following {
                 self.warn(&error);
                 self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
             }
+        }
+    }
+
+    /// Prints the problems of the configuration on stderr, unless they were the last ones.
+    fn warn_of_all(&mut self, problems: Vec<Refused>) {
+        let text = format!("{problems:?}");
+        if !problems.is_empty() && self.problem != text {
+            self.problem = text;
+            refuse_all(problems);
         }
     }
 
