@@ -65,14 +65,13 @@ impl Reader {
     pub(super) fn with_prefix_without_catalog(&self, prefix: &str, limit: usize) -> Result<Listing, StoreError> {
         let has_prefix = |id: &TaskId| id.as_str().starts_with(prefix);
         let (_, entries) = self.index.newest_entries(usize::MAX)?;
-        let listed = archive::all_archived(&self.layout).into_iter().chain(entries);
+        let listed = archive::all_archived(&self.layout).chain(entries);
         let mut tasks: BTreeMap<_, _> =
             listed.filter(|task| has_prefix(&task.id)).map(|task| (task.id.clone(), task)).collect();
         for id in records::all(&self.layout)?.filter(has_prefix) {
             let read = records::own_or_reported(&self.layout, &self.notices, &id);
-            match read.inspect_err(|error| self.notices.add_unreadable(&id, error)) {
-                Ok(Some(record)) => drop(tasks.insert(id, record)),
-                Ok(None) | Err(_) => {}
+            if let Ok(Some(record)) = read.inspect_err(|error| self.notices.add_unreadable(&id, error)) {
+                tasks.insert(id, record);
             }
         }
         let mut newest = NewestTasks::new(limit);
