@@ -44,6 +44,6 @@ impl App {
     /// Runs the command line of this process and returns its exit code. A server or a supervisor runs until it has
     /// nothing left to do.
     pub fn main(self) -> ExitCode {
-        cli::start(&self.registry, self.supervisor, std::env::args_os())
+        cli::run_role(&self.registry, self.supervisor, std::env::args_os())
     }
 }

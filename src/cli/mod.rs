@@ -20,6 +20,7 @@ mod follow;
 mod init;
 mod init_texts;
 mod interrupts;
+mod listener;
 mod live_area;
 mod logs;
 mod ls;
@@ -76,7 +77,7 @@ use crate::{
 };
 
 /// Runs the role that `args` select. A server starts `supervisor`, or this same program, for each task.
-pub(crate) fn start(
+pub(crate) fn run_role(
     registry: &Registry,
     supervisor: Option<PathBuf>,
     args: impl Iterator<Item = OsString>,

@@ -18,14 +18,15 @@ use connector_api::JsonLine;
 
 use super::{
     context::Context,
-    notify_follow::{self, listened, redactor},
+    listener::{listener, redactor},
+    notify_follow,
     opening::open_data_dir,
     output::{fail, print, refuse},
 };
 use crate::{
     config::Config,
     present::ended_tasks,
-    process::{claude_session, claude_window},
+    process::claude_session,
     redact::Redactor,
     store::{Listener, ReportedBy, StoreError, UnreportedEnds, Upkeep},
     task::TaskRecord,
@@ -64,9 +65,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let here = project(arguments.here);
     if arguments.follow {
-        // An invalid setting does not keep tasks from ending.
-        let load = || context.lenient_config().map(|(config, _)| config);
-        return notify_follow::follow(&load, arguments.key, here);
+        return notify_follow::follow(&|| context.lenient_config(), arguments.key, here);
     }
     let config = match context.viewing_config() {
         Ok(config) => config,
@@ -84,7 +83,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 /// The session is `key`, or the one in the environment, or the one in the hook's input.
 fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let session = key.or_else(claude_session).or_else(hook_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened), wakes: false };
+    let listener = listener(session, here, false);
     match report_ended(upkeep, &redactor(config), &listener) {
         Ok(printed) => printed,
         Err(problem) => fail(problem.to_string()),

@@ -14,8 +14,8 @@
 //! except its reader, its parent, or a signal:
 //!
 //! - *The data directory does not exist, or is removed.* It is never created here; the loop waits for it.
-//! - *The configuration is invalid.* The problem is printed once on stderr, and the configuration is read again until it
-//!   is valid.
+//! - *The configuration is invalid.* The problems are printed once on stderr. An invalid setting does not keep tasks from
+//!   ending, so the loop continues; if not even the data directory is known, it reads the configuration again until it is.
 //! - *The files cannot be read, or the output cannot be confirmed.* The problem is printed once on stderr, and the next
 //!   round tries again. An end whose line was not confirmed may be reported again.
 
@@ -29,27 +29,28 @@ use chrono::Utc;
 use rustix::process::{Pid, getppid};
 
 use super::{
+    listener::{listener, redactor},
+    opening::LenientConfig,
     output::{fail, is_reader_gone, print, refuse_all},
     runtime::runtime,
 };
 use crate::{
     config::Config,
-    directory::repository_of,
     follower::{DirectoryWatch, Watches},
     present::{MAX_LISTED_TASKS, Refused, ended_line, more_ended},
-    process::{claude_session, claude_window},
+    process::claude_session,
     redact::Redactor,
     store::{
-        ListenedDirectory, Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions,
-        StoreError, UnreportedEnds, Upkeep,
+        Listener, ListsState, NewEnds, PresentSession, ReportClaim, ReportedBy, Sessions, StoreError, UnreportedEnds,
+        Upkeep,
     },
 };
 
 /// How often pending ends are looked at again although nothing has changed: a session may be gone, or a claim free.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reads the configuration.
-pub(super) type LoadConfig<'a> = &'a dyn Fn() -> Result<Config, Vec<Refused>>;
+/// Reads the configuration, which may be invalid.
+pub(super) type LoadConfig<'a> = &'a dyn Fn() -> LenientConfig;
 
 /// Prints the ends until the reader of stdout or the parent process is gone. With `here`, only those in its repository
 /// or below it, and those of the session's own tasks. The session is `key`, or the one in the environment.
@@ -59,8 +60,7 @@ pub(super) fn follow(load: LoadConfig<'_>, key: Option<String>, here: Option<Pat
         Err(error) => return fail(error.to_string()),
     };
     let session = key.or_else(claude_session);
-    let listener = Listener { session, window: claude_window(), here: here.map(listened), wakes: true };
-    runtime.block_on(Following::new(listener).run(load))
+    runtime.block_on(Following::new(listener(session, here, true)).run(load))
 }
 
 /// The state of the loop.
@@ -109,18 +109,15 @@ impl Following {
         ExitCode::SUCCESS
     }
 
-    /// The configuration, once it is valid. `None` if the loop should end.
+    /// The configuration, once the data directory is known. `None` if the loop should end.
     async fn loaded(&mut self, load: LoadConfig<'_>) -> Option<Config> {
         while !self.is_over() {
             match load() {
-                Ok(config) => return Some(config),
-                Err(problems) => {
-                    let text = format!("{problems:?}");
-                    if self.problem != text {
-                        self.problem = text;
-                        refuse_all(problems);
-                    }
+                Ok((config, problems)) => {
+                    self.warn_of_all(problems);
+                    return Some(config);
                 }
+                Err(problems) => self.warn_of_all(problems),
             }
             for _ in 0..RETRY_INTERVAL.as_secs() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -225,6 +222,15 @@ impl Following {
         confirmed.is_ok()
     }
 
+    /// Prints the problems of the configuration on stderr, unless they were the last ones.
+    fn warn_of_all(&mut self, problems: Vec<Refused>) {
+        let text = format!("{problems:?}");
+        if !problems.is_empty() && self.problem != text {
+            self.problem = text;
+            refuse_all(problems);
+        }
+    }
+
     /// Prints a problem on stderr, unless it was the last one.
     fn warn(&mut self, error: &StoreError) {
         let problem = error.to_string();
@@ -233,15 +239,4 @@ impl Following {
             self.problem = problem;
         }
     }
-}
-
-/// Redacts the texts of records.
-pub(super) fn redactor(config: &Config) -> Redactor {
-    if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() }
-}
-
-/// The directory to listen in.
-pub(super) fn listened(here: PathBuf) -> ListenedDirectory {
-    let directory = here.canonicalize().unwrap_or(here);
-    ListenedDirectory { repository: repository_of(&directory), directory }
 }
