@@ -190,6 +190,11 @@ fn symbols(variable: impl Fn(&str) -> Option<OsString>) -> Symbols {
     if locale.contains("utf-8") || locale.contains("utf8") { Symbols::Unicode } else { Symbols::Ascii }
 }
 
+/// The session, person or script that asked for the output of this process.
+pub(super) fn asker() -> Listener {
+    Listener { session: claude_session(), window: claude_window(), ..Listener::default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,9 +223,4 @@ mod tests {
         assert_eq!(with(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]), Symbols::Unicode);
         assert_eq!(with(&[]), Symbols::Ascii);
     }
-}
-
-/// The session, person or script that asked for the output of this process.
-pub(super) fn asker() -> Listener {
-    Listener { session: claude_session(), window: claude_window(), ..Listener::default() }
 }
