@@ -28,7 +28,7 @@ pub(crate) fn make_writable(said: String, path: &Path) -> Refused {
     Refused::new(said, message!["make sure that ", path, " can be read and written"])
 }
 
-/// Something of the user's is where the program needs a directory of its own.
+/// A file or directory of the user is at a path that the program needs for its own directory.
 pub(crate) fn move_away(said: String, path: &Path) -> Refused {
     Refused::new(said, message!["move ", path, " to another place, and try again"])
 }

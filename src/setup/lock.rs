@@ -1,4 +1,4 @@
-//! The lock that `init` and `init --undo` hold from the first look to the last change.
+//! The lock that `init` and `init --undo` hold from their beginning to their end.
 
 use std::{
     fs::{File, TryLockError},

@@ -79,7 +79,7 @@ struct Unreported {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListsState(Vec<Option<(u64, u64, i64, i64)>>);
 
-/// New ends, of which this process has claimed the first [`MAX_CLAIMS`], to report them.
+/// New ends, of which this process has claimed the first `MAX_CLAIMS`, to report them.
 #[derive(Debug)]
 pub struct NewEnds {
     /// The tasks whose ends are claimed, in the order in which the catalog saw them end.
@@ -160,7 +160,7 @@ impl UnreportedEnds {
         ListsState([layout.catalog(), layout.catalog_log(), layout.index(), layout.catalog_pending()].map(state).into())
     }
 
-    /// Claims the ends that may be announced to this listener now, but at most [`MAX_CLAIMS`].
+    /// Claims the ends that may be announced to this listener now, but at most `MAX_CLAIMS`.
     ///
     /// Fails if the files cannot be read, or if another process holds the lock for longer than two seconds.
     pub fn claim(&self, listener: &Listener, now: DateTime<Utc>) -> Result<NewEnds, StoreError> {
