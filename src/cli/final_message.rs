@@ -22,7 +22,7 @@ pub(super) enum MessageEnd {
     Newline,
 }
 
-/// Prints the task's final message on stdout: escaped on a terminal, and otherwise as it is. Returns whether there is
+/// Prints the task's final message on stdout: escaped on a terminal, and otherwise unchanged. Returns whether there is
 /// one.
 pub(super) async fn print_final_message(
     broker: &Broker,

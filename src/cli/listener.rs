@@ -1,4 +1,4 @@
-//! Shared by `notify` and `notify --follow`: who listens, and the redaction of what is reported.
+//! Shared by `notify` and `notify --follow`: the listener, and redaction of reported texts.
 
 use std::path::PathBuf;
 

@@ -105,7 +105,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     })
 }
 
-/// Prints what there is.
+/// Prints the existing lines.
 async fn print_all(mut source: Source, printer: &Printer) -> Result<Exit, Refusal> {
     loop {
         match source.print(printer, LogEnd::Closed).await? {
@@ -116,7 +116,7 @@ async fn print_all(mut source: Source, printer: &Printer) -> Result<Exit, Refusa
     }
 }
 
-/// Prints what there is, and what is written until the task ends, nobody reads the output, or Ctrl-C is pressed.
+/// Prints the existing lines, and new ones until the task ends, the output is closed, or Ctrl-C is pressed.
 async fn follow(
     mut task: FollowedTask,
     mut source: Source,
@@ -151,7 +151,7 @@ enum Printed {
     Everything,
     /// Some of it.
     Some,
-    /// Nobody reads the output, or it cannot be written.
+    /// The output is closed or cannot be written.
     Failed(Exit),
 }
 
@@ -180,7 +180,7 @@ impl Source {
         }
     }
 
-    /// Prints what is new.
+    /// Prints the new lines.
     async fn print(&mut self, printer: &Printer, end: LogEnd) -> Result<Printed, Refusal> {
         let (exit, has_more) = match self {
             Self::Log(log) => {

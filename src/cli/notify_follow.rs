@@ -46,7 +46,7 @@ use crate::{
     },
 };
 
-/// How often pending ends are looked at again although nothing has changed: a session may be gone, or a claim free.
+/// How often pending ends are checked although no file has changed: a session may be gone, or a claim free.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reads the configuration, which may be invalid.

@@ -172,7 +172,7 @@ fn lock(directory: &Path) -> Result<File, PluginProblem> {
     }
 }
 
-/// Writes the files next to their destination and moves them there, in exchange for what is there now.
+/// Writes the files next to their destination, and then exchanges them with the previous ones.
 fn install(files: &FileTree, unpacked: &Unpacked) -> io::Result<()> {
     let new = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(&unpacked.marketplace)?;
     files.write(new.path())?;

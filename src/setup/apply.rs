@@ -112,8 +112,8 @@ fn keep_copy(file: &UserFile, data_dir: &Path) -> Result<(), UserFileProblem> {
     }
 }
 
-/// Carries out a step. Its effect is recorded first, so that `undo` also reverts a step that was interrupted; it checks
-/// what is there.
+/// Carries out a step. Its effect is recorded first, so that `undo` also reverts a step that was interrupted. `undo`
+/// checks the files and the plugin before it reverts anything.
 async fn carry_out(step: &Step, found: &Found, data_dir: &Path, record: &mut SetupRecord) -> Result<(), SetupProblem> {
     let claude = || ClaudeCode::find().ok_or(SetupProblem::NoClaude);
     match step {

@@ -1,4 +1,4 @@
-//! Talks to Claude Code: reads what it knows about us, and runs its commands.
+//! Reads the settings of Claude Code that concern this program, and runs its commands.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ pub(super) struct ClaudeCode {
     environment: BTreeMap<OsString, OsString>,
 }
 
-/// Why Claude Code did not do what it was asked to.
+/// A command of Claude Code failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaudeProblem {
     /// The program did not start or did not end.

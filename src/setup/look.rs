@@ -1,4 +1,4 @@
-//! Finds out what is installed and configured. Changes nothing of the user's.
+//! Detects the installed programs and reads the configuration. Changes no files of the user.
 
 use std::{env, path::PathBuf};
 

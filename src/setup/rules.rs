@@ -1,8 +1,8 @@
 //! The permission rules of Claude Code that `init` offers.
 //!
 //! Claude Code 2.1.332 names a tool after its server, and a plugin's server after the plugin too. Rules for both
-//! spellings are offered, so that they also apply if the server is added by hand. In its default permission mode Claude Code
-//! asks before every call for which there is no rule, and in auto mode a classifier decides; rules come before it.
+//! spellings are offered, so that they also apply if the server is added by hand. If no rule
+//! matches a call, Claude Code asks the user in its default permission mode, and a classifier in auto mode.
 
 use std::path::Path;
 

@@ -69,7 +69,7 @@ struct Unreported {
     generation: String,
     /// All ends up to this number are in `pending`, or need no report.
     seen: Seq,
-    /// Ends that were not reported when they were last looked at, in the order of their numbers.
+    /// Ends that were not reported at the last check, in the order of their numbers.
     pending: Vec<TaskId>,
     /// Tasks of older versions that ended by then count as reported.
     since: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! `rm` and `prune`: what is said about tasks that are removed.
+//! Texts of `rm` and `prune` about the tasks to remove.
 
 use super::{Line, Screen, Tone, state::word};
 use crate::task::{Outcome, TaskId, TaskSummary};
