@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Refused;
+use super::{Refused, refusals};
 use crate::task::{Message, MessagePart, TaskId, TaskRecord, Untrusted, message};
 
 /// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
@@ -144,24 +144,17 @@ pub(crate) fn beyond_list(word: &str, total: usize, is_everywhere: bool) -> Refu
 
 /// The task to be resumed has not ended.
 pub(crate) fn still_running(id: &TaskId) -> Refused {
-    Refused::new(message!["task ", id, " cannot be resumed: it is still running"], wait_or_cancel(id))
+    Refused { next: Some(wait_or_cancel(id)), ..refusals::still_running(id) }
 }
 
 /// The task to be resumed has no session ID.
 pub(crate) fn without_session(id: &TaskId) -> Refused {
-    Refused::new(
-        message![
-            "task ",
-            id,
-            " cannot be resumed: its agent reported no session ID, which happens when it fails before it starts working"
-        ],
-        "start a new task with `codex-connector run`",
-    )
+    Refused::new(refusals::without_session(id).problem, "start a new task with `codex-connector run`")
 }
 
 /// A running task uses the session to be resumed.
 pub(crate) fn session_in_use(session: &Untrusted, by: &TaskId) -> Refused {
-    Refused::new(message!["session ", session, " cannot be resumed: task ", by, " is using it"], wait_or_cancel(by))
+    Refused { next: Some(wait_or_cancel(by)), ..refusals::session_in_use(session, by) }
 }
 
 fn wait_or_cancel(id: &TaskId) -> Message {
