@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{Broker, Refusal};
 use crate::{
     present::{self, StartedTask},
-    store::{ByteRange, FileChunk, FileMetadata, Filter, Reader, TaskFile},
+    store::{ByteRange, FileChunk, FileMetadata, Filter, TaskFile},
     task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView, WaitsFor},
 };
 
@@ -56,9 +56,14 @@ impl Broker {
         let id = id.clone();
         let read = self.on_disk(move |broker| {
             let record = broker.record(&id)?;
-            let repository = Some(Reader::repository_of(&record.progress.working_directory));
-            let filter = Filter { state: Some(TaskStatus::Running), repository, ..Filter::default() };
-            let running = broker.reader.find(&filter, usize::MAX)?.records;
+            let running = match &record.start.repository {
+                Some(repository) => {
+                    let repository = Some(repository.to_string_lossy().into_owned());
+                    let filter = Filter { state: Some(TaskStatus::Running), repository, ..Filter::default() };
+                    broker.reader.find(&filter, usize::MAX)?.records
+                }
+                None => Vec::new(),
+            };
             // A task whose supervisor is gone has no agent that could change files.
             let runs = |other: &TaskId| *other != id && broker.reader.is_leased(other).unwrap_or(true);
             let neighbors = running.into_iter().map(|record| record.id).filter(runs).collect();

@@ -3,7 +3,6 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    path::Path,
 };
 
 use super::{
@@ -65,11 +64,6 @@ impl Reader {
                 self.with_prefix_without_catalog(prefix, limit)
             }
         }
-    }
-
-    /// The name of the repository that contains `directory`, as a [`Filter`] expects it.
-    pub fn repository_of(directory: &Path) -> String {
-        crate::store::repository::Repositories::default().of(directory)
     }
 
     /// The newest task with this session of the agent.
