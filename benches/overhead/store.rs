@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use codex_connector::{
-    store::{Filter, Listener, UnreportedEnds, Upkeep},
+    store::{Filter, Listener, ReportedBy, UnreportedEnds, Upkeep},
     task::{Retention, TaskStatus},
 };
 
@@ -29,7 +29,7 @@ const QUESTIONS: [&str; 6] = [
     "library: newest 20 failed of a repository",
     "library: newest 20 of a backend",
     "library: newest 20 of the last hour",
-    "library: ends that `notify` has not reported",
+    "library: `notify` after it has reported all ends",
     "library: retention that removes nothing",
 ];
 
@@ -42,6 +42,8 @@ pub(crate) fn measure(subjects: &[Sides<Subject>], scale: &Scale, report: &mut R
     let opened: Vec<Upkeep> = opened.collect::<io::Result<_>>()?;
     for upkeep in &opened {
         upkeep.catch_up(Utc::now());
+        // The first report covers everything; after that, only new ends should cost anything.
+        report_ends(upkeep).map_err(|error| io::Error::other(error.to_string()))?;
     }
     let mut times: Vec<[Samples; QUESTIONS.len()]> = opened.iter().map(|_| Default::default()).collect();
     for _ in 0..scale.rounds {
@@ -60,6 +62,12 @@ pub(crate) fn measure(subjects: &[Sides<Subject>], scale: &Scale, report: &mut R
     Ok(())
 }
 
+/// Does what `notify` does, except for printing.
+fn report_ends(upkeep: &Upkeep) -> Result<(), Box<dyn Error>> {
+    let (listener, now) = (Listener::default(), Utc::now());
+    Ok(UnreportedEnds::of(upkeep).claim(&listener, now)?.confirm(ReportedBy::Hook, &listener, now)?)
+}
+
 fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
     let now = Utc::now();
     let repository = Filter { repository: Some(directory(7)), ..Filter::default() };
@@ -76,7 +84,7 @@ fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
         times.push(began.elapsed());
     }
     let began = Instant::now();
-    UnreportedEnds::of(upkeep).claim(&Listener::default(), now)?;
+    report_ends(upkeep)?;
     times.push(began.elapsed());
     let keeps_all = Retention { max_tasks: NonZeroUsize::new(10_000_000), ..Retention::default() };
     let began = Instant::now();

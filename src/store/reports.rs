@@ -27,7 +27,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::Write,
+    io::{ErrorKind, Write},
     path::PathBuf,
     sync::Arc,
 };
@@ -124,6 +124,21 @@ impl Reports {
                 return Ok(ClaimedReport::Ours(ReportClaim { id: id.clone(), path, file }));
             }
             // Its previous owner has just removed it.
+        }
+    }
+
+    /// Whether some process has claimed the report of this task's end. Creates nothing.
+    pub fn is_claimed(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let path = self.layout.report(id);
+        let file = match files::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(StoreError::at("open", path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", path)(error)),
         }
     }
 

@@ -34,9 +34,12 @@ fn confirm(claim: ReportClaim) {
 fn a_claim_excludes_others_until_it_is_confirmed_or_given_back() {
     let (_dir, upkeep) = upkeep();
     let (reports, task) = (Reports::of(&upkeep), id("1a2b3c4d"));
+    assert!(!reports.is_claimed(&task).expect("it is readable") && !upkeep.layout().report(&task).exists());
     let claim = ours(&reports, &task);
     assert!(matches!(reports.claim(&task), Ok(ClaimedReport::Theirs)) && !reports.is_reported(&task));
+    assert!(reports.is_claimed(&task).expect("it is readable"));
     drop(claim);
+    assert!(!reports.is_claimed(&task).expect("it is readable"));
     assert!(!upkeep.layout().report(&task).exists(), "an unused claim leaves nothing");
     confirm(ours(&reports, &task));
     assert!(matches!(reports.claim(&task), Ok(ClaimedReport::Done)) && reports.is_reported(&task));

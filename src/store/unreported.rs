@@ -214,13 +214,21 @@ impl UnreportedEnds {
                     continue;
                 }
                 Turn::Later => ClaimedReport::Theirs,
+                // A claim beyond the limit would be given back at once, and taking one writes to the disk.
+                Turn::Now if new.claims.len() == MAX_CLAIMS => {
+                    if self.reports.is_claimed(&id)? {
+                        new.pending += 1;
+                    } else {
+                        new.unclaimed.ids.push(id.clone());
+                    }
+                    pending.push(id);
+                    continue;
+                }
                 Turn::Now => self.reports.claim(&id)?,
             };
             match claimed {
                 ClaimedReport::Done => continue,
                 ClaimedReport::Theirs => new.pending += 1,
-                // The claim is given back at once.
-                ClaimedReport::Ours(_) if new.claims.len() == MAX_CLAIMS => new.unclaimed.ids.push(id.clone()),
                 ClaimedReport::Ours(claim) => {
                     new.records.push(record);
                     new.claims.push(claim);

@@ -274,8 +274,14 @@ fn any_number_of_ends_is_reported_with_a_limited_number_of_claims() {
     let new = claim_at(&upkeep, "a", NOW);
     assert_eq!(new.claims.len(), MAX_CLAIMS, "each claim is an open file");
     assert_eq!(new.records.len() + new.unclaimed.number(), ids.len());
+    drop(new);
+    let reports = Reports::of(&upkeep);
+    let other = reports.claim(&ids[MAX_CLAIMS + 1]).expect("the directory is writable");
+    let new = claim_at(&upkeep, "a", NOW);
+    assert_eq!((new.unclaimed.number(), new.pending), (ids.len() - MAX_CLAIMS - 1, 1), "another process reports one");
+    drop((new, other));
     // A reporter that lists every end confirms the claimed ones only, and calls again.
-    let (claimed, unclaimed) = new.into_each();
+    let (claimed, unclaimed) = claim_at(&upkeep, "a", NOW).into_each();
     for (_, claim) in claimed {
         claim.confirm(ReportedBy::Monitor, None, at(NOW)).expect("it is writable");
     }
