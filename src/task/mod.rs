@@ -5,7 +5,9 @@
 mod above_ceiling;
 mod activity;
 mod ceiling;
+mod changes;
 mod end;
+mod git;
 mod id;
 mod live;
 mod live_task;
@@ -27,12 +29,16 @@ mod totals;
 mod trouble;
 mod untrusted;
 mod view;
+mod workspace;
+mod workspace_spec;
 
 pub use above_ceiling::AboveCeiling;
 pub use activity::ActivityKind;
 pub use ceiling::{Ceiling, TaskRequest};
+pub use changes::{ChangeKind, ChangedPath, Changes, MAX_LISTED_PATHS, Omission, OmissionReason, WorkspaceState};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
+pub use git::{GitPath, InvalidObjectId, ObjectId};
 pub use id::{InvalidTaskId, TaskId};
 pub use live::LiveView;
 pub use live_task::LiveTask;
@@ -58,3 +64,7 @@ pub use totals::{Totals, TotalsBy, UsageReport};
 pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
+pub use workspace::{
+    ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
+};
+pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};

@@ -1,0 +1,132 @@
+//! What a task changed in its repository.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{GitPath, ObjectId};
+
+/// Maximum number of paths and of omissions that a record lists.
+pub const MAX_LISTED_PATHS: usize = 20;
+
+/// The difference between a task's snapshots. The patch itself is computed on request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Changes {
+    /// The commit with the state before the task.
+    pub base: ObjectId,
+    /// The commit with the state after it.
+    pub head: ObjectId,
+    /// The number of changed files. A renamed file counts once.
+    pub files: u64,
+    /// The number of lines added in text files.
+    pub added: u64,
+    /// The number of lines removed in text files.
+    pub removed: u64,
+    /// The first [`MAX_LISTED_PATHS`] changed files.
+    #[serde(default)]
+    pub paths: Vec<ChangedPath>,
+    /// The number of changed files that no event of the agent names, so that somebody else may have changed them. 0 in
+    /// a worktree of the task's own.
+    #[serde(default)]
+    pub unnamed: u64,
+    /// The first [`MAX_LISTED_PATHS`] files that the snapshots do not contain.
+    #[serde(default)]
+    pub omitted: Vec<Omission>,
+    /// The number of all files that the snapshots do not contain.
+    #[serde(default)]
+    pub omitted_files: u64,
+}
+
+/// One changed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedPath {
+    /// Its path afterwards, or before if it was deleted.
+    pub path: GitPath,
+    /// Its path before, if it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_path: Option<GitPath>,
+    /// The kind of change.
+    pub kind: ChangeKind,
+    /// The number of lines added; `None` for a binary file.
+    pub added: Option<u64>,
+    /// The number of lines removed; `None` for a binary file.
+    pub removed: Option<u64>,
+    /// Whether an event of the agent names the file.
+    #[serde(default)]
+    pub is_named: bool,
+}
+
+/// How a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// Its content was changed.
+    Modified,
+    /// It is gone.
+    Deleted,
+    /// It has another path, and possibly another content.
+    Renamed,
+    /// Only its mode was changed.
+    Mode,
+    /// It became a symbolic link, or stopped being one.
+    Type,
+}
+
+/// A file that a snapshot does not contain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Omission {
+    /// Its path.
+    pub path: GitPath,
+    /// Why.
+    #[serde(flatten)]
+    pub reason: OmissionReason,
+}
+
+/// Why a snapshot does not contain a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum OmissionReason {
+    /// An untracked file above the limit `workspace.max_file`.
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+    },
+    /// An untracked file whose name suggests that it contains secrets.
+    Secret,
+    /// A repository inside the repository, or a submodule: only its files in the outer repository are covered.
+    NestedRepository,
+    /// It could not be read.
+    Unreadable,
+    /// There are too many untracked files, so none of them is covered. The path is the top of the work tree.
+    TooMany {
+        /// The number of untracked files.
+        files: u64,
+        /// Their total size.
+        bytes: u64,
+    },
+}
+
+/// The state of the repository in which a task began. In the record once it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceState {
+    /// The snapshot before the task; `None` if none was taken.
+    pub before: Option<ObjectId>,
+    /// The commit that was checked out; `None` if there was none yet.
+    pub head: Option<ObjectId>,
+    /// The branch that was checked out; `None` if HEAD was detached.
+    pub branch: Option<GitPath>,
+    /// The number of files with uncommitted changes, including untracked ones, in the snapshot.
+    pub uncommitted: u64,
+    /// The task's own worktree, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// Why there is no snapshot, in one sentence of our own for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_covered: Option<String>,
+}

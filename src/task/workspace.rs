@@ -1,0 +1,122 @@
+//! A task's workspace: where it works in git, its snapshots, and what was done with them since.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{GitPath, ObjectId, TaskId};
+
+/// The format of the workspace file that this version writes.
+pub const WORKSPACE_FORMAT: u32 = 1;
+
+/// The content of a task's workspace file. It is kept until the task's refs and its worktree are gone, so it can outlive
+/// the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskWorkspace {
+    /// [`WORKSPACE_FORMAT`].
+    pub format: u32,
+    /// The task.
+    pub task: TaskId,
+    /// Where its changes belong. For a task with a worktree, this is the place that the worktree was made from.
+    pub place: Place,
+    /// The task's own worktree, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<Worktree>,
+    /// The snapshot before the task.
+    pub before: ObjectId,
+    /// The snapshot after it; `None` while it runs, or if none could be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ObjectId>,
+    /// The files that the agent's events name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<GitPath>,
+    /// What was done with the task's changes, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Operation>,
+}
+
+/// Where a task works in git. Found before the agent starts, and never searched for again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The top of the work tree: an absolute, real path.
+    pub top: PathBuf,
+    /// The git directory of this work tree.
+    pub git_dir: PathBuf,
+    /// The git directory that all work trees of the repository share.
+    pub common_dir: PathBuf,
+    /// The working directory, relative to `top`.
+    pub prefix: PathBuf,
+    /// The hash function of the repository.
+    pub object_format: ObjectFormat,
+}
+
+/// The hash function of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectFormat {
+    /// SHA-1, the default.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// A worktree that was made for one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Worktree {
+    /// The top of the worktree, an absolute path.
+    pub path: PathBuf,
+    /// Its git directory, in the directory `worktrees` of the repository.
+    pub git_dir: PathBuf,
+    /// Whether it was removed, after its snapshot was taken.
+    #[serde(default)]
+    pub is_removed: bool,
+    /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copied: Vec<GitPath>,
+}
+
+/// One undo, redo or apply. Written before the first file is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// The kind.
+    pub kind: OperationKind,
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// The snapshot of the work tree before it.
+    pub ours: ObjectId,
+    /// The tree that it writes: `ours` with the changed files.
+    pub target: ObjectId,
+    /// The files that it changes.
+    pub paths: Vec<GitPath>,
+    /// How far it has come.
+    pub state: OperationState,
+}
+
+/// The kind of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationKind {
+    /// It reverts what the task did.
+    Undo,
+    /// It does again what an undo reverted.
+    Redo,
+    /// It writes what the task did in its worktree to the user's work tree.
+    Apply,
+}
+
+/// How far an operation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationState {
+    /// Files are being written, or the process that wrote them was killed.
+    Begun,
+    /// All files are written.
+    Done,
+    /// Nothing of it remains.
+    Reverted,
+}
