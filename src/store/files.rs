@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{StoreError, aside::set_aside, fault, if_exists};
+use super::{StoreError, aside::set_aside, fault, if_exists, lock_file::LockFile};
 
 /// Flags of every open: fail if the last part of the path is a symbolic link, and do not block on a pipe.
 fn open_flags() -> i32 {
@@ -125,8 +125,8 @@ pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
 
 /// Locks a file, which is created like in [`mark`], until the returned value is dropped. Returns `None` if another
 /// process still holds the lock after `max_wait`.
-pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<File>, StoreError> {
-    let file = mark(path)?;
+pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<LockFile>, StoreError> {
+    let file = LockFile::from(mark(path)?);
     let deadline = Instant::now() + max_wait;
     loop {
         match file.try_lock() {

@@ -12,7 +12,6 @@
 
 use std::{
     borrow::Cow,
-    fs::File,
     io::{BufWriter, Write},
     os::unix::fs::MetadataExt,
     sync::Arc,
@@ -33,6 +32,7 @@ use super::{
     error::{StoreError, if_exists},
     fault, files,
     layout::Layout,
+    lock_file::LockFile,
     notices::{Damage, Notices},
     records,
 };
@@ -324,7 +324,7 @@ impl Index {
         Ok(archive.file_name().map(|name| name.to_string_lossy().into_owned()))
     }
 
-    fn lock(&self, max_wait: Duration) -> Result<Option<File>, StoreError> {
+    fn lock(&self, max_wait: Duration) -> Result<Option<LockFile>, StoreError> {
         files::lock(&self.layout.index_lock(), max_wait)
     }
 }

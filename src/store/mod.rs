@@ -40,6 +40,7 @@ mod indexes;
 mod lag;
 mod layout;
 mod listener;
+mod lock_file;
 mod log;
 mod notices;
 mod old_reports;

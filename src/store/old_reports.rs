@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use super::{files, layout::Layout};
+use super::{files, layout::Layout, lock_file::LockFile};
 
 /// How long a file is kept after its last change. Longer than ends are announced.
 pub(super) const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -15,7 +15,7 @@ pub(super) fn remove(layout: &Layout) {
     };
     for file in fs::read_dir(layout.reports()).into_iter().flatten().flatten().filter(is_old) {
         // An old file can still be locked by a call that has been waiting for that long.
-        if files::write(&file.path()).is_ok_and(|old| old.try_lock().is_ok()) {
+        if files::write(&file.path()).map(LockFile::from).is_ok_and(|old| old.try_lock().is_ok()) {
             let _ = files::remove(&file.path());
         }
     }

@@ -26,7 +26,7 @@
 //! Ends older than a few days are not announced, so their files are removed later.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, TryLockError},
     io::{ErrorKind, Write},
     path::PathBuf,
     sync::Arc,
@@ -35,7 +35,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{error::StoreError, fault, files, layout::Layout, upkeep::Upkeep};
+use super::{error::StoreError, fault, files, layout::Layout, lock_file::LockFile, upkeep::Upkeep};
 use crate::task::TaskId;
 
 /// The format of the content that this version writes.
@@ -64,7 +64,7 @@ pub struct ReportClaim {
     id: TaskId,
     path: PathBuf,
     /// The locked file.
-    file: File,
+    file: LockFile,
 }
 
 /// The way in which an end was reported.
@@ -110,7 +110,7 @@ impl Reports {
         files::make_private_dir(&dir)?;
         let path = self.layout.report(id);
         loop {
-            let file = files::mark(&path)?;
+            let file = LockFile::from(files::mark(&path)?);
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(ClaimedReport::Theirs),
@@ -131,7 +131,7 @@ impl Reports {
     pub fn is_claimed(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.report(id);
         let file = match files::open(&path) {
-            Ok(file) => file,
+            Ok(file) => LockFile::from(file),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(StoreError::at("open", path)(error)),
         };
@@ -159,7 +159,7 @@ impl ReportClaim {
         let content = ReportFile { format: FORMAT, by, session, at: now };
         let mut content = serde_json::to_vec(&content).expect("it contains only strings and numbers");
         content.push(b'\n');
-        let written = fault::point("report").and_then(|()| (&self.file).write_all(&content));
+        let written = fault::point("report").and_then(|()| (&*self.file).write_all(&content));
         written.map_err(StoreError::at("write", &self.path))
     }
 }

@@ -69,7 +69,7 @@ fn files_of_old_reports_are_removed_unless_they_are_locked() {
     confirm(ours(&reports, &new));
     let claim = ours(&reports, &waiting);
     for id in [&old, &waiting] {
-        let file = File::open(upkeep.layout().report(id)).expect("it exists");
+        let file = fs::File::open(upkeep.layout().report(id)).expect("it exists");
         file.set_modified(std::time::SystemTime::now() - 2 * KEPT).expect("it is ours");
     }
     upkeep.remove_leftovers();

@@ -12,7 +12,7 @@
 //! file exclusively; if it succeeds, the session is gone, and the file is removed.
 
 use std::{
-    fs::{self, File, FileTimes, TryLockError},
+    fs::{self, FileTimes, TryLockError},
     io::Write,
     sync::Arc,
     thread,
@@ -26,6 +26,7 @@ use super::{
     files,
     layout::Layout,
     listener::{Listener, Presence},
+    lock_file::LockFile,
     upkeep::Upkeep,
 };
 use crate::task::{TaskRecord, is_session_id};
@@ -48,7 +49,7 @@ pub struct Sessions {
 /// Keeps a session present until it is dropped.
 #[derive(Debug)]
 pub struct PresentSession {
-    _lock: File,
+    _lock: LockFile,
 }
 
 impl Sessions {
@@ -67,13 +68,14 @@ impl Sessions {
         let path = self.layout.session(session);
         let deadline = Instant::now() + LOOK_TIMEOUT;
         loop {
-            let file = files::mark(&path)?;
+            let file = LockFile::from(files::mark(&path)?);
             match file.try_lock_shared() {
                 Ok(()) if files::is_at(&path, &file) => {
                     let now = FileTimes::new().set_modified(SystemTime::now());
                     let window = window.unwrap_or_default();
                     // Other processes of the session write the same.
-                    let written = (&file).write_all(window.as_bytes()).and_then(|()| file.set_len(window.len() as u64));
+                    let written =
+                        (&*file).write_all(window.as_bytes()).and_then(|()| file.set_len(window.len() as u64));
                     written.and_then(|()| file.set_times(now)).map_err(StoreError::at("write", &path))?;
                     return Ok(Some(PresentSession { _lock: file }));
                 }
@@ -100,7 +102,7 @@ impl Sessions {
         }
         let path = self.layout.session(session);
         for _ in 0..LOOK_ATTEMPTS {
-            let file = files::open(&path).ok()?;
+            let file = LockFile::from(files::open(&path).ok()?);
             match file.try_lock() {
                 Ok(()) => {
                     if files::is_at(&path, &file) {

@@ -17,6 +17,7 @@ use crate::{
         files,
         indexes::Indexes,
         layout::Layout,
+        lock_file::LockFile,
         notices::Notices,
         records,
     },
@@ -48,7 +49,7 @@ impl OpenTask {
             return Ok(Claim::InUse);
         }
         let path = layout.lease(id);
-        let file = files::write(&path).map_err(StoreError::at("create", &path))?;
+        let file = LockFile::from(files::write(&path).map_err(StoreError::at("create", &path))?);
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             Locked::ByUs => Ok(Claim::Claimed(Self::new(id, layout, notices, file))),
             Locked::ByAnother => Ok(Claim::InUse),
@@ -70,6 +71,7 @@ impl OpenTask {
         let Some(file) = if_exists(files::write(&path)).map_err(StoreError::at("open", &path))? else {
             return Ok(None);
         };
+        let file = LockFile::from(file);
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             // The previous holder may have removed the file after we opened it and before we locked it.
             Locked::ByUs if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {

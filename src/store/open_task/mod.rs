@@ -40,6 +40,7 @@ use super::{
     fault, files,
     indexes::Indexes,
     layout::Layout,
+    lock_file::LockFile,
     log::{EventsWriter, LogWriter},
     notices::{Damage, Notices},
     reader::Reader,
@@ -56,11 +57,11 @@ pub struct OpenTask {
     indexes: Indexes,
     notices: Notices,
     /// The lease.
-    _locked: File,
+    _locked: LockFile,
 }
 
 impl OpenTask {
-    fn new(id: &TaskId, layout: &Arc<Layout>, notices: &Notices, locked: File) -> Self {
+    fn new(id: &TaskId, layout: &Arc<Layout>, notices: &Notices, locked: LockFile) -> Self {
         let indexes = Indexes::new(Arc::clone(layout), notices.clone());
         Self { id: id.clone(), layout: Arc::clone(layout), indexes, notices: notices.clone(), _locked: locked }
     }

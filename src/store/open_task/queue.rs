@@ -6,10 +6,7 @@
 //! slots are free than tasks are ahead of it. If a process dies, the kernel releases its slot, and also its lease,
 //! without which its ticket does not count.
 
-use std::{
-    collections::BTreeSet,
-    fs::{File, TryLockError},
-};
+use std::{collections::BTreeSet, fs::TryLockError};
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +16,7 @@ use crate::{
         atomic::{Durability, replace},
         error::StoreError,
         files,
+        lock_file::LockFile,
     },
     task::TaskId,
 };
@@ -26,7 +24,7 @@ use crate::{
 /// The right to run. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct RunSlot {
-    _locked: File,
+    _locked: LockFile,
 }
 
 /// The result of asking for a slot.
@@ -90,7 +88,7 @@ impl OpenTask {
                 free.count += slots - number;
                 break;
             }
-            let file = files::mark(&path)?;
+            let file = LockFile::from(files::mark(&path)?);
             match file.try_lock() {
                 Ok(()) => {
                     free.count += 1;
@@ -111,7 +109,7 @@ impl OpenTask {
 /// The free slots that were found.
 struct FreeSlots {
     /// The lowest one, locked.
-    lowest: Option<File>,
+    lowest: Option<LockFile>,
     /// Their number; counting stops when there are enough.
     count: usize,
 }

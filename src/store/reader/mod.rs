@@ -38,6 +38,7 @@ use super::{
     files,
     index::Index,
     layout::Layout,
+    lock_file::LockFile,
     notices::{Damage, Notices},
     records,
 };
@@ -115,7 +116,7 @@ impl Reader {
     /// Whether a catalog once existed and no process is building one now. A process that builds a catalog holds a lock,
     /// and leaves the lock file behind.
     fn is_catalog_lost(&self) -> bool {
-        let Ok(lock) = files::open(&self.layout.catalog_lock()) else { return false };
+        let Ok(lock) = files::open(&self.layout.catalog_lock()).map(LockFile::from) else { return false };
         // The order matters: a rebuild may finish between the two checks.
         lock.try_lock_shared().is_ok() && self.layout.catalog().symlink_metadata().is_err()
     }

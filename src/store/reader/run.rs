@@ -13,7 +13,9 @@ use super::Reader;
 use crate::{
     store::{
         error::{StoreError, if_exists},
-        files, records,
+        files,
+        lock_file::LockFile,
+        records,
     },
     task::{LiveView, Policy, TaskId},
 };
@@ -28,7 +30,7 @@ impl Reader {
     pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.lease(id);
         let file = match if_exists(files::open(&path)) {
-            Ok(Some(file)) => file,
+            Ok(Some(file)) => LockFile::from(file),
             Ok(None) => return Ok(false),
             // Not a lease: a supervisor locks only regular files.
             Err(error) if files::is_foreign(&error) => return Ok(false),
