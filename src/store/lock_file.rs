@@ -44,7 +44,7 @@ mod tests {
         let path = dir.path().join("lock");
         let file = LockFile::from(File::create(&path).expect("it is writable"));
         file.try_lock().expect("nobody else has it");
-        // What a process has that was forked and has not executed its program yet.
+        // A copy, like that of a process that was forked and has not executed its program yet.
         let shared = file.try_clone().expect("it is open");
         let other = File::open(&path).expect("it exists");
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
