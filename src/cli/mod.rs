@@ -21,6 +21,7 @@ mod init;
 mod init_texts;
 mod interrupts;
 mod listener;
+mod lists;
 mod live_area;
 mod logs;
 mod ls;

@@ -221,6 +221,18 @@ pub(crate) fn invalid_backend_name(name: &str) -> Refused {
     )
 }
 
+/// A verb that lists tasks is rebuilding the catalog.
+pub(crate) const REBUILDING_LISTS: &str =
+    "Rebuilding the list of tasks (index.sqlite) from their records, because it is missing or damaged.";
+
+/// The catalog could not be rebuilt.
+pub(crate) fn lists_not_rebuilt(problem: Message) -> Refused {
+    Refused::new(
+        message!["the list of tasks could not be rebuilt, so older tasks may be missing: ", problem],
+        "run the command again; a task is always found by its ID",
+    )
+}
+
 /// `ls --watch` without a terminal.
 pub(crate) fn list_needs_terminal() -> Refused {
     Refused::new(

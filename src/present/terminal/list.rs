@@ -77,7 +77,7 @@ pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bo
     let place = if is_everywhere { "in all repositories" } else { "here" };
     let running = if unfinished > 0 { format!(" ({unfinished} not finished)") } else { String::new() };
     let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
-    let partial = if found.is_partial { ". Older tasks are still being indexed" } else { "" };
+    let partial = if found.is_partial { ". Older tasks may be missing" } else { "" };
     let line = match (found.tasks.len(), found.total) {
         (0, _) if is_everywhere => "No tasks".to_owned(),
         (0, _) => "No tasks here; `codex-connector ls --all` lists the tasks of all repositories".to_owned(),
