@@ -198,6 +198,14 @@ pub(crate) fn unreadable_stdin(problem: &impl ToString) -> Refused {
     )
 }
 
+/// A prompt is longer than `max` bytes.
+pub(crate) fn long_prompt(max: usize) -> Refused {
+    Refused::new(
+        Message::trusted(format!("the prompt is longer than {} MiB, the limit of `codex_agent` too", max >> 20)),
+        "put the text into a file in the directory of the task, and name the file in the prompt",
+    )
+}
+
 /// A pipe was left out of the prompt.
 pub(crate) fn silent_stdin() -> String {
     "stdin is left out of the prompt, because nothing has arrived in the pipe; with the word `-`, stdin is waited for"
@@ -231,6 +239,11 @@ pub(crate) fn lists_not_rebuilt(problem: Message) -> Refused {
         message!["the list of tasks could not be rebuilt, so older tasks may be missing: ", problem],
         "run the command again; a task is always found by its ID",
     )
+}
+
+/// The output of a verb cannot be written.
+pub(crate) fn output_not_written(error: &impl ToString) -> Refused {
+    Refused::without_advice(message!["cannot write the output: ", error.to_string()])
 }
 
 /// `ls --watch` without a terminal.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
 };
 
@@ -74,6 +75,24 @@ fn the_prompt_comes_from_arguments_a_file_or_stdin() {
         let ran = run_with(&world, args, stdin);
         assert_eq!((ran.code, ran.stdout.trim_end()), (Some(0), answer.trim_end()), "{args:?} {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_refused_and_not_read_to_its_end() {
+    let world = World::with_fake_agent();
+    let file = world.home().join("long.md");
+    fs::write(&file, vec![b'x'; 4 << 20]).expect("the home is writable");
+    let file = file.to_str().expect("it is text");
+    for (args, stdin) in [
+        (&["run", "-f", "/dev/zero"][..], &b""[..]),
+        (&["run", "-f", file], b"more"),
+        (&["run", "-"], &vec![b'x'; (4 << 20) + 1]),
+    ] {
+        let ran = run_with(&world, args, stdin);
+        assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{args:?}");
+        assert!(ran.stderr.starts_with("the prompt is longer than 4 MiB, "), "{args:?} {}", ran.stderr);
+    }
+    assert!(ids(&world).is_empty());
 }
 
 #[test]
@@ -163,16 +182,20 @@ fn a_foreground_task_ends_with_its_process_as_on_server_exit_says() {
 #[test]
 fn ctrl_c_cancels_and_a_second_one_does_not_wait() {
     let world = World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"8s\"\n");
-    let running = begin(&world, &["run", &fake(json!([{"ignore": ["INT"]}, {"say": "busy"}, {"hang": true}]))]);
+    let mut running = begin(&world, &["run", &fake(json!([{"ignore": ["INT"]}, {"say": "busy"}, {"hang": true}]))]);
     let id = only_busy(&world);
     interrupt(&running);
-    eventually("a request to cancel", ANSWER_TIMEOUT, || {
-        world.log(&id).to_lowercase().contains("cancel").then_some(())
-    });
+    // As soon as it has said that it cancels the task, whether or not the supervisor knows yet.
+    let mut stderr = BufReader::new(running.stderr.take().expect("it is piped"));
+    let cancelling = format!("Cancelling task {id}. Press Ctrl-C again to leave at once.\n");
+    let mut line = String::new();
+    while line != cancelling {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("it is text") > 0, "it ended");
+    }
     interrupt(&running);
     let ran = finish(running);
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("Cancelling task {id}. Press Ctrl-C again")), "{}", ran.stderr);
     assert_eq!(world.record(&id)["status"], "running", "it waited for the end");
     assert_eq!(ended(&world, &id)["failureReason"], "Cancelled by user");
     eventually("the end of the agent", ANSWER_TIMEOUT, || {
