@@ -23,6 +23,7 @@ mod interrupts;
 mod listener;
 mod lists;
 mod live_area;
+mod locale;
 mod logs;
 mod ls;
 mod man;

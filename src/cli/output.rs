@@ -13,7 +13,10 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::time::sleep;
 
-use super::exit::Exit;
+use super::{
+    exit::Exit,
+    locale::{displayable, symbols},
+};
 use crate::{
     present::{Refused, terminal_refusals},
     redact::Redactor,
@@ -157,5 +160,5 @@ pub(super) fn prompt(question: &str) {
 
 /// Prints a text of `present` on stderr.
 pub(super) fn error_text(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", visible(text));
+    let _ = writeln!(io::stderr(), "{}", displayable(&visible(text), symbols()));
 }

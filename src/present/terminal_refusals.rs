@@ -11,7 +11,7 @@ const MAX_CANDIDATE_CHARACTERS: usize = 40;
 /// The beginning of a text, not escaped.
 fn cut(text: &Untrusted, max: usize) -> Untrusted {
     match text.raw().char_indices().nth(max) {
-        Some((end, _)) => format!("{}…", &text.raw()[..end]).into(),
+        Some((end, _)) => format!("{}...", &text.raw()[..end]).into(),
         None => text.clone(),
     }
 }
@@ -280,7 +280,7 @@ pub(crate) fn no_unfinished_tasks(is_everywhere: bool) -> String {
 /// `wait` has begun to wait.
 pub(crate) fn waiting_for(tasks: usize) -> String {
     let tasks = if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
-    format!("waiting for {tasks}…")
+    format!("waiting for {tasks}")
 }
 
 /// Ctrl-C was pressed for the first time. There is an ID unless the task is still being submitted.

@@ -60,10 +60,11 @@ fn row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Vec<Line> {
 
 fn raw_row(task: &TaskSummary, now: DateTime<Utc>) -> Vec<Line> {
     let outcome = Outcome::of(&task.record);
+    let tone = tone(task.state, outcome);
     vec![
-        Line::of(Tone::Plain, task.record.id.as_str()),
-        Line::of(Tone::Plain, task.state.as_str()),
-        Line::of(Tone::Plain, outcome.map_or("", Outcome::as_str)),
+        Line::of(Tone::Strong, task.record.id.as_str()),
+        Line::of(tone, task.state.as_str()),
+        Line::of(tone, outcome.map_or("", Outcome::as_str)),
         Line::of(Tone::Plain, agent(task)),
         Line::of(Tone::Plain, &task.record.start.task),
         Line::of(Tone::Plain, &task.record.start.started_at.to_rfc3339_opts(SecondsFormat::Secs, true)),

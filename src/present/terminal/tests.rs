@@ -102,6 +102,8 @@ fn colors_and_symbols_depend_on_the_terminal() {
     let colored = task_list(&tasks(), Screen { has_color: true, ..screen(100) }, now());
     assert!(colored.contains("\u{1b}[32m✓"), "{colored:?}");
     assert!(!task_list(&tasks(), screen(100), now()).contains('\u{1b}'));
+    let in_a_pipe = task_list(&tasks(), Screen { has_color: true, ..Screen::PIPE }, now());
+    assert!(in_a_pipe.contains("\t\u{1b}[32mcompleted\u{1b}[0m\t"), "{in_a_pipe:?}");
     let ascii = task_list(&tasks(), Screen { symbols: Symbols::Ascii, ..screen(60) }, now());
     assert!(!ascii.contains(['●', '✓', '■', '◌', '…']) && ascii.contains("+  1a2b3c4d"), "{ascii}");
 }
