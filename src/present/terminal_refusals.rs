@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Refused, refusals};
+use super::{Refused, refusals, terminal::with_options};
 use crate::task::{Message, MessagePart, TaskId, TaskRecord, Untrusted, message};
 
 /// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
@@ -164,6 +164,11 @@ fn wait_or_cancel(id: &TaskId) -> Message {
 /// A task cannot run in the directory `path`.
 pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: String) -> Refused {
     Refused::new(message!["the directory ", MessagePart::quoted(path), " ", problem.to_string()], next)
+}
+
+/// A task cannot run as it was asked for. The texts may name parameters of calls.
+pub(crate) fn not_possible(problem: &impl ToString, next: &str) -> Refused {
+    Refused::new(with_options(&problem.to_string()).into_owned(), with_options(next).into_owned())
 }
 
 /// The earlier task does not say where its agent worked.

@@ -116,7 +116,10 @@ fn a_task_that_fails_in_a_pipe_says_why() {
 
 #[test]
 fn a_run_that_cannot_begin_says_why_and_starts_nothing() {
-    let world = World::with_fake_agent().configure("[ceiling]\nsandbox = \"workspace-write\"\n");
+    let world = World::with_fake_agent();
+    let roots = world.home().canonicalize().expect("it exists");
+    let ceiling = format!("[ceiling]\nsandbox = \"workspace-write\"\ntimeout = \"1h\"\nroots = [{roots:?}]\n");
+    let world = world.configure(&ceiling);
     let bad = world.home().join("bad.md");
     fs::write(&bad, b"a\xffb").expect("the home is writable");
     let bad = bad.to_str().expect("it is text");
@@ -132,6 +135,10 @@ fn a_run_that_cannot_begin_says_why_and_starts_nothing() {
         (&["run", "--sandbox", "none", "x"], 2, "possible values: read-only"),
         (&["run", "--timeout", "30", "x"], 2, "expected a time such as 90s"),
         (&["run", "x"], 5, "add `--sandbox workspace-write`, or change `ceiling.sandbox`"),
+        (&["run", "x"], 5, "no `--sandbox` is given, and the default, "),
+        (&["run", "-s", "read-only", "--timeout", "2h", "x"], 5, "`--timeout` 2h 0m exceeds the ceiling, 1h 0m"),
+        (&["run", "-s", "read-only", "--timeout", "0s", "x"], 5, "no limit (`--timeout none`) exceeds the ceiling"),
+        (&["run", "-s", "read-only", "--timeout", "1h", "-C", "/", "x"], 5, "the directory / is outside the allowed"),
         (&["ls", "--watch"], 2, "so it needs a terminal\nnext: run `codex-connector watch`"),
         (&["resume", "00000000", "x"], 4, "no task has the ID `00000000`"),
     ] {

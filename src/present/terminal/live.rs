@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Line, Screen, Tone, age, length,
+    options::with_options,
     state::{elapsed, tone, word},
     step::step,
     tokens,
@@ -206,7 +207,9 @@ pub(crate) fn explanation_lines(record: &TaskRecord, screen: Screen) -> String {
     let mut lines = Vec::new();
     if Outcome::of(record) != Some(Outcome::Cancelled) {
         lines.extend(detail("the agent says", end.and_then(|end| end.agent_said.as_ref())));
-        lines.extend(detail("next", end.and_then(|end| end.advice.as_ref())));
+        let advice =
+            end.and_then(|end| end.advice.as_ref()).map(|advice| with_options(advice.raw()).into_owned().into());
+        lines.extend(detail("next", advice.as_ref()));
     }
     for warning in end.into_iter().flat_map(|end| &end.warnings) {
         let label = Line::of(Tone::Plain, INDENT).with(Tone::Attention, "warning: ");

@@ -8,6 +8,7 @@ use super::{
     fields::{FieldLine, Fields},
     length,
     live::current_trouble,
+    options::with_options,
     state::{elapsed, tone, word},
     step::step,
     time::local,
@@ -194,7 +195,9 @@ fn failure(record: &TaskRecord, fields: &mut Fields) {
         let said = end.agent_said.iter().flat_map(|said| said.raw().lines());
         lines.extend(said.map(exact));
         // Advice contains commands to copy.
-        lines.extend(end.advice.iter().map(|advice| FieldLine::Whole(Line::of(Tone::Attention, advice))));
+        lines.extend(
+            end.advice.iter().map(|advice| FieldLine::Whole(Line::of(Tone::Attention, &*with_options(advice.raw())))),
+        );
         fields.push("failure", lines);
     }
     let of_agent = [
@@ -204,7 +207,8 @@ fn failure(record: &TaskRecord, fields: &mut Fields) {
     let of_agent = of_agent.into_iter().flatten().collect::<Vec<_>>().join(", ");
     fields.add("exit", Line::of(Tone::Plain, &of_agent));
     let warnings = end.warnings.iter().flat_map(|warning| {
-        let advice = warning.advice.iter().map(|advice| FieldLine::Whole(Line::of(Tone::Plain, advice)));
+        let advice = warning.advice.iter();
+        let advice = advice.map(|advice| FieldLine::Whole(Line::of(Tone::Plain, &*with_options(advice))));
         std::iter::once(FieldLine::Wrapped(Line::of(Tone::Attention, &warning.message))).chain(advice)
     });
     fields.push("warning", warnings.collect());
