@@ -44,8 +44,8 @@ impl Broker {
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
-    /// Requests that the task stop, and does not wait for its end. Whatever happens to this process then, the task ends as
-    /// cancelled.
+    /// Requests that the task stop, and does not wait for its end. The task then ends as
+    /// cancelled, even if this process exits.
     pub async fn request_cancel(&self, id: &TaskId) -> Result<(), Refusal> {
         self.asked_to_stop(id).await.map(drop)
     }

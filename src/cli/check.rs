@@ -48,8 +48,8 @@ Examples:
   codex-connector check codex --json
   codex-connector check --deep codex     runs short tasks with the agent
 
-Exit codes: 0 if tasks can run with the default backend, or with the one that is named; otherwise 1, also if the
-configuration is invalid.";
+Exit codes: 0 if tasks can run with the default backend, or with the one that is named; otherwise 1, even
+if the reason is an invalid configuration.";
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]

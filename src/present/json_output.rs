@@ -29,7 +29,7 @@ const SCHEMA: &str = "codex-connector/1";
 pub(crate) enum Output {
     /// Whether tasks can run (`check`).
     Check(CheckObject),
-    /// What an agent can do (`check --deep`).
+    /// The capabilities of an agent (`check --deep`).
     DeepCheck(DeepCheckObject),
     /// The end of a task (`run`, `resume`, `watch` and `wait`).
     Ended {

@@ -85,7 +85,7 @@ pub(crate) fn undone(lines: &[Message]) -> String {
     list("Undone:", lines)
 }
 
-/// Claude Code is not there to undo these `parts`.
+/// These `parts` cannot be undone without Claude Code.
 pub(crate) fn not_undone(parts: impl Iterator<Item = &'static str>) -> Refused {
     let parts = parts.collect::<Vec<_>>().join(", ");
     Refused::new(

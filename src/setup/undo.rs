@@ -32,7 +32,7 @@ pub enum Undone {
     ServerRestored,
 }
 
-/// What could not be undone without Claude Code.
+/// A part that could not be undone without Claude Code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remaining {
     /// The plugin is installed in Claude Code, or its marketplace is known there.

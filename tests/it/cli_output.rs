@@ -51,7 +51,7 @@ fn a_verb_whose_output_cannot_be_written_fails_unless_the_pipe_was_closed() {
             drop(reader);
             let output = output_to(args, closed.into());
             assert!(output.stderr.is_empty() || args == ["check", "--json"], "{args:?} {output:?}");
-            // Whoever waits learns that nothing was printed.
+            // `wait` reports that nothing was printed.
             let expected: &[i32] = if args[0] == "wait" { &[0, 1] } else { &[0] };
             assert!(output.status.code().is_some_and(|code| expected.contains(&code)), "{args:?} {output:?}");
         }

@@ -46,7 +46,7 @@ impl Symbols {
         self.choose(unicode, ascii)
     }
 
-    /// What separates facts on a line, with spaces.
+    /// The separator between facts on a line, with spaces.
     pub(crate) fn dot(self) -> &'static str {
         self.choose(" · ", " | ")
     }

@@ -137,8 +137,8 @@ impl Upkeep {
         }
     }
 
-    /// Begins to rebuild the catalog on another thread if there are tasks but no usable catalog. For processes that list
-    /// tasks and are no servers: these call [`catch_up`](Self::catch_up). If the catalog is usable, this is quick.
+    /// Begins to rebuild the catalog on another thread if there are tasks but no usable catalog. If the
+    /// catalog is usable, this is quick. For commands that list tasks once; servers call [`catch_up`](Self::catch_up).
     pub fn rebuild_if_needed(&self) -> Result<(), StoreError> {
         if self.reader.lacks_catalog()? {
             atomic::remove_leftovers(&self.layout.data);
