@@ -131,8 +131,8 @@ mod tests {
         Zsh.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script).expect("memory can be written");
         let script = with_compinit(&script);
         assert!(script.starts_with("#compdef codex-connector\n"), "{script}");
-        let starts = script.find("|| { autoload -Uz compinit && compinit -i; }\ncompdef _clap");
-        assert!(starts.is_some(), "{script}");
+        let start = "\n(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\ncompdef _clap";
+        assert!(script.contains(start), "{script}");
     }
 
     #[test]

@@ -211,6 +211,18 @@ fn ctrl_c_cancels_and_a_second_one_does_not_wait() {
 }
 
 #[test]
+fn a_task_is_cancelled_if_its_program_exits_right_after_the_request() {
+    let world = World::with_fake_agent();
+    let mut running = begin(&world, &["run", &fake(json!([{"say": "busy"}, {"hang": true}]))]);
+    let id = only_busy(&world);
+    // The supervisor looks for requests once a second, and when its lifeline is closed.
+    fs::write(world.data_dir().join("run").join(&id).join("cancel"), "").expect("the task is running");
+    running.kill().expect("it is ours");
+    running.wait().expect("it ends");
+    assert_eq!(ended(&world, &id)["failureReason"], "Cancelled by user");
+}
+
+#[test]
 fn a_closed_pipe_ends_run_quietly() {
     let world = World::with_fake_agent();
     let mut running = begin(
