@@ -65,6 +65,22 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same, with invisible characters as escapes too: for a person, who could not see them.
+pub(crate) fn fully_visible(text: &str) -> Cow<'_, str> {
+    let text = visible(text);
+    if text.is_ascii() || !text.contains(is_invisible) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 64);
+    for letter in text.chars() {
+        match is_invisible(letter) {
+            true => shown.push_str(&Escape(letter).to_string()),
+            false => shown.push(letter),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Writes `bytes` with control characters as escapes, including a CR at the end of a line. Bytes that are not UTF-8 are
 /// escaped too, because terminals interpret some of them as control characters.
 pub(crate) fn write_visible(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
@@ -238,6 +254,12 @@ mod tests {
         assert_eq!(visible("a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}"), "a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}");
         assert_eq!(visible("\u{1b}[2J\u{9b}1m \r\u{7f}\0"), "\\x1b[2J\\x9b1m \\r\\x7f\\x00");
         assert_eq!(visible("\u{202e}\u{2028}\u{61c}\u{85}\u{b}"), "\\u{202e}\\u{2028}\\u{61c}\\x85\\x0b");
+    }
+
+    #[test]
+    fn invisible_characters_are_escaped_for_a_person() {
+        assert_eq!(fully_visible("a\u{200b}b\u{1b}\u{feff} ä\r\n"), "a\\u{200b}b\\x1b\\u{feff} ä\r\n");
+        assert!(matches!(fully_visible("ä plain"), Cow::Borrowed("ä plain")));
     }
 
     #[test]

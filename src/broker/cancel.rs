@@ -44,6 +44,12 @@ impl Broker {
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
+    /// Requests that the task stop, and does not wait for its end. The task then ends as
+    /// cancelled, even if this process exits.
+    pub async fn request_cancel(&self, id: &TaskId) -> Result<(), Refusal> {
+        self.asked_to_stop(id).await.map(drop)
+    }
+
     /// Asks the task's supervisor to stop the task. Returns the task's grace periods.
     async fn asked_to_stop(&self, id: &TaskId) -> Result<Grace, Refusal> {
         let id = id.clone();

@@ -46,12 +46,9 @@ impl Broker {
         match TaskWord::parse(word).map_err(Refusal::NotOneTask)? {
             TaskWord::Row(row) => {
                 let (scope, is_everywhere) = (scope.clone(), scope.repository.is_none());
-                let mut listing = self.on_disk(move |broker| broker.reader.find(&scope, row)).await??;
-                if listing.records.len() < row {
-                    let (word, total) = (word.to_owned(), listing.total);
-                    return Err(Refusal::NotOneTask(NotOneTask::BeyondList { word, total, is_everywhere }));
-                }
-                Ok(listing.records.swap_remove(row - 1).id)
+                let place = self.on_disk(move |broker| broker.reader.at_place(&scope, row)).await??;
+                let (word, total) = (word.to_owned(), place.total);
+                place.id.ok_or(Refusal::NotOneTask(NotOneTask::BeyondList { word, total, is_everywhere }))
             }
             TaskWord::Prefix(prefix) => {
                 // A whole ID also names a task whose files are in another log directory.
@@ -100,6 +97,20 @@ impl Broker {
             let record = ended.map_or_else(|| broker.record(&id), Ok)?;
             let queued = if record.is_final() { Vec::new() } else { broker.reader.waiting()? };
             Ok(broker.summary_of(record, &queued.into_iter().collect()))
+        })
+        .await?
+    }
+
+    /// Several tasks, as a list shows them. Leaves out tasks that do not exist any more. Their number should be small.
+    pub async fn summaries(&self, ids: &[TaskId]) -> Result<Vec<TaskSummary>, Refusal> {
+        let ids = ids.to_vec();
+        self.on_disk(move |broker| {
+            let queued: BTreeSet<_> = broker.reader.waiting()?.into_iter().collect();
+            let mut tasks = Vec::new();
+            for id in &ids {
+                tasks.extend(broker.reader.record(id)?.map(|record| broker.summary_of(record, &queued)));
+            }
+            Ok(tasks)
         })
         .await?
     }

@@ -12,6 +12,7 @@ mod fake_executor;
 mod find;
 mod follow;
 mod guarded;
+mod lists;
 mod log;
 mod not_one_task;
 mod overdue;

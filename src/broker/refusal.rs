@@ -179,13 +179,13 @@ impl Refusal {
             Self::WorkingDirectory { path, problem } => {
                 terminal_refusals::working_directory(path, problem, problem.next())
             }
-            Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next_option()),
+            Self::AboveCeiling(above) => Refused::new(above.problem_of_options(), above.next_option()),
+            Self::Exposed(exposed) => terminal_refusals::not_possible(exposed, &exposed.next()),
+            Self::Unsupported(unsupported) => terminal_refusals::not_possible(unsupported, &unsupported.next()),
             Self::NotOneTask(_)
             | Self::NotRemovable(_)
             | Self::OtherLogDir { .. }
             | Self::UnknownBackend(_)
-            | Self::Exposed(_)
-            | Self::Unsupported(_)
             | Self::NotUsable { .. }
             | Self::ProgramTimedOut { .. }
             | Self::Start(_)

@@ -1,15 +1,12 @@
 //! Removes ended tasks with all their files.
 
-use std::{cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
 use super::{Broker, NotRemovable, Refusal, follow::CLOSE_TIMEOUT};
-use crate::{
-    store::{Filter, Removal},
-    task::{Summaries, TaskId, TaskRecord},
-};
+use crate::{store::Removal, task::TaskId};
 
 /// Number of tasks that are removed at once.
 const TASKS_PER_STEP: usize = 64;
@@ -18,7 +15,7 @@ const TASKS_PER_STEP: usize = 64;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Selects ended tasks to remove.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PruneRules {
     /// Only tasks that ended before this time.
     pub ended_before: Option<DateTime<Utc>>,
@@ -82,15 +79,15 @@ impl Broker {
         Ok(())
     }
 
-    /// The ended tasks in `scope` that `rules` select, the newest first. Ignores the original program's tasks.
-    pub async fn prunable(&self, scope: &Filter, rules: &PruneRules) -> Result<Summaries, Refusal> {
-        let mut found = self.find(scope, usize::MAX).await?;
-        let end = |record: &TaskRecord| record.completed_at().unwrap_or(record.start.started_at);
-        found.tasks.retain(|task| task.record.is_final() && !task.record.is_original());
-        found.tasks.sort_by_key(|task| Reverse(end(&task.record)));
-        found.tasks.drain(..rules.keep.unwrap_or(0).min(found.tasks.len()));
-        found.tasks.retain(|task| rules.ended_before.is_none_or(|before| end(&task.record) < before));
-        found.total = found.tasks.len();
-        Ok(found)
+    /// The ended tasks that `rules` select in one repository or in all, those that ended last first. Ignores the original
+    /// program's tasks.
+    pub async fn prunable(&self, repository: Option<&str>, rules: PruneRules) -> Result<Vec<TaskId>, Refusal> {
+        self.settle_running().await?;
+        let repository = repository.map(str::to_owned);
+        let mut ended = self.on_disk(move |broker| broker.reader.ended(repository.as_deref())).await??;
+        ended.sort_by(|a, b| (b.ended_at, &a.id).cmp(&(a.ended_at, &b.id)));
+        ended.drain(..rules.keep.unwrap_or(0).min(ended.len()));
+        ended.retain(|task| rules.ended_before.is_none_or(|before| task.ended_at < before));
+        Ok(ended.into_iter().map(|task| task.id).collect())
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     present::{
         Refused,
         check::{self as texts, CheckFinding},
-        json, setup as setup_texts,
+        setup as setup_texts,
     },
     probing::{Freshness, LoginState, installed},
     process::{check_proc, parent_cgroup, probe},
@@ -46,7 +46,10 @@ const EXAMPLES: &str = "\
 Examples:
   codex-connector check
   codex-connector check codex --json
-  codex-connector check --deep codex     runs short tasks with the agent";
+  codex-connector check --deep codex     runs short tasks with the agent
+
+Exit codes: 0 if tasks can run with the default backend, or with the one that is named; otherwise 1, even
+if the reason is an invalid configuration.";
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
@@ -117,9 +120,7 @@ fn check(whole: &Config, given: &ConfigArgs, registry: &Registry, backend: Optio
         report.setup(whole, given, registry, upkeep.as_ref()).await;
     });
     let printed = match is_json {
-        true => {
-            print(&json(&texts::report_as_json(&report.findings, report.is_usable)).expect("a report is plain data"))
-        }
+        true => print(&texts::report_as_json(&report.findings, report.is_usable).pretty()),
         false => print(&texts::report(&report.findings)),
     };
     if report.is_usable { printed } else { ExitCode::FAILURE }

@@ -24,7 +24,7 @@ const PROGRAM: &str = "codex-connector";
 const EXAMPLES: &str = "\
 To use completions in every new shell:
   bash:  echo 'source <(codex-connector completions bash)' >> ~/.bashrc
-  zsh:   echo 'source <(codex-connector completions zsh)' >> ~/.zshrc
+  zsh:   echo 'source <(codex-connector completions zsh)' >> ~/.zshrc     (below `compinit`, if it is there)
   fish:  codex-connector completions fish > ~/.config/fish/completions/codex-connector.fish";
 
 /// The arguments of `completions`.
@@ -63,8 +63,21 @@ pub(super) fn run(arguments: &Arguments, args: &[OsString]) -> ExitCode {
     let program = own.map_or_else(|| PROGRAM.to_owned(), |own| own.to_string_lossy().into_owned());
     let completer = arguments.shell.completer();
     match completer.write_registration(VARIABLE, PROGRAM, PROGRAM, &program, &mut script) {
+        Ok(()) if arguments.shell == Shell::Zsh => print_bytes(with_compinit(&script).as_bytes()).into(),
         Ok(()) => print_bytes(&script).into(),
         Err(error) => fail(error.to_string()),
+    }
+}
+
+/// The script for zsh, which starts zsh's completion system if the user's `.zshrc` has not. Without it, there is no
+/// `compdef`. `-i` leaves out insecure directories instead of asking about them.
+fn with_compinit(script: &[u8]) -> String {
+    const START: &str = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\n";
+    let script = String::from_utf8_lossy(script);
+    // The first line must stay the first one, for those who keep the script in a directory of `fpath`.
+    match script.rfind("\ncompdef ") {
+        Some(at) => format!("{}\n{START}{}", &script[..at], &script[at + 1..]),
+        None => script.into_owned(),
     }
 }
 
@@ -111,6 +124,16 @@ fn overrides(words: &[OsString]) -> Overrides {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_script_for_zsh_starts_the_completion_system_if_it_must() {
+        let mut script = Vec::new();
+        Zsh.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script).expect("memory can be written");
+        let script = with_compinit(&script);
+        assert!(script.starts_with("#compdef codex-connector\n"), "{script}");
+        let start = "\n(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\ncompdef _clap";
+        assert!(script.contains(start), "{script}");
+    }
 
     #[test]
     fn flags_before_the_cursor_say_where_tasks_are() {

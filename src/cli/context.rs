@@ -16,6 +16,7 @@ use super::{
     config_args::{ColorChoice, ConfigArgs},
     exit::Exit,
     live_area::Size,
+    locale::symbols,
     opening::{LenientConfig, open},
     output::{refuse, refuse_all},
     runtime::runtime,
@@ -24,11 +25,7 @@ use crate::{
     broker::{Broker, Refusal},
     config::{Config, ConfigProblems},
     directory::repository_of,
-    present::{
-        Refused,
-        terminal::{Screen, Symbols},
-        terminal_refusals,
-    },
+    present::{Refused, terminal::Screen, terminal_refusals},
     process::{claude_session, claude_window},
     registry::Registry,
     store::{Filter, Listener},
@@ -138,7 +135,7 @@ impl Context<'_> {
             ColorChoice::Never => false,
             ColorChoice::Auto => width.is_some() && colors_wanted(|name| env::var_os(name)),
         };
-        Screen { width, has_color, symbols: symbols(|name| env::var_os(name)) }
+        Screen { width, has_color, symbols: symbols() }
     }
 }
 
@@ -183,13 +180,6 @@ fn colors_wanted(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     !is_set("NO_COLOR") && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// The symbols that the locale can show.
-fn symbols(variable: impl Fn(&str) -> Option<OsString>) -> Symbols {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
-    let locale = set.map(|value| value.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if locale.contains("utf-8") || locale.contains("utf8") { Symbols::Unicode } else { Symbols::Ascii }
-}
-
 /// The session, person or script that asked for the output of this process.
 pub(super) fn asker() -> Listener {
     Listener { session: claude_session(), window: claude_window(), ..Listener::default() }
@@ -209,18 +199,5 @@ mod tests {
         };
         assert!(with(&[]) && with(&[("NO_COLOR", "")]) && with(&[("TERM", "xterm")]));
         assert!(!with(&[("NO_COLOR", "1")]) && !with(&[("TERM", "dumb")]));
-    }
-
-    #[test]
-    fn symbols_depend_on_the_first_locale_variable_that_is_set() {
-        let with = |set: &[(&str, &str)]| {
-            let set: Vec<_> = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-            symbols(move |name| set.iter().find(|(set, _)| set == name).map(|(_, value): &(_, OsString)| value.clone()))
-        };
-        assert_eq!(with(&[("LANG", "en_US.UTF-8")]), Symbols::Unicode);
-        assert_eq!(with(&[("LC_ALL", "C.utf8"), ("LANG", "C")]), Symbols::Unicode);
-        assert_eq!(with(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]), Symbols::Ascii);
-        assert_eq!(with(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]), Symbols::Unicode);
-        assert_eq!(with(&[]), Symbols::Ascii);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use connector_api::{AgentBackend, Login};
-use serde::Serialize;
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
@@ -19,7 +19,12 @@ use crate::{
     agent_environment::environment,
     config::Config,
     kit::{CaseFinding, CaseVerdict, Kit, KitNews, KitScope},
-    present::{Refused, check as texts, json, refusals},
+    present::{
+        Refused, check as texts,
+        json_output::Output,
+        json_parts::{DeepCheckObject, DeepFindingObject},
+        refusals,
+    },
     probing::LoginState,
     registry::Registry,
 };
@@ -42,16 +47,6 @@ pub(super) enum OutputFormat {
     Text,
     /// One JSON object at the end.
     Json,
-}
-
-#[derive(Debug, Serialize)]
-struct DeepReport<'a> {
-    backend: &'a str,
-    version: String,
-    program: PathBuf,
-    findings: Vec<CaseFinding>,
-    /// Where the records and logs of the tasks are, if they were kept.
-    kept: Option<PathBuf>,
 }
 
 /// Tests the backend and prints the findings. Fails if a promise is broken or the first task gave no answer.
@@ -123,8 +118,15 @@ async fn run_kit(config: Config, registry: &Registry, supervisor: Option<PathBuf
         (OutputFormat::Text, None) if has_failed => drop(print(&texts::logs_removed())),
         (OutputFormat::Text, None) => {}
         (OutputFormat::Json, _) => {
-            let report = DeepReport { backend: &deep.backend, version, program, findings, kept };
-            print(&json(&report).expect("a report is plain data"));
+            let text = |path: &Path| path.to_string_lossy().into_owned();
+            let report = DeepCheckObject {
+                backend: deep.backend.clone(),
+                version,
+                program: text(&program),
+                findings: findings.iter().map(object).collect(),
+                kept: kept.as_deref().map(text),
+            };
+            print(&Output::DeepCheck(report).pretty());
         }
     }
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -160,6 +162,15 @@ impl Signals {
     }
 }
 
+fn object(finding: &CaseFinding) -> DeepFindingObject {
+    let word = |value: serde_json::Result<Value>| value.ok().and_then(|word| word.as_str().map(str::to_owned));
+    DeepFindingObject {
+        case: word(serde_json::to_value(finding.case)).unwrap_or_default(),
+        verdict: word(serde_json::to_value(finding.verdict)).unwrap_or_default(),
+        words: finding.words.clone(),
+    }
+}
+
 fn line(finding: &CaseFinding) -> String {
     let verdict = match finding.verdict {
         CaseVerdict::Yes => "yes",
@@ -177,6 +188,8 @@ mod tests {
 
     #[test]
     fn columns_of_a_finding_are_separated() {
+        let named = object(&CaseFinding { case: Case::ReadOnly, verdict: CaseVerdict::Broken, words: "x".to_owned() });
+        assert_eq!((&*named.case, &*named.verdict), ("read_only", "broken"));
         for case in Case::ALL {
             for verdict in [CaseVerdict::Yes, CaseVerdict::No, CaseVerdict::Broken, CaseVerdict::Unknown] {
                 let line = line(&CaseFinding { case, verdict, words: "words".to_owned() });

@@ -3,10 +3,11 @@
 use std::{
     io::{self, IsTerminal, Stderr},
     pin::pin,
+    time::Duration,
 };
 
 use chrono::Utc;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
 use super::{
     context::{Context, refused},
@@ -26,6 +27,9 @@ use crate::{
     },
     task::{LiveTask, ResultText, TaskId, TaskSummary, TimelineEntry, TimelineEvent},
 };
+
+/// How long the second Ctrl-C waits for the ID of a task that is being submitted.
+const SUBMIT_GRACE: Duration = Duration::from_secs(1);
 
 /// Submits the task, and follows it unless it is detached.
 pub(super) async fn run_task(
@@ -61,6 +65,8 @@ pub(super) async fn run_task(
             () = interrupts.next() => {
                 if is_cancelled {
                     view.leave();
+                    // The first request may not have been written yet.
+                    broker.request_cancel(&id).await.map_err(|refusal| refused(broker, &refusal))?;
                     return Ok(Exit::Cancelled);
                 }
                 view.note(&terminal_refusals::cancelling(Some(&id)));
@@ -91,6 +97,10 @@ async fn submit(broker: &Broker, task: NewTask, interrupts: &mut Interrupts) -> 
             }
             () = interrupts.next() => {
                 if was_interrupted {
+                    // The task may exist already, and would be interrupted instead of cancelled.
+                    if let Ok(Ok(id)) = timeout(SUBMIT_GRACE, submitting).await {
+                        broker.request_cancel(&id).await.map_err(|refusal| refused(broker, &refusal))?;
+                    }
                     return Err(Exit::Cancelled);
                 }
                 was_interrupted = true;

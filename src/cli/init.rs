@@ -9,7 +9,7 @@ use super::{
     confirm::{Answer, confirm},
     context::Context,
     exit::Exit,
-    init_texts::{changes, found_lines, note, recorded_lines, undone_line},
+    init_texts::{changes, found_lines, note, recorded_lines, remaining_words, undone_line},
     opening::open_data_dir,
     output::{fail, print, redactor, refuse},
     plugin::{explain as explain_plugin, plugin_program},
@@ -166,8 +166,13 @@ async fn undo_all(config: &Config, confirmation: Confirmation) -> Result<ExitCod
     if let Some(code) = stop_before_changes(confirmation, texts::CONFIRM_UNDO) {
         return Ok(code);
     }
-    let undone = undo(&config.data_dir).await.map_err(|problem| explain(&problem))?.unwrap_or_default();
-    Ok(print(&texts::undone(&undone.iter().map(undone_line).collect::<Vec<_>>())))
+    let undone = undo(&config.data_dir).await.map_err(|problem| explain(&problem))?;
+    let (undone, remaining) = undone.unwrap_or_default();
+    let printed = print(&texts::undone(&undone.iter().map(undone_line).collect::<Vec<_>>()));
+    if remaining.is_empty() {
+        return Ok(printed);
+    }
+    Err(texts::not_undone(remaining.into_iter().map(remaining_words)))
 }
 
 /// The exit code if the changes are not to be made.

@@ -6,8 +6,8 @@ use crate::{
     plugin::VERSION,
     present::setup::{SetupChange, not_logged_in},
     setup::{
-        ConfigChange, Found, FoundAgent, MarketplaceAction, Plan, PlanNote, PluginAction, PluginStep, SetupRecord,
-        Step, Undone,
+        ConfigChange, Found, FoundAgent, MarketplaceAction, Plan, PlanNote, PluginAction, PluginStep, Remaining,
+        SetupRecord, Step, Undone,
     },
     task::{Message, MessagePart, message},
 };
@@ -158,5 +158,14 @@ pub(super) fn undone_line(undone: &Undone) -> Message {
         Undone::Plugin => message!["the plugin was uninstalled from Claude Code"],
         Undone::Server => message!["the server was removed from Claude Code"],
         Undone::ServerRestored => message!["the earlier server was added to Claude Code again"],
+    }
+}
+
+/// One thing that remains without Claude Code, as a part of a sentence.
+pub(super) fn remaining_words(remaining: Remaining) -> &'static str {
+    match remaining {
+        Remaining::Plugin => "the plugin in Claude Code",
+        Remaining::Server => "the server in Claude Code",
+        Remaining::EarlierServer => "the removal of the earlier server from Claude Code",
     }
 }

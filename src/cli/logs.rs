@@ -9,6 +9,7 @@ use super::{
     context::{Context, local_time, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
+    lists::resolve,
     output::{is_stdout_closed, print_bytes, print_styled, print_text, reader_gone},
     time::since,
 };
@@ -92,7 +93,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
+        let id = resolve(&broker, &arguments.id, &scope(repository.as_deref())).await?;
         let printer = Printer { id: id.clone(), format };
         // Before anything is printed: from then on, a person may press Ctrl-C.
         let interrupts = arguments.follow.then(Interrupts::watched).transpose()?;

@@ -9,6 +9,7 @@ use super::{
     context::{Context, refused, repository, scope},
     exit::Exit,
     interrupts::Interrupts,
+    lists::with_lists,
     live_area::{LiveArea, Redraw, Size},
     output::{error_text, print_styled, print_text, refuse},
     time::since,
@@ -190,13 +191,14 @@ async fn find(
     state: Option<StateFilter>,
     limit: usize,
 ) -> Result<Summaries, Refusal> {
-    let Some(state) = state else { return broker.find(filter, limit).await };
+    let find = async |filter: &Filter, limit| with_lists(broker, async || broker.find(filter, limit).await).await;
+    let Some(state) = state else { return find(filter, limit).await };
     let filter = Filter { state: state.status(), ..filter.clone() };
     if state.is_whole_status() {
-        return broker.find(&filter, limit).await;
+        return find(&filter, limit).await;
     }
     // The index does not tell these apart, so read them all.
-    let mut found = broker.find(&filter, usize::MAX).await?;
+    let mut found = find(&filter, usize::MAX).await?;
     found.tasks.retain(|task| state.selects(task));
     found.total = found.tasks.len();
     found.tasks.truncate(limit);

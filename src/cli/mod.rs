@@ -21,7 +21,9 @@ mod init;
 mod init_texts;
 mod interrupts;
 mod listener;
+mod lists;
 mod live_area;
+mod locale;
 mod logs;
 mod ls;
 mod man;
@@ -65,7 +67,7 @@ use self::{
     arguments::{CommandLine, Verb},
     context::Context,
     exit::Exit,
-    output::{error_text, print, redactor, refuse},
+    output::{error_text, exit_code, note_error, print, redactor, refuse},
 };
 use crate::{
     present::{
@@ -83,7 +85,10 @@ pub(crate) fn run_role(
     args: impl Iterator<Item = OsString>,
 ) -> ExitCode {
     reset_signals();
-    let args: Vec<_> = args.collect();
+    exit_code(run_verb(registry, supervisor, args.collect()))
+}
+
+fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString>) -> ExitCode {
     if let Some(code) = completions::answer(registry, CommandLine::command, &args) {
         return code;
     }
@@ -152,10 +157,10 @@ fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
         let escaped = args.iter().map(|arg| escaped_argument(&redactor.text(&arg.to_string_lossy())));
         let shown = CommandLine::try_parse_from(escaped).err().unwrap_or(problem);
         error_text(shown.render().to_string().trim_end());
-        return exit_code(&shown);
+        return usage_exit_code(&shown);
     }
-    let _ = problem.print();
-    exit_code(&problem)
+    let _ = note_error(problem.print());
+    usage_exit_code(&problem)
 }
 
 /// Whether the unknown verb `word` follows `config`, the only verb that has verbs of its own.
@@ -172,6 +177,6 @@ fn meant_option(args: &[OsString], option: &str) -> Option<&'static str> {
     unknown_verb::meant_option(option, &options.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn exit_code(problem: &clap::Error) -> ExitCode {
+fn usage_exit_code(problem: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2))
 }

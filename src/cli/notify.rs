@@ -21,7 +21,7 @@ use super::{
     listener::{listener, redactor},
     notify_follow,
     opening::open_data_dir,
-    output::{fail, print, refuse},
+    output::{fail, is_printed, refuse},
 };
 use crate::{
     config::Config,
@@ -96,7 +96,7 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, listener: &Listener) -> Re
     new.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
     // Without a confirmation, the next call reports these tasks again.
     if let Some(text) = ended_tasks(&new.records, new.unclaimed.number())
-        && print(&text) != ExitCode::SUCCESS
+        && !is_printed(&text)
     {
         return Ok(ExitCode::FAILURE);
     }

@@ -31,7 +31,7 @@ use rustix::process::{Pid, getppid};
 use super::{
     listener::{listener, redactor},
     opening::LenientConfig,
-    output::{fail, is_reader_gone, print, refuse_all},
+    output::{fail, is_printed, is_reader_gone, refuse_all},
     runtime::runtime,
 };
 use crate::{
@@ -205,7 +205,7 @@ impl Following {
     }
 
     fn print(&self, line: &str) -> Result<(), ReaderGone> {
-        if print(line) == ExitCode::SUCCESS { Ok(()) } else { Err(ReaderGone) }
+        if is_printed(line) { Ok(()) } else { Err(ReaderGone) }
     }
 
     fn confirm(&mut self, claim: ReportClaim) -> bool {

@@ -3,15 +3,26 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::time::sleep;
 
-use super::exit::Exit;
-use crate::{present::Refused, redact::Redactor, task::Message, visible::visible};
+use super::{
+    exit::Exit,
+    locale::{displayable, symbols},
+};
+use crate::{
+    present::{Refused, terminal_refusals},
+    redact::Redactor,
+    task::Message,
+    visible::visible,
+};
 
 /// How often to check whether anyone still reads the output.
 const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -19,12 +30,38 @@ const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Whether a write to stdout has found it closed.
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Prints a text of `present` on stdout. If it still contains terminal control characters, they are escaped.
+/// The first other error of a write to stdout, such as a full disk.
+static STDOUT_ERROR: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a text of `present` on stdout. If it still contains terminal control characters, they are escaped. A closed
+/// pipe is not an error.
 pub(super) fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(visible(text).as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    print_styled(&visible(text)).into()
+}
+
+/// The same. Returns whether the text was printed, which it is not if the pipe is closed.
+pub(super) fn is_printed(text: &str) -> bool {
+    print(text) == ExitCode::SUCCESS && !is_stdout_closed()
+}
+
+/// The exit code of the program. A verb whose output could not be written has failed, unless the pipe was closed. Prints
+/// the problem.
+pub(super) fn exit_code(code: ExitCode) -> ExitCode {
+    let _ = note_error(io::stdout().flush());
+    let Some(error) = STDOUT_ERROR.get() else { return code };
+    refuse(terminal_refusals::output_not_written(error));
+    if code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
+}
+
+/// Remembers an error of a write to stdout.
+pub(super) fn note_error(written: io::Result<()>) -> io::Result<()> {
+    written.inspect_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => STDOUT_CLOSED.store(true, Ordering::Relaxed),
+        kind => {
+            let copy = error.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error);
+            let _ = STDOUT_ERROR.set(copy);
+        }
+    })
 }
 
 /// Prints JSON on stdout, in which control characters are already escaped.
@@ -40,19 +77,16 @@ pub(super) fn print_styled(text: &str) -> Exit {
 /// Prints bytes unchanged. A closed pipe is not an error.
 pub(super) fn print_bytes(bytes: &[u8]) -> Exit {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    match note_error(stdout.write_all(bytes).and_then(|()| stdout.flush())) {
         Ok(()) => Exit::Completed,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            STDOUT_CLOSED.store(true, Ordering::Relaxed);
-            Exit::Completed
-        }
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Completed,
         Err(_) => Exit::Failed,
     }
 }
 
 /// Continues only if a text was printed and someone reads the output. A stream whose reader is gone ends quietly.
 pub(super) fn end_quietly(printed: Result<(), io::Error>) -> Result<(), Exit> {
-    printed.map_err(|error| match error.kind() {
+    note_error(printed).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Exit::Completed,
         _ => Exit::Failed,
     })
@@ -126,5 +160,5 @@ pub(super) fn prompt(question: &str) {
 
 /// Prints a text of `present` on stderr.
 pub(super) fn error_text(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", visible(text));
+    let _ = writeln!(io::stderr(), "{}", displayable(&visible(text), symbols()));
 }

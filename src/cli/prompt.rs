@@ -11,7 +11,7 @@
 //! | a terminal, a socket or a device | no |
 
 use std::{
-    fs,
+    fs::File,
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
 };
@@ -23,11 +23,17 @@ use rustix::{
 };
 
 use super::output::error_text;
-use crate::present::{Refused, terminal_refusals};
+use crate::{
+    http::MAX_BODY_BYTES,
+    present::{Refused, terminal_refusals},
+};
 
 /// How long a program has to write its first byte into a pipe whose content was not asked for. For example, `git diff`
 /// needs a moment in a large repository.
 const PIPE_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// Maximum length of a prompt, in bytes: that of `codex_agent` over HTTP.
+const MAX_PROMPT_BYTES: usize = MAX_BODY_BYTES;
 
 /// The places that the prompt comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +86,9 @@ pub(super) fn prompt(words: &[String], file: Option<&Path>) -> Result<String, Re
         TextSource::Words(words) => words,
         TextSource::Nothing => String::new(),
         TextSource::File(file) => {
-            let bytes = fs::read(&file).map_err(|error| terminal_refusals::unreadable_prompt(&file, &error))?;
-            String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(Some(&file)))?
+            let read = File::open(&file).and_then(read_limited);
+            let bytes = read.map_err(|error| terminal_refusals::unreadable_prompt(&file, &error))?;
+            text_of(bytes, Some(&file))?
         }
     };
     let is_read = match source.stdin {
@@ -92,6 +99,9 @@ pub(super) fn prompt(words: &[String], file: Option<&Path>) -> Result<String, Re
     let prompt = joined(text, if is_read { stdin()? } else { String::new() });
     if prompt.trim().is_empty() {
         return Err(terminal_refusals::empty_prompt());
+    }
+    if prompt.len() > MAX_PROMPT_BYTES {
+        return Err(terminal_refusals::long_prompt(MAX_PROMPT_BYTES));
     }
     Ok(prompt)
 }
@@ -106,10 +116,24 @@ fn joined(text: String, stdin: String) -> String {
 }
 
 fn stdin() -> Result<String, Refused> {
+    let bytes = read_limited(io::stdin().lock()).map_err(|error| terminal_refusals::unreadable_stdin(&error))?;
+    text_of(bytes, None)
+}
+
+/// Everything, or more than [`MAX_PROMPT_BYTES`] of something longer.
+fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| terminal_refusals::unreadable_stdin(&error))?;
-    String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(None))
+    from.take(MAX_PROMPT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The bytes as text. `place` is the file that they were read from, or `None` for stdin.
+fn text_of(bytes: Vec<u8>, place: Option<&Path>) -> Result<String, Refused> {
+    // Bytes that are too long may end inside a character.
+    if bytes.len() > MAX_PROMPT_BYTES {
+        return Err(terminal_refusals::long_prompt(MAX_PROMPT_BYTES));
+    }
+    String::from_utf8(bytes).map_err(|_| terminal_refusals::prompt_not_utf8(place))
 }
 
 /// Whether there is something to read although nobody said so. Prints a message if a pipe is left out.

@@ -9,15 +9,23 @@ use super::{
     confirm::{Answer, confirm},
     context::{Context, refused, repository, scope},
     exit::Exit,
-    output::{print_styled, print_text, refuse},
+    lists::with_lists,
+    output::{is_stdout_closed, print_styled, print_text, refuse},
     rm::remove,
     time::since,
 };
 use crate::{
-    broker::PruneRules,
-    present::{json_output::Output, terminal, terminal_refusals},
+    broker::{Broker, PruneRules, Refusal},
+    present::{
+        json_output::Output,
+        terminal::{self, Screen},
+        terminal_refusals,
+    },
     task::TaskId,
 };
+
+/// Number of tasks that are read and listed at once.
+const TASKS_PER_PAGE: usize = 500;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,20 +70,22 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if !arguments.dry_run {
             broker.finish_removals().await.map_err(fail)?;
         }
-        let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;
-        let ids: Vec<TaskId> = found.tasks.iter().map(|task| task.record.id.clone()).collect();
+        let repository = scope(repository.as_deref()).repository;
+        let found = with_lists(&broker, async || broker.prunable(repository.as_deref(), rules).await).await;
+        let ids = found.map_err(fail)?;
         if arguments.dry_run {
-            return Ok(match arguments.json {
-                true => print_text(&Output::removed(&ids, true).pretty()),
-                false if ids.is_empty() => print_styled(&terminal::nothing_to_remove(screen)),
-                false => print_styled(&terminal::task_list(&found.tasks, screen, Utc::now())),
-            });
+            return match arguments.json {
+                true => Ok(print_text(&Output::removed(&ids, true).pretty())),
+                false if ids.is_empty() => Ok(print_styled(&terminal::nothing_to_remove(screen))),
+                false => print_tasks(&broker, &ids, screen).await.map_err(fail),
+            };
         }
         if ids.is_empty() && !arguments.json {
             return Ok(print_styled(&terminal::nothing_to_remove(screen)));
         }
         if !arguments.yes && !ids.is_empty() {
-            match confirm(&terminal::removal_question(&found.tasks, screen)) {
+            let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
+            match confirm(&terminal::removal_question(&named, ids.len(), screen)) {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),
                 Answer::Unasked => {
@@ -86,4 +96,20 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         }
         remove(&broker, Vec::new(), &ids, arguments.json).await.map_err(fail)
     })
+}
+
+/// Prints the tasks like `ls`. Holds one page of them at a time.
+async fn print_tasks(broker: &Broker, ids: &[TaskId], screen: Screen) -> Result<Exit, Refusal> {
+    for (number, page) in ids.chunks(TASKS_PER_PAGE).enumerate() {
+        let tasks = broker.summaries(page).await?;
+        let list = terminal::task_list(&tasks, screen, Utc::now());
+        // The headings are printed once.
+        let rows =
+            if number > 0 && screen.is_terminal() { list.split_once('\n').map_or("", |(_, rows)| rows) } else { &list };
+        let printed = print_styled(rows);
+        if printed != Exit::Completed || is_stdout_closed() {
+            return Ok(printed);
+        }
+    }
+    Ok(Exit::Completed)
 }

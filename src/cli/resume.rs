@@ -8,6 +8,7 @@ use super::{
     context::{Context, refused, repository, scope},
     exit::Exit,
     follow::run_task,
+    lists::resolve,
     output::refuse,
     task_options::TaskOptions,
 };
@@ -58,7 +59,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 async fn resumed(broker: &Broker, task: NewTask, arguments: &Arguments) -> Result<NewTask, Exit> {
     let fail = |refusal| refused(broker, &refusal);
     let repository = repository(arguments.all)?;
-    let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
+    let id = resolve(broker, &arguments.id, &scope(repository.as_deref())).await?;
     let earlier = broker.summary(&id).await.map_err(fail)?.record;
     let resumable = broker.session_of(&id).await.map_err(fail)?;
     let Some(working_directory) = resumable.working_directory.filter(|path| !path.as_os_str().is_empty()) else {

@@ -56,11 +56,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let ids = resolve_all(&broker, &words, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
         if !arguments.yes && !ids.is_empty() {
-            let mut tasks = Vec::new();
-            for id in &ids {
-                tasks.push(broker.summary(id).await.map_err(fail)?);
-            }
-            if confirm(&terminal::removal_question(&tasks, screen)) == Answer::No {
+            let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
+            if confirm(&terminal::removal_question(&named, ids.len(), screen)) == Answer::No {
                 return Ok(Exit::Refused);
             }
         }

@@ -9,6 +9,7 @@ use super::{
     context::{Context, local_time, refused, repository, scope},
     exit::Exit,
     final_message::{MessageEnd, print_final_message},
+    lists::resolve,
     output::{print_text, refuse},
     pager::print_paged,
 };
@@ -57,7 +58,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
+        let id = resolve(&broker, &arguments.id, &scope(repository.as_deref())).await?;
         let task = broker.summary(&id).await.map_err(fail)?;
         let now = Utc::now();
         if arguments.json {

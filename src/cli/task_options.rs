@@ -1,6 +1,6 @@
 //! The options of the verbs that start a task.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use connector_api::Sandbox;
@@ -9,6 +9,7 @@ use super::{exit::Exit, output::refuse, prompt::prompt, time::time_limit};
 use crate::{
     broker::{NewTask, TimeLimit},
     process::claude_session,
+    request::MAX_TIME_LIMIT,
     task::{SubmittedBy, Submitter},
 };
 
@@ -21,7 +22,7 @@ pub(super) struct TaskOptions {
     /// The agent's sandbox (default: the configured one)
     #[arg(short, long, value_name = "SANDBOX", value_enum)]
     sandbox: Option<SandboxWord>,
-    /// Stop the task after this time, e.g. 90s, 30m or 2h, or `none` for no limit
+    /// Stop the task after this time, e.g. 90s, 30m or 2h; `none` or 0 for no limit
     #[arg(long, value_name = "TIME", value_parser = task_time_limit)]
     timeout: Option<TimeLimitOption>,
     /// Print the ID and return at once; the task keeps running, even if this terminal is closed
@@ -96,8 +97,29 @@ impl SandboxWord {
 }
 
 fn task_time_limit(text: &str) -> Result<TimeLimitOption, &'static str> {
-    match text {
-        "none" | "0" => Ok(TimeLimitOption(TimeLimit::None)),
-        text => time_limit(text).map(|limit: Duration| TimeLimitOption(TimeLimit::After(limit))),
+    if text == "none" {
+        return Ok(TimeLimitOption(TimeLimit::None));
+    }
+    let limit = time_limit(text)?;
+    // The same as `timeoutMs` of `codex_agent`.
+    let is_none = limit.is_zero() || limit > MAX_TIME_LIMIT;
+    Ok(TimeLimitOption(if is_none { TimeLimit::None } else { TimeLimit::After(limit) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::present::EXPECTED_TIME;
+
+    #[test]
+    fn a_time_limit_of_zero_or_of_more_than_ten_years_is_none() {
+        let limit = |text: &str| task_time_limit(text).expect("it is valid").0;
+        for text in ["none", "0", "0s", "0m", "0ms", "11y", "99999999y"] {
+            assert_eq!(limit(text), TimeLimit::None, "{text}");
+        }
+        assert_eq!(limit("90s"), TimeLimit::After(Duration::from_secs(90)));
+        assert_eq!(task_time_limit("-1s"), Err(EXPECTED_TIME));
     }
 }

@@ -1,6 +1,6 @@
 //! The tasks that a verb is about: those that are named, or those that have not ended.
 
-use super::{context::refused, exit::Exit};
+use super::{context::refused, exit::Exit, lists::resolve};
 use crate::{
     broker::Broker,
     store::Filter,
@@ -11,7 +11,7 @@ use crate::{
 pub(super) async fn resolve_all(broker: &Broker, words: &[String], scope: &Filter) -> Result<Vec<TaskId>, Exit> {
     let mut ids = Vec::new();
     for word in words {
-        let id = broker.resolve(word, scope).await.map_err(|refusal| refused(broker, &refusal))?;
+        let id = resolve(broker, word, scope).await?;
         if !ids.contains(&id) {
             ids.push(id);
         }

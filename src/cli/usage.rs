@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     context::{Context, local_time, refused, repository},
+    lists::with_lists,
     output::{print_styled, print_text},
     time::since,
 };
@@ -68,7 +69,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     context.run(async |broker| {
         let repository = repository(arguments.all)?;
         let name = repository.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let report = broker.usage(arguments.by.into(), name, arguments.since, day).await;
+        let usage = async || broker.usage(arguments.by.into(), name.clone(), arguments.since, day).await;
+        let report = with_lists(&broker, usage).await;
         let report = report.map_err(|refusal| refused(&broker, &refusal))?;
         Ok(match arguments.json {
             true => print_text(&Output::usage(&report, repository.as_deref()).pretty()),

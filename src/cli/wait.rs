@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::sleep};
 use super::{
     context::{Context, asker, refused, repository, scope},
     exit::Exit,
-    output::{error_text, print, print_line, print_text, reader_gone},
+    output::{error_text, is_printed, print, print_line, print_text, reader_gone},
     time::time_limit,
     unfinished::{resolve_all, unfinished},
 };
@@ -154,7 +154,7 @@ async fn wait_for_ends(broker: &Broker, pending: &mut BTreeSet<TaskId>, argument
 async fn print_ended(broker: &Broker, record: TaskRecord, is_json: bool) -> Result<bool, Exit> {
     let result = broker.result(&record).await.ok().flatten();
     if !is_json {
-        return Ok(print(&wait_result(&record, result)) == ExitCode::SUCCESS);
+        return Ok(is_printed(&wait_result(&record, result)));
     }
     let task = TaskSummary::ended(record);
     print_line(&Output::ended(&task, result.as_ref(), Utc::now()).line()).map(|()| true)

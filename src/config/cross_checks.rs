@@ -96,6 +96,23 @@ impl CrossChecks<'_> {
         }
     }
 
+    /// Checks the host names and web origins of the HTTP server. A request must have exactly one of these texts.
+    pub(super) fn http_names(&self, problems: &mut Vec<ConfigProblem>) {
+        let http = &self.sections.server.http;
+        let is_host = |host: &String| !host.is_empty() && !host.contains(['/', '@', '?', '#']) && is_visible(host);
+        if let Some(host) = http.allowed_hosts.iter().find(|host| !is_host(host)) {
+            let reason = format!("`{host}` is not a host name such as `build.example` or `build.example:8181`");
+            problems.push(self.invalid_value("server.http.allowed_hosts", reason));
+        }
+        if let Some(origin) = http.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+            let reason = format!(
+                "`{origin}` is not a web origin as browsers send it: scheme, host and perhaps port in lower case, without \
+                 a path, such as `https://app.example` or `http://app.example:8080`"
+            );
+            problems.push(self.invalid_value("server.http.allowed_origins", reason));
+        }
+    }
+
     /// The default backend. It may be one of the `faulty` backends, whose problems are reported already.
     pub(super) fn default_backend(&self, faulty: &BTreeSet<String>) -> Result<BackendName, ConfigProblem> {
         let name = &self.sections.tasks.default_backend;
@@ -115,5 +132,64 @@ impl CrossChecks<'_> {
     fn invalid_value(&self, key: &str, reason: String) -> ConfigProblem {
         let written = self.settings.iter().rev().find(|setting| setting.key() == key);
         self.checker.invalid_value(written.expect("every key that is checked here has a value"), reason)
+    }
+}
+
+/// Whether a browser could send this text in the header `Origin`. `null` is the origin of pages without one.
+fn is_origin(origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else { return origin == "null" };
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_lowercase())
+            && scheme
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "+-.".contains(letter))
+    };
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        Some(_) | None => (host, None),
+    };
+    let is_default = matches!((scheme, port), ("http", Some("80")) | ("https", Some("443")));
+    is_scheme(scheme)
+        && !is_default
+        && !name.is_empty()
+        && !name.contains(['/', '@', '?', '#', '*'])
+        && is_visible(name)
+        && !name.contains(|letter: char| letter.is_ascii_uppercase())
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// Whether the text consists of visible ASCII characters.
+fn is_visible(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for origin in ["https://app.example", "http://app.example:8080", "http://[::1]:80x", "null"] {
+            assert_eq!(is_origin(origin), origin != "http://[::1]:80x", "{origin}");
+        }
+        assert!(is_origin("http://[::1]") && is_origin("http://[::1]:8080") && is_origin("chrome-extension://abc"));
+        for other in [
+            "foo",
+            "",
+            "*",
+            "app.example",
+            "https://",
+            "https://app.example/",
+            "https://app.example/path",
+            "HTTPS://app.example",
+            "https://App.example",
+            "https://app.example:443",
+            "https://app.example:x",
+            "https://*.example",
+            "https://a b",
+            "https://user@app.example",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
     }
 }

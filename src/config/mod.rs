@@ -202,6 +202,7 @@ impl Config {
         let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
         let backends = backends.freeze(&mut problems);
         checks.tool_names(backends.keys(), &mut problems);
+        checks.http_names(&mut problems);
         let common_ceiling = checks.ceiling(None, &mut problems);
         let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(Some(name), &mut problems))).collect();
         let fallbacks =

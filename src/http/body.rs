@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::refusal::{HttpResponse, refusal};
 
 /// Maximum length of a body, in bytes.
-const MAX_BODY_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// Maximum number of bytes that are read from a body. Bytes beyond [`MAX_BODY_BYTES`] are dropped: they are read only
 /// so that a client that writes its whole request before it reads the answer receives the reason for the refusal.

@@ -30,6 +30,7 @@ use tokio::{
 use self::connection_slots::{ConnectionSlot, ConnectionSlots, Dismissal, WANTED_DESCRIPTORS};
 pub use self::listen_options::{ENDPOINT_PATH, ListenOptions};
 pub(crate) use self::{
+    body::MAX_BODY_BYTES,
     guard::RequestGuard,
     refusal::{HttpResponse, refusal},
 };

@@ -5,9 +5,13 @@
 use std::{fmt::Write, path::Path};
 
 use connector_api::{BackendName, Login, Sandbox};
-use serde_json::{Value, json};
 
-use super::{Refused, message::plain};
+use super::{
+    Refused,
+    json_output::Output,
+    json_parts::{CheckObject, FindingObject},
+    message::plain,
+};
 use crate::task::{Ceiling, Message, Retention, message};
 
 /// Width of the title column of `check --deep`, in characters. The longest title is wider than the column.
@@ -40,12 +44,16 @@ pub(crate) fn report(findings: &[CheckFinding]) -> String {
 }
 
 /// All findings for a program.
-pub(crate) fn report_as_json(findings: &[CheckFinding], is_usable: bool) -> Value {
-    let finding = |CheckFinding { label, word, lines }: &CheckFinding| json!({"name": label, "result": word, "details": lines.iter().map(plain).collect::<Vec<_>>()});
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "usable": is_usable,
-        "findings": findings.iter().map(finding).collect::<Vec<_>>()
+pub(crate) fn report_as_json(findings: &[CheckFinding], is_usable: bool) -> Output {
+    let finding = |CheckFinding { label, word, lines }: &CheckFinding| FindingObject {
+        name: label.clone(),
+        result: (*word).to_owned(),
+        details: lines.iter().map(plain).collect(),
+    };
+    Output::Check(CheckObject {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        usable: is_usable,
+        findings: findings.iter().map(finding).collect(),
     })
 }
 

@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use serde::Serialize;
-
 use super::{
     outcome::{brief, running},
     text::one_line,
@@ -53,11 +51,6 @@ pub(crate) fn escaped_argument(argument: &str) -> String {
     one_line(argument, MAX_ARGUMENT_CHARACTERS)
 }
 
-/// `value` as JSON for a terminal or a program. Control and invisible characters are written as JSON escapes.
-pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(escaped_json(&serde_json::to_string_pretty(value)?))
-}
-
 /// JSON text with control and invisible characters written as JSON escapes, and a newline at the end.
 pub(super) fn escaped_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 1);
@@ -87,7 +80,7 @@ mod tests {
     #[test]
     fn json_round_trips_without_control_characters() {
         let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
-        let shown = json(&[text]).expect("text is JSON");
+        let shown = escaped_json(&serde_json::to_string(&[text]).expect("text is JSON"));
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("valid JSON"), [text]);
     }

@@ -239,7 +239,7 @@ fn no_text_can_forge_a_finding_of_check() {
         assert_lines(&check::deep_heading(text, text, path), 1);
         assert_lines(&check::deep_finding("title", "yes", text), 1);
         assert_lines(check::logs_kept(path, path).trim_start(), 2);
-        let json = super::json(&[text]).expect("text is JSON");
+        let json = super::command_line::escaped_json(&serde_json::to_string_pretty(&[text]).expect("text is JSON"));
         assert_lines(&json, 3);
         assert_eq!(serde_json::from_str::<[String; 1]>(&json).expect("valid JSON"), [owned()]);
     }

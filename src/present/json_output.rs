@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     command_line::escaped_json,
-    json_parts::{ProblemObject, SettingObject, Tokens, TotalObject},
+    json_parts::{CheckObject, DeepCheckObject, ProblemObject, SettingObject, Tokens, TotalObject},
 };
 use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
 
@@ -27,6 +27,10 @@ const SCHEMA: &str = "codex-connector/1";
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub(crate) enum Output {
+    /// Whether tasks can run (`check`).
+    Check(CheckObject),
+    /// The capabilities of an agent (`check --deep`).
+    DeepCheck(DeepCheckObject),
     /// The end of a task (`run`, `resume`, `watch` and `wait`).
     Ended {
         /// The task.

@@ -82,3 +82,51 @@ pub(crate) struct ProblemObject {
     /// The next step, if one is known.
     pub(crate) next: Option<String>,
 }
+
+/// The report of `check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct CheckObject {
+    /// The version of this program.
+    pub(crate) version: String,
+    /// Whether tasks can run with the default backend, or with the named one.
+    pub(crate) usable: bool,
+    /// Everything that was checked. Later versions may add findings and change their texts.
+    pub(crate) findings: Vec<FindingObject>,
+}
+
+/// One finding of `check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct FindingObject {
+    /// The thing that was checked, e.g. `data directory` or `backend codex`.
+    pub(crate) name: String,
+    /// The result in one word, e.g. `ok` or `PROBLEM`.
+    pub(crate) result: String,
+    /// Lines of text for a person.
+    pub(crate) details: Vec<String>,
+}
+
+/// The report of `check --deep`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct DeepCheckObject {
+    /// The backend.
+    pub(crate) backend: String,
+    /// The version of its agent.
+    pub(crate) version: String,
+    /// The agent's program.
+    pub(crate) program: String,
+    /// The result of each test.
+    pub(crate) findings: Vec<DeepFindingObject>,
+    /// The directory with the files of the tests, if they were kept; otherwise null.
+    pub(crate) kept: Option<String>,
+}
+
+/// One finding of `check --deep`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct DeepFindingObject {
+    /// The test, e.g. `answer` or `read_only`. Later versions may add tests.
+    pub(crate) case: String,
+    /// `yes`, `no`, `broken` or `unknown`.
+    pub(crate) verdict: String,
+    /// The reason for the verdict, for a person.
+    pub(crate) words: String,
+}

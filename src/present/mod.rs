@@ -64,7 +64,7 @@ mod text;
 pub(crate) mod tools;
 
 pub(crate) use command_line::{
-    EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
+    EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, listening, timed_out, wait_result,
 };
 pub(crate) use data::{last_lines, verbatim};
 pub(crate) use ended_tasks::{MAX_LISTED_TASKS, ended_line, ended_tasks, more_ended};

@@ -85,6 +85,16 @@ pub(crate) fn undone(lines: &[Message]) -> String {
     list("Undone:", lines)
 }
 
+/// These `parts` cannot be undone without Claude Code.
+pub(crate) fn not_undone(parts: impl Iterator<Item = &'static str>) -> Refused {
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    Refused::new(
+        Message::trusted(format!("`claude` is not on PATH, or does not run, so this was not undone: {parts}")),
+        "put Claude Code on PATH and run `codex-connector init --undo` again; if Claude Code was uninstalled, nothing else \
+         uses what remains",
+    )
+}
+
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Refused, refusals};
+use super::{Refused, refusals, terminal::with_options};
 use crate::task::{Message, MessagePart, TaskId, TaskRecord, Untrusted, message};
 
 /// Maximum length of a candidate's task in an error about an ambiguous ID, in characters.
@@ -11,7 +11,7 @@ const MAX_CANDIDATE_CHARACTERS: usize = 40;
 /// The beginning of a text, not escaped.
 fn cut(text: &Untrusted, max: usize) -> Untrusted {
     match text.raw().char_indices().nth(max) {
-        Some((end, _)) => format!("{}…", &text.raw()[..end]).into(),
+        Some((end, _)) => format!("{}...", &text.raw()[..end]).into(),
         None => text.clone(),
     }
 }
@@ -166,6 +166,11 @@ pub(crate) fn working_directory(path: &Path, problem: &impl ToString, next: Stri
     Refused::new(message!["the directory ", MessagePart::quoted(path), " ", problem.to_string()], next)
 }
 
+/// A task cannot run as it was asked for. The texts may name parameters of calls.
+pub(crate) fn not_possible(problem: &impl ToString, next: &str) -> Refused {
+    Refused::new(with_options(&problem.to_string()).into_owned(), with_options(next).into_owned())
+}
+
 /// The earlier task does not say where its agent worked.
 pub(crate) fn unknown_directory(id: &TaskId) -> Refused {
     Refused::new(
@@ -198,6 +203,14 @@ pub(crate) fn unreadable_stdin(problem: &impl ToString) -> Refused {
     )
 }
 
+/// A prompt is longer than `max` bytes.
+pub(crate) fn long_prompt(max: usize) -> Refused {
+    Refused::new(
+        Message::trusted(format!("the prompt is longer than {} MiB, the limit of `codex_agent` too", max >> 20)),
+        "put the text into a file in the directory of the task, and name the file in the prompt",
+    )
+}
+
 /// A pipe was left out of the prompt.
 pub(crate) fn silent_stdin() -> String {
     "stdin is left out of the prompt, because nothing has arrived in the pipe; with the word `-`, stdin is waited for"
@@ -219,6 +232,23 @@ pub(crate) fn invalid_backend_name(name: &str) -> Refused {
         message!["invalid backend name ", MessagePart::quoted(name)],
         "run `codex-connector check` to list the configured backends",
     )
+}
+
+/// A verb that lists tasks is rebuilding the catalog.
+pub(crate) const REBUILDING_LISTS: &str =
+    "Rebuilding the list of tasks (index.sqlite) from their records, because it is missing or damaged.";
+
+/// The catalog could not be rebuilt.
+pub(crate) fn lists_not_rebuilt(problem: Message) -> Refused {
+    Refused::new(
+        message!["the list of tasks could not be rebuilt, so older tasks may be missing: ", problem],
+        "run the command again; a task is always found by its ID",
+    )
+}
+
+/// The output of a verb cannot be written.
+pub(crate) fn output_not_written(error: &impl ToString) -> Refused {
+    Refused::without_advice(message!["cannot write the output: ", error.to_string()])
 }
 
 /// `ls --watch` without a terminal.
@@ -255,7 +285,7 @@ pub(crate) fn no_unfinished_tasks(is_everywhere: bool) -> String {
 /// `wait` has begun to wait.
 pub(crate) fn waiting_for(tasks: usize) -> String {
     let tasks = if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
-    format!("waiting for {tasks}…")
+    format!("waiting for {tasks}")
 }
 
 /// Ctrl-C was pressed for the first time. There is an ID unless the task is still being submitted.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A longer time limit is ignored: neither clocks nor agents can be trusted for that long.
-pub(super) const MAX_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+pub(crate) const MAX_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Default number of log lines in a status.
 const DEFAULT_LINES: usize = 50;

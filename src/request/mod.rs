@@ -13,7 +13,7 @@ mod sentence;
 use serde_json::{Map, Value};
 
 pub(crate) use extra::{ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil};
-pub(crate) use four::{AgentCall, AnswerWhen, StatusCall, TasksCall, cancel_call};
+pub(crate) use four::{AgentCall, AnswerWhen, MAX_TIME_LIMIT, StatusCall, TasksCall, cancel_call};
 pub(crate) use sentence::{SentenceOption, read_sentence};
 
 /// The arguments of a call, not parsed yet.

@@ -20,6 +20,7 @@ mod record;
 mod rules;
 mod settings_json;
 mod undo;
+mod unique_keys;
 mod user_file;
 
 pub use self::{
@@ -32,6 +33,6 @@ pub use self::{
     plan::{MarketplaceAction, Plan, PlanNote, PluginAction, PluginStep, SetupChoices, Step},
     record::SetupRecord,
     settings_json::InvalidSettings,
-    undo::{Undone, undo},
+    undo::{Remaining, Undone, undo},
     user_file::{UserFile, UserFileProblem},
 };

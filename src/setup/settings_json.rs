@@ -3,8 +3,10 @@
 //! The order of keys and the indentation are kept. Claude Code itself writes this file with one key per line, so lists on
 //! one line are written with one entry per line, as Claude Code would at its next change.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeSeed};
 use serde_json::{Map, Value, json, ser::PrettyFormatter};
+
+use super::unique_keys::UniqueKeys;
 
 /// Keys that Claude Code 2.1.332 adds for a plugin, and leaves behind when it is uninstalled.
 const LEFT_EMPTY: [&str; 2] = ["enabledPlugins", "extraKnownMarketplaces"];
@@ -15,6 +17,9 @@ pub enum InvalidSettings {
     /// It is not JSON.
     #[error("it is not valid JSON: {0}")]
     NotJson(String),
+    /// An object in it has a key twice. Editing would keep only one of the values.
+    #[error("the key `{0}` occurs twice in one object, and editing the file would keep only one of them")]
+    RepeatedKey(String),
     /// A value on the way to the list of rules has another type.
     #[error("`{key}` is not {expected}")]
     WrongType {
@@ -79,7 +84,15 @@ pub(super) fn is_empty(text: &str) -> bool {
 
 fn parse(text: Option<&str>) -> Result<Map<String, Value>, InvalidSettings> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Map::new()) };
-    match serde_json::from_str(text).map_err(|error| InvalidSettings::NotJson(error.to_string()))? {
+    let value = serde_json::from_str(text).map_err(|error| InvalidSettings::NotJson(error.to_string()))?;
+    let mut repeated = None;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    // Fails only because of a repeated key: the text is valid.
+    let _ = UniqueKeys(&mut repeated).deserialize(&mut deserializer);
+    if let Some(key) = repeated {
+        return Err(InvalidSettings::RepeatedKey(key));
+    }
+    match value {
         Value::Object(settings) => Ok(settings),
         _ => Err(InvalidSettings::WrongType { key: "settings.json", expected: "an object" }),
     }
@@ -93,7 +106,7 @@ fn allow_list(settings: &Map<String, Value>) -> Result<&[Value], InvalidSettings
     allow.as_array().map(Vec::as_slice).ok_or_else(|| wrong("permissions.allow", "a list"))
 }
 
-/// The settings with the indentation and the last line end of `like`.
+/// The settings with the indentation and the line ends of `like`.
 fn written(settings: &Map<String, Value>, like: Option<&str>) -> String {
     let like = like.unwrap_or("{\n  \n}\n");
     let indented = like.lines().find(|line| line.starts_with([' ', '\t']) && !line.trim().is_empty());
@@ -103,7 +116,9 @@ fn written(settings: &Map<String, Value>, like: Option<&str>) -> String {
         serde_json::Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(indent.as_bytes()));
     settings.serialize(&mut serializer).expect("a JSON value can be written to memory");
     let text = String::from_utf8(bytes).expect("JSON is UTF-8");
-    if like.ends_with('\n') { text + "\n" } else { text }
+    let text = if like.ends_with('\n') { text + "\n" } else { text };
+    // A string in JSON contains no line feed.
+    if like.contains("\r\n") { text.replace('\n', "\r\n") } else { text }
 }
 
 #[cfg(test)]
@@ -121,6 +136,17 @@ mod tests {
         assert_eq!(edited, text.replace("\"a\"", "\"a\",\n            \"b\""));
         assert_eq!(with_rules(Some(&edited), &rules(&["a", "b"])), Ok(edited.clone()));
         assert_eq!(without_rules(&edited, Some(text), &rules(&["b"])), Ok(text.to_owned()));
+    }
+
+    #[test]
+    fn line_ends_are_kept_and_repeated_keys_are_refused() {
+        let text = "{\r\n  \"theme\": \"dark\",\r\n  \"permissions\": {\r\n    \"allow\": [\r\n      \"a\"\r\n    ]\r\n  }\r\n}\r\n";
+        let edited = with_rules(Some(text), &rules(&["b"])).expect("the text is valid");
+        assert_eq!(edited, text.replace("\"a\"", "\"a\",\r\n      \"b\""));
+        assert_eq!(without_rules(&edited, Some(text), &rules(&["b"])), Ok(text.to_owned()));
+        let twice = r#"{"hooks": [{"a": 1, "b": {}, "a": 2}], "a": 1}"#;
+        assert_eq!(with_rules(Some(twice), &rules(&["b"])), Err(InvalidSettings::RepeatedKey("a".to_owned())));
+        assert!(with_rules(Some(r#"{"a": {"a": 1.5, "b": null}, "b": [true, -1]}"#), &rules(&["b"])).is_ok());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::{
 
 use super::{
     apply::SetupProblem,
-    claude::ClaudeCode,
+    claude::{ClaudeCode, ClaudeProblem},
     config_toml::without_changes,
+    found::FoundClaude,
     record::{RecordedFile, SetupRecord},
     settings_json::{is_empty, without_rules},
     user_file::{UserFile, UserFileProblem},
@@ -31,8 +32,21 @@ pub enum Undone {
     ServerRestored,
 }
 
+/// A part that could not be undone without Claude Code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remaining {
+    /// The plugin is installed in Claude Code, or its marketplace is known there.
+    Plugin,
+    /// The server is registered in Claude Code.
+    Server,
+    /// The server that was there before is still removed.
+    EarlierServer,
+}
+
 /// Undoes everything in the record, and removes the record. Returns `None` if there is no record.
-pub async fn undo(data_dir: &Path) -> Result<Option<Vec<Undone>>, SetupProblem> {
+///
+/// Without Claude Code, undoes the changes to files, and returns what remains. The record keeps that for the next time.
+pub async fn undo(data_dir: &Path) -> Result<Option<(Vec<Undone>, Vec<Remaining>)>, SetupProblem> {
     let Some(mut record) = SetupRecord::read(data_dir)? else { return Ok(None) };
     let mut undone = vec![];
     // Claude Code changes `settings.json` while it uninstalls the plugin, so its content is compared before that.
@@ -41,7 +55,13 @@ pub async fn undo(data_dir: &Path) -> Result<Option<Vec<Undone>>, SetupProblem> 
         None => false,
     };
     check_writable([&record.settings, &record.config].into_iter().flatten())?;
-    undo_in_claude(&mut record, data_dir, &mut undone).await?;
+    let mut remaining = parts_in_claude(&record);
+    if !remaining.is_empty()
+        && let Some((claude, known)) = claude_code().await?
+    {
+        undo_in_claude(&claude, &known, &mut record, data_dir, &mut undone).await?;
+        remaining.clear();
+    }
     if let Some(recorded) = &record.settings {
         let file = UserFile::read(&recorded.path)?;
         let before = recorded.before.as_deref();
@@ -58,13 +78,17 @@ pub async fn undo(data_dir: &Path) -> Result<Option<Vec<Undone>>, SetupProblem> 
     if let Some(recorded) = &record.config {
         undone.extend(undo_config(recorded, &record)?);
     }
+    if !remaining.is_empty() {
+        keep_remaining(&mut record, data_dir)?;
+        return Ok(Some((undone, remaining)));
+    }
     plugin::remove(data_dir)?;
     let directory = data_dir.join("init");
     match fs::remove_dir_all(&directory) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             Err(UserFileProblem::Inaccessible { action: "remove", path: directory, source }.into())
         }
-        Ok(()) | Err(_) => Ok(Some(undone)),
+        Ok(()) | Err(_) => Ok(Some((undone, remaining))),
     }
 }
 
@@ -78,18 +102,46 @@ fn check_writable<'a>(files: impl Iterator<Item = &'a RecordedFile>) -> Result<(
     Ok(())
 }
 
+/// Claude Code and what it knows about us; `None` if it is not on `PATH` or does not run.
+async fn claude_code() -> Result<Option<(ClaudeCode, FoundClaude)>, SetupProblem> {
+    let Some(claude) = ClaudeCode::find() else { return Ok(None) };
+    match claude.look().await {
+        Ok(known) => Ok(known.map(|known| (claude, known))),
+        Err(ClaudeProblem::Program(_)) => Ok(None),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// The parts that only Claude Code can undo.
+fn parts_in_claude(record: &SetupRecord) -> Vec<Remaining> {
+    let parts = [
+        (record.plugin || record.marketplace, Remaining::Plugin),
+        (record.server, Remaining::Server),
+        (record.removed_server.is_some(), Remaining::EarlierServer),
+    ];
+    parts.into_iter().filter(|(is_there, _)| *is_there).map(|(_, part)| part).collect()
+}
+
+/// Makes the record forget the changes to files, which were undone. `settings.json` stays in it, because Claude Code
+/// changes that file again when it uninstalls the plugin.
+fn keep_remaining(record: &mut SetupRecord, data_dir: &Path) -> Result<(), SetupProblem> {
+    if let Some(recorded) = &mut record.settings {
+        recorded.after = UserFile::read(&recorded.path)?.text;
+    }
+    record.rules.clear();
+    record.config = None;
+    record.changes.clear();
+    Ok(record.write(data_dir)?)
+}
+
 /// Undoes what Claude Code did. The record forgets each part that is undone, so that a second attempt continues there.
 async fn undo_in_claude(
+    claude: &ClaudeCode,
+    known: &FoundClaude,
     record: &mut SetupRecord,
     data_dir: &Path,
     undone: &mut Vec<Undone>,
 ) -> Result<(), SetupProblem> {
-    let needs_claude = record.plugin || record.marketplace || record.server || record.removed_server.is_some();
-    if !needs_claude {
-        return Ok(());
-    }
-    let claude = ClaudeCode::find().ok_or(SetupProblem::NoClaude)?;
-    let known = claude.look().await?.ok_or(SetupProblem::NoClaude)?;
     if record.plugin && known.plugin.is_some() {
         claude.uninstall_plugin().await?;
         undone.push(Undone::Plugin);

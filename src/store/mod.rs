@@ -68,8 +68,8 @@ pub use notices::Notices;
 pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    ByteRange, FileChunk, FileIdentity, FileMetadata, LogLines, LogReader, LogStart, Reader, TaskFile, TimelineEntries,
-    TimelinePosition, TimelineReader,
+    ByteRange, EndedTask, FileChunk, FileIdentity, FileMetadata, ListPlace, LogLines, LogReader, LogStart, Reader,
+    TaskFile, TimelineEntries, TimelinePosition, TimelineReader,
 };
 pub use reports::{ClaimedReport, ReportClaim, ReportedBy, Reports};
 pub use requests::Requests;

@@ -121,7 +121,7 @@ impl AgentRun {
         journal.working(record);
         let first = self.session.start();
         let mut inputs = self.carry_out(first, journal, self.clock.now());
-        inputs.extend(external.received());
+        inputs.extend(with_cancel(external.received(), task));
         let (mut cancel_at, mut flush_at) = (self.clock.started(), self.clock.started());
         loop {
             let now = Instant::now();
@@ -163,7 +163,7 @@ impl AgentRun {
                     self.overdue_at = None;
                     vec![MachineInput::Exited]
                 }
-                Wakeup::External(input) => vec![input],
+                Wakeup::External(input) => with_cancel(&[input], task),
                 Wakeup::Displaced => {
                     journal.entry("STOPPING: SIGKILL to every process of the task, whose working directory was moved");
                     vec![MachineInput::Forbidden]
@@ -344,6 +344,12 @@ async fn fill<R: AsyncRead + Unpin>(reader: &mut Option<LineReader<R>>) -> io::R
         Some(reader) => reader.fill().await,
         None => std::future::pending().await,
     }
+}
+
+/// External events, after a cancel request that came before them. A program that requests it may exit at once.
+fn with_cancel(events: &[MachineInput], task: &OpenTask) -> Vec<MachineInput> {
+    let is_cancelled = !events.is_empty() && task.is_cancel_requested();
+    is_cancelled.then_some(MachineInput::Cancel).into_iter().chain(events.iter().copied()).collect()
 }
 
 #[cfg(test)]

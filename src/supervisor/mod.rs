@@ -298,10 +298,11 @@ impl Task {
         }
     }
 
-    /// Why the task must stop, because of this event or a cancel request.
+    /// Why the task must stop, because of a cancel request or this event. The request counts more, because a program that
+    /// requests it may exit at once.
     fn asked_to_stop(&self, received: Option<MachineInput>) -> Option<StopCause> {
         let cancel = self.files.is_cancel_requested().then_some(MachineInput::Cancel);
-        received.into_iter().chain(cancel).find_map(|input| stop_requested(&self.spec.policy, input))
+        cancel.into_iter().chain(received).find_map(|input| stop_requested(&self.spec.policy, input))
     }
 
     /// Creates the agent's cgroup. Stores its path before any process can be in it.

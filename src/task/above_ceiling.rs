@@ -1,20 +1,15 @@
 //! Errors about requests that exceed the ceiling.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use connector_api::Sandbox;
 
 use super::{ChosenBy, RuleOrigin, SandboxChoice, millis_of, span};
 
-/// The request exceeds the ceiling. `Display` names the value and the rule that forbids it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The request exceeds the ceiling. `Display` names the parameter of the call, the value and the rule that forbids it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AboveCeiling {
     /// The sandbox is too permissive.
-    #[error("{} exceeds the ceiling, {max} ({rule})", match by {
-        SandboxChoice::Call => format!("`sandbox` {asked}"),
-        SandboxChoice::EarlierTask => format!("no `sandbox` is given, and that of the earlier task, {asked},"),
-        SandboxChoice::Default { key } => format!("no `sandbox` is given, and the default, {asked} (`{key}`),"),
-    })]
     Sandbox {
         /// The requested sandbox.
         asked: Sandbox,
@@ -26,10 +21,6 @@ pub enum AboveCeiling {
         rule: RuleOrigin,
     },
     /// The time limit is too long, or missing.
-    #[error("{} exceeds the ceiling, {} ({rule})", match by {
-        ChosenBy::Call => asked.map_or("no limit (a `timeoutMs` of 0, or of more than ten years)".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
-        ChosenBy::Default => format!("no `timeoutMs` is given, and the default, {} (`tasks.default_timeout`),", limit(*asked)),
-    }, span(*max))]
     Timeout {
         /// The requested time limit.
         asked: Option<Duration>,
@@ -41,7 +32,6 @@ pub enum AboveCeiling {
         rule: RuleOrigin,
     },
     /// The model is not allowed.
-    #[error("`model` {asked} is not allowed. Allowed: {allowed} ({rule})")]
     Model {
         /// The requested model.
         asked: String,
@@ -51,11 +41,6 @@ pub enum AboveCeiling {
         rule: RuleOrigin,
     },
     /// The directory is outside the allowed ones.
-    #[error("`workingDirectory` {}{} is outside the allowed directories: {roots} ({rule})", asked.display(),
-        match real {
-            real if real == asked => String::new(),
-            real => format!(", which is {},", real.display()),
-        })]
     Directory {
         /// The requested directory.
         asked: PathBuf,
@@ -68,7 +53,85 @@ pub enum AboveCeiling {
     },
 }
 
+/// How a caller names values: as parameters of a tool call, or as options of the command line.
+struct Names {
+    sandbox: &'static str,
+    timeout: &'static str,
+    /// A time limit as a value of `timeout`.
+    duration: fn(Duration) -> String,
+    no_timeout: &'static str,
+    model: &'static str,
+    directory: &'static str,
+}
+
+const PARAMETERS: Names = Names {
+    sandbox: "`sandbox`",
+    timeout: "`timeoutMs`",
+    duration: |limit| millis_of(limit).to_string(),
+    no_timeout: "no limit (a `timeoutMs` of 0, or of more than ten years)",
+    model: "`model`",
+    directory: "`workingDirectory`",
+};
+
+const OPTIONS: Names = Names {
+    sandbox: "`--sandbox`",
+    timeout: "`--timeout`",
+    duration: span,
+    no_timeout: "no limit (`--timeout none`)",
+    model: "`--model`",
+    directory: "the directory",
+};
+
+impl fmt::Display for AboveCeiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.described(&PARAMETERS))
+    }
+}
+
+impl std::error::Error for AboveCeiling {}
+
 impl AboveCeiling {
+    /// The problem for a person at a terminal, with the names of options.
+    pub fn problem_of_options(&self) -> String {
+        self.described(&OPTIONS)
+    }
+
+    fn described(&self, names: &Names) -> String {
+        match self {
+            Self::Sandbox { asked, by, max, rule } => {
+                let name = names.sandbox;
+                let asked = match by {
+                    SandboxChoice::Call => format!("{name} {asked}"),
+                    SandboxChoice::EarlierTask => format!("no {name} is given, and that of the earlier task, {asked},"),
+                    SandboxChoice::Default { key } => {
+                        format!("no {name} is given, and the default, {asked} (`{key}`),")
+                    }
+                };
+                format!("{asked} exceeds the ceiling, {max} ({rule})")
+            }
+            Self::Timeout { asked, by, max, rule } => {
+                let name = names.timeout;
+                let asked = match (by, asked) {
+                    (ChosenBy::Call, None) => names.no_timeout.to_owned(),
+                    (ChosenBy::Call, Some(asked)) => format!("{name} {}", (names.duration)(*asked)),
+                    (ChosenBy::Default, asked) => {
+                        let default = limit(*asked);
+                        format!("no {name} is given, and the default, {default} (`tasks.default_timeout`),")
+                    }
+                };
+                format!("{asked} exceeds the ceiling, {} ({rule})", span(*max))
+            }
+            Self::Model { asked, allowed, rule } => {
+                format!("{} {asked} is not allowed. Allowed: {allowed} ({rule})", names.model)
+            }
+            Self::Directory { asked, real, roots, rule } => {
+                let also = if real == asked { String::new() } else { format!(", which is {},", real.display()) };
+                let asked = asked.display();
+                format!("{} {asked}{also} is outside the allowed directories: {roots} ({rule})", names.directory)
+            }
+        }
+    }
+
     /// The next step for a person at a terminal.
     pub fn next_option(&self) -> String {
         let (instead, rule) = match self {
@@ -118,6 +181,10 @@ mod tests {
         let (max, by) = (Duration::from_secs(60), ChosenBy::Default);
         let huge = AboveCeiling::Timeout { asked: None, by: ChosenBy::Call, max, rule: rule() };
         assert!(huge.to_string().contains("of 0, or of more than ten years"), "{huge}");
+        assert!(huge.problem_of_options().starts_with("no limit (`--timeout none`) exceeds"), "{huge:?}");
+        let long = AboveCeiling::Timeout { asked: Some(2 * max), by: ChosenBy::Call, max, rule: rule() };
+        assert!(long.to_string().starts_with("`timeoutMs` 120000 exceeds"), "{long}");
+        assert!(long.problem_of_options().starts_with("`--timeout` 2m 0s exceeds the ceiling, 1m 0s"), "{long:?}");
         let timeout = AboveCeiling::Timeout { asked: None, by, max, rule: rule() };
         assert_eq!(
             timeout.to_string(),

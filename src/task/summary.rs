@@ -3,7 +3,7 @@
 //! The documented statuses mix two questions: whether a task has ended, and how. People ask them separately, so lists
 //! for people and `--json` have a *state* and, once a task has ended, an *outcome*.
 
-use super::{EndStatus, TaskRecord, TimelineEntry, Trouble};
+use super::{EndStatus, FailureReason, TaskRecord, TimelineEntry, Trouble, Untrusted};
 
 /// One task in a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,14 +91,20 @@ impl Outcome {
     /// The outcome of a task; `None` while it runs.
     pub fn of(record: &TaskRecord) -> Option<Self> {
         let end = record.end.as_ref()?;
-        let timed_out = || end.failure_reason.as_ref().is_some_and(|reason| reason.raw().starts_with("Timeout after "));
-        Some(match end.status {
+        Some(Self::of_end(end.status, end.failure_reason.as_ref().map(Untrusted::raw)))
+    }
+
+    /// The outcome of a task that ended with this status and this documented reason.
+    pub fn of_end(status: EndStatus, reason: Option<&str>) -> Self {
+        match status {
             EndStatus::Completed => Self::Completed,
             EndStatus::Interrupted => Self::Interrupted,
-            EndStatus::Failed if record.is_cancelled() => Self::Cancelled,
-            EndStatus::Failed if timed_out() => Self::TimedOut,
+            EndStatus::Failed if reason.is_some_and(|reason| *reason == *FailureReason::Cancelled.to_string()) => {
+                Self::Cancelled
+            }
+            EndStatus::Failed if reason.is_some_and(|reason| reason.starts_with("Timeout after ")) => Self::TimedOut,
             EndStatus::Failed => Self::Failed,
-        })
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn printed(world: &World, args: &[&str]) -> String {
 }
 
 /// Runs a task to its end, and returns its ID once its files are complete.
-fn ended(world: &World, server: &mut McpServer, steps: Value) -> String {
+pub(crate) fn ended(world: &World, server: &mut McpServer, steps: Value) -> String {
     let id = task_id(&server.call("codex_agent", world.fake(steps), |_| {}));
     eventually("the end of the run directory", ANSWER_TIMEOUT, || {
         (!world.data_dir().join("run").join(&id).exists()).then_some(())

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
 };
 
@@ -77,6 +78,24 @@ fn the_prompt_comes_from_arguments_a_file_or_stdin() {
 }
 
 #[test]
+fn a_prompt_that_is_too_long_is_refused_and_not_read_to_its_end() {
+    let world = World::with_fake_agent();
+    let file = world.home().join("long.md");
+    fs::write(&file, vec![b'x'; 4 << 20]).expect("the home is writable");
+    let file = file.to_str().expect("it is text");
+    for (args, stdin) in [
+        (&["run", "-f", "/dev/zero"][..], &b""[..]),
+        (&["run", "-f", file], b"more"),
+        (&["run", "-"], &vec![b'x'; (4 << 20) + 1]),
+    ] {
+        let ran = run_with(&world, args, stdin);
+        assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{args:?}");
+        assert!(ran.stderr.starts_with("the prompt is longer than 4 MiB, "), "{args:?} {}", ran.stderr);
+    }
+    assert!(ids(&world).is_empty());
+}
+
+#[test]
 fn a_pipe_in_which_nothing_arrives_is_left_out_with_a_message() {
     let world = World::with_fake_agent();
     let (stdin, _silent) = std::io::pipe().expect("there are descriptors");
@@ -97,7 +116,10 @@ fn a_task_that_fails_in_a_pipe_says_why() {
 
 #[test]
 fn a_run_that_cannot_begin_says_why_and_starts_nothing() {
-    let world = World::with_fake_agent().configure("[ceiling]\nsandbox = \"workspace-write\"\n");
+    let world = World::with_fake_agent();
+    let roots = world.home().canonicalize().expect("it exists");
+    let ceiling = format!("[ceiling]\nsandbox = \"workspace-write\"\ntimeout = \"1h\"\nroots = [{roots:?}]\n");
+    let world = world.configure(&ceiling);
     let bad = world.home().join("bad.md");
     fs::write(&bad, b"a\xffb").expect("the home is writable");
     let bad = bad.to_str().expect("it is text");
@@ -113,6 +135,10 @@ fn a_run_that_cannot_begin_says_why_and_starts_nothing() {
         (&["run", "--sandbox", "none", "x"], 2, "possible values: read-only"),
         (&["run", "--timeout", "30", "x"], 2, "expected a time such as 90s"),
         (&["run", "x"], 5, "add `--sandbox workspace-write`, or change `ceiling.sandbox`"),
+        (&["run", "x"], 5, "no `--sandbox` is given, and the default, "),
+        (&["run", "-s", "read-only", "--timeout", "2h", "x"], 5, "`--timeout` 2h 0m exceeds the ceiling, 1h 0m"),
+        (&["run", "-s", "read-only", "--timeout", "0s", "x"], 5, "no limit (`--timeout none`) exceeds the ceiling"),
+        (&["run", "-s", "read-only", "--timeout", "1h", "-C", "/", "x"], 5, "the directory / is outside the allowed"),
         (&["ls", "--watch"], 2, "so it needs a terminal\nnext: run `codex-connector watch`"),
         (&["resume", "00000000", "x"], 4, "no task has the ID `00000000`"),
     ] {
@@ -163,21 +189,37 @@ fn a_foreground_task_ends_with_its_process_as_on_server_exit_says() {
 #[test]
 fn ctrl_c_cancels_and_a_second_one_does_not_wait() {
     let world = World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"8s\"\n");
-    let running = begin(&world, &["run", &fake(json!([{"ignore": ["INT"]}, {"say": "busy"}, {"hang": true}]))]);
+    let mut running = begin(&world, &["run", &fake(json!([{"ignore": ["INT"]}, {"say": "busy"}, {"hang": true}]))]);
     let id = only_busy(&world);
     interrupt(&running);
-    eventually("a request to cancel", ANSWER_TIMEOUT, || {
-        world.log(&id).to_lowercase().contains("cancel").then_some(())
-    });
+    // As soon as it has said that it cancels the task, whether or not the supervisor knows yet.
+    let mut stderr = BufReader::new(running.stderr.take().expect("it is piped"));
+    let cancelling = format!("Cancelling task {id}. Press Ctrl-C again to leave at once.\n");
+    let mut line = String::new();
+    while line != cancelling {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("it is text") > 0, "it ended");
+    }
     interrupt(&running);
     let ran = finish(running);
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("Cancelling task {id}. Press Ctrl-C again")), "{}", ran.stderr);
     assert_eq!(world.record(&id)["status"], "running", "it waited for the end");
     assert_eq!(ended(&world, &id)["failureReason"], "Cancelled by user");
     eventually("the end of the agent", ANSWER_TIMEOUT, || {
         processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
     });
+}
+
+#[test]
+fn a_task_is_cancelled_if_its_program_exits_right_after_the_request() {
+    let world = World::with_fake_agent();
+    let mut running = begin(&world, &["run", &fake(json!([{"say": "busy"}, {"hang": true}]))]);
+    let id = only_busy(&world);
+    // The supervisor looks for requests once a second, and when its lifeline is closed.
+    fs::write(world.data_dir().join("run").join(&id).join("cancel"), "").expect("the task is running");
+    running.kill().expect("it is ours");
+    running.wait().expect("it ends");
+    assert_eq!(ended(&world, &id)["failureReason"], "Cancelled by user");
 }
 
 #[test]

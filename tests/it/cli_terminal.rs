@@ -98,11 +98,6 @@ fn the_second_ctrl_c_leaves_before_the_agent_has_ended() {
     terminal.press_ctrl_c();
     terminal.wait_for("Cancelling task");
     let id = only_id(&world);
-    // If the program left before the supervisor has seen the cancellation, the task would count as interrupted.
-    eventually("the cancellation", ANSWER_TIMEOUT, || {
-        let timeline = fs::read_to_string(world.log_file(&id, "timeline.jsonl")).unwrap_or_default();
-        timeline.contains("\"kind\":\"stopping\"").then_some(())
-    });
     terminal.press_ctrl_c();
     terminal.wait_for("left=130");
     assert_eq!(world.record(&id)["status"], "running", "it left after the end of the task");

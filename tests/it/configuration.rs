@@ -98,6 +98,28 @@ fn check_reports_version_sandboxes_and_login() {
 }
 
 #[test]
+fn check_exits_with_1_unless_tasks_can_run_with_the_default_or_the_named_backend() {
+    let world =
+        World::with_fake_agent().configure("[backends.other]\nkind = \"codex\"\nprogram = \"/no/such/codex\"\n");
+    let logged_out = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
+    let invalid = World::with_fake_agent().configure("colour = 1\n");
+    for (world, args, code) in [
+        (&world, &["check"][..], 0),
+        (&world, &["check", "codex", "--json"], 0),
+        (&world, &["check", "other"], 1),
+        (&world, &["check", "other", "--json"], 1),
+        (&world, &["check", "unknown"], 1),
+        (&world, &["check", "--no-such-option"], 2),
+        (&logged_out, &["check"], 1),
+        (&logged_out, &["check", "--deep", "codex"], 1),
+        (&invalid, &["check"], 1),
+    ] {
+        let done = world.command(args).stdin(Stdio::null()).output().expect("the program runs");
+        assert_eq!(done.status.code(), Some(code), "{args:?} {done:?}");
+    }
+}
+
+#[test]
 fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
     let world = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
     let run = |world: &World, args: &[&str]| {
@@ -112,6 +134,9 @@ fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
     let (is_usable, said, _) = run(&world, &["check", "codex", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&said).expect("the report is JSON");
     assert!(!is_usable && report["usable"] == false && report["findings"].is_array(), "{said}");
+    let (_, schema, _) = run(&world, &["schema", "--output"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    assert!(jsonschema::is_valid(&schema, &report) && report["type"] == "check", "{said}");
     for deep in [&["check", "--deep", "codex"][..], &["check", "codex", "--deep"], &["check", "--deep"]] {
         let (is_usable, said, problem) = run(&world, deep);
         assert!(!is_usable && said.is_empty(), "no task was tried: {said}");

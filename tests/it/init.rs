@@ -188,6 +188,9 @@ fn a_file_that_cannot_be_edited_stops_init_before_its_first_change() {
     fs::write(&real, "{ no").expect("the home is writable");
     assert!(setup.fail(&["init", "--yes"]).contains("not valid JSON"));
     assert_eq!(fs::read_to_string(&real).expect("it exists"), "{ no");
+    fs::write(&real, "{\"env\": {}, \"env\": {}}").expect("the home is writable");
+    let problem = setup.fail(&["init", "--yes"]);
+    assert!(problem.contains("the key `env` occurs twice") && problem.contains("it was not changed"), "{problem}");
     fs::write(&real, "{}").expect("the home is writable");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o444)).expect("the test owns the file");
     assert!(setup.fail(&["init", "--yes"]).contains("is read-only"));
@@ -265,6 +268,29 @@ fn a_link_to_files_of_others_is_refused() {
     assert_eq!(setup.commands(), "");
     setup.succeed(&["init", "--undo", "--yes"]);
     assert!(outside.join("keep").exists());
+}
+
+#[test]
+fn without_claude_code_the_changes_to_files_are_undone_and_the_rest_later() {
+    let setup = Setup::new();
+    let before = setup.config();
+    fs::write(setup.settings(), "{\n  \"theme\": \"dark\"\n}\n").expect("the home is writable");
+    setup.succeed(&["init", "--yes"]);
+    fs::rename(setup.path("bin/claude"), setup.path("claude")).expect("it exists");
+    for _ in 0..2 {
+        let output = setup.run(&["init", "--undo", "--yes"]);
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{problem}");
+        assert!(problem.contains("so this was not undone: the plugin in Claude Code\nnext: "), "{problem}");
+        assert_eq!(setup.config(), before);
+        let settings = fs::read_to_string(setup.settings()).expect("it exists");
+        assert_eq!(settings, "{\n  \"theme\": \"dark\"\n}\n");
+        assert!(setup.path("installed").exists() && setup.world.data_dir().join("plugin").exists());
+    }
+    fs::rename(setup.path("claude"), setup.path("bin/claude")).expect("it exists");
+    setup.succeed(&["init", "--undo", "--yes"]);
+    assert!(!setup.path("installed").exists() && !setup.world.data_dir().join("plugin").exists());
+    assert!(setup.succeed(&["init", "--undo", "--yes"]).contains("Nothing to undo"));
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! The first start with a long history, whose catalog has to be built.
+//! A long history whose catalog has to be built: by a server that starts, or by a verb that lists tasks.
 
 use std::{fs, time::Duration};
 
 use connector_testing::eventually;
 use serde_json::json;
 
-use crate::world::{World, field, start, wait_for_end};
+use crate::{
+    cli_read::run,
+    world::{World, field, start, wait_for_end},
+};
 
 /// Listing this many records would take too long while the catalog is being built.
 const TASKS: u32 = 1_001;
@@ -20,7 +23,7 @@ fn lengthen(world: &World, template: &str) -> String {
         fs::write(logs.join(format!("{}.debug.json", id(number))), record.to_string()).expect("it is writable");
     }
     for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
-        fs::remove_file(world.data_dir().join(name)).expect("it exists");
+        let _ = fs::remove_file(world.data_dir().join(name));
     }
     id(TASKS)
 }
@@ -29,8 +32,8 @@ fn id(number: u32) -> String {
     format!("{number:08x}")
 }
 
-#[test]
-fn a_long_history_is_usable_while_it_is_indexed() {
+/// A data directory with one ended task that no server uses, and the task's ID.
+fn with_one_task() -> (World, String) {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let newest = start(&mut server, world.fake(json!([{"say": "done"}])));
@@ -39,6 +42,47 @@ fn a_long_history_is_usable_while_it_is_indexed() {
     eventually("no open task", Duration::from_secs(30), || {
         fs::read_dir(world.data_dir().join("run")).expect("it exists").next().is_none().then_some(())
     });
+    (world, newest)
+}
+
+#[test]
+fn the_command_line_rebuilds_a_lost_or_damaged_catalog_without_a_server() {
+    let (world, newest) = with_one_task();
+    let oldest = lengthen(&world, &newest);
+    let all = (TASKS + 1).to_string();
+    // On a slow machine, a message says that the catalog is being rebuilt.
+    let list = |args: &[&str]| {
+        let ran = run(&world, args);
+        assert_eq!(ran.code, Some(0), "{args:?} {}", ran.stderr);
+        assert!(ran.stderr.is_empty() || ran.stderr.starts_with("Rebuilding the list of tasks"), "{}", ran.stderr);
+        ran.stdout
+    };
+    let catalog = world.data_dir().join("index.sqlite");
+    let place = format!("@{all}");
+    for lists in [&["ls", "-n", "2000"][..], &["prune", "--keep", "0", "--dry-run"]] {
+        let listed = list(lists);
+        assert_eq!(listed.lines().count().to_string(), all, "{lists:?}");
+        assert!(listed.contains(&oldest) && catalog.exists(), "{lists:?}");
+        fs::remove_file(&catalog).expect("it exists");
+    }
+    let used = list(&["usage", "--by", "backend"]);
+    assert!(used.starts_with(&format!("codex\t{all}\t")) && catalog.exists(), "{used}");
+    fs::write(&catalog, "garbage").expect("it is writable");
+    assert!(list(&["show", &place]).contains(&oldest));
+    assert!(list(&["ls", "--json", "-n", "1"]).contains("\"partial\": false"));
+
+    // Another process seems to rebuild it.
+    fs::remove_file(&catalog).expect("it exists");
+    let lock = fs::File::open(world.data_dir().join("index.lock")).expect("it exists");
+    lock.lock().expect("it is free");
+    let ran = run(&world, &["ls"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains(&newest), "{}", ran.stdout);
+    assert!(ran.stderr.contains("so older tasks may be missing: ") && ran.stderr.contains("locked"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_long_history_is_usable_while_it_is_indexed() {
+    let (world, newest) = with_one_task();
     let oldest = lengthen(&world, &newest);
     // A suspended process appears to be building the catalog.
     let lock = fs::File::open(world.data_dir().join("index.lock")).expect("it exists");

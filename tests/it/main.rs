@@ -12,6 +12,7 @@ mod bad_input;
 mod ceiling;
 mod cli;
 mod cli_json;
+mod cli_output;
 mod cli_read;
 mod cli_tasks;
 mod cli_terminal;

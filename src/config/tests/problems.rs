@@ -337,3 +337,15 @@ fn a_home_directory_that_is_not_utf8_is_rejected_where_it_is_needed() {
     case.overrides.data_dir = Some("/data".into());
     case.config();
 }
+
+#[test]
+fn names_that_no_request_has_are_refused_for_the_http_server() {
+    for (key, value) in [("allowed_origins", "foo"), ("allowed_hosts", "https://build.example/")] {
+        let text = format!("[server.http]\n{key} = [\"{value}\"]\n");
+        let problems = Case::new().file(&text).problems();
+        assert!(problems.contains(&format!("server.http.{key}")) && problems.contains(value), "{problems}");
+    }
+    let valid =
+        "[server.http]\nallowed_origins = [\"https://app.example\"]\nallowed_hosts = [\"build.example:8181\"]\n";
+    Case::new().file(valid).config();
+}

@@ -17,11 +17,13 @@ pub(super) struct Fields(Vec<(&'static str, Vec<FieldLine>)>);
 
 /// A line of a value.
 #[derive(Debug)]
-enum FieldLine {
+pub(super) enum FieldLine {
     /// Continued on the next line if it is too long for the terminal.
     Wrapped(Line),
     /// Cut if it is too long for the terminal.
     Cut(Line),
+    /// Never broken by us: a command to copy. The terminal itself may wrap it.
+    Whole(Line),
 }
 
 impl Fields {
@@ -40,9 +42,10 @@ impl Fields {
         self.push(name, lines.into_iter().map(FieldLine::Cut).collect());
     }
 
-    fn push(&mut self, name: &'static str, lines: Vec<FieldLine>) {
+    /// The same, with different lines.
+    pub(super) fn push(&mut self, name: &'static str, lines: Vec<FieldLine>) {
         let is_empty = |line: &FieldLine| match line {
-            FieldLine::Wrapped(line) | FieldLine::Cut(line) => line.width() == 0,
+            FieldLine::Wrapped(line) | FieldLine::Cut(line) | FieldLine::Whole(line) => line.width() == 0,
         };
         if !lines.iter().all(is_empty) {
             self.0.push((name, lines));
@@ -54,17 +57,19 @@ impl Fields {
         let mut text = String::new();
         for (name, lines) in self.0 {
             let Some(width) = screen.width else {
-                for FieldLine::Wrapped(line) | FieldLine::Cut(line) in lines {
+                let name = Line::of(Tone::Faint, name).render(screen);
+                for FieldLine::Wrapped(line) | FieldLine::Cut(line) | FieldLine::Whole(line) in lines {
                     text.push_str(&format!("{name}\t{}\n", line.render(screen)));
                 }
                 continue;
             };
             let room = width.saturating_sub(INDENT + NAME_WIDTH).max(MIN_VALUE_WIDTH);
             let fitting = lines.into_iter().flat_map(|line| match line {
-                FieldLine::Wrapped(line) => line.wrapped(room),
-                FieldLine::Cut(line) => vec![line.cut(room, screen.symbols)],
+                FieldLine::Wrapped(line) => line.wrapped(room).into_iter().map(|line| (line, screen)).collect(),
+                FieldLine::Cut(line) => vec![(line.cut(room, screen.symbols), screen)],
+                FieldLine::Whole(line) => vec![(line, Screen { width: None, ..screen })],
             });
-            for (position, value) in fitting.enumerate() {
+            for (position, (value, screen)) in fitting.enumerate() {
                 let name = if position == 0 { name } else { "" };
                 let start = Line::default().padded(INDENT).with(Tone::Faint, name).padded(INDENT + NAME_WIDTH);
                 text.push_str(&start.then(value).render(screen));

@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{Screen, Symbols};
 use crate::{
     present::text::{OutsideText, one_line},
-    visible::visible,
+    visible::fully_visible,
 };
 
 /// Longest untrusted text on a line, in characters.
@@ -71,7 +71,7 @@ impl Line {
     /// Appends a line of text from outside without collapsing its spaces. Line breaks and tabs become spaces.
     #[must_use]
     pub(crate) fn with_exact(mut self, tone: Tone, text: &(impl OutsideText + ?Sized)) -> Self {
-        let shown = visible(text.text()).replace('\t', "    ").replace(['\r', '\n'], " ");
+        let shown = fully_visible(text.text()).replace('\t', "    ").replace(['\r', '\n'], " ");
         self.0.push((tone, shown));
         self
     }

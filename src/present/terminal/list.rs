@@ -60,10 +60,11 @@ fn row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Vec<Line> {
 
 fn raw_row(task: &TaskSummary, now: DateTime<Utc>) -> Vec<Line> {
     let outcome = Outcome::of(&task.record);
+    let tone = tone(task.state, outcome);
     vec![
-        Line::of(Tone::Plain, task.record.id.as_str()),
-        Line::of(Tone::Plain, task.state.as_str()),
-        Line::of(Tone::Plain, outcome.map_or("", Outcome::as_str)),
+        Line::of(Tone::Strong, task.record.id.as_str()),
+        Line::of(tone, task.state.as_str()),
+        Line::of(tone, outcome.map_or("", Outcome::as_str)),
         Line::of(Tone::Plain, agent(task)),
         Line::of(Tone::Plain, &task.record.start.task),
         Line::of(Tone::Plain, &task.record.start.started_at.to_rfc3339_opts(SecondsFormat::Secs, true)),
@@ -77,7 +78,7 @@ pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bo
     let place = if is_everywhere { "in all repositories" } else { "here" };
     let running = if unfinished > 0 { format!(" ({unfinished} not finished)") } else { String::new() };
     let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
-    let partial = if found.is_partial { ". Older tasks are still being indexed" } else { "" };
+    let partial = if found.is_partial { ". Older tasks may be missing" } else { "" };
     let line = match (found.tasks.len(), found.total) {
         (0, _) if is_everywhere => "No tasks".to_owned(),
         (0, _) => "No tasks here; `codex-connector ls --all` lists the tasks of all repositories".to_owned(),

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Line, Screen, Tone, age, length,
+    options::with_options,
     state::{elapsed, tone, word},
     step::step,
     tokens,
@@ -49,7 +50,7 @@ pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
         }
         TaskState::Queued | TaskState::Running => match (trouble, newest) {
             (Some(trouble), _) => line.then(current_trouble(trouble, now)),
-            (None, Some(newest)) => line.then(current_step(newest, now)),
+            (None, Some(newest)) => line.then(current_step(newest, screen, now)),
             (None, None) => line.with(Tone::Faint, state.as_str()),
         },
     }
@@ -61,10 +62,10 @@ pub(super) fn step_row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -
     if task.state == TaskState::Ended {
         return None;
     }
-    let step = task.step.as_ref().map(|newest| current_step(newest, now));
+    let step = task.step.as_ref().map(|newest| current_step(newest, screen, now));
     let trouble = task.trouble.as_ref().map(|trouble| current_trouble(trouble, now));
     let shown = match (step, trouble) {
-        (Some(step), Some(trouble)) => step.with(Tone::Attention, " · ").then(trouble),
+        (Some(step), Some(trouble)) => step.with(Tone::Attention, screen.symbols.dot()).then(trouble),
         (step, trouble) => step.or(trouble)?,
     };
     let mark = Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- "));
@@ -81,33 +82,38 @@ pub(super) fn current_trouble(trouble: &Trouble, now: DateTime<Utc>) -> Line {
 }
 
 /// A step and how long ago it began.
-fn current_step(entry: &TimelineEntry, now: DateTime<Utc>) -> Line {
+fn current_step(entry: &TimelineEntry, screen: Screen, now: DateTime<Utc>) -> Line {
     let text = step(&entry.event).unwrap_or_default();
     let is_ongoing = matches!(entry.event, TimelineEvent::CommandStarted { .. });
     let line = Line::of(Tone::Plain, &text);
-    if is_ongoing { line.with(Tone::Faint, &format!(" · {}", age(entry.at, now))) } else { line }
+    match is_ongoing {
+        true => line.with(Tone::Faint, &format!("{}{}", screen.symbols.dot(), age(entry.at, now))),
+        false => line,
+    }
 }
 
 /// An entry of a task's timeline as a line in a pipe: ID, time, kind and text, separated by tabs. `None` for an entry
 /// that a person need not see.
 pub(crate) fn step_line(id: &TaskId, entry: &TimelineEntry, screen: Screen) -> Option<String> {
     let text = step(&entry.event)?;
-    Some(tabbed(id, entry.at, entry.event.kind(), &Line::of(Tone::Plain, &text).render(screen)))
+    Some(tabbed(id, entry.at, entry.event.kind(), Line::of(Tone::Plain, &text), screen))
 }
 
 /// The end of a task as a line in a pipe, in the same columns.
 pub(crate) fn end_row(task: &TaskSummary, screen: Screen) -> String {
-    let outcome = word(TaskState::Ended, Outcome::of(&task.record));
-    let mut line = Line::of(Tone::Plain, outcome);
+    let outcome = Outcome::of(&task.record);
+    let mut line = Line::of(tone(TaskState::Ended, outcome), word(TaskState::Ended, outcome));
     if let Some(reason) = task.record.failure_reason() {
         line = line.with(Tone::Plain, ": ").with(Tone::Plain, reason);
     }
     let at = task.record.completed_at().unwrap_or(task.record.start.started_at);
-    tabbed(&task.record.id, at, "ended", &line.render(screen))
+    tabbed(&task.record.id, at, "ended", line, screen)
 }
 
-fn tabbed(id: &TaskId, at: DateTime<Utc>, kind: &str, text: &str) -> String {
-    format!("{id}\t{}\t{kind}\t{text}\n", at.to_rfc3339_opts(SecondsFormat::Millis, true))
+fn tabbed(id: &TaskId, at: DateTime<Utc>, kind: &str, text: Line, screen: Screen) -> String {
+    let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let cells = [Line::of(Tone::Strong, id.as_str()), Line::of(Tone::Faint, &at), Line::of(Tone::Plain, kind), text];
+    cells.map(|cell| cell.render(screen)).join("\t") + "\n"
 }
 
 /// The beginning of `run`: ID, agent, sandbox and directory.
@@ -115,13 +121,13 @@ pub(crate) fn begin_line(task: &TaskSummary, screen: Screen) -> String {
     let progress = &task.record.progress;
     let mut line = Line::of(Tone::Plain, "Task ").with(Tone::Strong, task.record.id.as_str());
     if let Some(backend) = &progress.backend {
-        line = line.with(Tone::Faint, " · ").with(Tone::Plain, backend.as_str());
+        line = line.with(Tone::Faint, screen.symbols.dot()).with(Tone::Plain, backend.as_str());
     }
     if let Some(sandbox) = task.record.start.sandbox {
-        line = line.with(Tone::Faint, " · ").with(Tone::Plain, sandbox.as_str());
+        line = line.with(Tone::Faint, screen.symbols.dot()).with(Tone::Plain, sandbox.as_str());
     }
     let directory = progress.working_directory.to_string_lossy().into_owned();
-    line.with(Tone::Faint, " · ").with(Tone::Faint, &directory).render(uncut(screen))
+    line.with(Tone::Faint, screen.symbols.dot()).with(Tone::Faint, &directory).render(uncut(screen))
 }
 
 /// The words of an agent between our own lines: indented, so that they cannot pass for one of them.
@@ -182,7 +188,7 @@ pub(crate) fn end_lines(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
         .with(tone, word(TaskState::Ended, outcome))
         .with(Tone::Plain, &format!(" in {}", length(elapsed(&task.summary, now))));
     if let Some(count) = task.tokens() {
-        line = line.with(Tone::Faint, &format!(" · {} tokens", tokens(count)));
+        line = line.with(Tone::Faint, &format!("{}{} tokens", screen.symbols.dot(), tokens(count)));
     }
     let reason = detail("reason", record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)));
     let lines = std::iter::once(line).chain(reason);
@@ -201,7 +207,9 @@ pub(crate) fn explanation_lines(record: &TaskRecord, screen: Screen) -> String {
     let mut lines = Vec::new();
     if Outcome::of(record) != Some(Outcome::Cancelled) {
         lines.extend(detail("the agent says", end.and_then(|end| end.agent_said.as_ref())));
-        lines.extend(detail("next", end.and_then(|end| end.advice.as_ref())));
+        let advice =
+            end.and_then(|end| end.advice.as_ref()).map(|advice| with_options(advice.raw()).into_owned().into());
+        lines.extend(detail("next", advice.as_ref()));
     }
     for warning in end.into_iter().flat_map(|end| &end.warnings) {
         let label = Line::of(Tone::Plain, INDENT).with(Tone::Attention, "warning: ");
@@ -216,7 +224,10 @@ pub(crate) fn cancel_line(task: &TaskSummary, had_ended: bool, screen: Screen) -
     let outcome = Outcome::of(&task.record);
     let shown = if had_ended { "had already ended: " } else { "" };
     if !screen.is_terminal() {
-        return format!("{id}\t{}\t{}\n", state.as_str(), outcome.map_or("", Outcome::as_str));
+        let tone = tone(state, outcome);
+        let words = [state.as_str(), outcome.map_or("", Outcome::as_str)].map(|word| Line::of(tone, word));
+        let cells = [Line::of(Tone::Strong, id)].into_iter().chain(words).map(|cell| cell.render(screen));
+        return cells.collect::<Vec<_>>().join("\t") + "\n";
     }
     let how = match state {
         TaskState::Ended => word(state, outcome),

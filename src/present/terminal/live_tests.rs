@@ -58,6 +58,19 @@ fn a_live_line_fits_80_and_20_columns() {
 }
 
 #[test]
+fn in_an_ascii_locale_every_line_of_ours_is_ascii() {
+    let screen = Screen { symbols: Symbols::Ascii, ..screen(80) };
+    for task in [running(), task(json!({}), TaskState::Queued), failed()] {
+        let step = step_row(&task.summary, screen, now()).unwrap_or_default();
+        for text in
+            [live_line(&task, screen, now()), begin_line(&task.summary, screen), end_lines(&task, screen, now()), step]
+        {
+            assert!(text.is_ascii(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn the_trouble_of_an_agent_replaces_its_step() {
     let mut task = running();
     let text = "offline\n\u{202e}".to_owned();

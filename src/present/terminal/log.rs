@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{Line, LocalTime, Screen, Tone, step::detail, time::local};
 use crate::{
     task::{CommandOutcome, TimelineEntry, TimelineEvent, WarningSource},
-    visible::write_visible,
+    visible::{fully_visible, write_visible},
 };
 
 /// Width of the column with the kind of an event.
@@ -17,13 +17,19 @@ pub(crate) fn log_line(line: &[u8], at: Option<DateTime<Utc>>, screen: Screen, z
     let mut visible = Vec::with_capacity(line.len() + 1);
     write_visible(&mut visible, line).expect("writing to memory cannot fail");
     let text = String::from_utf8_lossy(&visible);
+    let text = fully_visible(&text);
     match at.filter(|_| screen.is_terminal()).zip(text.split_once("] ")) {
         Some((at, (_, rest))) => {
             let line = Line::of(Tone::Faint, &local(at, zone)).with(Tone::Plain, " ").with_exact(Tone::Plain, rest);
             // A log is not a table: a terminal wraps its lines.
             line.render(Screen { width: None, ..screen }) + "\n"
         }
-        None => format!("{text}\n"),
+        None => match at.and_then(|_| text.split_at_checked(text.find("] ")? + 1)) {
+            Some((at, rest)) => {
+                format!("{}{rest}\n", Line::of(Tone::Faint, at).render(Screen { width: None, ..screen }))
+            }
+            None => format!("{text}\n"),
+        },
     }
 }
 
@@ -44,8 +50,8 @@ pub(crate) fn event_line(entry: &TimelineEntry, screen: Screen, zone: LocalTime)
             .with(Tone::Plain, &text),
         false => {
             let at = entry.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-            let cells = [at, entry.event.kind().to_owned(), text];
-            return cells.map(|cell| Line::of(Tone::Plain, &cell).render(screen)).join("\t") + "\n";
+            let cells = [(Tone::Faint, &*at), (tone(&entry.event), entry.event.kind()), (Tone::Plain, &text)];
+            return cells.map(|(tone, cell)| Line::of(tone, cell).render(screen)).join("\t") + "\n";
         }
     };
     line.render(screen) + "\n"

@@ -15,6 +15,7 @@ mod live;
 #[cfg(test)]
 mod live_tests;
 mod log;
+mod options;
 mod removal;
 mod screen;
 mod settings;
@@ -38,7 +39,8 @@ pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
-pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
+pub(crate) use options::with_options;
+pub(crate) use removal::{MAX_NAMED, id_line, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
 pub(crate) use show::{NextSteps, result_text, show};

@@ -4,22 +4,22 @@ use super::{Line, Screen, Tone, state::word};
 use crate::task::{Outcome, TaskId, TaskSummary};
 
 /// Maximum number of tasks that the question names.
-const MAX_NAMED: usize = 10;
+pub(crate) const MAX_NAMED: usize = 10;
 
 /// Maximum length of a task's text in the question, in columns.
 const MAX_TEXT_COLUMNS: usize = 50;
 
-/// The question before tasks are removed, below the tasks with their outcomes and first words.
-pub(crate) fn removal_question(tasks: &[TaskSummary], screen: Screen) -> String {
+/// The question before `total` tasks are removed, below the first of them with their outcomes and first words.
+pub(crate) fn removal_question(tasks: &[TaskSummary], total: usize, screen: Screen) -> String {
     let named = tasks.iter().take(MAX_NAMED).map(|task| {
         let text = Line::of(Tone::Plain, &task.record.start.task).cut(MAX_TEXT_COLUMNS, screen.symbols);
         let outcome = word(task.state, Outcome::of(&task.record));
         let line = Line::of(Tone::Plain, "  ").with(Tone::Plain, task.record.id.as_str());
         line.with(Tone::Plain, "  ").with(Tone::Plain, outcome).with(Tone::Plain, "  ").then(text).text() + "\n"
     });
-    let more = tasks.len().saturating_sub(MAX_NAMED);
+    let more = total.saturating_sub(tasks.len().min(MAX_NAMED));
     let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
-    let count = if tasks.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", tasks.len()) };
+    let count = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
     let named: String = named.collect();
     format!("{named}{more}Remove {count} with all files (logs, results, records)? [y/N] ")
 }

@@ -46,6 +46,11 @@ impl Symbols {
         self.choose(unicode, ascii)
     }
 
+    /// The separator between facts on a line, with spaces.
+    pub(crate) fn dot(self) -> &'static str {
+        self.choose(" · ", " | ")
+    }
+
     /// The first string, or the second one if only ASCII can be shown.
     pub(crate) fn choose(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         match self {

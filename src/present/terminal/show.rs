@@ -5,16 +5,17 @@ use connector_api::{Sandbox, Usage};
 
 use super::{
     Line, LocalTime, Screen, Tone, age,
-    fields::Fields,
+    fields::{FieldLine, Fields},
     length,
     live::current_trouble,
+    options::with_options,
     state::{elapsed, tone, word},
     step::step,
     time::local,
 };
 use crate::{
     task::{Outcome, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted, span},
-    visible::visible,
+    visible::fully_visible,
 };
 
 /// Maximum number of lines of the prompt on a terminal.
@@ -48,15 +49,15 @@ pub(crate) fn show(
         pipe_head(task, &mut fields, now);
     }
     let prompt = limited(record.start.task.raw(), MAX_TASK_LINES, screen, |more| format!("{more} more lines"));
-    fields.add_all("task", prompt);
+    fields.push("task", prompt);
     place_and_time(record, &mut fields, screen, zone, now);
     if let Some(end) = &record.end {
-        fields.add("usage", Line::of(Tone::Plain, &end.usage.map_or_else(String::new, tokens)));
+        fields.add("usage", Line::of(Tone::Plain, &end.usage.map_or_else(String::new, |usage| tokens(usage, screen))));
     }
     failure(record, &mut fields);
     activity(task, &mut fields, screen, now);
     if let Some(result) = &view.result {
-        fields.add_all("result", result_lines(record, result, screen));
+        fields.push("result", result_lines(record, result, screen));
     }
     let outcome = Outcome::of(record);
     if outcome != Some(Outcome::Completed) {
@@ -64,10 +65,8 @@ pub(crate) fn show(
         fields.add_cut("log", log);
     }
     if screen.is_terminal() {
-        fields.add_all(
-            "next",
-            commands(record, next, task.state).iter().map(|line| Line::of(Tone::Plain, line)).collect(),
-        );
+        let commands = commands(record, next, task.state, screen);
+        fields.push("next", commands.iter().map(|line| FieldLine::Whole(Line::of(Tone::Plain, line))).collect());
     }
     head + &fields.render(screen)
 }
@@ -75,7 +74,7 @@ pub(crate) fn show(
 /// A part of the final message: exact in a pipe, with unsafe characters escaped on a terminal.
 pub(crate) fn result_text(text: &Untrusted, screen: Screen) -> Vec<u8> {
     let text = text.raw();
-    if screen.is_terminal() { visible(text).into_owned().into_bytes() } else { text.as_bytes().to_vec() }
+    if screen.is_terminal() { fully_visible(text).into_owned().into_bytes() } else { text.as_bytes().to_vec() }
 }
 
 /// The first line on a terminal: the state on the left, the agent on the right, or as a field if it does not fit.
@@ -113,7 +112,7 @@ fn agent(record: &TaskRecord, screen: Screen) -> Line {
     if let Some(version) = &progress.agent_version {
         line = line.with(Tone::Plain, " ").with(Tone::Plain, version);
     }
-    let dot = screen.symbols.choose(" · ", " | ");
+    let dot = screen.symbols.dot();
     if let Some(model) = &progress.model {
         line = line.with(Tone::Faint, dot).with(Tone::Plain, model);
     }
@@ -129,8 +128,11 @@ fn pipe_head(task: &TaskSummary, fields: &mut Fields, now: DateTime<Utc>) {
     let progress = &record.progress;
     let mut field = |name, value: &str| fields.add(name, Line::of(Tone::Plain, value));
     field("id", record.id.as_str());
-    field("state", task.state.as_str());
-    field("outcome", Outcome::of(record).map_or("", Outcome::as_str));
+    let outcome = Outcome::of(record);
+    let tone = tone(task.state, outcome);
+    fields.add("state", Line::of(tone, task.state.as_str()));
+    fields.add("outcome", Line::of(tone, outcome.map_or("", Outcome::as_str)));
+    let mut field = |name, value: &str| fields.add(name, Line::of(Tone::Plain, value));
     field("seconds", &elapsed(task, now).as_secs().to_string());
     field("agent", progress.backend.as_ref().map_or("", |backend| backend.as_str()));
     field("sandbox", record.start.sandbox.map_or("", Sandbox::as_str));
@@ -163,12 +165,13 @@ fn place_and_time(record: &TaskRecord, fields: &mut Fields, screen: Screen, zone
 }
 
 /// The tokens of a run.
-fn tokens(usage: Usage) -> String {
+fn tokens(usage: Usage, screen: Screen) -> String {
     let cached = match usage.cached_input_tokens {
         0 => String::new(),
         cached => format!(" ({} cached)", grouped(cached)),
     };
-    format!("{} in{cached} · {} out", grouped(usage.input_tokens), grouped(usage.output_tokens))
+    let dot = screen.symbols.dot();
+    format!("{} in{cached}{dot}{} out", grouped(usage.input_tokens), grouped(usage.output_tokens))
 }
 
 /// A number with commas between groups of three digits.
@@ -188,11 +191,14 @@ pub(super) fn grouped(number: u64) -> String {
 fn failure(record: &TaskRecord, fields: &mut Fields) {
     let Some(end) = &record.end else { return };
     if let Some(reason) = &end.failure_reason {
-        let mut lines = vec![Line::of(Tone::Bad, reason)];
+        let mut lines = vec![FieldLine::Wrapped(Line::of(Tone::Bad, reason))];
         let said = end.agent_said.iter().flat_map(|said| said.raw().lines());
-        lines.extend(said.map(|line| Line::default().with_exact(Tone::Plain, line)));
-        lines.extend(end.advice.iter().map(|advice| Line::of(Tone::Attention, advice)));
-        fields.add_all("failure", lines);
+        lines.extend(said.map(exact));
+        // Advice contains commands to copy.
+        lines.extend(
+            end.advice.iter().map(|advice| FieldLine::Whole(Line::of(Tone::Attention, &*with_options(advice.raw())))),
+        );
+        fields.push("failure", lines);
     }
     let of_agent = [
         end.exit_code.filter(|code| *code != 0).map(|code| format!("code {code}")),
@@ -201,10 +207,11 @@ fn failure(record: &TaskRecord, fields: &mut Fields) {
     let of_agent = of_agent.into_iter().flatten().collect::<Vec<_>>().join(", ");
     fields.add("exit", Line::of(Tone::Plain, &of_agent));
     let warnings = end.warnings.iter().flat_map(|warning| {
-        let advice = warning.advice.iter().map(|advice| Line::of(Tone::Plain, advice));
-        std::iter::once(Line::of(Tone::Attention, &warning.message)).chain(advice)
+        let advice = warning.advice.iter();
+        let advice = advice.map(|advice| FieldLine::Whole(Line::of(Tone::Plain, &*with_options(advice))));
+        std::iter::once(FieldLine::Wrapped(Line::of(Tone::Attention, &warning.message))).chain(advice)
     });
-    fields.add_all("warning", warnings.collect());
+    fields.push("warning", warnings.collect());
 }
 
 /// The current activity of a task that has not ended.
@@ -218,7 +225,7 @@ fn activity(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTi
     }
 }
 
-fn result_lines(record: &TaskRecord, result: &ResultText, screen: Screen) -> Vec<Line> {
+fn result_lines(record: &TaskRecord, result: &ResultText, screen: Screen) -> Vec<FieldLine> {
     let rest = |more: &str| format!("{more} more: codex-connector show {} --result", record.id);
     let mut lines = limited(result.head.raw(), MAX_RESULT_LINES, screen, |more| rest(&format!("{more} lines")));
     if result.left_out > 0 {
@@ -227,29 +234,35 @@ fn result_lines(record: &TaskRecord, result: &ResultText, screen: Screen) -> Vec
             lines.pop();
         }
         let marker = screen.symbols.choose("… ", "... ");
-        lines.push(Line::of(Tone::Faint, marker).with(Tone::Faint, &rest(&format!("{} bytes", result.left_out))));
+        let note = rest(&format!("{} bytes", result.left_out));
+        lines.push(FieldLine::Whole(Line::of(Tone::Faint, marker).with(Tone::Faint, &note)));
         if !screen.is_terminal() {
-            lines.extend(result.tail.raw().lines().map(|line| Line::default().with_exact(Tone::Plain, line)));
+            lines.extend(result.tail.raw().lines().map(exact));
         }
     }
     lines
 }
 
 /// The lines of a text, on a terminal at most `max` of them. `note` describes the number of the others.
-fn limited(text: &str, max: usize, screen: Screen, note: impl Fn(usize) -> String) -> Vec<Line> {
+fn limited(text: &str, max: usize, screen: Screen, note: impl Fn(usize) -> String) -> Vec<FieldLine> {
     let text = text.trim_end();
     let max = if screen.is_terminal() { max } else { usize::MAX };
-    let mut lines: Vec<_> = text.lines().take(max).map(|line| Line::default().with_exact(Tone::Plain, line)).collect();
+    let mut lines: Vec<_> = text.lines().take(max).map(exact).collect();
     let more = text.lines().count() - lines.len();
     if more > 0 {
         let marker = screen.symbols.choose("… ", "... ");
-        lines.push(Line::of(Tone::Faint, marker).with(Tone::Faint, &note(more)));
+        lines.push(FieldLine::Whole(Line::of(Tone::Faint, marker).with(Tone::Faint, &note(more))));
     }
     lines
 }
 
+/// A line of an outside text.
+fn exact(line: &str) -> FieldLine {
+    FieldLine::Wrapped(Line::default().with_exact(Tone::Plain, line))
+}
+
 /// Commands to continue with.
-fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState) -> Vec<String> {
+fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Screen) -> Vec<String> {
     let id = &record.id;
     let mut commands = Vec::new();
     match state {
@@ -259,7 +272,8 @@ fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState) -> Vec<Stri
         }
         TaskState::Ended => {
             if next.can_resume && record.progress.session_id.is_some() {
-                commands.push(format!("codex-connector resume {id} \"…\""));
+                let text = screen.symbols.choose("…", "...");
+                commands.push(format!("codex-connector resume {id} \"{text}\""));
             }
             commands.push(format!("codex-connector logs {id}"));
             commands.extend(next.agent_command.clone());

@@ -107,7 +107,13 @@ fn a_failed_task_shows_why_and_the_end_of_its_log() {
 fn a_narrow_terminal_wraps_values_and_cuts_the_log() {
     let running = json!({"status": "running", "usage": null, "completedAt": null, "duration": null});
     let lines = shown(record(running), TaskState::Running, None, &["a log line that is much too long"], screen(20));
-    assert!(lines.iter().all(|line| unicode_width::UnicodeWidthStr::width(&**line) <= 20), "{lines:#?}");
+    let next = lines.iter().position(|line| line.starts_with("  next")).expect("there are commands");
+    assert!(lines[..next].iter().all(|line| unicode_width::UnicodeWidthStr::width(&**line) <= 20), "{lines:#?}");
+    // Commands can be copied.
+    assert_eq!(
+        lines[next..],
+        ["  next      codex-connector logs -f 1a2b3c4d", "            codex-connector cancel 1a2b3c4d", ""]
+    );
     assert_eq!(lines[0], "● 1a2b3c4d running …");
     assert!(lines.contains(&"  log       a log l…".to_owned()), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line.contains('…')).count(), 2, "{lines:#?}");
@@ -140,8 +146,21 @@ fn a_pipe_gets_names_tabs_and_everything_in_full() {
 }
 
 #[test]
+fn a_color_can_be_wanted_in_a_pipe_and_ascii_everywhere() {
+    let colored = Screen { has_color: true, ..Screen::PIPE };
+    let lines = shown(record(json!({})), TaskState::Ended, None, &[], colored);
+    assert_eq!(lines[1], "\u{1b}[2mstate\u{1b}[0m\t\u{1b}[32mended\u{1b}[0m");
+    for width in [None, Some(30), Some(80)] {
+        let ascii = Screen { width, has_color: false, symbols: Symbols::Ascii };
+        let result = "line\n".repeat(30);
+        let lines = shown(record(json!({})), TaskState::Ended, Some(&result), &[], ascii);
+        assert!(lines.iter().all(|line| line.is_ascii()), "{lines:#?}");
+    }
+}
+
+#[test]
 fn a_result_is_exact_in_a_pipe_and_escaped_on_a_terminal() {
-    let text = Untrusted::from("a\u{1b}[31m\n\n");
+    let text = Untrusted::from("a\u{200b}\u{1b}[31m\n\n");
     assert_eq!(result_text(&text, Screen::PIPE), text.raw().as_bytes());
-    assert_eq!(result_text(&text, screen(80)), b"a\\x1b[31m\n\n");
+    assert_eq!(result_text(&text, screen(80)), b"a\\u{200b}\\x1b[31m\n\n");
 }

@@ -1,7 +1,7 @@
 //! Descriptions of an agent's steps.
 
 use super::length;
-use crate::task::{ChangedFile, TimelineEvent, WarningSource, outcome, script};
+use crate::task::{ChangedFile, Outcome, TimelineEvent, WarningSource, outcome, script};
 
 /// The step in one sentence, not escaped; `None` if a person need not see it.
 pub(super) fn step(event: &TimelineEvent) -> Option<String> {
@@ -83,8 +83,11 @@ pub(super) fn detail(event: &TimelineEvent) -> String {
             format!("changed {files} files in total, +{added} -{removed} lines")
         }
         TimelineEvent::Ended { status, reason, .. } => {
-            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-            format!("{status}{reason}")
+            let raw_reason = reason.as_deref();
+            let reason = raw_reason.map_or(String::new(), |reason| format!(": {reason}"));
+            // The same word as in lists of tasks.
+            let outcome = status.end().map(|end| Outcome::of_end(end, raw_reason).as_str());
+            format!("{}{reason}", outcome.unwrap_or(status.as_str()))
         }
         TimelineEvent::Omitted { count } => format!("{count} entries left out"),
         TimelineEvent::Unknown { .. } => String::new(),
@@ -96,7 +99,22 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::task::CommandOutcome;
+    use crate::task::{CommandOutcome, TaskStatus};
+
+    #[test]
+    fn an_end_has_the_same_word_as_in_lists() {
+        let end = |status, reason: Option<&str>| TimelineEvent::Ended {
+            status,
+            reason: reason.map(str::to_owned),
+            exit_code: None,
+            exit_signal: None,
+            took: None,
+        };
+        let timeout = "Timeout after 1m 0s (limit: 1m 0s)";
+        assert_eq!(detail(&end(TaskStatus::Failed, Some(timeout))), format!("timed_out: {timeout}"));
+        assert_eq!(detail(&end(TaskStatus::Failed, Some("Cancelled by user"))), "cancelled: Cancelled by user");
+        assert_eq!(detail(&end(TaskStatus::Completed, None)), "completed");
+    }
 
     #[test]
     fn a_step_is_a_short_sentence() {

@@ -54,9 +54,9 @@ fn the_question_before_a_removal_names_the_tasks() {
     let ended = &tasks()[2..];
     let expected = "  1a2b3c4d  completed  write the missing tests for the parser\n  bbbbbbbb  cancelled  a b\\x1b[31m c \\u{202e}evil 漢字\n\
                     Remove 2 tasks with all files (logs, results, records)? [y/N] ";
-    assert_eq!(removal_question(ended, screen(80)), expected);
+    assert_eq!(removal_question(ended, ended.len(), screen(80)), expected);
     let many: Vec<_> = ended.iter().cycle().take(13).cloned().collect();
-    let question = removal_question(&many, screen(80));
+    let question = removal_question(&many, many.len(), screen(80));
     assert_eq!(question.lines().count(), 12, "{question}");
     assert!(question.contains("\n  and 3 more\nRemove 13 tasks "), "{question}");
     assert_eq!(nothing_to_remove(Screen::PIPE), "");
@@ -102,6 +102,8 @@ fn colors_and_symbols_depend_on_the_terminal() {
     let colored = task_list(&tasks(), Screen { has_color: true, ..screen(100) }, now());
     assert!(colored.contains("\u{1b}[32m✓"), "{colored:?}");
     assert!(!task_list(&tasks(), screen(100), now()).contains('\u{1b}'));
+    let in_a_pipe = task_list(&tasks(), Screen { has_color: true, ..Screen::PIPE }, now());
+    assert!(in_a_pipe.contains("\t\u{1b}[32mcompleted\u{1b}[0m\t"), "{in_a_pipe:?}");
     let ascii = task_list(&tasks(), Screen { symbols: Symbols::Ascii, ..screen(60) }, now());
     assert!(!ascii.contains(['●', '✓', '■', '◌', '…']) && ascii.contains("+  1a2b3c4d"), "{ascii}");
 }

@@ -23,6 +23,12 @@ fn a_log_line_has_local_times_on_a_terminal_only() {
     let piped = log_line(line, Some(at()), Screen::PIPE, zone);
     assert_eq!(piped, "[2026-01-02T03:04:05.678Z] STDOUT: a\tb \\x1b[31m \\xff\n");
     assert_eq!(log_line(b"    more] x", None, screen(80), zone), "    more] x\n");
+    let hidden = "[2026-01-02T03:04:05.678Z] STDOUT: a\u{200b}b\u{feff}".as_bytes();
+    for screen in [Screen::PIPE, screen(80)] {
+        assert!(log_line(hidden, Some(at()), screen, zone).ends_with("STDOUT: a\\u{200b}b\\u{feff}\n"));
+    }
+    let colored = log_line(line, Some(at()), Screen { has_color: true, ..Screen::PIPE }, zone);
+    assert_eq!(colored, format!("\u{1b}[2m[2026-01-02T03:04:05.678Z]\u{1b}[0m{}", &piped[26..]));
     assert_eq!(raw_lines(&[b"\x1b\xff".to_vec(), vec![]]), b"\x1b\xff\n\n");
 }
 
@@ -32,6 +38,8 @@ fn an_event_is_one_line() {
     let message = entry(TimelineEvent::Message { text: "one\n\ttwo \u{1b}[31m".into() });
     assert_eq!(event_line(&message, Screen::PIPE, zone), "2026-01-02T03:04:05.678Z\tmessage\tone two \\x1b[31m\n");
     assert_eq!(event_line(&message, screen(80), zone), "2026-01-02 05:04:05 message           one two \\x1b[31m\n");
+    let colored = event_line(&message, Screen { has_color: true, ..Screen::PIPE }, zone);
+    assert!(colored.contains("\t\u{1b}[1mmessage\u{1b}[0m\t"), "{colored:?}");
     let started = entry(TimelineEvent::CommandStarted { command: "cargo test -p parser".into() });
     assert_eq!(event_line(&started, screen(50), zone), "2026-01-02 05:04:05 command started   cargo test …\n");
     assert_eq!(event_line(&started, screen(20), zone), "2026-01-02 05:04:05…\n");

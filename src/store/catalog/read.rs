@@ -38,6 +38,9 @@ pub(super) const WITH_PREFIX: &str = "WHERE id >= ?1 AND id < ?2";
 pub(super) const RUNNING: &str = "SELECT id FROM tasks WHERE state = 'running'";
 pub(super) const TALLY: &str =
     "SELECT tasks FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
+/// The removable tasks of one repository or of all.
+pub(super) const ENDED: &str = "SELECT id, ended_at FROM tasks WHERE ended_at IS NOT NULL AND from_original = 0
+ AND (?1 = '' OR repository = ?1)";
 const SOURCES: &str = "SELECT edition, swept_at FROM meta WHERE one = 1";
 const ARCHIVES: &str = "SELECT name FROM archives";
 pub(super) const ENDED_SINCE: &str = "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -62,15 +65,42 @@ impl Catalog {
             let mut by_row = connection.prepare_cached(&select(BY_ROW))?;
             let tasks = found.into_iter().map(|(.., row)| by_row.query_row([row], listed));
             let tasks = tasks.collect::<rusqlite::Result<Vec<_>>>()?;
-            let mut total = count(connection, filter)?.total();
-            for id in without {
-                let stored = by_id(connection, id)?;
-                total = total.saturating_sub(u64::from(stored.is_some_and(|stored| filter.selects(&stored.row))));
-            }
+            let total = count_without(connection, filter, without)?;
             if tasks.len() != limit.min(usize::try_from(total).unwrap_or(usize::MAX)) {
                 return Err(CatalogError::inconsistent(format!("{} of {total} tasks", tasks.len())));
             }
             Ok(TaskPage { tasks, total })
+        })
+    }
+
+    /// The start times, in milliseconds since 1970, and the IDs of the newest tasks that `filter` selects, up to `limit`,
+    /// ignoring the tasks in `without`; and the number of all of them. Reads only an index.
+    pub(in crate::store) fn newest_ids(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        without: &BTreeSet<TaskId>,
+    ) -> Result<(Vec<(i64, TaskId)>, u64), CatalogError> {
+        self.reading(|connection| {
+            let mut found = search_all(connection, filter, limit.saturating_add(without.len()))?;
+            found.retain(|(_, id, _)| !without.contains(id));
+            found.truncate(limit);
+            let total = count_without(connection, filter, without)?;
+            Ok((found.into_iter().map(|(time, id, _)| (time, id)).collect(), total))
+        })
+    }
+
+    /// All ended tasks in one repository or in all, and when each ended. Ignores the original program's tasks.
+    pub(in crate::store) fn ended(
+        &self,
+        repository: Option<&str>,
+    ) -> Result<Vec<(TaskId, DateTime<Utc>)>, CatalogError> {
+        self.reading(|connection| {
+            let mut statement = connection.prepare_cached(ENDED)?;
+            let read = |row: &Row<'_>| Ok((id(row, 0)?, DateTime::from_timestamp_millis(row.get(1)?)));
+            let found = statement.query_map([repository.unwrap_or_default()], read)?;
+            let found = found.map(|task| task.map(|(id, at)| (id, at.unwrap_or_default())));
+            Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -229,6 +259,16 @@ fn count(connection: &Connection, filter: &Filter) -> Result<Counts, CatalogErro
         *counts.of(state) = number;
     }
     Ok(counts)
+}
+
+/// The number of tasks that `filter` selects, without those in `without`.
+fn count_without(connection: &Connection, filter: &Filter, without: &BTreeSet<TaskId>) -> Result<u64, CatalogError> {
+    let mut total = count(connection, filter)?.total();
+    for id in without {
+        let stored = by_id(connection, id)?;
+        total = total.saturating_sub(u64::from(stored.is_some_and(|stored| filter.selects(&stored.row))));
+    }
+    Ok(total)
 }
 
 fn by_id(connection: &Connection, id: &TaskId) -> Result<Option<StoredTask>, CatalogError> {

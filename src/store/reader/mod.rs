@@ -7,6 +7,7 @@
 
 mod chunks;
 mod connection;
+mod ids;
 mod listing;
 mod log;
 mod newest;
@@ -25,6 +26,7 @@ use std::{
 };
 
 pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
+pub use ids::{EndedTask, ListPlace};
 pub use log::{LogLines, LogReader, LogStart};
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePosition, TimelineReader};
 
@@ -32,7 +34,7 @@ use connection::CatalogConnection;
 
 use super::{
     archive,
-    catalog::CatalogError,
+    catalog::{Catalog, CatalogError},
     entry::record_of,
     error::StoreError,
     files,
@@ -110,6 +112,18 @@ impl Reader {
             CatalogError::Missing if !self.is_catalog_lost() => {}
             error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
             error => self.notices.add(format!("{error}; the task records are listed instead")),
+        }
+    }
+
+    /// Whether there are tasks but no usable catalog. Reports that the catalog is damaged, if it is.
+    pub(super) fn lacks_catalog(&self) -> Result<bool, StoreError> {
+        match self.catalog.query(Catalog::sources) {
+            Err(CatalogError::Missing) => Ok(self.all_tasks()?.next().is_some()),
+            Err(error) => {
+                self.report(&error);
+                Ok(error.needs_rebuild())
+            }
+            Ok(_) => Ok(false),
         }
     }
 

@@ -44,20 +44,27 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        let mut selection = Selection::of(filter);
         let mut newest = NewestTasks::new(limit);
-        let is_partial = error.needs_rebuild() && self.is_history_long()?;
-        let mut add = |task: TaskRecord| {
-            if selection.contains(&task) {
-                newest.add(task);
-            }
-        };
-        if is_partial {
-            self.newest_tasks()?.into_values().for_each(&mut add);
-        } else {
-            self.all_tasks()?.for_each(&mut add);
-        }
+        let is_partial = self.each_without_catalog(error, filter, |task| newest.add(task))?;
         Ok(newest.listing(is_partial))
+    }
+
+    /// Calls `add` for each task that `filter` selects. `error` is why the catalog cannot be used. Returns whether older
+    /// tasks may be missing.
+    pub(super) fn each_without_catalog(
+        &self,
+        error: &CatalogError,
+        filter: &Filter,
+        mut add: impl FnMut(TaskRecord),
+    ) -> Result<bool, StoreError> {
+        let mut selection = Selection::of(filter);
+        let is_partial = error.needs_rebuild() && self.is_history_long()?;
+        let tasks: Box<dyn Iterator<Item = TaskRecord>> = match is_partial {
+            true => Box::new(self.newest_tasks()?.into_values()),
+            false => Box::new(self.all_tasks()?),
+        };
+        tasks.filter(|task| selection.contains(task)).for_each(&mut add);
+        Ok(is_partial)
     }
 
     /// The newest tasks whose IDs begin with `prefix`. Reads only the records of these tasks, so it is quick even with

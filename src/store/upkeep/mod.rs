@@ -14,9 +14,10 @@ pub use removal::Removal;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
+    panic::resume_unwind,
     path::{Path, PathBuf},
-    sync::Arc,
-    thread,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use chrono::{DateTime, Utc};
@@ -42,7 +43,12 @@ pub struct Upkeep {
     indexes: Indexes,
     notices: Notices,
     reader: Reader,
+    /// The newest rebuild of the catalog, unless someone already waits for it.
+    rebuild: Arc<Mutex<Option<Rebuild>>>,
 }
+
+/// A rebuild of the catalog on another thread.
+type Rebuild = JoinHandle<Result<(), StoreError>>;
 
 impl Upkeep {
     /// Opens the data directory, and creates it (mode 0700) if it does not exist.
@@ -61,7 +67,7 @@ impl Upkeep {
         let notices = Notices::default();
         let indexes = Indexes::new(Arc::clone(&layout), notices.clone());
         let reader = Reader::of(Arc::clone(&layout), notices.clone());
-        Ok(Self { layout, indexes, notices, reader })
+        Ok(Self { layout, indexes, notices, reader, rebuild: Arc::default() })
     }
 
     /// A reader of the same directory, with the same notices.
@@ -114,15 +120,43 @@ impl Upkeep {
     /// Rebuilds the catalog on another thread, because a long history takes long and nobody should wait for it. If this
     /// process exits first, the next writer rebuilds the catalog.
     fn rebuild_in_background(&self) {
-        let indexes = self.indexes.clone();
-        let rebuild = move || {
-            if let Err(error) = indexes.repair() {
-                tracing::warn!(%error, "index.sqlite could not be rebuilt");
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("rebuild".to_owned()).spawn(rebuild) {
-            tracing::warn!(%error, "index.sqlite could not be rebuilt");
+        let mut newest = self.rebuild.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.as_ref().is_some_and(|rebuild| !rebuild.is_finished()) {
+            return;
         }
+        let (indexes, layout) = (self.indexes.clone(), Arc::clone(&self.layout));
+        let rebuild = move || {
+            let rebuilt = indexes.repair();
+            rebuilt
+                .inspect_err(|error| tracing::warn!(%error, "index.sqlite could not be rebuilt"))
+                .map_err(|error| error.about(&layout.catalog()))
+        };
+        match thread::Builder::new().name("rebuild".to_owned()).spawn(rebuild) {
+            Ok(rebuild) => *newest = Some(rebuild),
+            Err(error) => tracing::warn!(%error, "index.sqlite could not be rebuilt"),
+        }
+    }
+
+    /// Begins to rebuild the catalog on another thread if there are tasks but no usable catalog. If the
+    /// catalog is usable, this is quick. For commands that list tasks once; servers call [`catch_up`](Self::catch_up).
+    pub fn rebuild_if_needed(&self) -> Result<(), StoreError> {
+        if self.reader.lacks_catalog()? {
+            atomic::remove_leftovers(&self.layout.data);
+            self.rebuild_in_background();
+        }
+        Ok(())
+    }
+
+    /// Waits for the rebuild of the catalog that this process has begun, which can take a minute with a long history.
+    /// Returns its result, or `None` if there is none or if another thread waits for it.
+    pub fn finish_rebuild(&self) -> Option<Result<(), StoreError>> {
+        let rebuild = self.rebuild.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(rebuild.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
+    /// Whether this process has begun to rebuild the catalog, and nobody waits for it yet.
+    pub fn has_rebuild(&self) -> bool {
+        self.rebuild.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Creates the catalog if it does not exist, and stores changes by other programs. Servers call this in the
