@@ -13,6 +13,7 @@ mod ceiling;
 mod cli;
 mod cli_json;
 mod cli_read;
+mod cli_screens;
 mod cli_tasks;
 mod cli_terminal;
 mod configuration;
