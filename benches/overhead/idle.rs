@@ -40,7 +40,7 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
         ("`watch` in a pipe", watch, Target::Most(1.0)),
         ("`watch` on a terminal", watch_live, Target::Most(2.0)),
         ("`logs -f` in a pipe", logs, Target::Most(1.0)),
-        ("`logs -f` on a terminal", logs_live, Target::Most(1.0)),
+        ("`logs -f` on a terminal", logs_live, Target::Most(2.0)),
     ];
     let mut samples: Vec<(Samples, Samples)> = watched.iter().map(|_| Default::default()).collect();
     for _ in 0..ROUNDS {
