@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -29,12 +30,13 @@ const PARTIAL: &str = "this list is incomplete";
 const FIRST_TASKS: usize = 5;
 
 /// Looks at a history, which change nothing.
-const LOOKS: [&str; 5] = [
+const LOOKS: [&str; 6] = [
     "server start, to its tools",
     "server start, to its first listing",
     "`codex_tasks`",
     "`codex_tasks`, failed ones only",
     "`codex_status` of a task in the middle",
+    "`codex-connector ls --all`, the whole command",
 ];
 
 /// A server with a history.
@@ -110,7 +112,20 @@ impl Subject {
             let answer = server.call("codex_status", asked, |_| {});
             assert!(!answer.is_error && answer.text.contains(&self.asked), "{}", answer.text);
         });
-        Ok([tools, first_listing, all, failed, status].map(millis))
+        let [tools, first_listing, all, failed, status] = [tools, first_listing, all, failed, status].map(millis);
+        Ok([tools, first_listing, all, failed, status, self.ls()?])
+    }
+
+    /// The time of the command that lists the newest tasks, in milliseconds; not a number if an earlier version has no such
+    /// command.
+    fn ls(&self) -> io::Result<f64> {
+        let mut command = self.world.server_command();
+        command.args(["ls", "--all"]).current_dir(self.world.project.path()).stdin(Stdio::null());
+        let began = Instant::now();
+        let output = command.output()?;
+        let took = millis(began.elapsed());
+        let listed = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+        Ok(if output.status.success() && listed == 20 { took } else { f64::NAN })
     }
 
     /// Runs one task. Returns the time beyond its agent's, in milliseconds, and the kilobytes that it wrote.

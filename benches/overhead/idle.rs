@@ -1,11 +1,17 @@
-//! The cost of a task while its agent is silent.
+//! The cost of a task while its agent is silent, and of watching it.
 
-use std::{io, process::Stdio, thread::sleep, time::Duration};
+use std::{
+    io,
+    process::{Child, Stdio},
+    thread::sleep,
+    time::Duration,
+};
 
 use serde_json::json;
 
 use crate::{
     processes::Work,
+    pty::spawn_on_terminal,
     report::{Report, Target},
     samples::Samples,
     sides::{Builds, Sides},
@@ -21,13 +27,20 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
     let arguments = json!({"task": "FAKE[{\"hang\": true}]", "workingDirectory": world.project.path()});
     let (id, supervisor) = world.begin(&mut server, "FAKE[{\"hang\": true}]");
     let waiting = server.start_call("codex_agent", arguments);
-    let mut watch = world.server_command();
-    let mut watch = watch.args(["watch", &id]).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let mut watchers = Vec::new();
+    for args in [["watch", &id].as_slice(), &["logs", "-f", &id]] {
+        watchers.push(spawn_in_pipe(&world, args)?);
+        watchers.push(spawn_on_terminal(world.server_command().args(args))?);
+    }
+    let [watch, watch_live, logs, logs_live] = [0, 1, 2, 3].map(|index: usize| watchers[index].id());
     sleep(Duration::from_millis(1_500));
     let watched = [
         ("supervisor", supervisor, Target::Most(5.0)),
         ("server with a call that waits", server.pid(), Target::Most(5.0)),
-        ("`watch` in a pipe", watch.id(), Target::Most(1.0)),
+        ("`watch` in a pipe", watch, Target::Most(1.0)),
+        ("`watch` on a terminal", watch_live, Target::Most(2.0)),
+        ("`logs -f` in a pipe", logs, Target::Most(1.0)),
+        ("`logs -f` on a terminal", logs_live, Target::Most(2.0)),
     ];
     let mut samples: Vec<(Samples, Samples)> = watched.iter().map(|_| Default::default()).collect();
     for _ in 0..ROUNDS {
@@ -49,6 +62,11 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
     }
     server.cancel(&waiting);
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
-    watch.wait()?;
-    Ok(())
+    // They end with the task.
+    watchers.iter_mut().try_for_each(|watcher| watcher.wait().map(drop))
+}
+
+/// A verb whose output is not a terminal.
+fn spawn_in_pipe(world: &World, args: &[&str]) -> io::Result<Child> {
+    world.server_command().args(args).stdin(Stdio::null()).stdout(Stdio::null()).spawn()
 }

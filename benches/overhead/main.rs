@@ -16,10 +16,10 @@
 //! | `memory` | an idle server and an idle supervisor |
 //! | `call` | a whole call, against the agent alone |
 //! | `burst` | many tasks started at once |
-//! | `history` | calls, tasks and starts at 0 to 100,000 tasks, and with a history of the original program |
+//! | `history` | calls, tasks, starts and `ls` at 0 to 100,000 tasks, and with a history of the original program |
 //! | `output` | agents that print 200 MB, against the same into a file |
 //! | `reading` | looking at a task with a large log |
-//! | `idle` | processor time and wakeups while an agent is silent |
+//! | `idle` | processor time and wakeups while an agent is silent, also of `watch` and `logs -f` |
 
 mod burst;
 mod call;
@@ -29,6 +29,7 @@ mod idle;
 mod memory;
 mod output;
 mod processes;
+mod pty;
 mod reading;
 mod report;
 mod samples;

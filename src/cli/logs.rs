@@ -10,7 +10,7 @@ use super::{
     exit::Exit,
     interrupts::Interrupts,
     lists::resolve,
-    output::{is_stdout_closed, print_bytes, print_styled, print_text, reader_gone},
+    output::{error_text, is_stdout_closed, print_bytes, print_styled, print_text, reader_gone},
     time::since,
 };
 use crate::{
@@ -140,7 +140,13 @@ async fn follow(
                     end = LogEnd::Closed;
                 }
             }
-            () = interrupts.next() => return Ok(Exit::Completed),
+            () = interrupts.next() => {
+                if printer.is_on_terminal() {
+                    // The terminal shows `^C`; the next prompt goes below it.
+                    error_text("");
+                }
+                return Ok(Exit::Completed);
+            }
             () = &mut unread => return Ok(Exit::Completed),
         }
     }
@@ -220,6 +226,10 @@ struct Printer {
 }
 
 impl Printer {
+    fn is_on_terminal(&self) -> bool {
+        matches!(self.format, Format::Text(screen) if screen.is_terminal())
+    }
+
     fn lines(&self, lines: &[Vec<u8>]) -> Exit {
         let each = |line: &dyn Fn(&[u8]) -> String| lines.iter().map(|text| line(text)).collect::<String>();
         match self.format {

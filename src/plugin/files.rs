@@ -125,6 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_have_only_keys_that_older_versions_of_claude_code_know() {
+        let files = rendered(&program()).expect("the path can be quoted");
+        let manifest: Value = serde_json::from_str(&content(&files, ".claude-plugin/plugin.json")).expect("JSON");
+        let settings = manifest["userConfig"].as_object().expect("it has settings");
+        for (name, setting) in settings {
+            // 2.1.197 does not install a plugin with other keys, such as `options`.
+            let known = ["type", "title", "description", "required"];
+            let keys = setting.as_object().expect("a setting is an object").keys();
+            assert_eq!(keys.filter(|key| !known.contains(&key.as_str())).collect::<Vec<_>>(), [""; 0], "{name}");
+        }
+        assert!(settings.contains_key("sandbox"), "{settings:?}");
+    }
+
+    #[test]
     fn every_file_of_the_plugin_is_embedded_and_none_has_a_gap_left() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/plugin");
         let on_disk = FileTree::read(&directory).expect("the directory is readable");

@@ -208,9 +208,7 @@ fn the_settings_of_the_plugin_become_settings_of_the_program() {
     let unpacked = world.unpack();
     let printed = |sandbox| world.printed(&unpacked, &[("CONNECTOR_PLUGIN_SANDBOX", sandbox)]);
     assert_eq!(printed("read-only"), "own wait a b read-only");
-    for unset in ["", "as in config.toml"] {
-        assert_eq!(printed(unset), "own wait a b");
-    }
+    assert_eq!(printed(""), "own wait a b");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod cli;
 mod cli_json;
 mod cli_output;
 mod cli_read;
+mod cli_screens;
 mod cli_tasks;
 mod cli_terminal;
 mod configuration;
