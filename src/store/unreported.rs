@@ -56,7 +56,7 @@ use crate::task::{TaskId, TaskRecord};
 const FORMAT: u32 = 1;
 
 /// How long to wait for the lock, which is held for a few queries and one write.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum number of ends that a process claims at once. Each claim is an open file, and their number is limited.
 const MAX_CLAIMS: usize = 64;
@@ -162,7 +162,7 @@ impl UnreportedEnds {
 
     /// Claims the ends that may be announced to this listener now, but at most `MAX_CLAIMS`.
     ///
-    /// Fails if the files cannot be read, or if another process holds the lock for longer than two seconds.
+    /// Fails if the files cannot be read, or if another process holds the lock for longer than five seconds.
     pub fn claim(&self, listener: &Listener, now: DateTime<Utc>) -> Result<NewEnds, StoreError> {
         let lock = self.layout.unreported_lock();
         let Some(_lock) = files::lock(&lock, LOCK_TIMEOUT)? else {

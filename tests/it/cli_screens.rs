@@ -28,13 +28,27 @@ fn terminal(world: &World, (columns, rows): (u16, u16)) -> Terminal {
 /// `UPDATE_GOLDEN=1`, writes the file.
 fn assert_screen(name: &str, screen: &str, id: &str) {
     let time = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").expect("a valid pattern");
-    let screen = screen.replace(id, "1a2b3c4d");
+    let screen = with_fixed_id(screen, id);
     let text = format!("{}\n", time.replace_all(&screen, "2999-01-02 03:04:05").trim_end());
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/fixtures/cli/{name}.txt"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&file, &text).expect("the source directory is writable");
     }
     assert_eq!(text, fs::read_to_string(&file).unwrap_or_default(), "{name} differs from {}", file.display());
+}
+
+/// The screen with the ID `1a2b3c4d` instead of `id`, also where the terminal breaks the line in the middle of it.
+fn with_fixed_id(screen: &str, id: &str) -> String {
+    let characters: Vec<_> = id.chars().map(String::from).collect();
+    let broken = Regex::new(&characters.join("\n?")).expect("a valid pattern");
+    let fixed = |found: &regex::Captures| {
+        let mut fixed = "1a2b3c4d".chars();
+        found[0]
+            .chars()
+            .map(|shown| if shown == '\n' { shown } else { fixed.next().unwrap_or(shown) })
+            .collect::<String>()
+    };
+    broken.replace_all(screen, fixed).into_owned()
 }
 
 /// The text on the screen without spaces and line breaks, which depend on the width.
@@ -61,8 +75,9 @@ fn assert_shown(world: &World, name: &str, id: &str) {
     for size in SIZES {
         let terminal = terminal(world, size);
         terminal.enter(&format!("clear; codex-connector show {id}"));
-        let screen = terminal
-            .wait_until("a task and the prompt", |screen| screen.contains(id) && screen.trim_end().ends_with("\n$"));
+        let screen = terminal.wait_until("a task and the prompt", |screen| {
+            joined(screen).contains(id) && screen.trim_end().ends_with("\n$")
+        });
         assert_screen(&format!("{name}-{}", size.0), &screen, id);
     }
 }
