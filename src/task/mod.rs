@@ -12,6 +12,7 @@ mod id;
 mod live;
 mod live_task;
 mod message;
+mod operated;
 mod origin;
 mod policy;
 mod record;
@@ -44,6 +45,7 @@ pub use live::LiveView;
 pub use live_task::LiveTask;
 pub(crate) use message::message;
 pub use message::{Message, MessagePart};
+pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
@@ -65,6 +67,7 @@ pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
 pub use workspace::{
-    ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
+    FrozenSetting, FrozenSettings, ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace,
+    WORKSPACE_FORMAT, Worktree,
 };
 pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};
