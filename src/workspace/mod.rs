@@ -27,12 +27,16 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod changes;
 mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod named;
 mod place;
+mod raw_diff;
 mod refs;
+mod run;
 mod settings;
 mod shadow;
 mod snapshot;
@@ -43,6 +47,7 @@ pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
 pub use place::{Head, NotCovered, find_place, head};
 pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
