@@ -27,22 +27,28 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod candidates;
+mod copying;
+mod filters;
 mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod ignored;
 mod place;
+mod publishing;
 mod refs;
 mod settings;
 mod shadow;
 mod snapshot;
+mod unfiltered;
 
 pub use git::{Git, GitCommand, GitOutput};
 pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
 pub use place::{Head, NotCovered, find_place, head};
-pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
