@@ -28,12 +28,16 @@
 //! Everything here blocks: async callers use a blocking thread.
 
 mod branch;
+mod candidates;
 mod changes;
 mod checkout;
+mod copying;
+mod filters;
 mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod ignored;
 mod merge;
 mod named;
 mod operation;
@@ -41,6 +45,7 @@ mod operation_error;
 mod patch;
 mod place;
 mod preflight;
+mod publishing;
 mod raw_diff;
 mod recovery;
 mod refs;
@@ -50,6 +55,7 @@ mod selection;
 mod settings;
 mod shadow;
 mod snapshot;
+mod unfiltered;
 
 pub use changes::{changed_paths, summarize};
 pub use git::{Git, GitCommand, GitOutput};
@@ -60,7 +66,7 @@ pub use operation::{OperationRequest, Operator};
 pub use operation_error::OperationError;
 pub use patch::{BoundedPatch, PatchForm, PatchRequest, bounded_patch, hide_paths, write_patch};
 pub use place::{Head, NotCovered, find_place, head};
-pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
 pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
