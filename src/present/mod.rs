@@ -44,6 +44,7 @@ mod markdown;
 mod message;
 pub(crate) mod notices;
 mod outcome;
+pub(crate) mod operations;
 mod progress;
 pub(crate) mod prompts;
 pub(crate) mod protocol;
@@ -62,6 +63,7 @@ pub(crate) mod terminal_refusals;
 mod tests;
 mod text;
 pub(crate) mod tools;
+pub(crate) mod workspace_refusals;
 
 pub(crate) use command_line::{
     EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
