@@ -36,6 +36,7 @@ mod fields;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
+mod json_changes;
 pub(crate) mod json_output;
 pub(crate) mod json_parts;
 mod json_stream;
