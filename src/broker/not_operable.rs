@@ -7,11 +7,11 @@ use crate::{
         Refused,
         workspace_refusals::{self as texts, Audience},
     },
-    task::{FileConflict, GitPath, ObjectId, OperationKind, TaskId},
+    task::{FileConflict, GitPath, OperationKind, TaskId},
 };
 
-/// Why a `diff`, an `undo`, a `redo` or an `apply` is refused. No file was written, except for
-/// [`Failed`](Self::Failed).
+/// Why a `diff`, an `undo`, a `redo` or an `apply` is refused. No file was changed, except for
+/// [`NotRestored`](Self::NotRestored).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotOperable {
     /// No snapshots of the task's files were taken.
@@ -26,14 +26,9 @@ pub enum NotOperable {
     /// It is still running.
     Running(TaskId, OperationKind),
     /// There is no snapshot after it.
-    NoEnd {
-        /// The task.
-        id: TaskId,
-        /// The requested operation.
-        kind: OperationKind,
-        /// The snapshot before it.
-        before: ObjectId,
-    },
+    NoEnd(TaskId, OperationKind),
+    /// It changed nothing.
+    Unchanged(TaskId),
     /// Its changes are already undone.
     AlreadyUndone(TaskId),
     /// Its changes were not undone, so they cannot be redone.
@@ -75,17 +70,17 @@ pub enum NotOperable {
         top: PathBuf,
     },
     /// The branch to create exists.
-    BranchExists(String),
+    BranchExists(GitPath),
     /// The branch to create has an invalid name.
-    InvalidBranch(String),
+    InvalidBranch(GitPath),
     /// `git` is not installed.
     NoGit,
     /// The installed git is too old.
     GitTooOld {
         /// The task.
         id: TaskId,
-        /// The requested operation.
-        kind: OperationKind,
+        /// The requested operation; `None` for a diff.
+        kind: Option<OperationKind>,
         /// Its version.
         found: String,
         /// The oldest version that works.
@@ -98,17 +93,30 @@ pub enum NotOperable {
         /// Where it was.
         place: PathBuf,
     },
-    /// Another operation is running in the same repository.
+    /// Another process is working on the same repository.
     Busy {
         /// The top of its work tree.
         place: PathBuf,
+        /// That process and the task for which it works, if they are known.
+        holder: Option<(u32, TaskId)>,
     },
     /// Git did not finish in time.
     TimedOut {
         /// The top of the work tree.
         place: PathBuf,
     },
-    /// Git failed, or a file could not be read or written. If files were written, the next operation completes this one.
+    /// Writing failed in the middle, and some files could not be restored.
+    NotRestored {
+        /// The task of the operation, which may be an earlier one.
+        id: TaskId,
+        /// The operation.
+        kind: OperationKind,
+        /// The files that may be incomplete.
+        files: Vec<GitPath>,
+        /// The problem.
+        problem: String,
+    },
+    /// Git failed, or a file could not be read or written.
     Failed {
         /// The task.
         id: TaskId,
@@ -124,7 +132,8 @@ impl NotOperable {
             Self::NoSnapshots { id, reason } => texts::no_snapshots(id, reason.as_deref()),
             Self::Expired(id) => texts::expired(id),
             Self::Running(id, kind) => texts::still_changing(id, *kind, to),
-            Self::NoEnd { id, kind, before } => texts::no_end_snapshot(id, *kind, before.as_str(), to),
+            Self::NoEnd(id, kind) => texts::no_end_snapshot(id, *kind, to),
+            Self::Unchanged(id) => texts::changed_nothing(id),
             Self::AlreadyUndone(id) => texts::already_undone(id, to),
             Self::NotUndone(id) => texts::nothing_to_redo(id, to),
             Self::InPlace(id) => texts::worked_in_place(id, to),
@@ -138,8 +147,9 @@ impl NotOperable {
             Self::NoGit => texts::git_not_installed(),
             Self::GitTooOld { id, kind, found, needed } => texts::git_too_old(id, *kind, found, needed),
             Self::RepositoryGone { id, place } => texts::repository_gone(id, place),
-            Self::Busy { place } => texts::repository_busy(place),
+            Self::Busy { place, holder } => texts::repository_busy(place, holder.as_ref()),
             Self::TimedOut { place } => texts::git_timed_out(place),
+            Self::NotRestored { id, kind, files, problem } => texts::not_restored(id, *kind, files, problem),
             Self::Failed { id, problem } => texts::workspace_failed(id, problem),
         }
     }

@@ -12,7 +12,7 @@ use super::{
     task_paths::selection,
 };
 use crate::{
-    broker::{Broker, PatchForm, TaskPatch},
+    broker::{Broker, DiffContent, TaskPatch},
     present::{
         json_output::Output,
         operations::PatchPart,
@@ -78,9 +78,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
         let lists_files = arguments.stat || arguments.name_only;
         let form = match (lists_files, arguments.json || screen.is_terminal()) {
-            (true, _) => PatchForm::Nothing,
-            (false, true) => PatchForm::Shown,
-            (false, false) => PatchForm::Exact,
+            (true, _) => DiffContent::Files,
+            (false, true) => DiffContent::ShownPatch,
+            (false, false) => DiffContent::ExactPatch,
         };
         let (diff, patch) = broker.diff(&id, selection(arguments.paths.clone()), form).await.map_err(fail)?;
         if arguments.json {

@@ -86,7 +86,8 @@ impl Exit {
             NotOperable::NoSnapshots { .. }
             | NotOperable::Expired(_)
             | NotOperable::Running(..)
-            | NotOperable::NoEnd { .. }
+            | NotOperable::NoEnd(..)
+            | NotOperable::Unchanged(_)
             | NotOperable::AlreadyUndone(_)
             | NotOperable::NotUndone(_)
             | NotOperable::InPlace(_)
@@ -98,6 +99,7 @@ impl Exit {
             NotOperable::RepositoryGone { .. }
             | NotOperable::Busy { .. }
             | NotOperable::TimedOut { .. }
+            | NotOperable::NotRestored { .. }
             | NotOperable::Failed { .. } => Self::Failed,
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     context::refused,
     exit::Exit,
-    output::{print_styled, print_text},
+    output::{error_text, print_styled, print_text},
 };
 use crate::{
     broker::{Broker, NotOperable, Refusal},
@@ -16,6 +16,7 @@ use crate::{
 
 /// Prints what an operation did.
 pub(super) fn print_result(id: &TaskId, result: &OperationResult, screen: Screen, as_json: bool) -> Exit {
+    terminal::operation_notes(result).iter().for_each(|note| error_text(note));
     match as_json {
         true => print_text(&Output::operation(id, result).pretty()),
         false => print_styled(&terminal::operation(id, result, screen)),

@@ -127,7 +127,8 @@ struct ConflictObject {
     path: String,
     /// The exact bytes of the path in Base64, if they are not UTF-8.
     path_base64: Option<String>,
-    /// The kind of conflict: `content`, `removed`, `in_the_way`, `behind_link` or `changed_meanwhile`.
+    /// The kind of conflict: `content`, `removed`, `in_the_way`, `behind_link`, `changed_meanwhile` or
+    /// `not_writable`.
     kind: String,
     /// The same in words.
     reason: String,
@@ -223,6 +224,7 @@ impl ConflictObject {
             ConflictReason::InTheWay => "in_the_way",
             ConflictReason::BehindLink => "behind_link",
             ConflictReason::ChangedMeanwhile => "changed_meanwhile",
+            ConflictReason::NotWritable => "not_writable",
         };
         Self {
             path: lossy(&conflict.path),

@@ -6,12 +6,15 @@ use super::{
     text::{fenced, path_line},
 };
 use crate::task::{
-    ChangeKind, ChangedPath, Compared, ConflictReason, GitPath, OperationKind, OperationResult, TaskDiff, TaskId,
-    Untrusted,
+    ChangeKind, ChangedPath, Compared, ConflictReason, GitPath, OperationKind, OperationResult, RecoveredOperation,
+    TaskDiff, TaskId, Untrusted,
 };
 
 /// Maximum number of files that an answer names.
 const MAX_NAMED_FILES: usize = 50;
+
+/// Maximum number of files that a note names.
+const MAX_LEFT_FILES: usize = 10;
 
 /// Maximum length of a path in an answer, in characters.
 const MAX_PATH_CHARACTERS: usize = 300;
@@ -41,6 +44,7 @@ pub(super) fn conflict_words(reason: ConflictReason) -> &'static str {
         ConflictReason::InTheWay => "another file or directory is in the way",
         ConflictReason::BehindLink => "a directory of its path is a symbolic link",
         ConflictReason::ChangedMeanwhile => "changed just now",
+        ConflictReason::NotWritable => "its directory does not permit changes",
     }
 }
 
@@ -129,7 +133,7 @@ fn list(page: &mut Page, items: impl Iterator<Item = String>, total: usize) {
 
 /// The answer of `codex_undo` and `codex_apply`.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
-    let OperationResult { kind, is_check, files, unnamed, branch } = result;
+    let OperationResult { kind, is_check, files, unnamed, branch, recovered } = result;
     let mut page = Page::begin(match (kind, is_check) {
         (OperationKind::Undo, false) => "Changes Undone",
         (OperationKind::Redo, false) => "Changes Redone",
@@ -140,6 +144,9 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
     if let Some(branch) = branch {
         page.line(&format!("**Branch:** {}", path(&branch.name)));
         page.line(&format!("**Commit:** {}", branch.commit));
+    }
+    for line in recovered.iter().map(recovery) {
+        page.line(&format!("**Note:** {}", markdown::value(&line)));
     }
     let count = file_count(files.len());
     page.part(&match (kind, is_check) {
@@ -172,6 +179,26 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
         list(&mut page, unnamed.iter().map(path), unnamed.len());
     }
     page.end()
+}
+
+/// Says that an interrupted operation was finished.
+pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
+    let RecoveredOperation { task, kind, files, left } = recovered;
+    let verb = match kind {
+        OperationKind::Undo => "undo",
+        OperationKind::Redo => "redo",
+        OperationKind::Apply => "apply",
+    };
+    let left = match left.as_slice() {
+        [] => String::new(),
+        left => format!(
+            "; {} had changed meanwhile, and {} left as found: {}",
+            file_count(left.len()),
+            if left.len() == 1 { "was" } else { "were" },
+            left.iter().take(MAX_LEFT_FILES).map(path_line).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    format!("an interrupted {verb} of task {task} was completed first ({} written){left}", file_count(files.len()))
 }
 
 /// The pronoun for a number of files.

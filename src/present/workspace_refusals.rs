@@ -87,11 +87,9 @@ pub(crate) fn still_changing(id: &TaskId, kind: OperationKind, to: Audience) -> 
 }
 
 /// There is no snapshot after the task.
-pub(crate) fn no_end_snapshot(id: &TaskId, kind: OperationKind, before: &str, to: Audience) -> Refused {
-    let by_hand = message![
-        "; the files as they were before the task are in the commit ",
-        MessagePart::trusted(before.to_owned())
-    ];
+pub(crate) fn no_end_snapshot(id: &TaskId, kind: OperationKind, to: Audience) -> Refused {
+    let by_hand =
+        message!["; git has the files as they were before it, in `refs/codex-connector/", id, "/before`"];
     let look = to.choose(
         message!["call `codex_diff` with `taskId` ", id, " to see what changed since it began"],
         message!["run `codex-connector diff ", id, "` to see what changed since it began"],
@@ -100,6 +98,11 @@ pub(crate) fn no_end_snapshot(id: &TaskId, kind: OperationKind, before: &str, to
         cannot(id, kind, "no snapshot could be taken at its end, so later changes cannot be told apart"),
         [look, by_hand].into_iter().collect::<Message>(),
     )
+}
+
+/// The task changed nothing.
+pub(crate) fn changed_nothing(id: &TaskId) -> Refused {
+    Refused::without_advice(message!["task ", id, " changed no files that its snapshots contain"])
 }
 
 /// The changes were undone before.
@@ -229,14 +232,17 @@ pub(crate) fn outside_repository(id: &TaskId, path: &Path, top: &Path) -> Refuse
 }
 
 /// The branch to create exists.
-pub(crate) fn branch_exists(name: &str) -> Refused {
-    Refused::new(message!["the branch ", MessagePart::quoted(name), " already exists"], "choose another name")
+pub(crate) fn branch_exists(name: &GitPath) -> Refused {
+    Refused::new(
+        message!["the branch ", MessagePart::quoted(name.to_untrusted()), " already exists"],
+        "choose another name",
+    )
 }
 
 /// The name of the branch to create is invalid.
-pub(crate) fn invalid_branch(name: &str) -> Refused {
+pub(crate) fn invalid_branch(name: &GitPath) -> Refused {
     Refused::new(
-        message![MessagePart::quoted(name), " is not a valid branch name"],
+        message![MessagePart::quoted(name.to_untrusted()), " is not a valid branch name"],
         "choose a name such as `codex/parser-tests`; `git help check-ref-format` has the rules",
     )
 }
@@ -247,15 +253,17 @@ pub(crate) fn git_not_installed() -> Refused {
 }
 
 /// The installed git cannot merge trees.
-pub(crate) fn git_too_old(id: &TaskId, kind: OperationKind, found: &str, needed: &str) -> Refused {
-    Refused::new(
-        cannot(
-            id,
-            kind,
-            MessagePart::trusted(format!("this needs git {needed} or newer, but {found} is installed")),
+pub(crate) fn git_too_old(id: &TaskId, kind: Option<OperationKind>, found: &str, needed: &str) -> Refused {
+    let reason = MessagePart::trusted(format!("this needs git {needed} or newer, but {found} is installed"));
+    match kind {
+        Some(kind) => {
+            Refused::new(cannot(id, kind, reason), "update git, and try again; `diff` works with this version")
+        }
+        None => Refused::new(
+            message!["the changes of task ", id, " cannot be shown: ", reason],
+            "update git, and try again",
         ),
-        "update git, and try again; `diff` works with this version",
-    )
+    }
 }
 
 /// The repository is not where it was.
@@ -266,12 +274,11 @@ pub(crate) fn repository_gone(id: &TaskId, place: &Path) -> Refused {
     )
 }
 
-/// Another process changes files of this repository for a task.
-pub(crate) fn repository_busy(place: &Path) -> Refused {
-    Refused::new(
-        message!["another undo, redo or apply is running in ", place],
-        "try again when it has finished",
-    )
+/// Another process, the holder, is working on the same repository for a task.
+pub(crate) fn repository_busy(place: &Path, holder: Option<&(u32, TaskId)>) -> Refused {
+    let who = holder.map_or_else(Message::default, |(pid, task)| message![" (process ", *pid, ", for task ", task, ")"]);
+    let problem = [message!["another process is changing files or snapshots in ", place], who];
+    Refused::new(problem.into_iter().collect::<Message>(), "try again when it has finished")
 }
 
 /// Git did not finish in time.
@@ -282,11 +289,32 @@ pub(crate) fn git_timed_out(place: &Path) -> Refused {
     )
 }
 
+/// Writing failed in the middle, and some files could not be restored.
+pub(crate) fn not_restored(id: &TaskId, kind: OperationKind, files: &[GitPath], problem: &impl ToString) -> Refused {
+    Refused::new(
+        message![
+            verb(kind),
+            " of task ",
+            id,
+            " failed in the middle: ",
+            problem.to_string(),
+            "; these files may be incomplete: ",
+            MessagePart::Untrusted(names(files).into())
+        ],
+        message![
+            "fix the cause, and try again: the next undo, redo or apply in this repository completes it first; git has the \
+             files as they were before it, in `refs/codex-connector/",
+            id,
+            "/`"
+        ],
+    )
+}
+
 /// Git failed, or a file could not be read or written.
 pub(crate) fn workspace_failed(id: &TaskId, problem: &impl ToString) -> Refused {
     Refused::new(
         message!["cannot work with the changes of task ", id, ": ", problem.to_string()],
-        "fix the cause, and try again; an interrupted undo or apply is completed first",
+        "fix the cause, and try again",
     )
 }
 

@@ -1,7 +1,7 @@
 //! The optional tools about a task's changes: diff, undo, apply.
 
 use crate::{
-    broker::{ApplyRequest, Broker, PatchForm, PathSelection, UndoRequest},
+    broker::{ApplyRequest, Broker, DiffContent, PathSelection, UndoRequest},
     mcp::answer::CallAnswer,
     present::{
         Refused,
@@ -15,8 +15,8 @@ use crate::{
 pub(super) async fn diff(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
     let DiffCall { id, paths, range, remarks } = DiffCall::read(raw)?;
     let form = match range {
-        PatchRange::Nothing => PatchForm::Nothing,
-        PatchRange::From { .. } => PatchForm::Shown,
+        PatchRange::Nothing => DiffContent::Files,
+        PatchRange::From { .. } => DiffContent::ShownPatch,
     };
     let (diff, patch) = broker.diff(&id, PathSelection::of(paths), form).await?;
     let part = match (range, patch) {

@@ -6,54 +6,33 @@ use crate::{
         operations::{file_count, kind_word},
         text::path_line,
     },
-    task::{ChangedPath, Compared, OperationKind, TaskDiff},
-    visible::write_visible,
+    task::{ChangedPath, Compared, OperationKind, TaskDiff, Untrusted},
 };
 
 /// Maximum width of the column of paths in a list of changed files, as a part of the terminal's width in percent.
 const PATH_PERCENT: usize = 70;
 
-/// A part of a patch that consists of whole lines. On a terminal, control characters and bytes that are not UTF-8 are
-/// escapes, and lines have the usual colors.
-pub(crate) fn patch_lines(patch: &[u8], screen: Screen) -> String {
+/// The lines of a patch for a terminal, with control characters as escapes, and in the usual colors.
+pub(crate) fn patch_lines(patch: &Untrusted, screen: Screen) -> String {
     // A patch is not a table: a terminal wraps its lines.
     let screen = Screen { width: None, ..screen };
-    let mut text = String::with_capacity(patch.len() + patch.len() / 8);
-    for line in patch.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let mut shown = Vec::with_capacity(line.len());
-        write_visible(&mut shown, line).expect("writing to memory cannot fail");
-        let shown = String::from_utf8_lossy(&shown).into_owned();
-        text.push_str(&Line::default().with_exact(tone_of(line), &shown).render(screen));
-        text.push('\n');
-    }
-    text
+    let mut in_head = true;
+    let lines = patch.raw().split_terminator('\n').map(|line| {
+        // The lines of a hunk begin with another character.
+        in_head = line.starts_with("diff --git ") || (in_head && !line.starts_with("@@ "));
+        let tone = if in_head { Tone::Strong } else { tone_of(line) };
+        Line::default().with_exact(tone, line).render(screen) + "\n"
+    });
+    lines.collect()
 }
 
-/// The tone of a line in a patch.
-fn tone_of(line: &[u8]) -> Tone {
-    const HEADS: [&[u8]; 14] = [
-        b"diff --git ",
-        b"index ",
-        b"--- ",
-        b"+++ ",
-        b"new file mode ",
-        b"deleted file mode ",
-        b"old mode ",
-        b"new mode ",
-        b"similarity index ",
-        b"dissimilarity index ",
-        b"rename from ",
-        b"rename to ",
-        b"copy from ",
-        b"copy to ",
-    ];
-    match line.first() {
-        _ if HEADS.iter().any(|head| line.starts_with(head)) => Tone::Strong,
+/// The tone of a line in a hunk.
+fn tone_of(line: &str) -> Tone {
+    match line.as_bytes().first() {
         Some(b'@') => Tone::Active,
         Some(b'+') => Tone::Good,
         Some(b'-') => Tone::Bad,
-        _ => Tone::Plain,
+        Some(_) | None => Tone::Plain,
     }
 }
 

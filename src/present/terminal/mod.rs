@@ -41,7 +41,7 @@ pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
-pub(crate) use operation::{operation, undo_question};
+pub(crate) use operation::{operation, operation_notes, undo_question};
 pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;

@@ -3,7 +3,7 @@
 use super::{Line, Screen, Tone};
 use crate::{
     present::{
-        operations::{file_count, them},
+        operations::{file_count, recovery, them},
         text::path_line,
     },
     task::{GitPath, OperationKind, OperationResult, TaskId},
@@ -22,10 +22,16 @@ pub(crate) fn undo_question(id: &TaskId, files: &[GitPath]) -> String {
     format!("{named}{more}Revert the changes of task {id} in {}? [y/N] ", file_count(files.len()))
 }
 
+/// Notes about an operation for stderr: interrupted ones that were finished first.
+pub(crate) fn operation_notes(result: &OperationResult) -> Vec<String> {
+    let note = |recovered| format!("Note: {}", recovery(recovered));
+    result.recovered.iter().map(note).collect()
+}
+
 /// The files that an operation changed or would change. In a pipe, each line is `changed` or `skipped`, a tab and a
 /// path.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -> String {
-    let OperationResult { kind, is_check, files, unnamed, branch } = result;
+    let OperationResult { kind, is_check, files, unnamed, branch, recovered: _ } = result;
     if !screen.is_terminal() {
         let rows = |word: &'static str, files: &[GitPath]| -> String {
             files.iter().map(|path| format!("{word}\t{}\n", path_line(path))).collect()
