@@ -27,6 +27,8 @@
 pub(crate) mod answer_reader;
 pub(crate) mod arguments;
 pub(crate) mod check;
+#[cfg(test)]
+mod changes_tests;
 mod command_line;
 mod data;
 mod ended_tasks;

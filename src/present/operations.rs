@@ -110,14 +110,15 @@ fn changed_file(file: &ChangedPath) -> String {
     format!("{} ({}{old}, {numbers})", path(&file.path), kind_word(file.kind))
 }
 
-/// A path in a line of Markdown.
-pub(super) fn path(path: &GitPath) -> String {
+/// A path as Markdown, at the beginning of a list item or after a label.
+fn path(path: &GitPath) -> String {
     let mut line = path_line(path);
     if let Some((end, _)) = line.char_indices().nth(MAX_PATH_CHARACTERS) {
         line.truncate(end);
         line.push('…');
     }
-    markdown::value(&line)
+    let code = markdown::code(&line);
+    if code.starts_with('`') { code } else { markdown::sentence(&line) }
 }
 
 /// Adds a list of `total` items, of which only the first are named.

@@ -42,7 +42,7 @@ pub(crate) use live::{
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
 pub(crate) use operation::{operation, operation_notes, undo_question};
-pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
+pub(crate) use removal::{id_line, lost_changes, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
 pub(crate) use show::{NextSteps, result_text, show};
