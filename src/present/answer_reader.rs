@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 31] = [
+const KNOWN_FIELDS: [&str; 35] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -110,14 +110,23 @@ const KNOWN_FIELDS: [&str; 31] = [
     "Record",
     "Stdout",
     "Stderr",
+    "Changes",
+    "Note",
+    "Branch",
+    "Commit",
 ];
 
-const KNOWN_HEADINGS: [&str; 12] = [
+const KNOWN_HEADINGS: [&str; 17] = [
     "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
     "## Task Cancelled",
     "## Task Not Cancelled",
+    "## Task Changes",
+    "## Changes Undone",
+    "## Changes Redone",
+    "## Changes Applied",
+    "## Check Passed",
     "### What the agent said",
     "### Why it did not start",
     "### What to do",
