@@ -27,6 +27,29 @@ pub(crate) fn damaged_record(id: &TaskId) -> Message {
     ]
 }
 
+/// The workspace file of a task is damaged.
+pub(crate) fn damaged_workspace(id: &TaskId) -> Message {
+    message![
+        "the workspace file of task ",
+        id,
+        " is damaged, too large, or from a later version, so the task's changes cannot be shown or undone; its snapshots \
+         are still in the repository, under refs/codex-connector/",
+        id
+    ]
+}
+
+/// A damaged workspace file was set aside.
+pub(crate) fn workspace_set_aside(id: &TaskId, kept_as: &Path) -> Message {
+    message![
+        "the workspace file of task ",
+        id,
+        " was damaged and is kept as ",
+        kept_as,
+        "; the task's snapshots are still in the repository, under refs/codex-connector/",
+        id
+    ]
+}
+
 /// The supervisor of a task is gone, and the task cannot be finalized.
 pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
     message![

@@ -12,8 +12,8 @@
 //! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors at startup |
 //!
 //! Some files belong to no task, or any process may write them. Each has its own small type: [`Requests`] to stop a
-//! task, the [`ProbeCache`], the [`HttpToken`], the [`Reports`] of ends and the [`UnreportedEnds`], and the present
-//! [`Sessions`]. All of them are created from an [`Upkeep`], which proves that the directory exists and belongs to us.
+//! task, the [`ProbeCache`], the [`HttpToken`], the [`Reports`] of ends the [`UnreportedEnds`], the present
+//! [`Sessions`], and the [`Workspaces`] of tasks. All of them are created from an [`Upkeep`], which proves that the directory exists and belongs to us.
 //!
 //! | file | holds | written by |
 //! |---|---|---|
@@ -21,6 +21,7 @@
 //! | `logs/<id>.timeline.jsonl`, the timeline | what happened, for programs; bounded, whereas the log is complete | [`OpenTask`] |
 //! | `tasks.json`, the index | copies of records, from which it can be rebuilt | the process that holds its lock, for at most 2 s |
 //! | `run/<id>/live.json`, the live view | the task's current activity | [`OpenTask`] |
+//! | `workspaces/<id>.json`, the workspace file | the task's snapshots in git, and what was done with them | the supervisor; after the task, whoever holds the repository's lock, through [`Workspaces`] |
 //! | `run/<id>/cancel` | a request to stop the task | anyone, through [`Requests`] |
 
 mod all_tasks;
@@ -57,6 +58,7 @@ mod timeline;
 mod token;
 mod unreported;
 mod upkeep;
+mod workspaces;
 
 pub use catalog::Filter;
 pub use error::StoreError;
@@ -77,5 +79,6 @@ pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use unreported::{ListsState, NewEnds, UnclaimedEnds, UnreportedEnds};
 pub use upkeep::{Removal, Upkeep};
+pub use workspaces::{LockHolder, RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces, repository_key};
 
 use error::if_exists;

@@ -40,6 +40,8 @@ pub(super) enum Damage {
     Catalog(String),
     /// The record of this task.
     Record(TaskId),
+    /// The workspace file of this task.
+    Workspace(TaskId),
 }
 
 impl Damage {
@@ -48,6 +50,7 @@ impl Damage {
             Self::Index => notices::damaged_index(),
             Self::Catalog(problem) => notices::damaged_catalog(problem),
             Self::Record(id) => notices::damaged_record(id),
+            Self::Workspace(id) => notices::damaged_workspace(id),
         }
     }
 }

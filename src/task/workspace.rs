@@ -93,6 +93,10 @@ pub struct Operation {
     pub target: ObjectId,
     /// The files that it changes.
     pub paths: Vec<GitPath>,
+    /// The files that the task changed and that the operation covers. They can differ from `paths`, for example because
+    /// somebody renamed a file meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<GitPath>,
     /// How far it has come.
     pub state: OperationState,
 }

@@ -39,9 +39,9 @@ use super::{
     index::Index,
     layout::Layout,
     notices::{Damage, Notices},
-    records,
+    records, workspaces,
 };
-use crate::task::{TaskId, TaskRecord};
+use crate::task::{TaskId, TaskRecord, TaskWorkspace};
 
 /// Reads one data directory.
 #[derive(Debug, Clone)]
@@ -77,6 +77,11 @@ impl Reader {
             Some(record) => Ok(Some(record)),
             None => self.listed(id),
         }
+    }
+
+    /// Where the task works in git, and its snapshots; `None` if it has no workspace file. A notice reports a damaged one.
+    pub fn workspace(&self, id: &TaskId) -> Result<Option<TaskWorkspace>, StoreError> {
+        workspaces::read(&self.layout, &self.notices, id)
     }
 
     /// A task's record from the lists of tasks.

@@ -31,9 +31,9 @@ use super::{
     old_reports,
     open_task::{Claim, OpenTask},
     reader::Reader,
-    records,
+    records, workspaces,
 };
-use crate::task::TaskId;
+use crate::{present::notices, task::TaskId};
 
 /// Maintains one data directory. Clones share their paths and notices.
 #[derive(Debug, Clone)]
@@ -107,6 +107,12 @@ impl Upkeep {
                             .add(format!("the record of task {id} is damaged and cannot be set aside: {error}"));
                     }
                 }
+                Damage::Workspace(id) => match workspaces::set_damaged_aside(&self.layout, id) {
+                    Ok(Some(kept_as)) => {
+                        self.notices.add_repaired(&damage, notices::workspace_set_aside(id, &kept_as));
+                    }
+                    Ok(None) | Err(_) => self.notices.add(damage.notice()),
+                },
             }
         }
     }
