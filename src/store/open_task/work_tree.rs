@@ -13,8 +13,8 @@ use std::{
 
 use super::OpenTask;
 use crate::{
-    store::{error::StoreError, files},
-    task::{TaskId, path_key},
+    store::{error::StoreError, files, workspaces::repository_key},
+    task::TaskId,
 };
 
 /// How long other processes may keep the lock of a directory, which they need for a moment.
@@ -36,7 +36,7 @@ pub struct WorkTreeWriter {
 impl OpenTask {
     /// Enters the work tree with the top `top`, an absolute real path, as a writer.
     pub fn enter_work_tree(&self, top: &Path) -> Result<WorkTreeWriter, StoreError> {
-        let dir = self.layout.writers().join(path_key(top));
+        let dir = self.layout.writers().join(repository_key(top));
         files::make_private_dir(&dir)?;
         let _lock = lock(&dir)?;
         let number = present(&dir)?.last().map_or(1, |(last, _)| last + 1);
