@@ -100,8 +100,12 @@ pub enum OmissionReason {
     Secret,
     /// A repository inside the repository, or a submodule: only its files in the outer repository are covered.
     NestedRepository,
-    /// It could not be read.
+    /// It could not be read, or it is a FIFO, a socket or a device.
     Unreadable,
+    /// Its filter is one that the project determines, so it is not run.
+    Filter,
+    /// It was ignored before the task, and no longer is.
+    WasIgnored,
     /// There are too many untracked files, so none of them is covered. The path is the top of the work tree.
     TooMany {
         /// The number of untracked files.

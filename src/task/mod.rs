@@ -65,6 +65,7 @@ pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
 pub use workspace::{
-    ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
+    FrozenSetting, FrozenSettings, ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace,
+    WORKSPACE_FORMAT, Worktree,
 };
 pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};

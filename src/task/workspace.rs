@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{GitPath, ObjectId, TaskId};
+use super::{GitPath, ObjectId, Omission, TaskId};
 
 /// The format of the workspace file that this version writes.
 pub const WORKSPACE_FORMAT: u32 = 1;
@@ -24,8 +24,15 @@ pub struct TaskWorkspace {
     /// The task's own worktree, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Worktree>,
+    /// The settings before the task. All later commands on its files use them.
+    #[serde(default)]
+    pub settings: FrozenSettings,
     /// The snapshot before the task.
     pub before: ObjectId,
+    /// Files that existed before the task and that `before` does not contain. No later snapshot contains them either,
+    /// because otherwise they would appear to have been added by the task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<Omission>,
     /// The snapshot after it; `None` while it runs, or if none could be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ObjectId>,
@@ -51,6 +58,29 @@ pub struct Place {
     pub prefix: PathBuf,
     /// The hash function of the repository.
     pub object_format: ObjectFormat,
+}
+
+/// The user's git settings before a task, reduced to those that affect the content of files. A setting that an agent
+/// adds later has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenSettings {
+    /// Keys and values, in git's order: the last value of a key wins.
+    pub values: Vec<FrozenSetting>,
+    /// Names of filters that are never run, because the project determines what they do. Files with such a filter are
+    /// not covered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unusable_filters: Vec<GitPath>,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenSetting {
+    /// The key as git prints it, such as `core.autocrlf`.
+    pub key: GitPath,
+    /// The value.
+    pub value: GitPath,
 }
 
 /// The hash function of a repository.

@@ -1,0 +1,48 @@
+//! Workspaces: what a task finds in its git repository, what it changed there, and how that is reverted or applied. The
+//! only code that runs git.
+//!
+//! The words:
+//!
+//! - A *place* is where a task works in git: the top of the work tree and its git directories. It is determined once,
+//!   before the agent starts. Afterwards, nothing is searched for again.
+//! - A *shadow repository* is a temporary git directory of our own outside the project. All commands that read files of
+//!   the work tree run in it. It has a copy of the user's index, the frozen settings and an empty object directory
+//!   (the *quarantine*), and reads the user's objects as alternates.
+//! - The *frozen settings* are the user's settings before the agent started, reduced to those that affect the content of
+//!   files.
+//! - A *snapshot* is a commit with what the user sees: tracked, changed and untracked files.
+//!
+//! ```text
+//! Git::find ─▶ find_place ─▶ check_place ─▶ FrozenSettings ─▶ Shadow::create ─▶ snapshot ─▶ publish ─▶ refs
+//! ```
+//!
+//! Two rules hold everywhere:
+//!
+//! - **The user's index, HEAD, branches, stash, configuration and hooks are never changed.** The only additions to the
+//!   user's repository are objects, `refs/codex-connector/*`, and the registration of a task's worktree.
+//! - **No code that an agent planted runs.** An agent can write a filter, a hook or a file system monitor into
+//!   `.git/config`, into the configuration of a nested repository, or into another git directory to which it points
+//!   `.git`. None of these is read: git always gets the shadow repository and the work tree explicitly, and nested
+//!   repositories are not entered.
+//!
+//! Everything here blocks: async callers use a blocking thread.
+
+mod git;
+mod git_error;
+mod git_version;
+mod guards;
+mod place;
+mod refs;
+mod settings;
+mod shadow;
+mod snapshot;
+
+pub use git::{Git, GitCommand, GitOutput};
+pub use git_error::GitError;
+pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
+pub use guards::check_place;
+pub use place::{Head, NotCovered, find_place, head};
+pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use settings::read_settings;
+pub use shadow::{Base, Shadow, ShadowError};
+pub use snapshot::{Snapshot, SnapshotError};
