@@ -27,6 +27,8 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod beneath;
+mod cleanup;
 mod git;
 mod git_error;
 mod git_version;
@@ -36,7 +38,13 @@ mod refs;
 mod settings;
 mod shadow;
 mod snapshot;
+mod tree;
+mod tree_content;
+mod tree_removal;
+mod tree_submodules;
+mod trees;
 
+pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
 pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
@@ -46,3 +54,6 @@ pub use refs::{delete_ref, list_refs, ref_name, update_ref};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
+pub use tree::{MadeTree, TreeError, TreeRequest, TreeStart, create_tree};
+pub use tree_removal::{WhyKept, remove_if_unchanged};
+pub use trees::{ExistingTree, existing_trees, make_room};
