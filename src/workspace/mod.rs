@@ -29,11 +29,16 @@
 
 mod beneath;
 mod cleanup;
+mod candidates;
+mod copying;
+mod filters;
 mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod ignored;
 mod place;
+mod publishing;
 mod refs;
 mod settings;
 mod shadow;
@@ -43,6 +48,7 @@ mod tree_content;
 mod tree_removal;
 mod tree_submodules;
 mod trees;
+mod unfiltered;
 
 pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
@@ -50,7 +56,7 @@ pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
 pub use place::{Head, NotCovered, find_place, head};
-pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
