@@ -59,6 +59,7 @@ impl Kit {
             time_limit: TimeLimit::After(kit_task.limit),
             backend: Some(self.backend.name().clone()),
             resume: kit_task.session.map(|session| Resume { session, task: None, sandbox: None, used: None }),
+            worktree: None,
             submitter: Submitter::default(),
         };
         let id = self.broker.submit(task).await?;

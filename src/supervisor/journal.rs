@@ -27,7 +27,7 @@ use crate::{
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
     task::{
-        StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt, first_line, span,
+        Changes, StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt, first_line, span,
     },
 };
 
@@ -274,6 +274,21 @@ impl Journal {
     pub(super) fn survivors(&mut self, survivors: &[Member], action: &str) {
         let names: Vec<_> = survivors.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         self.warning("LEFT BEHIND", &format!("{action} {}", names.join(", ")));
+    }
+
+    /// Shows what the supervisor is doing.
+    pub(super) fn phase(&mut self, phase: &str) {
+        self.live.phase(phase);
+        self.flush();
+    }
+
+    /// Records what the task changed in its repository.
+    pub(super) fn changes(&mut self, changes: &Changes) {
+        let Changes { base, head, files, added, removed, omitted_files: omitted, .. } = changes;
+        self.entry(&format!("CHANGES: {files} files, +{added} -{removed}, from {} to {}", base.short(), head.short()));
+        let (base, head) = (base.to_string(), head.to_string());
+        let (files, added, removed, omitted) = (*files, *added, *removed, *omitted);
+        self.timeline.add(TimelineEvent::Changes { base, head, files, added, removed, omitted });
     }
 
     /// Records why the task cannot be finalized yet.

@@ -134,3 +134,10 @@ pub struct WorkspaceState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_covered: Option<String>,
 }
+
+impl WorkspaceState {
+    /// The state of a task without snapshots, for this reason.
+    pub fn without_snapshot(why: String) -> Self {
+        Self { before: None, head: None, branch: None, uncommitted: 0, worktree: None, not_covered: Some(why) }
+    }
+}

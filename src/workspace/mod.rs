@@ -28,8 +28,9 @@
 //! Everything here blocks: async callers use a blocking thread.
 
 mod beneath;
-mod cleanup;
 mod candidates;
+mod changes;
+mod cleanup;
 mod copying;
 mod filters;
 mod git;
@@ -37,9 +38,12 @@ mod git_error;
 mod git_version;
 mod guards;
 mod ignored;
+mod named;
 mod place;
 mod publishing;
+mod raw_diff;
 mod refs;
+mod run;
 mod settings;
 mod shadow;
 mod snapshot;
@@ -57,6 +61,7 @@ pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
 pub use place::{Head, NotCovered, find_place, head};
 pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
+pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
