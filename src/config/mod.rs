@@ -211,7 +211,8 @@ impl Config {
         let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(Some(name), &mut problems))).collect();
         let fallbacks =
             backends.keys().map(|name| (name.clone(), checks.fallback(name, &backends, &mut problems))).collect();
-        let workspace = data_dir.as_ref().and_then(|data_dir| checks.workspace(data_dir, log_dir.as_deref(), &mut problems));
+        let workspace =
+            data_dir.as_ref().and_then(|data_dir| checks.workspace(data_dir, log_dir.as_deref(), &mut problems));
         match (data_dir, default_backend, workspace) {
             (Some(data_dir), Some(default_backend), Some(workspace)) if problems.is_empty() => Ok(Self {
                 log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),

@@ -64,9 +64,8 @@ impl CrossChecks<'_> {
         let own = self.settings.iter().filter(|setting| setting.backend() == Some(name.as_str()));
         let own = own.filter_map(Setting::as_common).filter(|setting| setting.is_in("workspace"));
         let merged = Setting::merged(&of_all.chain(own).collect::<Vec<_>>());
-        let section: sections::WorkspaceSection = Figment::from(&merged)
-            .extract_inner("workspace")
-            .expect("each setting was read on top of the defaults");
+        let section: sections::WorkspaceSection =
+            Figment::from(&merged).extract_inner("workspace").expect("each setting was read on top of the defaults");
         WorkspaceSpec { snapshots: section.snapshots, tree: section.tree, ..common.clone() }
     }
 

@@ -78,15 +78,15 @@ pub struct RepositoryLock {
 /// A private temporary directory, removed when it is dropped.
 #[derive(Debug)]
 pub struct WorkspaceTemp {
-    dir: TempDir,
+    path: PathBuf,
+    _dir: TempDir,
     _lock: File,
 }
 
 impl WorkspaceTemp {
-    /// Its path, on the file system of the data directory. It contains one file of ours, and otherwise what the caller
-    /// puts there.
+    /// Its path, on the file system of the data directory. It is empty at first.
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
     }
 }
 
@@ -158,7 +158,9 @@ impl Workspaces {
             let dir = tempfile::Builder::new().prefix("shadow-").permissions(private).tempdir_in(&root)?;
             let lock = files::write(&dir.path().join(IN_USE))?;
             lock.lock()?;
-            Ok(WorkspaceTemp { dir, _lock: lock })
+            let path = dir.path().join("shadow");
+            files::make_new_dir(&path)?;
+            Ok(WorkspaceTemp { path, _dir: dir, _lock: lock })
         };
         make().map_err(StoreError::at("create a directory in", &root))
     }

@@ -27,7 +27,8 @@ use crate::{
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
     task::{
-        Changes, StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt, first_line, span,
+        Changes, StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt,
+        first_line, span,
     },
 };
 

@@ -43,10 +43,7 @@ pub(super) enum WorkspaceProgress {
     #[default]
     Without,
     /// The first snapshot is being taken.
-    Beginning {
-        taken: JoinHandle<Result<Workspace, WorkspaceProblem>>,
-        is_cancelled: Arc<AtomicBool>,
-    },
+    Beginning { taken: JoinHandle<Result<Workspace, WorkspaceProblem>>, is_cancelled: Arc<AtomicBool> },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
     /// It was taken.
@@ -105,7 +102,8 @@ impl Task {
             WorkspaceProgress::Begun(workspace) => {
                 let state = workspace.state();
                 let before = state.before.as_ref().map(|before| before.short()).unwrap_or_default();
-                let head = state.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("HEAD {}", head.short()));
+                let head =
+                    state.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("HEAD {}", head.short()));
                 journal.entry(&format!("SNAPSHOT: {before} ({head}, {} uncommitted files)", state.uncommitted));
                 Some(state.clone())
             }
@@ -213,9 +211,7 @@ impl Unknown {
         Self { in_log: why.clone(), why }
     }
 
-    fn unless_taken(
-        taken: Result<Result<Changes, WorkspaceProblem>, tokio::task::JoinError>,
-    ) -> Result<Changes, Self> {
+    fn unless_taken(taken: Result<Result<Changes, WorkspaceProblem>, tokio::task::JoinError>) -> Result<Changes, Self> {
         match taken {
             Ok(Ok(changes)) => Ok(changes),
             Ok(Err(problem)) => {

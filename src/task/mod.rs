@@ -45,7 +45,7 @@ pub use live::LiveView;
 pub use live_task::LiveTask;
 pub(crate) use message::message;
 pub use message::{Message, MessagePart};
-pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult};
+pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};

@@ -1,6 +1,6 @@
 //! What an undo, a redo or an apply did.
 
-use super::{GitPath, ObjectId, OperationKind};
+use super::{GitPath, ObjectId, OperationKind, TaskId};
 
 /// The result of an undo, a redo or an apply. With a check, nothing was written, and it says what would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,21 @@ pub struct OperationResult {
     pub unnamed: Vec<GitPath>,
     /// The branch that was created instead of writing files.
     pub branch: Option<NewBranch>,
+    /// Operations that a killed process had not finished, and that were finished first.
+    pub recovered: Vec<RecoveredOperation>,
+}
+
+/// An operation that was interrupted, and that a later one finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredOperation {
+    /// The task.
+    pub task: TaskId,
+    /// The kind.
+    pub kind: OperationKind,
+    /// The files that still had to be written.
+    pub files: Vec<GitPath>,
+    /// Files that it should have written, and that somebody changed meanwhile. They were left as they are.
+    pub left: Vec<GitPath>,
 }
 
 /// A branch that `apply` created.
@@ -49,4 +64,6 @@ pub enum ConflictReason {
     BehindLink,
     /// The file changed while the operation was being prepared.
     ChangedMeanwhile,
+    /// Its directory does not permit changes.
+    NotWritable,
 }

@@ -119,7 +119,7 @@ pub struct Operation {
     pub at: DateTime<Utc>,
     /// The snapshot of the work tree before it.
     pub ours: ObjectId,
-    /// The tree that it writes: `ours` with the changed files.
+    /// The content that it writes: a commit with `ours` and the changed files, whose parent is `ours`.
     pub target: ObjectId,
     /// The files that it changes.
     pub paths: Vec<GitPath>,
@@ -127,6 +127,10 @@ pub struct Operation {
     /// somebody renamed a file meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<GitPath>,
+    /// The branch that an apply created instead of writing files. Then `ours` was checked out, and `target` is on the
+    /// branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<GitPath>,
     /// How far it has come.
     pub state: OperationState,
 }

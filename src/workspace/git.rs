@@ -26,7 +26,7 @@ const MAX_OUTPUT_BYTES: usize = 1 << 30;
 
 /// Settings that take precedence over every configuration file, so that git runs no other program and does no work in
 /// the background.
-const GUARDS: [(&str, &str); 12] = [
+const GUARDS: [(&str, &str); 13] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("core.untrackedCache", "false"),
@@ -37,6 +37,8 @@ const GUARDS: [(&str, &str); 12] = [
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("submodule.recurse", "false"),
+    // A merge changes only files that a side changed.
+    ("merge.directoryRenames", "false"),
     ("advice.detachedHead", "false"),
     ("credential.helper", ""),
 ];

@@ -28,8 +28,10 @@
 //! Everything here blocks: async callers use a blocking thread.
 
 mod beneath;
+mod branch;
 mod candidates;
 mod changes;
+mod checkout;
 mod cleanup;
 mod copying;
 mod filters;
@@ -38,12 +40,20 @@ mod git_error;
 mod git_version;
 mod guards;
 mod ignored;
+mod merge;
 mod named;
+mod operation;
+mod operation_error;
+mod patch;
 mod place;
+mod preflight;
 mod publishing;
 mod raw_diff;
+mod recovery;
 mod refs;
+mod restrict;
 mod run;
+mod selection;
 mod settings;
 mod shadow;
 mod snapshot;
@@ -54,11 +64,15 @@ mod tree_submodules;
 mod trees;
 mod unfiltered;
 
+pub use changes::{changed_paths, summarize};
 pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
 pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
+pub use operation::{OperationRequest, Operator};
+pub use operation_error::OperationError;
+pub use patch::{BoundedPatch, PatchForm, PatchRequest, bounded_patch, hide_paths, write_patch};
 pub use place::{Head, NotCovered, find_place, head};
 pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
 pub use run::{Beginning, Workspace, WorkspaceProblem};

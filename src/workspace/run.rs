@@ -2,11 +2,7 @@
 //!
 //! Nothing here prevents a task from running: without a snapshot, only its changes are unknown.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fs, io, path::PathBuf};
 
 use super::{
     changes::{changed_paths, summarize},
