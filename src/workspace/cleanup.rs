@@ -18,10 +18,11 @@ use std::{
 use super::{
     git::Git,
     git_error::GitError,
-    refs::{delete_ref, list_refs, ref_name, update_ref},
+    refs::{delete_refs, list_refs, ref_name, update_ref},
+    run::{AFTER, message},
     shadow::{Base, Shadow},
     tree::{MAKING, TreeError, read_mark},
-    tree_removal::{WhyKept, delete, remove_if_unchanged, unlock},
+    tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{
     process::Deadline,
@@ -198,9 +199,10 @@ impl CleanUp {
         let after = match workspace.after.clone() {
             Some(after) => after,
             None => {
-                let taken = shadow.snapshot("codex-connector: after", None).map_err(TreeError::from)?;
+                let message = message(&workspace.task, AFTER);
+                let taken = snapshot_of_worktree(&mut shadow, &message, &workspace.before).map_err(TreeError::from)?;
                 shadow.publish().map_err(TreeError::Shadow)?;
-                update_ref(&git, &workspace.place, &ref_name(&workspace.task, "after"), &taken.commit)?;
+                update_ref(&git, &workspace.place, &ref_name(&workspace.task, AFTER), &taken.commit)?;
                 workspace.after = Some(taken.commit.clone());
                 self.files.write(workspace)?;
                 taken.commit
@@ -223,13 +225,9 @@ fn remove_refs(workspace: &TaskWorkspace) -> Result<(), GitError> {
     if !place.common_dir.is_dir() {
         return Ok(());
     }
-    // The work tree that the task was started in may be gone.
-    let place = Place { git_dir: place.common_dir.clone(), ..place.clone() };
     let git = Git::find(&place.top, Deadline::after(GIT_DEADLINE))?;
-    for (name, _) in list_refs(&git, &place, Some(&workspace.task))? {
-        delete_ref(&git, &place, &name)?;
-    }
-    Ok(())
+    let names: Vec<String> = list_refs(&git, place, Some(&workspace.task))?.into_iter().map(|(name, _)| name).collect();
+    delete_refs(&git, place, &names)
 }
 
 /// A task's workspace could not be cleaned up.

@@ -53,6 +53,7 @@ mod recovery;
 mod refs;
 mod restrict;
 mod run;
+mod run_tree;
 mod selection;
 mod settings;
 mod shadow;

@@ -78,6 +78,8 @@ pub struct MadeTree {
     pub omitted: Vec<Omission>,
     /// What the worktree lacks, one sentence each. They can contain names from the repository.
     pub warnings: Vec<String>,
+    /// The mark of an unfinished worktree, locked.
+    mark: fs::File,
 }
 
 impl MadeTree {
@@ -90,7 +92,8 @@ impl MadeTree {
     /// remains, the worktree counts as unused, so a failure must end the task before its agent starts.
     pub fn confirm(&self) -> Result<(), TreeError> {
         let mark = self.worktree.path.with_file_name(MAKING);
-        fs::remove_file(&mark).map_err(TreeError::file("remove", &mark))
+        let removed = fs::remove_file(&mark).and_then(|()| self.mark.unlock());
+        removed.map_err(TreeError::file("remove", &mark))
     }
 }
 
@@ -115,7 +118,7 @@ pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
     let path = dir.join(place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref()));
     let mark = dir.join(MAKING);
     let marked = write_mark(&mark, &place.common_dir, &path).map_err(TreeError::file("write", &mark));
-    let made = marked.and_then(|_locked| fill(request, &content, &path));
+    let made = marked.and_then(|mark| fill(request, &content, &path, mark));
     made.inspect_err(|_| {
         if let Err(error) = delete(&path, &place.common_dir) {
             tracing::warn!(%error, "an unfinished worktree could not be removed");
@@ -142,7 +145,7 @@ pub(super) fn read_mark(mark: &Path) -> io::Result<(PathBuf, PathBuf)> {
 }
 
 /// Adds the worktree to the repository and writes its files.
-fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path) -> Result<MadeTree, TreeError> {
+fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs::File) -> Result<MadeTree, TreeError> {
     let source = request.source.place();
     add(request.source.git(), source, path, content.head())?;
     let git_dir = git_dir_of(path).map_err(TreeError::file("read", path.join(".git")))?;
@@ -157,8 +160,8 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path) -> Result
         place.prefix = PathBuf::new();
     }
     let Extras { copied, omitted, warnings } = extras;
-    let worktree = Worktree { path: path.to_owned(), git_dir, is_removed: false, copied };
-    Ok(MadeTree { worktree, place, omitted, warnings })
+    let worktree = Worktree { path: path.to_owned(), git_dir, is_removed: false, is_continued: false, copied };
+    Ok(MadeTree { worktree, place, omitted, warnings, mark })
 }
 
 /// Registers the worktree, without files and without an index.
@@ -174,7 +177,7 @@ fn add(git: &Git, source: &Place, path: &Path, head: &ObjectId) -> Result<(), Gi
 }
 
 /// The content of the file that locks a worktree.
-fn lock_reason(task: &TaskId, supervisor: Option<&ProcessIdentity>) -> String {
+pub(super) fn lock_reason(task: &TaskId, supervisor: Option<&ProcessIdentity>) -> String {
     let process = supervisor.map(|process| format!(" pid {} start {}", process.pid, process.start_time));
     format!("codex-connector {task}{}\n", process.unwrap_or_default())
 }
@@ -238,6 +241,9 @@ pub enum TreeError {
         /// The reason.
         source: io::Error,
     },
+    /// The worktree or its git directory is no longer where it was.
+    #[error("the worktree or its git directory was moved, or replaced by a symbolic link")]
+    Moved,
     /// The shadow repository failed.
     #[error(transparent)]
     Shadow(#[from] ShadowError),
@@ -253,6 +259,16 @@ impl TreeError {
         move |source| Self::File { action, path, source }
     }
 
+    /// The error of git, if git failed.
+    pub fn git_error(&self) -> Option<&GitError> {
+        match self {
+            Self::Git(error) | Self::Shadow(ShadowError::Git(error)) => Some(error),
+            Self::InsideRepository { .. } | Self::Full { .. } | Self::File { .. } | Self::Moved | Self::Shadow(_) => {
+                None
+            }
+        }
+    }
+
     /// What to do about it, in one sentence.
     pub fn next(&self) -> &'static str {
         match self {
@@ -261,7 +277,7 @@ impl TreeError {
                 "apply or remove tasks with worktrees (`codex-connector check` lists them), or raise \
                  `workspace.trees_max_bytes`"
             }
-            Self::File { .. } | Self::Shadow(_) | Self::Git(_) => {
+            Self::File { .. } | Self::Moved | Self::Shadow(_) | Self::Git(_) => {
                 "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
             }
         }

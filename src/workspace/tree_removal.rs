@@ -16,7 +16,10 @@ use std::{
 
 use super::{
     beneath::remove_all,
+    git_error::GitError,
+    place::head,
     shadow::Shadow,
+    snapshot::{Snapshot, SnapshotError},
     tree::{MAKING, TreeError},
     tree_content::parent_of_snapshot,
     tree_submodules::changed_submodule,
@@ -67,6 +70,23 @@ pub fn remove_if_unchanged(
     Ok(None)
 }
 
+/// Takes a snapshot of a worktree. Its parents are the commit that is checked out there, so that the agent's commits are
+/// kept, and `before`.
+pub(super) fn snapshot_of_worktree(
+    shadow: &mut Shadow,
+    message: &str,
+    before: &ObjectId,
+) -> Result<Snapshot, SnapshotError> {
+    let head = match head(shadow.git(), shadow.place()) {
+        Ok(head) => head.commit.filter(|commit| commit != before),
+        // The agent broke HEAD.
+        Err(GitError::Failed { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let parents: Vec<ObjectId> = head.into_iter().chain([before.clone()]).collect();
+    shadow.snapshot(message, Some(&parents))
+}
+
 fn why_kept(
     shadow: &mut Shadow,
     settings: &FrozenSettings,
@@ -93,7 +113,7 @@ fn why_kept(
 }
 
 /// Allows git and its user to remove the worktree of a task that no longer runs. Succeeds if it is not locked.
-pub fn unlock(worktree: &Path, common_dir: &Path) -> io::Result<()> {
+pub(super) fn unlock(worktree: &Path, common_dir: &Path) -> io::Result<()> {
     for registration in registrations(worktree, common_dir) {
         let lock = registration.join("locked");
         // A lock with another reason is the user's.
@@ -135,7 +155,7 @@ fn is_below(dir: &Path, common_dir: &Path) -> bool {
 }
 
 /// The directories in the repository that register this worktree.
-fn registrations(worktree: &Path, common_dir: &Path) -> Vec<PathBuf> {
+pub(super) fn registrations(worktree: &Path, common_dir: &Path) -> Vec<PathBuf> {
     let names = |registration: &PathBuf| {
         let named = fs::read(registration.join("gitdir")).unwrap_or_default();
         Path::new(OsStr::from_bytes(named.trim_ascii_end())) == worktree.join(".git")

@@ -182,6 +182,7 @@ fn is_unchanged(
 impl From<SnapshotError> for TreeError {
     fn from(error: SnapshotError) -> Self {
         match error {
+            SnapshotError::Moved => Self::Moved,
             SnapshotError::Shadow(error) => error.into(),
             SnapshotError::Git(error) => error.into(),
         }
