@@ -100,7 +100,7 @@ impl Operator<'_> {
         self.git.require(GIT_FOR_MERGES)?;
         let place = self.workspace(&request.task)?.place;
         check_place_exists(&place)?;
-        let _lock = self.lock(&place, &request.task)?;
+        let _lock = self.lock_within(&place, &request.task, LOCK_TIMEOUT)?;
         let recovered = self.recover(&place)?;
         // Read again: another process may have changed it before this one had the lock.
         let mut workspace = self.workspace(&request.task)?;
@@ -316,8 +316,8 @@ impl Operator<'_> {
         self.files.read(task)?.ok_or(OperationError::NoSnapshots)
     }
 
-    fn lock(&self, place: &Place, task: &TaskId) -> Result<RepositoryLock, OperationError> {
-        match self.files.lock(&place.common_dir, task, LOCK_TIMEOUT)? {
+    fn lock_within(&self, place: &Place, task: &TaskId, max_wait: Duration) -> Result<RepositoryLock, OperationError> {
+        match self.files.lock(&place.common_dir, task, max_wait)? {
             RepositoryLocking::Locked(lock) => Ok(lock),
             RepositoryLocking::Busy(holder) => Err(OperationError::Busy(holder)),
         }
