@@ -27,7 +27,7 @@ impl Scratch {
 
     fn run(&self, stdin: &[u8], deadline: &Deadline) -> (Result<ToolEnd, ToolError>, Vec<u8>) {
         let environment = [("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())].into();
-        let task: TaskId = "1a2b3c4d".parse().expect("it is an ID");
+        let task: TaskId = TaskId::parse("1a2b3c4d").expect("it is an ID");
         let (program, directory) = (self.file("tool"), self.0.path());
         let tool =
             Tool { program: &program, args: &[], directory, environment: &environment, stdin, task: Some(&task) };

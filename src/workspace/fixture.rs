@@ -17,7 +17,7 @@ use super::{
     operation::{OperationRequest, Operator},
     operation_error::OperationError,
     place::find_place,
-    refs::{ref_name, update_refs},
+    refs::{ref_name, update_ref},
     settings::read_settings,
     shadow::{Base, Shadow},
     snapshot::Snapshot,
@@ -222,9 +222,10 @@ impl Project {
         worktree: Option<Worktree>,
     ) -> TaskId {
         let task = TaskId::random();
-        let mut refs = vec![(ref_name(&task, "before"), before.commit.clone())];
-        refs.extend(after.iter().map(|after| (ref_name(&task, "after"), after.clone())));
-        update_refs(&self.git, &self.place, &refs).expect("they can be written");
+        for (name, commit) in [("before", Some(&before.commit)), ("after", after.as_ref())] {
+            let Some(commit) = commit else { continue };
+            update_ref(&self.git, &self.place, &ref_name(&task, name), commit).expect("it can be written");
+        }
         let workspace = TaskWorkspace {
             format: WORKSPACE_FORMAT,
             task: task.clone(),

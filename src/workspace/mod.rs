@@ -28,18 +28,26 @@
 //! Everything here blocks: async callers use a blocking thread.
 
 mod branch;
+mod candidates;
+mod change;
 mod changes;
 mod checkout;
+mod copying;
+mod filters;
+#[cfg(test)]
+mod fixture;
 mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod ignored;
 mod merge;
 mod operation;
 mod operation_error;
 mod patch;
 mod place;
 mod preflight;
+mod publishing;
 mod raw_diff;
 mod recovery;
 mod refs;
@@ -48,6 +56,7 @@ mod selection;
 mod settings;
 mod shadow;
 mod snapshot;
+mod unfiltered;
 
 pub use changes::{changed_paths, summarize};
 pub use git::{Git, GitCommand, GitOutput};
@@ -58,7 +67,7 @@ pub use operation::{OperationRequest, Operator};
 pub use operation_error::OperationError;
 pub use patch::{BoundedPatch, PatchForm, PatchRequest, bounded_patch, hide_paths, write_patch};
 pub use place::{Head, NotCovered, find_place, head};
-pub use refs::{delete_ref, list_refs, ref_name, update_ref};
+pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};

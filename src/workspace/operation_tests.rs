@@ -5,10 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    task::{ConflictReason, FileConflict},
-    workspace::fixture::{Project, odd_name, path, paths, request, write},
-};
+use crate::workspace::fixture::{Project, odd_name, path, paths, request, write};
 
 const LINES: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n";
 
@@ -238,7 +235,10 @@ fn apply_can_create_a_branch_instead() {
     let index = fs::read(project.place.git_dir.join("index")).expect("it exists");
     let branch = apply("agent/work").expect("there is no conflict").branch.expect("it is created");
     assert_eq!(branch.name, path("agent/work"));
-    assert_eq!(project.git(&["log", "--format=%an %H %P", "agent/work", "^main"]), format!("The user {} {head}", branch.commit));
+    assert_eq!(
+        project.git(&["log", "--format=%an %H %P", "agent/work", "^main"]),
+        format!("The user {} {head}", branch.commit)
+    );
     assert_eq!(project.git(&["show", "agent/work:a.txt"]), LINES.replace("two", "TWO").trim_end());
     assert_eq!(project.git(&["ls-tree", "--name-only", "agent/work"]), "a.txt", "the user's other work is not in it");
     assert_eq!(project.files_now(), files);
