@@ -46,6 +46,7 @@ pub(super) fn snapshot_problem(
     match error {
         SnapshotError::Shadow(error) => shadow_problem(id, kind, top, error),
         SnapshotError::Git(error) => git_problem(id, kind, top, error),
+        SnapshotError::Moved => NotOperable::RepositoryGone { id: id.clone(), place: top.to_owned() },
     }
 }
 
