@@ -57,4 +57,5 @@ mod transcripts;
 mod untrusted_output;
 mod warnings;
 mod windows;
+mod workspace;
 mod world;
