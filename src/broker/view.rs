@@ -159,7 +159,7 @@ impl Broker {
         if records.iter().all(TaskRecord::is_final) {
             return Ok(BTreeMap::new());
         }
-        let queued = self.reader.waiting()?.into_iter().map(|id| (id, WaitsFor::Turn));
+        let queued = self.reader.queued()?.into_iter().map(|id| (id, WaitsFor::Turn));
         let offline = records.iter().filter(|record| !record.is_final()).filter_map(|record| {
             let since = self.reader.live(&record.id)?.offline_since?;
             Some((record.id.clone(), WaitsFor::Network { since }))

@@ -159,6 +159,16 @@ impl Layout {
         self.data.join("places")
     }
 
+    /// A directory for each work tree in which tasks write.
+    pub(super) fn writers(&self) -> PathBuf {
+        self.data.join("writers")
+    }
+
+    /// Exists while the task waits for others that write in the same work tree.
+    pub(super) fn waits_for_tree(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("waits-for-tree")
+    }
+
     pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("cancel")
     }

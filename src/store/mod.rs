@@ -66,7 +66,7 @@ pub use files::UntrustedDirectory;
 pub use listener::{ListenedDirectory, Listener};
 pub use log::{EventsWriter, LogWriter, time_of};
 pub use notices::Notices;
-pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
+pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot, WorkTreeWriter};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
     ByteRange, FileChunk, FileIdentity, FileMetadata, LogLines, LogReader, LogStart, Reader, TaskFile, TimelineEntries,

@@ -6,7 +6,7 @@ use chrono::Utc;
 use connector_api::UsageScope;
 use tokio::time::sleep;
 
-use super::{Task, ending::RunEnd, join, journal::Journal, redaction};
+use super::{Task, ending::RunEnd, join, journal::Journal, redaction, worktree};
 
 /// How long, and how often, a supervisor tries to write the end of its task if writing fails.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ impl Task {
         // The task has now ended for every reader. Nobody waits for the rest, which may take longer with a long
         // history; any process that finds the run directory can do it too.
         let released = self.files.release();
-        drop(self.slot);
+        drop((self.slot, self.writer));
         journal.closed();
         if let Some(indexing) = self.indexing.take() {
             indexing.end().await;
@@ -61,8 +61,9 @@ impl Task {
         if let Some(group) = self.group.take() {
             group.remove();
         }
-        if let Err(error) = released.clean_up(&self.record, self.spec.index) {
-            tracing::error!(%error, "the run directory could not be removed");
+        match released.clean_up(&self.record, self.spec.index) {
+            Ok(()) => worktree::clean_up(&self.record, &self.spec, &self.data).await,
+            Err(error) => tracing::error!(%error, "the run directory could not be removed"),
         }
     }
 }

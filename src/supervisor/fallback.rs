@@ -33,11 +33,10 @@ impl Task {
         journal: &mut Journal,
         external: &mut ExternalEvents,
     ) -> RunEnd {
-        if let Err(cause) = self.wait_for_slot(journal, external).await {
+        if let Err(cause) = self.wait_for_turn(journal, external).await {
             journal.header(&self.spec, None);
             return RunEnd::stop_requested(cause, self.started.elapsed());
         }
-        self.begin_workspace();
         let mut first = None;
         loop {
             let end = self.run_backend(registry, journal, external).await;

@@ -116,11 +116,21 @@ impl Journal {
         self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
     }
 
-    /// Records that the task waits behind `ahead` others, because at most `max` may run at the same time.
+    /// Records that the task waits behind `ahead` others: because at most `max` may run at the same time, or, if `max` is
+    /// 0, because they write in the same work tree.
     pub(super) fn queued(&mut self, ahead: usize, max: usize) {
-        let phase = format!("queued: {ahead} ahead (limits.max_running = {max})");
+        let (rule, why) = match max {
+            0 => {
+                (r#"workspace.parallel = "queue""#.to_owned(), " in the same work tree (workspace.parallel)".to_owned())
+            }
+            _ => (
+                format!("limits.max_running = {max}"),
+                format!(", and at most {max} run at a time (limits.max_running)"),
+            ),
+        };
+        let phase = format!("queued: {ahead} ahead ({rule})");
         if self.live.phase(&phase) {
-            self.entry(&format!("QUEUED: {ahead} ahead, and at most {max} run at a time (limits.max_running)"));
+            self.entry(&format!("QUEUED: {ahead} ahead{why}"));
             self.live.line(phase);
             let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
             self.timeline.add(TimelineEvent::Queued { ahead: count(ahead), max_running: count(max) });

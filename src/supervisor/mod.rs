@@ -9,12 +9,14 @@
 //! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
 //! - `entries` converts events to timeline entries, `rate` limits their number, and `timeline` writes them;
-//! - `queue` waits for a slot if the number of running tasks is limited;
+//! - `queue` waits for a slot if the number of running tasks is limited, and `parallel` deals with other tasks in the
+//!   same work tree;
 //! - `sandbox` detects that nothing could run in the agent's sandbox;
 //! - `redaction` removes secrets from the output of all of these;
 //! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
 //! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
 //! - `workspace` has snapshots taken before and after the agent, and `named_files` collects the files that it names;
+//! - `worktree` lets the task work in a worktree of its own;
 //! - `indexing` adds the running task to the lists of tasks, and `close` writes the end;
 //! - `fallback` chooses the next backend.
 
@@ -39,6 +41,7 @@ mod live;
 mod machine;
 mod named_files;
 mod network;
+mod parallel;
 mod prepare;
 mod queue;
 mod rate;
@@ -52,9 +55,11 @@ mod timeline;
 mod tree_guard;
 mod unterminated;
 mod workspace;
+mod worktree;
 
 use std::{
     mem,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -86,8 +91,8 @@ use crate::{
     process::{Cgroup, ProcessTree, RunningAgent, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep, Workspaces},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
+    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep, WorkTreeWriter, Workspaces},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, TaskStart},
 };
 
 /// Runs one task until it ends. The spec is the first line of stdin; the end of stdin means that the server is gone.
@@ -154,6 +159,12 @@ struct Task {
     slot: Option<RunSlot>,
     /// The task's snapshots.
     workspace: WorkspaceProgress,
+    /// The task's presence in the user's work tree, if it may change files there.
+    writer: Option<WorkTreeWriter>,
+    /// The tasks that were already working in the same work tree when this one began.
+    beside: Vec<TaskId>,
+    /// The directory of the request, if the task works in a worktree of its own instead.
+    source: Option<PathBuf>,
 }
 
 impl Task {
@@ -206,6 +217,9 @@ impl Task {
             usage_scope: UsageScope::Run,
             slot: None,
             workspace: WorkspaceProgress::default(),
+            writer: None,
+            beside: vec![],
+            source: None,
         }))
     }
 
@@ -241,6 +255,10 @@ impl Task {
         // This work reaps all orphans except its own agent, so it could take the next agent's exit status.
         join(self.gathering.take()).await;
         let begun = Instant::now();
+        if let Err(end) = self.enter_worktree(begun, external, journal).await {
+            journal.header(&self.spec, None);
+            return *end;
+        }
         let mut workspace = mem::take(&mut self.workspace);
         // Asking the agent what it can do and taking a snapshot do not depend on each other.
         let ready = async {

@@ -19,11 +19,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{CANCEL_POLL, Task, ending::RunEnd, external::ExternalEvents, join, journal::Journal};
+use super::{
+    CANCEL_POLL, Task, ending::RunEnd, external::ExternalEvents, join, journal::Journal, worktree::NoWorktree,
+};
 use crate::{
     process::Deadline,
-    task::{Changes, Snapshots, StopCause, WorkspaceState, first_line},
-    workspace::{Beginning, Workspace, WorkspaceProblem},
+    task::{Changes, Snapshots, StopCause, TreeUse, WorkspaceSpec, WorkspaceState, first_line},
+    workspace::{Beginning, NotCovered, Workspace, WorkspaceProblem},
 };
 
 /// How long a snapshot may take.
@@ -43,9 +45,15 @@ pub(super) enum WorkspaceProgress {
     #[default]
     Without,
     /// The first snapshot is being taken.
-    Beginning { taken: JoinHandle<Result<Workspace, WorkspaceProblem>>, is_cancelled: Arc<AtomicBool> },
+    Beginning {
+        taken: JoinHandle<Result<Workspace, WorkspaceProblem>>,
+        is_cancelled: Arc<AtomicBool>,
+        needs_tree: bool,
+    },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
+    /// The task must work in a worktree of its own, and there is none.
+    NoWorktree(NoWorktree),
     /// It was taken.
     Begun(Box<Workspace>),
 }
@@ -53,24 +61,35 @@ pub(super) enum WorkspaceProgress {
 impl WorkspaceProgress {
     /// Waits until the first snapshot was taken, or could not be taken. Can be dropped at any time.
     pub(super) async fn begun(&mut self) {
-        let Self::Beginning { taken, .. } = self else { return };
+        let Self::Beginning { taken, needs_tree, .. } = self else { return };
         *self = match timeout(SNAPSHOT_TIMEOUT + KILL_TIMEOUT, taken).await {
             Ok(Ok(Ok(workspace))) => Self::Begun(Box::new(workspace)),
-            Ok(Ok(Err(problem))) => Self::not_covered(&problem),
-            Ok(Err(panicked)) => Self::NotCovered(panicked.to_string(), None),
-            Err(_) => Self::NotCovered("git did not react in time".to_owned(), None),
+            Ok(Ok(Err(problem))) => Self::failed(&problem, *needs_tree),
+            Ok(Err(panicked)) => Self::without(panicked.to_string(), None, *needs_tree),
+            Err(_) => Self::without("git did not react in time".to_owned(), None, *needs_tree),
         };
     }
 
-    fn not_covered(problem: &WorkspaceProblem) -> Self {
-        Self::NotCovered(problem.to_string(), problem.stderr().map(|said| first_line(said.raw())))
+    fn failed(problem: &WorkspaceProblem, needs_tree: bool) -> Self {
+        let said = problem.stderr().map(|said| first_line(said.raw()));
+        match problem {
+            WorkspaceProblem::Tree(error) => Self::NoWorktree(NoWorktree::of(error, said)),
+            // Outside git, there is nothing to make a worktree of.
+            WorkspaceProblem::NotCovered(NotCovered::NoRepository) => Self::without(problem.to_string(), said, false),
+            _ => Self::without(problem.to_string(), said, needs_tree),
+        }
+    }
+
+    fn without(why: String, said: Option<String>, needs_tree: bool) -> Self {
+        if needs_tree { Self::NoWorktree(NoWorktree::because(&why, said)) } else { Self::NotCovered(why, said) }
     }
 }
 
 impl Task {
     /// Begins to take the first snapshot. Called when it is the task's turn.
     pub(super) fn begin_workspace(&mut self) {
-        if self.spec.workspace.snapshots == Snapshots::Off {
+        let WorkspaceSpec { snapshots, tree, .. } = &self.spec.workspace;
+        if *snapshots == Snapshots::Off && *tree == TreeUse::Never {
             return;
         }
         let beginning = Beginning {
@@ -80,11 +99,14 @@ impl Task {
             home: std::env::home_dir(),
             data_dir: self.data.path.clone(),
             files: self.data.workspaces.clone(),
+            reader: self.data.reader.clone(),
+            supervisor: self.record.start.supervisor.clone(),
         };
         let is_cancelled = Arc::new(AtomicBool::new(false));
         let deadline = Deadline::new(SNAPSHOT_TIMEOUT, Arc::clone(&is_cancelled));
+        let needs_tree = beginning.spec.tree == TreeUse::Always;
         let taken = spawn_blocking(move || Workspace::begin(&beginning, deadline));
-        self.workspace = WorkspaceProgress::Beginning { taken, is_cancelled };
+        self.workspace = WorkspaceProgress::Beginning { taken, is_cancelled, needs_tree };
     }
 
     /// Adds the state of the repository to the record and the log, before an agent starts.
@@ -93,7 +115,7 @@ impl Task {
             return;
         }
         self.record.progress.workspace = match &self.workspace {
-            WorkspaceProgress::Without | WorkspaceProgress::Beginning { .. } => None,
+            WorkspaceProgress::Without | WorkspaceProgress::Beginning { .. } | WorkspaceProgress::NoWorktree(_) => None,
             WorkspaceProgress::NotCovered(why, said) => {
                 let said = said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
                 journal.entry(&format!("NO SNAPSHOT: {why}{said}"));
@@ -105,6 +127,12 @@ impl Task {
                 let head =
                     state.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("HEAD {}", head.short()));
                 journal.entry(&format!("SNAPSHOT: {before} ({head}, {} uncommitted files)", state.uncommitted));
+                if let Some(worktree) = &state.worktree {
+                    journal.entry(&format!("WORKTREE: {}", worktree.display()));
+                }
+                for warning in workspace.warnings() {
+                    journal.entry(&format!("WORKTREE: {warning}"));
+                }
                 Some(state.clone())
             }
         };
@@ -119,6 +147,7 @@ impl Task {
     ) {
         // This work reaps all orphans, so it could take git's exit status.
         join(self.gathering.take()).await;
+        end.warnings.extend(self.work_tree_warnings(end));
         let mut workspace = mem::take(&mut self.workspace);
         if let WorkspaceProgress::Beginning { is_cancelled, .. } = &workspace {
             is_cancelled.store(true, Ordering::Relaxed);

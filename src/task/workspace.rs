@@ -101,9 +101,12 @@ pub struct Worktree {
     pub path: PathBuf,
     /// Its git directory, in the directory `worktrees` of the repository.
     pub git_dir: PathBuf,
-    /// Whether it was removed, after its snapshot was taken.
+    /// Whether it was removed, after its snapshot was taken, or a later task continues in it.
     #[serde(default)]
     pub is_removed: bool,
+    /// Whether it was made for an earlier task, whose session this one resumes.
+    #[serde(default)]
+    pub is_continued: bool,
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,

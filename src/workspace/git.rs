@@ -147,6 +147,7 @@ impl Git {
     pub fn command<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> GitCommand {
         GitCommand {
             git: self.clone(),
+            settings: Vec::new(),
             args: args.into_iter().map(Into::into).collect(),
             directory: "/".into(),
             environment: BTreeMap::new(),
@@ -160,6 +161,7 @@ impl Git {
 #[must_use = "nothing happens before `run`, `output` or `stream`"]
 pub struct GitCommand {
     git: Git,
+    settings: Vec<OsString>,
     args: Vec<OsString>,
     directory: PathBuf,
     environment: BTreeMap<OsString, OsString>,
@@ -176,6 +178,12 @@ impl GitCommand {
     /// Adds arguments.
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a setting for this command, given as `key=value`.
+    pub fn setting(mut self, setting: impl Into<OsString>) -> Self {
+        self.settings.extend(["-c".into(), setting.into()]);
         self
     }
 
@@ -243,9 +251,10 @@ impl GitCommand {
         let command = self.name();
         let mut environment = (*self.git.environment).clone();
         environment.extend(self.environment);
+        let args = [self.settings, self.args].concat();
         let tool = Tool {
             program: &self.git.program,
-            args: &self.args,
+            args: &args,
             directory: &self.directory,
             environment: &environment,
             stdin: &self.stdin,

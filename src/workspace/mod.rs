@@ -27,10 +27,12 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod beneath;
 mod branch;
 mod candidates;
 mod changes;
 mod checkout;
+mod cleanup;
 mod copying;
 mod filters;
 mod git;
@@ -51,13 +53,20 @@ mod recovery;
 mod refs;
 mod restrict;
 mod run;
+mod run_tree;
 mod selection;
 mod settings;
 mod shadow;
 mod snapshot;
+mod tree;
+mod tree_content;
+mod tree_removal;
+mod tree_submodules;
+mod trees;
 mod unfiltered;
 
 pub use changes::{changed_paths, summarize};
+pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
 pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
@@ -71,3 +80,6 @@ pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
+pub use tree::{MadeTree, TreeError, TreeRequest, TreeStart, create_tree};
+pub use tree_removal::{WhyKept, remove_if_unchanged};
+pub use trees::{ExistingTree, existing_trees, make_room};

@@ -12,24 +12,28 @@ use super::{
     guards::check_place,
     named::named_paths,
     place::{NotCovered, find_place},
-    refs::{delete_ref, ref_name, update_ref},
+    refs::{delete_refs, ref_name, update_ref},
+    run_tree::{continue_worktree, make_worktree},
     settings::read_settings,
     shadow::{Shadow, ShadowError},
     snapshot::{Snapshot, SnapshotError},
+    tree::TreeError,
+    tree_removal::{delete, snapshot_of_worktree},
 };
 use crate::{
     process::Deadline,
-    store::{StoreError, WorkspaceTemp, Workspaces},
+    store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, Omission, TaskId, TaskWorkspace, Untrusted, WORKSPACE_FORMAT, WorkspaceSpec, WorkspaceState,
+        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, TreeUse, Untrusted,
+        WORKSPACE_FORMAT, WorkspaceSpec, WorkspaceState,
     },
 };
 
 /// Name of the ref for the snapshot before a task.
-const BEFORE: &str = "before";
+pub(super) const BEFORE: &str = "before";
 
 /// Name of the ref for the snapshot after a task.
-const AFTER: &str = "after";
+pub(super) const AFTER: &str = "after";
 
 /// Inputs to [`Workspace::begin`].
 #[derive(Debug, Clone)]
@@ -46,26 +50,42 @@ pub struct Beginning {
     pub data_dir: PathBuf,
     /// The workspace files in it.
     pub files: Workspaces,
+    /// The records in it.
+    pub reader: Reader,
+    /// The task's supervisor.
+    pub supervisor: Option<ProcessIdentity>,
 }
 
 /// The workspace of a running task, with its first snapshot.
 #[derive(Debug)]
 pub struct Workspace {
-    file: TaskWorkspace,
-    files: Workspaces,
-    state: WorkspaceState,
-    shadow: Shadow,
+    pub(super) file: TaskWorkspace,
+    pub(super) files: Workspaces,
+    pub(super) state: WorkspaceState,
+    /// The shadow repository of the work tree in which the task works.
+    pub(super) shadow: Shadow,
+    /// The place of the task's own worktree, if it has one.
+    pub(super) worktree: Option<Place>,
+    /// What the worktree lacks, one sentence each.
+    pub(super) warnings: Vec<String>,
     /// The directory of the shadow repository.
-    _temp: WorkspaceTemp,
+    pub(super) temp: WorkspaceTemp,
 }
 
 impl Workspace {
-    /// Finds the task's place in git and takes the snapshot before the task. Must be called before the agent starts.
+    /// Finds the task's place in git, takes the snapshot before the task, and makes its worktree if it gets one. Must be
+    /// called before the agent starts.
     ///
-    /// Blocks, at most until the deadline. Fails with [`WorkspaceProblem`] if the task gets no snapshots.
+    /// Blocks, at most until the deadline. Fails with [`WorkspaceProblem`] if the task gets no snapshots, and with
+    /// [`WorkspaceProblem::Tree`] if it has no worktree although it must have one.
     pub fn begin(beginning: &Beginning, deadline: Deadline) -> Result<Self, WorkspaceProblem> {
-        let Beginning { task, spec, directory, home, data_dir, files } = beginning;
+        let Beginning { task, spec, directory, home, data_dir, files, .. } = beginning;
         let git = Git::find(directory, deadline)?.for_task(task);
+        if let Some(earlier) = &spec.continues
+            && let Some(continued) = continue_worktree(beginning, &git, earlier)?
+        {
+            return Ok(continued);
+        }
         git.require(GIT_FOR_SNAPSHOTS)?;
         let place = find_place(&git, directory)?;
         check_place(&git, &place, home.as_deref(), data_dir)?;
@@ -74,27 +94,41 @@ impl Workspace {
         let dir = temp.path().join("git");
         fs::create_dir(&dir)?;
         let mut shadow = Shadow::create(&git, &place, &settings, None, spec.max_file, &dir)?;
-        let Snapshot { commit, tree: _, head, branch, uncommitted, omitted } =
-            shadow.snapshot(&message(task, BEFORE), None)?;
+        let snapshot = shadow.snapshot(&message(task, BEFORE), None)?;
         shadow.publish()?;
-        let file = TaskWorkspace {
-            format: WORKSPACE_FORMAT,
-            task: task.clone(),
-            place,
+        let workspace = Self {
+            file: new_file(task, place, &shadow, &snapshot),
+            files: files.clone(),
+            state: state_of(&snapshot),
+            shadow,
             worktree: None,
-            settings,
-            before: commit.clone(),
-            omitted,
-            after: None,
-            named: vec![],
-            operations: vec![],
+            warnings: vec![],
+            temp,
         };
+        workspace.keep_before()?;
+        match spec.tree {
+            TreeUse::Never => Ok(workspace),
+            TreeUse::Always => make_worktree(workspace, beginning, &snapshot),
+        }
+    }
+
+    /// Writes the workspace file and the ref of the first snapshot.
+    pub(super) fn keep_before(&self) -> Result<(), WorkspaceProblem> {
+        let file = &self.file;
         // Before the ref, so that there is no ref that nothing removes.
-        files.write(&file)?;
-        update_ref(&git, &file.place, &ref_name(task, BEFORE), &commit)?;
-        let state =
-            WorkspaceState { before: Some(commit), head, branch, uncommitted, worktree: None, not_covered: None };
-        Ok(Self { file, files: files.clone(), state, shadow, _temp: temp })
+        self.files.write(file)?;
+        Ok(update_ref(self.shadow.git(), &file.place, &ref_name(&file.task, BEFORE), &file.before)?)
+    }
+
+    /// The directory of the worktree in which the task works, and the top of the worktree; `None` if it works in the
+    /// user's work tree.
+    pub fn worktree(&self) -> Option<(PathBuf, &std::path::Path)> {
+        self.worktree.as_ref().map(|place| (place.top.join(&place.prefix), place.top.as_path()))
+    }
+
+    /// What the worktree lacks, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The state of the repository in which the task begins, for its record.
@@ -109,7 +143,10 @@ impl Workspace {
     /// snapshot after the task then.
     pub fn finish(mut self, named: &BTreeSet<PathBuf>, deadline: Deadline) -> Result<Changes, WorkspaceProblem> {
         self.shadow.set_deadline(deadline);
-        self.file.named = named_paths(&self.file.place, named);
+        let is_own = self.worktree.is_some();
+        if !is_own {
+            self.file.named = named_paths(&self.file.place, named);
+        }
         let before = self.file.before.clone();
         let taken = self.snapshot_after();
         if taken.is_err() {
@@ -117,15 +154,23 @@ impl Workspace {
             self.files.write(&self.file)?;
         }
         let Snapshot { commit: after, omitted, .. } = taken?;
-        let is_own = self.file.worktree.is_some();
         let named = (!is_own).then_some(&self.file.named[..]);
         let changed = changed_paths(&self.shadow, &before, &after, named)?;
-        Ok(summarize(before, after, &changed, &all_omitted(&self.file.omitted, omitted)))
+        // In a worktree, the first files are those that were copied into it.
+        let omitted = match is_own {
+            true => new_omitted(&self.file.omitted, omitted),
+            false => all_omitted(&self.file.omitted, omitted),
+        };
+        Ok(summarize(before, after, &changed, &omitted))
     }
 
     fn snapshot_after(&mut self) -> Result<Snapshot, WorkspaceProblem> {
         let task = self.file.task.clone();
-        let snapshot = self.shadow.snapshot(&message(&task, AFTER), Some(std::slice::from_ref(&self.file.before)))?;
+        let (message, before) = (message(&task, AFTER), std::slice::from_ref(&self.file.before));
+        let snapshot = match &self.worktree {
+            Some(_) => snapshot_of_worktree(&mut self.shadow, &message, &self.file.before)?,
+            None => self.shadow.snapshot(&message, Some(before))?,
+        };
         self.shadow.publish()?;
         update_ref(self.shadow.git(), &self.file.place, &ref_name(&task, AFTER), &snapshot.commit)?;
         self.file.after = Some(snapshot.commit.clone());
@@ -133,24 +178,57 @@ impl Workspace {
         Ok(snapshot)
     }
 
-    /// Removes the snapshot of a task whose agent never started, so that there is nothing to look at or to undo.
+    /// Removes the snapshot of a task whose agent never started, so that there is nothing to look at or to undo, and its
+    /// worktree. If the worktree was taken over from an earlier task, both are kept.
     pub fn discard(mut self, deadline: Deadline) -> Result<(), WorkspaceProblem> {
         self.shadow.set_deadline(deadline);
-        delete_ref(self.shadow.git(), &self.file.place, &ref_name(&self.file.task, BEFORE))?;
+        if let Some(tree) = &self.file.worktree {
+            if tree.is_continued {
+                return Ok(());
+            }
+            delete(&tree.path, &self.file.place.common_dir)?;
+        }
+        delete_refs(self.shadow.git(), &self.file.place, &[ref_name(&self.file.task, BEFORE)])?;
         Ok(self.files.remove(&self.file.task)?)
     }
 }
 
+/// The workspace file of a task that begins with this snapshot.
+fn new_file(task: &TaskId, place: Place, shadow: &Shadow, snapshot: &Snapshot) -> TaskWorkspace {
+    TaskWorkspace {
+        format: WORKSPACE_FORMAT,
+        task: task.clone(),
+        place,
+        worktree: None,
+        settings: shadow.settings().clone(),
+        before: snapshot.commit.clone(),
+        omitted: snapshot.omitted.clone(),
+        after: None,
+        named: vec![],
+        operations: vec![],
+    }
+}
+
+/// The state of the repository in a snapshot.
+pub(super) fn state_of(snapshot: &Snapshot) -> WorkspaceState {
+    let Snapshot { commit, tree: _, head, branch, uncommitted, omitted: _ } = snapshot.clone();
+    WorkspaceState { before: Some(commit), head, branch, uncommitted, worktree: None, not_covered: None }
+}
+
 /// The message of a snapshot's commit.
-fn message(task: &TaskId, name: &str) -> String {
+pub(super) fn message(task: &TaskId, name: &str) -> String {
     format!("codex-connector: task {task}, {name}")
 }
 
 /// The files that one of two snapshots does not contain, each once.
 fn all_omitted(before: &[Omission], after: Vec<Omission>) -> Vec<Omission> {
+    before.iter().cloned().chain(new_omitted(before, after)).collect()
+}
+
+/// The files that only the later of two snapshots does not contain.
+fn new_omitted(before: &[Omission], after: Vec<Omission>) -> Vec<Omission> {
     let known: BTreeSet<&GitPath> = before.iter().map(|omission| &omission.path).collect();
-    let new: Vec<Omission> = after.into_iter().filter(|omission| !known.contains(&omission.path)).collect();
-    before.iter().cloned().chain(new).collect()
+    after.into_iter().filter(|omission| !known.contains(&omission.path)).collect()
 }
 
 /// A task has no snapshot. Each message is one sentence for people, without a full stop.
@@ -171,6 +249,9 @@ pub enum WorkspaceProblem {
     /// The workspace file could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The task must work in a worktree of its own, which could not be made.
+    #[error("cannot make a worktree for the task: {0}")]
+    Tree(#[from] TreeError),
     /// The directory of the shadow repository could not be created.
     #[error("cannot create a directory for the snapshot: {0}")]
     Directory(#[from] io::Error),
@@ -188,6 +269,7 @@ impl WorkspaceProblem {
             | Self::Git(error)
             | Self::Shadow(ShadowError::Git(error))
             | Self::Snapshot(SnapshotError::Git(error) | SnapshotError::Shadow(ShadowError::Git(error))) => Some(error),
+            Self::Tree(error) => error.git_error(),
             Self::NotCovered(_) | Self::Shadow(_) | Self::Snapshot(_) | Self::Store(_) | Self::Directory(_) => None,
         }
     }

@@ -1,0 +1,289 @@
+//! Makes a worktree for one task.
+//!
+//! A worktree begins with what the user sees: its files are those of the snapshot, its HEAD is the user's commit
+//! (detached), and its index has the user's staged content. So `git status` prints the same in both. It belongs to the
+//! user's repository, which gets one directory `worktrees/<name>` for it, locked so that git does not remove it.
+//!
+//! ```text
+//! <trees_dir>/<repository key>/<task>/            0700
+//!   ├── .making                                   exists until the task's workspace file names the worktree
+//!   └── <name of the repository's directory>/     the worktree
+//! ```
+//!
+//! No hook runs, and filters run only as the frozen settings say. Git LFS files are copied from the user's work tree
+//! instead of being downloaded.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, DirBuilder},
+    io::{self, Write},
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    beneath::Below,
+    git::Git,
+    git_error::GitError,
+    shadow::{Shadow, ShadowError},
+    snapshot::Snapshot,
+    tree_content::{Extras, TreeContent},
+    tree_removal::delete,
+};
+use crate::{
+    store::repository_key,
+    task::{ObjectId, Omission, Place, ProcessIdentity, TaskId, Worktree},
+};
+
+/// The name of the file that marks a worktree that no workspace file names yet.
+pub(super) const MAKING: &str = ".making";
+
+/// The name of a worktree if the repository's directory has none.
+const DEFAULT_NAME: &str = "tree";
+
+/// What a new worktree contains.
+#[derive(Debug, Clone, Copy)]
+pub enum TreeStart<'a> {
+    /// What the user sees, with this snapshot of the source's shadow repository.
+    User(&'a Snapshot),
+    /// An earlier snapshot of a worktree.
+    Commit(&'a ObjectId),
+}
+
+/// A request for a worktree.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeRequest<'a> {
+    /// The task.
+    pub task: &'a TaskId,
+    /// The supervisor of the task.
+    pub supervisor: Option<&'a ProcessIdentity>,
+    /// The shadow repository of the user's work tree.
+    pub source: &'a Shadow,
+    /// The files that the worktree begins with.
+    pub start: TreeStart<'a>,
+    /// Where worktrees are made, an absolute path.
+    pub trees_dir: &'a Path,
+    /// Ignored directories that the worktree gets as symbolic links to the user's, relative to the top.
+    pub symlink: &'a [PathBuf],
+}
+
+/// A worktree that was just made.
+#[derive(Debug)]
+pub struct MadeTree {
+    /// For the workspace file.
+    pub worktree: Worktree,
+    /// The worktree's place. Its prefix is that of the source, if the worktree has that directory, and otherwise empty.
+    pub place: Place,
+    /// Files that the worktree has and no snapshot may contain: ignored files that were copied, and links.
+    pub omitted: Vec<Omission>,
+    /// What the worktree lacks, one sentence each. They can contain names from the repository.
+    pub warnings: Vec<String>,
+    /// The mark of an unfinished worktree, locked.
+    mark: fs::File,
+}
+
+impl MadeTree {
+    /// The directory in which the task works.
+    pub fn directory(&self) -> PathBuf {
+        self.place.top.join(&self.place.prefix)
+    }
+
+    /// Removes the mark of an unfinished worktree. Called once the workspace file names the worktree. If the mark
+    /// remains, the worktree counts as unused, so a failure must end the task before its agent starts.
+    pub fn confirm(&self) -> Result<(), TreeError> {
+        let mark = self.worktree.path.with_file_name(MAKING);
+        let removed = fs::remove_file(&mark).and_then(|()| self.mark.unlock());
+        removed.map_err(TreeError::file("remove", &mark))
+    }
+}
+
+/// Makes a worktree for a task. If that fails, nothing of it remains.
+///
+/// The snapshot's objects, and those of the user's staged files, are published first.
+pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
+    let place = request.source.place();
+    if request.trees_dir.starts_with(&place.top) {
+        let (trees_dir, top) = (request.trees_dir.to_owned(), place.top.clone());
+        return Err(TreeError::InsideRepository { trees_dir, top });
+    }
+    let content = TreeContent::of(request.source, request.start)?;
+    request.source.publish()?;
+    let repository = request.trees_dir.join(repository_key(&place.common_dir));
+    let dir = repository.join(request.task.as_str());
+    make_private(request.trees_dir)?;
+    make_private(&repository)?;
+    let real = repository.canonicalize().map_err(TreeError::file("find", &repository))?;
+    let dir = real.join(dir.file_name().expect("it was joined to a name"));
+    DirBuilder::new().mode(0o700).create(&dir).map_err(TreeError::file("create", &dir))?;
+    let path = dir.join(place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref()));
+    let mark = dir.join(MAKING);
+    let marked = write_mark(&mark, &place.common_dir, &path).map_err(TreeError::file("write", &mark));
+    let made = marked.and_then(|mark| fill(request, &content, &path, mark));
+    made.inspect_err(|_| {
+        if let Err(error) = delete(&path, &place.common_dir) {
+            tracing::warn!(%error, "an unfinished worktree could not be removed");
+        }
+    })
+}
+
+/// Marks a worktree as unfinished. The mark is locked until the returned file is dropped.
+fn write_mark(mark: &Path, common_dir: &Path, worktree: &Path) -> io::Result<fs::File> {
+    let mut file = fs::File::create_new(mark)?;
+    file.lock()?;
+    file.write_all(&[common_dir.as_os_str().as_bytes(), b"\0", worktree.as_os_str().as_bytes()].concat())?;
+    Ok(file)
+}
+
+/// The common directory of the repository, and the path of the worktree, from the mark of an unfinished worktree.
+pub(super) fn read_mark(mark: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    let content = fs::read(mark)?;
+    let mut paths = content.split(|byte| *byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
+    match (paths.next(), paths.next()) {
+        (Some(common_dir), Some(worktree)) => Ok((common_dir, worktree)),
+        (None, _) | (_, None) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Adds the worktree to the repository and writes its files.
+fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs::File) -> Result<MadeTree, TreeError> {
+    let source = request.source.place();
+    add(request.source.git(), source, path, content.head())?;
+    let git_dir = git_dir_of(path).map_err(TreeError::file("read", path.join(".git")))?;
+    let lock = git_dir.join("locked");
+    fs::write(&lock, lock_reason(request.task, request.supervisor)).map_err(TreeError::file("write", &lock))?;
+    copy_sparse_patterns(source, &git_dir)?;
+    content.write(request.source, path, &git_dir)?;
+    let (from, to) = (open(&source.top)?, open(path)?);
+    let extras = Extras::add(request.source, (&from, &to), path, request.symlink);
+    let mut place = Place { top: path.to_owned(), git_dir: git_dir.clone(), ..source.clone() };
+    if !path.join(&place.prefix).is_dir() {
+        place.prefix = PathBuf::new();
+    }
+    let Extras { copied, omitted, warnings } = extras;
+    let worktree = Worktree { path: path.to_owned(), git_dir, is_removed: false, is_continued: false, copied };
+    Ok(MadeTree { worktree, place, omitted, warnings, mark })
+}
+
+/// Registers the worktree, without files and without an index.
+fn add(git: &Git, source: &Place, path: &Path, head: &ObjectId) -> Result<(), GitError> {
+    git.command(["worktree", "add", "--detach", "--no-checkout", "--lock", "--"])
+        .setting("worktree.useRelativePaths=false")
+        .arg(path)
+        .arg(head.as_str())
+        .git_dir(&source.git_dir)
+        .work_tree(&source.top)
+        .run()
+        .map(drop)
+}
+
+/// The content of the file that locks a worktree.
+pub(super) fn lock_reason(task: &TaskId, supervisor: Option<&ProcessIdentity>) -> String {
+    let process = supervisor.map(|process| format!(" pid {} start {}", process.pid, process.start_time));
+    format!("codex-connector {task}{}\n", process.unwrap_or_default())
+}
+
+/// The git directory that the file `.git` of a worktree names.
+pub(super) fn git_dir_of(tree: &Path) -> io::Result<PathBuf> {
+    let content = fs::read(tree.join(".git"))?;
+    let path = content.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
+    let path = path.ok_or(io::ErrorKind::InvalidData)?;
+    tree.join(OsStr::from_bytes(path)).canonicalize()
+}
+
+/// Git before 2.36 does not copy the patterns of a sparse checkout to a new worktree.
+fn copy_sparse_patterns(source: &Place, git_dir: &Path) -> Result<(), TreeError> {
+    let name = Path::new("info/sparse-checkout");
+    let (from, to) = (source.git_dir.join(name), git_dir.join(name));
+    if !from.is_file() || to.exists() {
+        return Ok(());
+    }
+    let copied = fs::create_dir_all(git_dir.join("info")).and_then(|()| fs::copy(&from, &to));
+    copied.map(drop).map_err(TreeError::file("write", &to))
+}
+
+fn open(top: &Path) -> Result<Below, TreeError> {
+    Below::open(top).map_err(TreeError::file("open", top))
+}
+
+/// Creates a directory and those above it, accessible only to the owner, unless they exist.
+fn make_private(dir: &Path) -> Result<(), TreeError> {
+    DirBuilder::new().mode(0o700).recursive(true).create(dir).map_err(TreeError::file("create", dir))
+}
+
+/// A worktree could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// `workspace.trees_dir` is inside the repository.
+    #[error("`workspace.trees_dir` ({}) is inside the repository {}", trees_dir.display(), top.display())]
+    InsideRepository {
+        /// The configured directory.
+        trees_dir: PathBuf,
+        /// The top of the work tree.
+        top: PathBuf,
+    },
+    /// The worktrees need more space than `workspace.trees_max_bytes`.
+    #[error("the worktrees in {} take up {used} bytes, and `workspace.trees_max_bytes` is {limit}", trees_dir.display())]
+    Full {
+        /// Where they are.
+        trees_dir: PathBuf,
+        /// Their size in bytes.
+        used: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The worktree or its git directory is no longer where it was.
+    #[error("the worktree or its git directory was moved, or replaced by a symbolic link")]
+    Moved,
+    /// The shadow repository failed.
+    #[error(transparent)]
+    Shadow(#[from] ShadowError),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl TreeError {
+    /// Makes the error of a file operation.
+    pub(super) fn file(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// The error of git, if git failed.
+    pub fn git_error(&self) -> Option<&GitError> {
+        match self {
+            Self::Git(error) | Self::Shadow(ShadowError::Git(error)) => Some(error),
+            Self::InsideRepository { .. } | Self::Full { .. } | Self::File { .. } | Self::Moved | Self::Shadow(_) => {
+                None
+            }
+        }
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Self::InsideRepository { .. } => "set `workspace.trees_dir` to a directory outside the repository",
+            Self::Full { .. } => {
+                "apply or remove tasks with worktrees (`codex-connector check` lists them), or raise \
+                 `workspace.trees_max_bytes`"
+            }
+            Self::File { .. } | Self::Moved | Self::Shadow(_) | Self::Git(_) => {
+                "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;
