@@ -131,7 +131,9 @@ impl Opened {
         let base = Base { commit: workspace.before.clone(), omitted: workspace.omitted.clone() };
         let max_file = broker.config.workspace.max_file;
         let temp = files.temp_dir()?;
-        let shadow = Shadow::create(&git, &place, &workspace.settings, Some(base), max_file, temp.path());
+        let shadow_dir = temp.path().join("git");
+        std::fs::create_dir(&shadow_dir).map_err(|problem| broker.patch_unreadable(id, &problem))?;
+        let shadow = Shadow::create(&git, &place, &workspace.settings, Some(base), max_file, &shadow_dir);
         let mut shadow = shadow.map_err(shadow_failed)?;
         let (head, compared) = match &workspace.after {
             Some(after) => (after.clone(), Compared::End),

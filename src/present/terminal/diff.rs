@@ -9,8 +9,11 @@ use crate::{
     task::{ChangedPath, Compared, OperationKind, TaskDiff, Untrusted},
 };
 
-/// Maximum width of the column of paths in a list of changed files, as a part of the terminal's width in percent.
-const PATH_PERCENT: usize = 70;
+/// Minimum width of the column of paths in a list of changed files.
+const MIN_PATH_WIDTH: usize = 10;
+
+/// Width of a space before the path and of the separator after it.
+const FRAME_WIDTH: usize = 4;
 
 /// The lines of a patch for a terminal, with control characters as escapes, and in the usual colors.
 pub(crate) fn patch_lines(patch: &Untrusted, screen: Screen) -> String {
@@ -55,11 +58,13 @@ pub(crate) fn diff_stat(diff: &TaskDiff, screen: Screen) -> String {
     let names: Vec<String> = diff.files.iter().map(name_with_old).collect();
     let line_of = |name: &String| Line::default().with_exact(Tone::Plain, name);
     let widest = names.iter().map(|name| line_of(name).width()).max().unwrap_or(0);
-    let room = widest.min(width * PATH_PERCENT / 100);
+    let numbers: Vec<_> = diff.files.iter().map(|file| numbers(file, screen)).collect();
+    let widest_numbers = numbers.iter().map(Line::width).max().unwrap_or(0);
+    let room = widest.min(width.saturating_sub(widest_numbers + FRAME_WIDTH).max(MIN_PATH_WIDTH));
     let mut text = String::new();
-    for (file, name) in diff.files.iter().zip(&names) {
+    for (numbers, name) in numbers.into_iter().zip(&names) {
         let line = Line::of(Tone::Plain, " ").then(line_of(name).cut(room, screen.symbols)).padded(room + 1);
-        let line = line.with(Tone::Faint, " | ").then(numbers(file, screen));
+        let line = line.with(Tone::Faint, " | ").then(numbers);
         text.push_str(&line.render(screen));
         text.push('\n');
     }
