@@ -26,9 +26,9 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod answer_reader;
 pub(crate) mod arguments;
-pub(crate) mod check;
 #[cfg(test)]
 mod changes_tests;
+pub(crate) mod check;
 mod command_line;
 mod data;
 mod ended_tasks;
@@ -43,11 +43,12 @@ pub(crate) mod json_output;
 pub(crate) mod json_parts;
 mod json_stream;
 mod json_verbs;
+mod json_workspace;
 mod markdown;
 mod message;
 pub(crate) mod notices;
-mod outcome;
 pub(crate) mod operations;
+mod outcome;
 mod progress;
 pub(crate) mod prompts;
 pub(crate) mod protocol;
@@ -60,6 +61,8 @@ pub(crate) mod setup;
 mod status;
 mod status_poll;
 mod task_changes;
+#[cfg(test)]
+mod task_changes_tests;
 mod tasks;
 pub(crate) mod terminal;
 pub(crate) mod terminal_refusals;
