@@ -5,6 +5,7 @@
 //! that it returns is redacted: secrets in untrusted text are removed here, before the text is combined with our own.
 
 mod cancel;
+mod changes;
 mod directory;
 mod disk;
 #[cfg(test)]
@@ -14,18 +15,23 @@ mod follow;
 mod guarded;
 mod log;
 mod not_one_task;
+mod not_operable;
+mod operation;
 mod overdue;
+mod path_selection;
 mod refusal;
 mod remove;
 mod reporting;
 mod resume;
 mod steps;
 mod submit;
+mod task_patch;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod view;
 mod worktrees;
+mod workspace_problem;
 
 use std::{
     collections::BTreeMap,
@@ -39,15 +45,20 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
+pub use changes::DiffContent;
 pub use follow::{FollowedTask, TaskNews, TaskUpdate};
 use guarded::GuardedTasks;
 pub use log::{TaskEvents, TaskLog};
 pub use not_one_task::NotOneTask;
+pub use not_operable::NotOperable;
+pub use operation::{ApplyRequest, UndoRequest};
+pub use path_selection::PathSelection;
 pub use refusal::{NotRemovable, NotResumable, Refusal, UnknownBackend};
 pub use remove::PruneRules;
 pub use reporting::PendingReport;
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
+pub use task_patch::TaskPatch;
 
 use crate::{
     config::Config,

@@ -10,7 +10,7 @@ use super::{
     context::{Context, refused, repository, scope},
     exit::Exit,
     output::{print_styled, print_text, refuse},
-    rm::remove,
+    rm::{remove, say_what_is_lost},
     time::since,
 };
 use crate::{
@@ -65,6 +65,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let found = broker.prunable(&scope(repository.as_deref()), &rules).await.map_err(fail)?;
         let ids: Vec<TaskId> = found.tasks.iter().map(|task| task.record.id.clone()).collect();
         if arguments.dry_run {
+            say_what_is_lost(&found.tasks);
             return Ok(match arguments.json {
                 true => print_text(&Output::removed(&ids, true).pretty()),
                 false if ids.is_empty() => print_styled(&terminal::nothing_to_remove(screen)),
@@ -74,7 +75,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if ids.is_empty() && !arguments.json {
             return Ok(print_styled(&terminal::nothing_to_remove(screen)));
         }
-        if !arguments.yes && !ids.is_empty() {
+        if arguments.yes {
+            say_what_is_lost(&found.tasks);
+        } else if !ids.is_empty() {
             match confirm(&terminal::removal_question(&found.tasks, screen)) {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
-    confirm::{Answer, confirm},
+    confirm::{Answer, can_confirm, confirm},
     context::{Context, refused, repository, scope},
     exit::Exit,
-    output::{print_styled, print_text},
+    output::{error_text, print_styled, print_text},
     unfinished::resolve_all,
 };
 use crate::{
     broker::{Broker, NotRemovable, Refusal},
     present::{json_output::Output, terminal},
     store::Removal,
-    task::TaskId,
+    task::{TaskId, TaskSummary},
 };
 
 /// Minimum length of a prefix that names a task whose removal was interrupted. A shorter one may mean another task.
@@ -55,17 +55,24 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let (finished, words) = finish(&broker, arguments.ids).await.map_err(fail)?;
         let ids = resolve_all(&broker, &words, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
-        if !arguments.yes && !ids.is_empty() {
-            let mut tasks = Vec::new();
-            for id in &ids {
-                tasks.push(broker.summary(id).await.map_err(fail)?);
-            }
-            if confirm(&terminal::removal_question(&tasks, screen)) == Answer::No {
-                return Ok(Exit::Refused);
-            }
+        let mut tasks = Vec::new();
+        for id in &ids {
+            tasks.push(broker.summary(id).await.map_err(fail)?);
+        }
+        if arguments.yes || !can_confirm() {
+            say_what_is_lost(&tasks);
+        } else if !ids.is_empty() && confirm(&terminal::removal_question(&tasks, screen)) == Answer::No {
+            return Ok(Exit::Refused);
         }
         remove(&broker, finished, &ids, arguments.json).await.map_err(fail)
     })
+}
+
+/// Says on stderr which changes can no longer be undone. A question says it too.
+pub(super) fn say_what_is_lost(tasks: &[TaskSummary]) {
+    if let Some(lost) = terminal::lost_changes(tasks) {
+        error_text(&lost);
+    }
 }
 
 /// Finishes removals that were interrupted. Returns the named tasks that are gone now, and the other words.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     command_line::escaped_json,
+    json_changes::{DiffObject, OperationObject},
     json_parts::{ProblemObject, SettingObject, Tokens, TotalObject},
 };
 use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
@@ -45,6 +46,8 @@ pub(crate) enum Output {
         /// The problems of an invalid configuration. The settings that cause them are left out.
         problems: Vec<ProblemObject>,
     },
+    /// What a task changed (`diff`).
+    Diff(Box<DiffObject>),
     /// One entry of a task's timeline (`run`, `resume`, `watch` and `logs --events`; a stream).
     Event {
         /// The task's ID.
@@ -72,6 +75,8 @@ pub(crate) enum Output {
         /// The line, without the time.
         text: String,
     },
+    /// What an undo, a redo or an apply did, or would do (`undo`, `redo` and `apply`).
+    Operation(Box<OperationObject>),
     /// The tasks that were removed, or would be (`rm` and `prune`).
     Removed {
         /// Their IDs.

@@ -27,6 +27,8 @@
 pub(crate) mod answer_reader;
 pub(crate) mod arguments;
 pub(crate) mod check;
+#[cfg(test)]
+mod changes_tests;
 mod command_line;
 mod data;
 mod ended_tasks;
@@ -36,6 +38,7 @@ mod fields;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
+mod json_changes;
 pub(crate) mod json_output;
 pub(crate) mod json_parts;
 mod json_stream;
@@ -44,6 +47,7 @@ mod markdown;
 mod message;
 pub(crate) mod notices;
 mod outcome;
+pub(crate) mod operations;
 mod progress;
 pub(crate) mod prompts;
 pub(crate) mod protocol;
@@ -55,6 +59,7 @@ mod run_facts_tests;
 pub(crate) mod setup;
 mod status;
 mod status_poll;
+mod task_changes;
 mod tasks;
 pub(crate) mod terminal;
 pub(crate) mod terminal_refusals;
@@ -62,6 +67,7 @@ pub(crate) mod terminal_refusals;
 mod tests;
 mod text;
 pub(crate) mod tools;
+pub(crate) mod workspace_refusals;
 
 pub(crate) use command_line::{
     EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,

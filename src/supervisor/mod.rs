@@ -280,7 +280,6 @@ impl Task {
             }
         };
         self.usage_scope = usage_scope;
-        self.record_workspace(journal);
         self.spec.request.working_directory.clone_from(&request.working_directory);
         self.record.progress.working_directory.clone_from(&request.working_directory);
         self.record.progress.command = Some(prepare::quoted(&command).into());
@@ -288,6 +287,7 @@ impl Task {
         self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
+        self.record_workspace(journal);
         ProcessTree::adopt_orphans();
         self.make_cgroup();
         command.group.clone_from(&self.group);

@@ -24,6 +24,7 @@ mod spec;
 mod status;
 mod submitter;
 mod summary;
+mod task_diff;
 mod text;
 mod timeline;
 mod totals;
@@ -56,6 +57,7 @@ pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, Trus
 pub use status::{EndStatus, TaskStatus};
 pub use submitter::{SubmittedBy, Submitter, is_session_id};
 pub use summary::{Outcome, Summaries, TaskState, TaskSummary};
+pub use task_diff::{Compared, TaskDiff};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,

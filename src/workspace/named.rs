@@ -12,7 +12,7 @@ use crate::task::{GitPath, Place};
 /// absolute, or relative to the working directory. Paths outside the work tree are left out.
 ///
 /// Does not look at the file system: the agent may have changed what is there.
-pub fn named_paths(place: &Place, named: &BTreeSet<PathBuf>) -> Vec<GitPath> {
+pub(super) fn named_paths(place: &Place, named: &BTreeSet<PathBuf>) -> Vec<GitPath> {
     let directory = place.top.join(&place.prefix);
     let inside = |path: &PathBuf| {
         let path = normalized(&directory.join(path))?;

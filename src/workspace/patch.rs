@@ -14,6 +14,8 @@ use crate::task::{GitPath, ObjectId};
 pub enum PatchForm {
     /// A patch for `git apply`, with binary files.
     Patch,
+    /// A patch for people, in which binary files are only named.
+    Text,
     /// A line for each file with the number of changed lines, and a line for all.
     Stat,
     /// A line for each file with its path, quoted like git does.
@@ -46,6 +48,7 @@ pub struct BoundedPatch {
 pub fn write_patch(shadow: &Shadow, request: PatchRequest<'_>, out: &mut dyn Write) -> Result<(), GitError> {
     let form: &[&str] = match request.form {
         PatchForm::Patch => &["--patch", "--binary", "--full-index"],
+        PatchForm::Text => &["--patch"],
         PatchForm::Stat => &["--stat", "--summary"],
         PatchForm::Names => &["--name-only"],
     };

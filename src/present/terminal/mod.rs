@@ -7,6 +7,7 @@
 //! All untrusted text is put on one line with unsafe characters escaped, as everywhere in `present`, before it becomes
 //! part of a [`Line`]. Escape sequences are added only by [`Line::render`], which is the last step.
 
+mod diff;
 mod fields;
 mod hint;
 mod line;
@@ -15,6 +16,7 @@ mod live;
 #[cfg(test)]
 mod live_tests;
 mod log;
+mod operation;
 mod removal;
 mod screen;
 mod settings;
@@ -31,6 +33,7 @@ mod usage;
 #[cfg(test)]
 mod verb_tests;
 
+pub(crate) use diff::{diff_names, diff_notes, diff_stat, no_changes, patch_is_cut, patch_lines};
 pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone, rendered_width};
 pub(crate) use list::{count_line, task_list, worktrees_line};
@@ -38,7 +41,8 @@ pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
-pub(crate) use removal::{id_line, nothing_to_remove, removal_question};
+pub(crate) use operation::{operation, operation_notes, undo_question};
+pub(crate) use removal::{id_line, lost_changes, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
 pub(crate) use show::{NextSteps, result_text, show};

@@ -21,7 +21,27 @@ pub(crate) fn removal_question(tasks: &[TaskSummary], screen: Screen) -> String 
     let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
     let count = if tasks.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", tasks.len()) };
     let named: String = named.collect();
-    format!("{named}{more}Remove {count} with all files (logs, results, records)? [y/N] ")
+    let lost = lost_changes(tasks).map_or_else(String::new, |lost| format!("{lost}\n"));
+    format!("{named}{more}{lost}Remove {count} with all files (logs, results, records)? [y/N] ")
+}
+
+/// Says which changes can no longer be shown or undone when these tasks are removed, if there are any.
+pub(crate) fn lost_changes(tasks: &[TaskSummary]) -> Option<String> {
+    let has_changes = |task: &&TaskSummary| {
+        let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
+        changes.is_some_and(|changes| changes.files > 0)
+    };
+    let ids: Vec<_> = tasks.iter().filter(has_changes).map(|task| task.record.id.as_str()).collect();
+    let more = match ids.len().checked_sub(MAX_NAMED) {
+        Some(more @ 1..) => format!(" and {more} more"),
+        Some(0) | None => String::new(),
+    };
+    let named = ids.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+    match ids.len() {
+        0 => None,
+        1 => Some(format!("The changes of task {named} can then no longer be shown or undone.")),
+        _ => Some(format!("The changes of tasks {named}{more} can then no longer be shown or undone.")),
+    }
 }
 
 /// A removed task.
