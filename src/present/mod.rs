@@ -26,9 +26,9 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod answer_reader;
 pub(crate) mod arguments;
-pub(crate) mod check;
 #[cfg(test)]
 mod changes_tests;
+pub(crate) mod check;
 mod command_line;
 mod data;
 mod ended_tasks;
@@ -46,8 +46,8 @@ mod json_verbs;
 mod markdown;
 mod message;
 pub(crate) mod notices;
-mod outcome;
 pub(crate) mod operations;
+mod outcome;
 mod progress;
 pub(crate) mod prompts;
 pub(crate) mod protocol;
