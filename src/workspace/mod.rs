@@ -44,6 +44,8 @@ mod ignored;
 mod merge;
 mod operation;
 mod operation_error;
+#[cfg(test)]
+mod operation_property_tests;
 mod patch;
 mod place;
 mod preflight;
