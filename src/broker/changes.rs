@@ -163,7 +163,8 @@ impl Opened {
                 let request = PatchRequest { base: &workspace.before, head: &shown, paths: &paths, form };
                 let redactor = broker.redactor_for(record);
                 let redactor = (content == DiffContent::ShownPatch).then_some(&redactor);
-                let spooled = TaskPatch::spool(redactor, |to| write_patch(&shadow, request, to).map_err(PatchError::Git));
+                let spooled =
+                    TaskPatch::spool(redactor, |to| write_patch(&shadow, request, to).map_err(PatchError::Git));
                 Some(spooled.map_err(|error| match error {
                     PatchError::Git(error) => failed(error),
                     PatchError::File(problem) => broker.patch_unreadable(id, &problem),

@@ -149,7 +149,9 @@ mod tests {
             let selectors = selected(&[path], base).expect(path);
             assert_eq!(selectors.paths(), [GitPath::from_bytes(expected)], "{path}");
         }
-        for (path, base) in [("../a", None), ("../../a", Some("/repo/src")), ("/etc/passwd", None), ("/repository/a", None)] {
+        for (path, base) in
+            [("../a", None), ("../../a", Some("/repo/src")), ("/etc/passwd", None), ("/repository/a", None)]
+        {
             assert!(matches!(selected(&[path], base), Err(NotOperable::OutsideRepository { .. })), "{path}");
         }
     }
@@ -162,7 +164,8 @@ mod tests {
         assert!(!selectors.has(&file("src2/a", None)) && !selectors.has(&file("lib/src", None)));
         assert!(selected(&["."], None).expect("valid paths").has(&file("any", None)));
         let id = TaskId::parse("1a2b3c4d").expect("a valid task ID");
-        let unchanged = selected(&["src", "lib"], None).expect("valid paths").check_all_changed(&id, &[file("src/a", None)]);
+        let unchanged =
+            selected(&["src", "lib"], None).expect("valid paths").check_all_changed(&id, &[file("src/a", None)]);
         assert!(matches!(unchanged, Err(NotOperable::UnchangedPath { path, .. }) if path == Path::new("lib")));
     }
 }

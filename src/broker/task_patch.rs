@@ -29,8 +29,10 @@ impl TaskPatch {
     where
         E: From<io::Error>,
     {
-        let mut spool =
-            Spool { redactor: redactor.cloned().map(StreamRedactor::new), file: SpooledTempFile::new(MAX_BYTES_IN_MEMORY) };
+        let mut spool = Spool {
+            redactor: redactor.cloned().map(StreamRedactor::new),
+            file: SpooledTempFile::new(MAX_BYTES_IN_MEMORY),
+        };
         write(&mut spool)?;
         let Spool { redactor, mut file } = spool;
         if let Some(mut redactor) = redactor {

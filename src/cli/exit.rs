@@ -46,12 +46,7 @@ impl Exit {
             Self::Completed => 0,
             Self::Interrupted => 1,
             Self::Failed => 2,
-            Self::Usage
-            | Self::UnknownTask
-            | Self::Refused
-            | Self::Conflict
-            | Self::TimedOut
-            | Self::Cancelled => 3,
+            Self::Usage | Self::UnknownTask | Self::Refused | Self::Conflict | Self::TimedOut | Self::Cancelled => 3,
         };
         if rank(other) > rank(self) { other } else { self }
     }

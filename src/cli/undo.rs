@@ -64,11 +64,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await;
         let id = id.map_err(|refusal| refused(&broker, &refusal))?;
         let fail = |refusal| report(&broker, &id, OperationKind::Undo, &refusal, arguments.json);
-        let request = UndoRequest {
-            paths: selection(arguments.paths.clone()),
-            all: arguments.all,
-            check: arguments.check,
-        };
+        let request =
+            UndoRequest { paths: selection(arguments.paths.clone()), all: arguments.all, check: arguments.check };
         if !arguments.check && !arguments.yes && can_confirm() {
             let planned = broker.undo(&id, UndoRequest { check: true, ..request.clone() }).await.map_err(fail)?;
             let question = terminal::undo_question(&id, &planned.files);

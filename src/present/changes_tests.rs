@@ -168,14 +168,20 @@ it. Left as it is. To include it, pass `all: true`.
     assert_eq!(text, expected);
     assert_eq!(terminal::operation(&id(), &undone, Screen::PIPE), "changed\tsrc/a.rs\nskipped\tnotes.txt\n");
     let text = terminal::operation(&id(), &undone, terminal(100));
-    assert!(text.starts_with("Reverted the changes of task 1a2b3c4d in 1 file:\n  src/a.rs\nLeft 1 file as it is"), "{text}");
+    assert!(
+        text.starts_with("Reverted the changes of task 1a2b3c4d in 1 file:\n  src/a.rs\nLeft 1 file as it is"),
+        "{text}"
+    );
     assert!(text.ends_with("  notes.txt\nto make them again: codex-connector redo 1a2b3c4d\n"), "{text}");
     let check = OperationResult { is_check: true, ..result(OperationKind::Apply, &["a", "b"]) };
     assert!(operations::operation(&id(), &check).contains("Applying would change 2 files. Nothing was written."));
     let branch = NewBranch { name: GitPath::from_bytes("codex/x"), commit: object() };
     let committed = OperationResult { branch: Some(branch), ..result(OperationKind::Apply, &["a"]) };
     let text = operations::operation(&id(), &committed);
-    assert!(text.contains("**Branch:** `codex/x`\n**Commit:** 0123456789") && text.contains("were not changed"), "{text}");
+    assert!(
+        text.contains("**Branch:** `codex/x`\n**Commit:** 0123456789") && text.contains("were not changed"),
+        "{text}"
+    );
     assert!(terminal::operation(&id(), &committed, terminal(100)).starts_with("Created branch codex/x with"));
     let nothing = terminal::operation(&id(), &result(OperationKind::Redo, &[]), terminal(100));
     assert_eq!(nothing, "Nothing to do: no file has to be changed.\n");
@@ -267,7 +273,10 @@ fn json_has_exact_paths_and_the_conflicts() {
         assert!(validator.is_valid(&object), "{object:#}");
         match &*object["type"].to_string() {
             "\"diff\"" if object["partial"] == true => {
-                assert_eq!((&object["files"][0]["path"], &object["files"][0]["pathBase64"]), (&"a\u{fffd}\n".into(), &"Yf8K".into()));
+                assert_eq!(
+                    (&object["files"][0]["path"], &object["files"][0]["pathBase64"]),
+                    (&"a\u{fffd}\n".into(), &"Yf8K".into())
+                );
             }
             "\"operation\"" if object["done"] == false => {
                 assert_eq!(object["conflicts"][0]["kind"], "in_the_way");

@@ -69,12 +69,7 @@ pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> String {
     }
     let mut page = Page::begin("Task Changes");
     page.field("Task ID", id.as_str());
-    page.line(&format!(
-        "**Changes:** {}, +{} −{}",
-        file_count(diff.files.len()),
-        diff.added(),
-        diff.removed()
-    ));
+    page.line(&format!("**Changes:** {}, +{} −{}", file_count(diff.files.len()), diff.added(), diff.removed()));
     match diff.compared {
         Compared::End => {}
         Compared::Running => page.line("**Note:** the task is still running; these are its changes so far"),
@@ -90,9 +85,9 @@ pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> String {
     }
     if let Some(part) = patch.filter(|part| part.size > 0) {
         let next = match part.next {
-            Some(next) => format!(
-                "To continue, call `codex_diff` with the same arguments and `offset` {next}, or with `paths`."
-            ),
+            Some(next) => {
+                format!("To continue, call `codex_diff` with the same arguments and `offset` {next}, or with `paths`.")
+            }
             None => "This is the end of the patch.".to_owned(),
         };
         let (from, to) = (part.offset, part.next.unwrap_or(part.size));

@@ -81,15 +81,20 @@ pub(crate) fn still_changing(id: &TaskId, kind: OperationKind, to: Audience) -> 
         cannot(id, kind, "it is still running"),
         to.choose(
             message!["wait until it ends, or call `codex_cancel` with `taskId` ", id],
-            message!["wait until it ends with `codex-connector wait ", id, "`, or run `codex-connector cancel ", id, "`"],
+            message![
+                "wait until it ends with `codex-connector wait ",
+                id,
+                "`, or run `codex-connector cancel ",
+                id,
+                "`"
+            ],
         ),
     )
 }
 
 /// There is no snapshot after the task.
 pub(crate) fn no_end_snapshot(id: &TaskId, kind: OperationKind, to: Audience) -> Refused {
-    let by_hand =
-        message!["; git has the files as they were before it, in `refs/codex-connector/", id, "/before`"];
+    let by_hand = message!["; git has the files as they were before it, in `refs/codex-connector/", id, "/before`"];
     let look = to.choose(
         message!["call `codex_diff` with `taskId` ", id, " to see what changed since it began"],
         message!["run `codex-connector diff ", id, "` to see what changed since it began"],
@@ -276,7 +281,8 @@ pub(crate) fn repository_gone(id: &TaskId, place: &Path) -> Refused {
 
 /// Another process, the holder, is working on the same repository for a task.
 pub(crate) fn repository_busy(place: &Path, holder: Option<&(u32, TaskId)>) -> Refused {
-    let who = holder.map_or_else(Message::default, |(pid, task)| message![" (process ", *pid, ", for task ", task, ")"]);
+    let who =
+        holder.map_or_else(Message::default, |(pid, task)| message![" (process ", *pid, ", for task ", task, ")"]);
     let problem = [message!["another process is changing files or snapshots in ", place], who];
     Refused::new(problem.into_iter().collect::<Message>(), "try again when it has finished")
 }
@@ -336,10 +342,8 @@ mod tests {
     #[test]
     fn a_conflict_names_each_file_and_says_that_nothing_was_written() {
         let conflict = |path: &[u8], reason| FileConflict { path: GitPath::from_bytes(path), reason };
-        let mut files = vec![
-            conflict(b"a\x1b[2J\n.rs", ConflictReason::Content),
-            conflict(b"b", ConflictReason::InTheWay),
-        ];
+        let mut files =
+            vec![conflict(b"a\x1b[2J\n.rs", ConflictReason::Content), conflict(b"b", ConflictReason::InTheWay)];
         let text = conflicts(&id(), OperationKind::Apply, &files, Audience::Terminal).plain();
         assert_eq!(
             text,
@@ -355,7 +359,10 @@ mod tests {
 
     #[test]
     fn the_next_step_is_a_tool_call_for_a_model_and_a_command_for_a_person() {
-        for (to, words) in [(Audience::Model, "`codex_undo` with `redo: true`"), (Audience::Terminal, "`codex-connector redo 1a2b3c4d`")] {
+        for (to, words) in [
+            (Audience::Model, "`codex_undo` with `redo: true`"),
+            (Audience::Terminal, "`codex-connector redo 1a2b3c4d`"),
+        ] {
             let text = already_undone(&id(), to).plain();
             assert!(text.contains(words), "{text}");
         }

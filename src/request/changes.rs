@@ -60,8 +60,7 @@ pub(crate) struct ApplyCall {
 
 impl DiffCall {
     pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
-        let mut arguments =
-            Arguments::new("codex_diff", raw, &["taskId", "paths", "filesOnly", "offset", "length"])?;
+        let mut arguments = Arguments::new("codex_diff", raw, &["taskId", "paths", "filesOnly", "offset", "length"])?;
         let id = task_id(&mut arguments)?;
         let paths = paths(&mut arguments)?;
         let offset = match arguments.whole_number("offset", 0)? {

@@ -47,6 +47,8 @@ mod merge;
 mod named;
 mod operation;
 mod operation_error;
+#[cfg(test)]
+mod operation_property_tests;
 mod patch;
 mod place;
 mod preflight;
@@ -57,6 +59,8 @@ mod refs;
 mod restrict;
 mod run;
 mod run_tree;
+#[cfg(test)]
+mod scratch_tests;
 mod selection;
 mod settings;
 mod shadow;

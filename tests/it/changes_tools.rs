@@ -33,11 +33,14 @@ fn a_task_is_shown_undone_and_redone_by_tools() {
     assert!(!refused && text.contains("**Changes:** 2 files, +2 −1\n"), "{text}");
     assert!(text.contains("- `README.md` (modified, +1 −1)\n") && text.contains("\n+Changed.\n"), "{text}");
     let (text, _) = call(&mut server, "codex_diff", json!({"taskId": id, "filesOnly": true, "paths": ["made.txt"]}));
-    assert!(text.contains("- `made.txt` (added, +1 −0)") && !text.contains("README") && !text.contains("Bytes"), "{text}");
+    assert!(
+        text.contains("- `made.txt` (added, +1 −0)") && !text.contains("README") && !text.contains("Bytes"),
+        "{text}"
+    );
 
     let (text, refused) = call(&mut server, "codex_undo", json!({"taskId": id}));
     assert!(!refused && text.contains("- `README.md`\n") && text.contains("pass `all: true`"), "{text}");
-    assert_eq!(world.project.read("README.md").as_deref(), Some(connector_testing::README));
+    assert_eq!(world.project.read("README.md").as_deref(), Some("A project for tests.\n"));
     let (text, refused) = call(&mut server, "codex_undo", json!({"taskId": id, "redo": true}));
     assert!(!refused && text.starts_with("## Changes Redone\n"), "{text}");
     assert_eq!(world.project.read("README.md").as_deref(), Some("Changed.\n"));
@@ -70,7 +73,8 @@ fn a_long_patch_is_read_in_pieces_that_fit_an_answer() {
         assert!(!refused && text.chars().count() < 40_000, "{}", text.len());
         let inside = text.split_once("```\n").and_then(|(_, rest)| rest.rsplit_once("```")).expect("a fence").0;
         joined.push_str(inside);
-        let next = text.split_once("and `offset` ").map(|(_, rest)| rest.split(',').next().unwrap_or_default().to_owned());
+        let next =
+            text.split_once("and `offset` ").map(|(_, rest)| rest.split(',').next().unwrap_or_default().to_owned());
         offset = next.map(|next| next.parse().expect("a number"));
         pieces += 1;
     }
@@ -88,7 +92,9 @@ fn the_patch_is_a_resource_also_while_the_task_runs_and_secrets_in_it_are_redact
     let id = start(&mut server, world.fake(steps));
     wait_for_log(&world, &id, "new.txt");
     let uri = format!("task://{id}/diff");
-    let read = |server: &mut McpServer, uri: &str| server.request("resources/read", json!({"uri": uri}))["contents"][0].clone();
+    let read = |server: &mut McpServer, uri: &str| {
+        server.request("resources/read", json!({"uri": uri}))["contents"][0].clone()
+    };
     let content = read(&mut server, &uri);
     assert_eq!(content["mimeType"], "text/x-diff");
     let text = content["text"].as_str().expect("it is text").to_owned();
@@ -102,7 +108,8 @@ fn the_patch_is_a_resource_also_while_the_task_runs_and_secrets_in_it_are_redact
     let uris: Vec<_> = listed["resources"].as_array().expect("a list").iter().map(|it| it["uri"].clone()).collect();
     assert!(uris.contains(&json!(uri)), "{uris:?}");
 
-    let without = ended(&mut server, crate::world::and(world.fake(json!([{"say": "x"}])), json!({"sandbox": "read-only"})));
+    let without =
+        ended(&mut server, crate::world::and(world.fake(json!([{"say": "x"}])), json!({"sandbox": "read-only"})));
     let refused = server.try_request("resources/read", json!({"uri": format!("task://{without}/diff")}));
     assert_eq!(refused.expect_err("it has no snapshots").code, -32002);
 }

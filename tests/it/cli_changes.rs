@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use connector_testing::{McpServer, README, eventually};
+use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,7 +22,16 @@ fn world() -> World {
     let world = World::with_fake_agent();
     world.project.write("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\n");
     world.project.git(&["add", "a.txt"]);
-    world.project.git(&["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "second"]);
+    world.project.git(&[
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@example.com",
+        "commit",
+        "--quiet",
+        "-m",
+        "second",
+    ]);
     world.project.write("mine.txt", "not committed\n");
     world
 }
@@ -96,11 +105,19 @@ fn undo_reverts_what_the_agent_named_and_redo_makes_it_again() {
     assert!(world.project.read("new.txt").is_some(), "a check writes nothing");
 
     assert_golden(&world, "undo", &printed(&world, &["undo", &id, "--json"]), &id);
-    assert_eq!(world.project.read("a.txt").as_deref(), Some("one\ntwo\nthree\nfour\nfive\nSIX\n"), "later changes are kept");
+    assert_eq!(
+        world.project.read("a.txt").as_deref(),
+        Some("one\ntwo\nthree\nfour\nfive\nSIX\n"),
+        "later changes are kept"
+    );
     assert_eq!((world.project.read("new.txt"), world.project.read("made.txt").as_deref()), (None, Some("generated\n")));
     let again = run(&world, &["undo", &id, "a.txt"]);
     assert_eq!(again.code, Some(5), "{}", again.stderr);
-    assert!(again.stderr.contains("already undone\nnext: to make them again, run `codex-connector redo"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("already undone\nnext: to make them again, run `codex-connector redo"),
+        "{}",
+        again.stderr
+    );
 
     assert_eq!(printed(&world, &["redo", &id]), "changed\ta.txt\nchanged\tnew.txt\n");
     assert_eq!(world.project.read("a.txt").as_deref(), Some("ONE\ntwo\nthree\nfour\nfive\nSIX\n"));
@@ -118,8 +135,15 @@ fn a_conflict_is_named_before_anything_is_written() {
     let refused = run(&world, &["undo", &id]);
     assert_eq!((refused.code, &*refused.stdout), (Some(6), ""), "{}", refused.stderr);
     let words = "nothing was written: undo of task ";
-    assert!(refused.stderr.starts_with(words) && refused.stderr.contains(": a.txt (the same lines"), "{}", refused.stderr);
-    assert!(world.project.read("new.txt").is_some() && world.project.read("a.txt").is_some_and(|text| text.starts_with("mine")));
+    assert!(
+        refused.stderr.starts_with(words) && refused.stderr.contains(": a.txt (the same lines"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        world.project.read("new.txt").is_some()
+            && world.project.read("a.txt").is_some_and(|text| text.starts_with("mine"))
+    );
     let refused = run(&world, &["undo", &id, "--json"]);
     assert_eq!(refused.code, Some(6));
     assert_golden(&world, "undo-conflict", &refused.stdout, &id);
@@ -205,10 +229,11 @@ fn changes_of_a_worktree_are_applied_and_undone() {
     assert_eq!(world.project.read("a.txt").as_deref(), Some("one\ntwo\nthree\nfour\nfive\nSIX\n"));
     assert_eq!(repository(&world), before);
 
-    let json: Value = serde_json::from_str(&printed(&world, &["apply", "@1", "--commit", "codex/x", "--json"])).expect("JSON");
+    let json: Value =
+        serde_json::from_str(&printed(&world, &["apply", "@1", "--commit", "codex/x", "--json"])).expect("JSON");
     assert_eq!((&json["branch"], &json["done"]), (&json!("codex/x"), &json!(true)));
     assert_eq!(world.project.git(&["show", "codex/x:made.txt"]), "x\n");
-    assert_eq!(world.project.git(&["show", "codex/x:README.md"]), README);
+    assert_eq!(world.project.git(&["show", "codex/x:README.md"]), "A project for tests.\n");
     let exists = run(&world, &["apply", "@1", "--commit", "codex/x"]);
     assert!(exists.code == Some(5) && exists.stderr.contains("`codex/x` already exists"), "{}", exists.stderr);
     let invalid = run(&world, &["apply", "@1", "--commit", "a..b"]);
@@ -241,12 +266,12 @@ fn a_terminal_shows_a_colored_patch_in_a_pager_and_undo_asks_first() {
     let screen = terminal.wait_for("1 file, +60 −0");
     assert!(screen.contains(" long.txt | +60 −0 added"), "{screen}");
     terminal.enter("clear; codex-connector undo @1; echo left=$?");
-    terminal.wait_for("in 1 file? [y/N]");
+    terminal.wait_for("file? [y/N]");
     terminal.enter("n");
     terminal.wait_for("left=5");
     assert!(world.project.read("long.txt").is_some(), "nothing was confirmed");
     terminal.enter("clear; codex-connector undo @1; echo left=$?");
-    terminal.wait_for("in 1 file? [y/N]");
+    terminal.wait_for("file? [y/N]");
     terminal.enter("y");
     terminal.wait_for("left=0");
     assert_eq!(world.project.read("long.txt"), None);

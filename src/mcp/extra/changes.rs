@@ -21,7 +21,8 @@ pub(super) async fn diff(broker: &Broker, raw: RawArguments) -> Result<CallAnswe
     let (diff, patch) = broker.diff(&id, PathSelection::of(paths), form).await?;
     let part = match (range, patch) {
         (PatchRange::From { offset, length }, Some(mut patch)) => {
-            let chunk = patch.chunk(ByteRange { offset, length }).map_err(|problem| broker.patch_unreadable(&id, &problem))?;
+            let chunk =
+                patch.chunk(ByteRange { offset, length }).map_err(|problem| broker.patch_unreadable(&id, &problem))?;
             Some(PatchPart { text: chunk.text, offset, next: chunk.next, size: chunk.size })
         }
         (PatchRange::Nothing, _) | (PatchRange::From { .. }, None) => None,

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use self::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
-    broker::{Broker, NotOperable, DiffContent, PathSelection, Refusal},
+    broker::{Broker, DiffContent, NotOperable, PathSelection, Refusal},
     present::{self, protocol, resources},
     store::{ByteRange, FileChunk, FileMetadata},
     task::{Listing, TaskId, TaskRecord},

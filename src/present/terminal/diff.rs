@@ -110,9 +110,9 @@ pub(crate) fn diff_notes(diff: &TaskDiff) -> Vec<String> {
         )),
     };
     let since = match diff.last_operation {
-        Some(OperationKind::Undo) => Some(format!(
-            "These changes were undone. To make them again: codex-connector redo {id}"
-        )),
+        Some(OperationKind::Undo) => {
+            Some(format!("These changes were undone. To make them again: codex-connector redo {id}"))
+        }
         Some(OperationKind::Apply | OperationKind::Redo) | None => None,
     };
     compared.into_iter().chain(since).collect()

@@ -39,7 +39,12 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
         return rows("changed", files) + &rows("skipped", unnamed);
     }
     let list = |files: &[GitPath]| -> String {
-        files.iter().map(|path| Line::default().with_exact(Tone::Plain, &format!("  {}", path_line(path))).render(screen) + "\n").collect()
+        files
+            .iter()
+            .map(|path| {
+                Line::default().with_exact(Tone::Plain, &format!("  {}", path_line(path))).render(screen) + "\n"
+            })
+            .collect()
     };
     let count = file_count(files.len());
     let summary = match (kind, is_check) {

@@ -251,15 +251,8 @@ mod tests {
         }
         // Claude Code 2.1.197 shows 2,048 characters of the instructions, and 2.1.332 shows 4,096.
         assert!(instructions(&[]).len() < 2_048, "{}", instructions(&[]).len());
-        let all = [
-            "codex_wait",
-            "codex_result",
-            "codex_sessions",
-            "codex_resume",
-            "codex_diff",
-            "codex_undo",
-            "codex_apply",
-        ];
+        let all =
+            ["codex_wait", "codex_result", "codex_sessions", "codex_resume", "codex_diff", "codex_undo", "codex_apply"];
         assert!(instructions(&all).len() < 4_096, "{}", instructions(&all).len());
         assert!(all.iter().all(|tool| instructions(&all).contains(&format!("\n- `{tool}` "))));
     }
