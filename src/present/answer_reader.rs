@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 35] = [
+const KNOWN_FIELDS: [&str; 38] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -114,9 +114,12 @@ const KNOWN_FIELDS: [&str; 35] = [
     "Note",
     "Branch",
     "Commit",
+    "Worktree",
+    "Based on",
+    "Not covered",
 ];
 
-const KNOWN_HEADINGS: [&str; 17] = [
+const KNOWN_HEADINGS: [&str; 18] = [
     "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
@@ -127,6 +130,7 @@ const KNOWN_HEADINGS: [&str; 17] = [
     "## Changes Redone",
     "## Changes Applied",
     "## Check Passed",
+    "### Changes",
     "### What the agent said",
     "### Why it did not start",
     "### What to do",
@@ -177,7 +181,12 @@ pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
         "workingDirectory": text, "model": text, "command": text, "agentVersion": text, "exitSignal": text,
         "failureReason": text, "agentSaid": text, "advice": text, "durationFormatted": text, "result": text,
         "sessionId": text, "warnings": [{"message": text, "advice": text}], "turnCompleted": true, "exitCode": 1,
-        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text
+        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text,
+        "workspace": {"before": null, "head": null, "branch": text, "uncommitted": 2, "worktree": text,
+            "notCovered": text},
+        "changes": {"base": "a".repeat(40), "head": "b".repeat(40), "files": 30, "added": 3, "removed": 0, "unnamed": 1,
+            "paths": vec![json!({"path": text, "oldPath": text, "kind": "renamed", "added": 3, "removed": null}); 20],
+            "omitted": vec![json!({"path": text, "reason": "secret"}); 4], "omittedFiles": 5}
     }))
     .expect("valid record")
 }

@@ -59,6 +59,7 @@ mod run_facts_tests;
 pub(crate) mod setup;
 mod status;
 mod status_poll;
+mod task_changes;
 mod tasks;
 pub(crate) mod terminal;
 pub(crate) mod terminal_refusals;

@@ -1,6 +1,9 @@
 //! Creates the branch of `apply --commit`. Nothing is checked out, and no existing branch is changed.
 
-use super::{git::Git, git_error::GitError, operation_error::OperationError, restrict::parse_object, shadow::Shadow};
+use super::{
+    git::Git, git_error::GitError, operation_error::OperationError, refs::command, restrict::parse_object,
+    shadow::Shadow,
+};
 use crate::task::{GitPath, ObjectId, Place, TaskId};
 
 /// The commit of a new branch.
@@ -20,8 +23,7 @@ pub(super) fn check_branch(git: &Git, place: &Place, name: &GitPath) -> Result<(
     if !is_valid {
         return Err(OperationError::InvalidBranch(name.clone()));
     }
-    let found = git.command(["show-ref", "--verify", "--quiet", "--"]).arg(full.as_path()).git_dir(&place.git_dir);
-    match found.without_user_settings().output()?.code {
+    match command(git, place, &["show-ref", "--verify", "--quiet", "--"]).arg(full.as_path()).output()?.code {
         0 => Err(OperationError::BranchExists(name.clone())),
         _ => Ok(()),
     }
@@ -32,29 +34,30 @@ pub(super) fn create_branch(shadow: &Shadow, name: &GitPath, new: NewCommit<'_>)
     let (git, place) = (shadow.git(), shadow.place());
     let message = format!("Apply the changes of codex-connector task {}\n", new.task);
     let parent = new.parent.into_iter().flat_map(|parent| ["-p", parent.as_str()]);
-    let mut command = shadow.object_command(["commit-tree", new.tree.as_str()]).args(parent).stdin(message);
+    let mut commit = shadow.object_command(["commit-tree", new.tree.as_str()]).args(parent).stdin(message);
     let identity = [("user.name", "NAME"), ("user.email", "EMAIL")];
     for (key, part) in identity {
         if let Some(value) = setting(git, place, key)? {
             let value = GitPath::from_bytes(value);
             for role in ["AUTHOR", "COMMITTER"] {
-                command = command.env(&format!("GIT_{role}_{part}"), value.as_path());
+                commit = commit.env(&format!("GIT_{role}_{part}"), value.as_path());
             }
         }
     }
-    let commit = parse_object(&command.run()?, "commit-tree")?;
+    let commit = parse_object(&commit.run()?, "commit-tree")?;
     shadow.publish()?;
     let mut create = b"create ".to_vec();
     create.extend_from_slice(full_name(name).as_bytes());
     create.extend_from_slice(format!("\0{commit}\0").as_bytes());
-    let command = git.command(["update-ref", "--stdin", "-z", "-m"]).arg("codex-connector: apply");
-    command.git_dir(&place.git_dir).without_user_settings().stdin(create).run()?;
+    let create_ref =
+        command(git, place, &["update-ref", "--no-deref", "--stdin", "-z", "-m", "codex-connector: apply"]);
+    create_ref.stdin(create).run()?;
     Ok(commit)
 }
 
 /// A setting of the user at this place; `None` if it is not set.
 fn setting(git: &Git, place: &Place, key: &str) -> Result<Option<Vec<u8>>, GitError> {
-    let found = git.command(["config", "--null", "--get", key]).git_dir(&place.git_dir).output()?;
+    let found = git.command(["config", "--null", "--get", key]).git_dir(&place.common_dir).output()?;
     let value = found.stdout.split(|byte| *byte == 0).next().unwrap_or_default();
     Ok((found.code == 0 && !value.is_empty()).then(|| value.to_owned()))
 }

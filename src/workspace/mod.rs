@@ -30,11 +30,14 @@
 mod beneath;
 mod branch;
 mod candidates;
+mod change;
 mod changes;
 mod checkout;
 mod cleanup;
 mod copying;
 mod filters;
+#[cfg(test)]
+mod fixture;
 mod git;
 mod git_error;
 mod git_version;

@@ -1,14 +1,16 @@
 //! Undo, redo and apply.
 //!
-//! Each is a three-way merge into the files as they are now:
+//! Each is a three-way merge into the files as they are now, so what somebody else changed since is kept, or is a conflict:
 //!
 //! | operation | base | theirs |
 //! |---|---|---|
-//! | undo | `after` | `before` |
-//! | redo, apply | `before` | `after` |
+//! | apply | `before` | `after` |
+//! | undo of the task itself | `after` | `before` |
+//! | undo of an apply or redo, redo of an undo | that operation's target | the snapshot before it |
 //!
-//! So what somebody else changed since is kept, or is a conflict. Conflicts are found before anything is written. Of the
-//! task's changes, only the selected ones are in `theirs`.
+//! So an undo right after an apply restores the files exactly, even if somebody had made some of the same changes before.
+//! Of the changes, only the selected ones are in `theirs`. If they come from several operations, they are merged one after
+//! another, the latest first. Conflicts are found before anything is written.
 //!
 //! ```text
 //! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ journal: begun ─▶ write ─▶ journal: done
@@ -26,18 +28,19 @@ use chrono::{DateTime, Utc};
 
 use super::{
     branch::{NewCommit, check_branch, create_branch},
+    change::Change,
     changes::changed_paths,
     checkout::{Checkout, CheckoutError},
     git::Git,
     git_version::GIT_FOR_MERGES,
-    merge::{commit, merge},
+    merge::commit,
     operation_error::OperationError,
     patch::hide_paths,
     place::head,
     raw_diff::differences,
     recovery::{Settled, Toward, settle},
-    refs::{ref_name, update_ref},
-    restrict::{empty_tree, restrict},
+    refs::{command, ref_name, update_ref},
+    restrict::empty_tree,
     selection::{History, NothingSelected, Wanted, select},
     shadow::{Base, Shadow},
 };
@@ -100,12 +103,15 @@ impl Operator<'_> {
         self.git.require(GIT_FOR_MERGES)?;
         let place = self.workspace(&request.task)?.place;
         check_place_exists(&place)?;
-        let _lock = self.lock(&place, &request.task)?;
+        let _lock = self.lock_within(&place, &request.task, LOCK_TIMEOUT)?;
         let recovered = self.recover(&place)?;
         // Read again: another process may have changed it before this one had the lock.
         let mut workspace = self.workspace(&request.task)?;
-        let result = self.operate_on(&mut workspace, request)?;
-        Ok(OperationResult { recovered, ..result })
+        match self.operate_on(&mut workspace, request) {
+            Ok(result) => Ok(OperationResult { recovered, ..result }),
+            Err(source) if recovered.is_empty() => Err(source),
+            Err(source) => Err(OperationError::AfterRecovery { recovered, source: Box::new(source) }),
+        }
     }
 
     fn operate_on(
@@ -118,10 +124,9 @@ impl Operator<'_> {
         }
         let before = workspace.before.clone();
         let after = workspace.after.clone().ok_or(OperationError::NoAfter)?;
-        let base = if request.kind == OperationKind::Undo { &after } else { &before };
-        let mut temporary = self.shadow(self.git, workspace, base)?;
+        check_exists(self.git, &workspace.place, [&before, &after])?;
+        let mut temporary = self.shadow(self.git, workspace, &covered_commit(workspace, request.kind, &after))?;
         let shadow = &mut temporary.shadow;
-        check_exists(shadow, [&before, &after])?;
 
         let named = workspace.worktree.is_none().then_some(workspace.named.as_slice());
         let copied = workspace.worktree.as_ref().map_or(&[][..], |tree| &tree.copied);
@@ -134,13 +139,11 @@ impl Operator<'_> {
             is_worktree: workspace.worktree.is_some(),
         };
         let selection = select(&changed, &History::of(workspace), wanted)?;
-        let (base, theirs) = match request.kind {
+        let sides = match request.kind {
             OperationKind::Undo => (&after, &before),
             OperationKind::Redo | OperationKind::Apply => (&before, &after),
         };
-        let theirs = restrict(shadow, base, theirs, |path| selection.paths.contains(path))?;
-        let covers = selection.paths.into_iter().collect();
-        let change = Change { base: base.clone(), theirs, covers };
+        let change = Change::new(shadow, workspace, sides, &selection, wanted)?;
         let (files, branch) = match request.branch.as_ref().filter(|_| request.kind == OperationKind::Apply) {
             Some(branch) => self.commit(workspace, request, shadow, change, branch)?,
             None => (self.write(workspace, request, shadow, change)?, None),
@@ -165,7 +168,7 @@ impl Operator<'_> {
     ) -> Result<Vec<GitPath>, OperationError> {
         let what = format!("{} of task {}", verb(request.kind), request.task);
         let now = shadow.snapshot(&format!("codex-connector: before {what}"), None)?;
-        let target = merged(shadow, &change, &now.tree)?;
+        let target = change.merge_into(shadow, &now.tree)?;
         let files = Checkout::prepare(shadow, &now.tree, &target)?.paths();
         if request.is_check || files.is_empty() {
             return Ok(files);
@@ -213,7 +216,7 @@ impl Operator<'_> {
         check_branch(self.git, &place, name)?;
         let head = head(self.git, &place)?;
         let ours = head.tree.map_or_else(|| empty_tree(shadow), Ok)?;
-        let target = merged(shadow, &change, &ours)?;
+        let target = change.merge_into(shadow, &ours)?;
         let files: Vec<_> = differences(shadow, &ours, &target)?.into_keys().collect();
         if request.is_check || files.is_empty() {
             return Ok((files, None));
@@ -298,8 +301,8 @@ impl Operator<'_> {
         toward: Toward,
     ) -> Result<Settled, OperationError> {
         let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
+        check_exists(&git, &workspace.place, [&operation.ours, &operation.target])?;
         let mut temporary = self.shadow(&git, workspace, &operation.target)?;
-        check_exists(&temporary.shadow, [&operation.ours, &operation.target])?;
         settle(&mut temporary.shadow, operation, toward)
     }
 
@@ -316,25 +319,22 @@ impl Operator<'_> {
         self.files.read(task)?.ok_or(OperationError::NoSnapshots)
     }
 
-    fn lock(&self, place: &Place, task: &TaskId) -> Result<RepositoryLock, OperationError> {
-        match self.files.lock(&place.common_dir, task, LOCK_TIMEOUT)? {
+    fn lock_within(&self, place: &Place, task: &TaskId, max_wait: Duration) -> Result<RepositoryLock, OperationError> {
+        match self.files.lock(&place.common_dir, task, max_wait)? {
             RepositoryLocking::Locked(lock) => Ok(lock),
             RepositoryLocking::Busy(holder) => Err(OperationError::Busy(holder)),
         }
     }
 }
 
-/// The selected changes of a task, to be merged.
-struct Change {
-    base: ObjectId,
-    theirs: ObjectId,
-    covers: Vec<GitPath>,
-}
-
-/// Merges a change into `ours`. Fails with [`OperationError::Conflicts`].
-fn merged(shadow: &Shadow, change: &Change, ours: &ObjectId) -> Result<ObjectId, OperationError> {
-    let merge = merge(shadow, &change.base, ours, &change.theirs)?;
-    if merge.conflicts.is_empty() { Ok(merge.tree) } else { Err(OperationError::Conflicts(merge.conflicts)) }
+/// The commit whose files the snapshot of now must cover, even if they are ignored now.
+fn covered_commit(workspace: &TaskWorkspace, kind: OperationKind, after: &ObjectId) -> ObjectId {
+    let last = workspace.operations.iter().rfind(|operation| operation.branch.is_none());
+    match (last, kind) {
+        (Some(last), _) if last.state == OperationState::Done => last.target.clone(),
+        (_, OperationKind::Undo) => after.clone(),
+        (_, OperationKind::Redo | OperationKind::Apply) => workspace.before.clone(),
+    }
 }
 
 /// Fails with [`OperationError::PlaceGone`] if a directory is missing, or a symbolic link has taken its place.
@@ -347,10 +347,13 @@ fn check_place_exists(place: &Place) -> Result<(), OperationError> {
 }
 
 /// Fails with [`OperationError::SnapshotsGone`] if the repository lacks one of the commits.
-fn check_exists<'a>(shadow: &Shadow, commits: impl IntoIterator<Item = &'a ObjectId>) -> Result<(), OperationError> {
+fn check_exists<'a>(
+    git: &Git,
+    place: &Place,
+    commits: impl IntoIterator<Item = &'a ObjectId>,
+) -> Result<(), OperationError> {
     for commit in commits {
-        let found = shadow.object_command(["cat-file", "-e"]).arg(format!("{commit}^{{tree}}")).output()?;
-        if found.code != 0 {
+        if command(git, place, &["cat-file", "-e", &format!("{commit}^{{tree}}")]).output()?.code != 0 {
             return Err(OperationError::SnapshotsGone);
         }
     }

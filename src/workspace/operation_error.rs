@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{checkout::CheckoutError, git_error::GitError, shadow::ShadowError, snapshot::SnapshotError};
 use crate::{
     store::{LockHolder, StoreError},
-    task::{FileConflict, GitPath, OperationKind, TaskId},
+    task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
 };
 
 /// An undo, a redo or an apply was not possible. Unless it says otherwise, no file was changed.
@@ -72,6 +72,14 @@ pub enum OperationError {
         /// The files that may be incomplete.
         files: Vec<GitPath>,
         /// The reason.
+        source: Box<OperationError>,
+    },
+    /// Interrupted operations were finished, which changed files. The operation itself was not possible.
+    #[error("{source}")]
+    AfterRecovery {
+        /// The finished operations.
+        recovered: Vec<RecoveredOperation>,
+        /// Why this one was not possible.
         source: Box<OperationError>,
     },
     /// A file could not be inspected.

@@ -29,6 +29,27 @@ pub(super) fn restrict(
     Ok(parse_object(&tree, "write-tree")?)
 }
 
+/// The selected paths that [`restrict`] cannot take from `theirs`: there is a file at a directory of the path, or a
+/// directory at the path itself, whose removal is not selected.
+pub(super) fn blocked_paths(
+    shadow: &Shadow,
+    ours: &ObjectId,
+    theirs: &ObjectId,
+    is_selected: impl Fn(&GitPath) -> bool,
+) -> Result<Vec<GitPath>, GitError> {
+    let changed = differences(shadow, ours, theirs)?;
+    let stays = |path: &GitPath| !is_selected(path) && changed.get(path).is_some_and(|change| change.old.is_some());
+    let is_blocked = |path: &GitPath| {
+        let below = GitPath::from_bytes([path.as_bytes(), b"/"].concat());
+        let below =
+            changed.range(below.clone()..).take_while(|(path, _)| path.as_bytes().starts_with(below.as_bytes()));
+        let mut above = path.as_path().ancestors().skip(1).map(GitPath::from);
+        below.map(|(path, _)| path).any(stays) || above.any(|path| stays(&path))
+    };
+    let added = changed.iter().filter(|(path, change)| change.new.is_some() && is_selected(path));
+    Ok(added.map(|(path, _)| path).filter(|path| is_blocked(path)).cloned().collect())
+}
+
 /// The tree without files.
 pub(super) fn empty_tree(shadow: &Shadow) -> Result<ObjectId, GitError> {
     parse_object(&shadow.object_command(["mktree"]).run()?, "mktree")

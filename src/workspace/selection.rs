@@ -1,36 +1,30 @@
-//! Which of a task's changes an operation covers.
+//! Which of a task's changes an operation covers, and what brought them into the work tree.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::task::{ChangedPath, GitPath, Operation, OperationKind, OperationState, TaskWorkspace};
 
-/// The changes of a task that are in the user's work tree, and those that were undone, as far as our operations know.
+/// The last operation that covered each path.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct History {
-    /// Paths that were undone and not brought back since.
-    pub(super) undone: BTreeSet<GitPath>,
-    /// Paths that were applied from a worktree and not undone since.
-    pub(super) applied: BTreeSet<GitPath>,
-}
+pub(super) struct History(BTreeMap<GitPath, (usize, OperationKind)>);
 
 impl History {
-    /// Follows the operations that were completed.
+    /// Follows the operations that were completed in the work tree.
     pub(super) fn of(workspace: &TaskWorkspace) -> Self {
-        let mut history = Self::default();
-        let is_done = |operation: &&Operation| match operation.state {
+        let is_done = |operation: &Operation| match operation.state {
             OperationState::Done => operation.branch.is_none(),
             OperationState::Begun | OperationState::Reverted => false,
         };
-        for Operation { kind, covers, .. } in workspace.operations.iter().filter(is_done) {
-            let (gains, loses) = match kind {
-                OperationKind::Undo => (&mut history.undone, &mut history.applied),
-                OperationKind::Redo | OperationKind::Apply => (&mut history.applied, &mut history.undone),
-            };
-            gains.extend(covers.iter().cloned());
-            let covered: BTreeSet<_> = covers.iter().collect();
-            loses.retain(|path| !covered.contains(path));
-        }
-        history
+        let done = workspace.operations.iter().enumerate().filter(|(_, operation)| is_done(operation));
+        let covered = done.flat_map(|(at, done)| done.covers.iter().map(move |path| (path.clone(), (at, done.kind))));
+        Self(covered.collect())
+    }
+
+    fn last(&self, file: &ChangedPath) -> Option<(usize, OperationKind)> {
+        self.0.get(&file.path).copied()
     }
 }
 
@@ -46,17 +40,45 @@ pub(super) struct Wanted<'a> {
     pub(super) is_worktree: bool,
 }
 
+impl Wanted<'_> {
+    /// Whether a path is one of the wanted files, or in one of the wanted directories. The empty path is the top.
+    pub(super) fn contains(&self, path: &GitPath) -> bool {
+        let is_in = |wanted: &GitPath| path.as_path().starts_with(wanted.as_path());
+        self.paths.is_empty() || self.paths.iter().any(is_in)
+    }
+
+    /// What a file would be taken back to or brought forward from. `None` if there is nothing to do for it.
+    fn source(&self, last: Option<(usize, OperationKind)>) -> Option<Source> {
+        use OperationKind::{Apply, Redo, Undo};
+        match (self.kind, last) {
+            (Apply, _) => Some(Source::Task),
+            (Undo, Some((at, Apply | Redo))) | (Redo, Some((at, Undo))) => Some(Source::Operation(Reverse(at))),
+            (Undo, None) if !self.is_worktree => Some(Source::Task),
+            (Undo, None | Some((_, Undo))) | (Redo, None | Some((_, Apply | Redo))) => None,
+        }
+    }
+}
+
+/// What made a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// An earlier operation, by its index. Later ones come first.
+    Operation(Reverse<usize>),
+    /// The task itself.
+    Task,
+}
+
 /// The changes that an operation covers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Selection {
-    /// All paths of the selected files, including the former ones of renamed files.
-    pub(super) paths: BTreeSet<GitPath>,
+    /// The paths of the selected files by the origin of their change, including both paths of renamed files.
+    pub(super) groups: BTreeMap<Source, BTreeSet<GitPath>>,
     /// Files that are left out because no event of the agent names them.
     pub(super) unnamed: Vec<GitPath>,
 }
 
 /// Why there is nothing to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NothingSelected {
     /// The task changed none of the wanted files.
     Unchanged,
@@ -74,47 +96,37 @@ pub(super) fn select(
     history: &History,
     wanted: Wanted<'_>,
 ) -> Result<Selection, NothingSelected> {
-    let is_wanted = |file: &&ChangedPath| {
-        wanted.paths.is_empty() || paths_of(file).any(|path| wanted.paths.iter().any(|wanted| contains(wanted, path)))
-    };
-    let candidates: Vec<_> = changed.iter().filter(is_wanted).collect();
+    let candidates: Vec<_> = changed.iter().filter(|file| paths_of(file).any(|path| wanted.contains(path))).collect();
     if candidates.is_empty() {
         return Err(NothingSelected::Unchanged);
     }
-    let is_eligible = |file: &&ChangedPath| match wanted.kind {
-        OperationKind::Undo if wanted.is_worktree => paths_of(file).any(|path| history.applied.contains(path)),
-        OperationKind::Undo => !paths_of(file).all(|path| history.undone.contains(path)),
-        OperationKind::Redo => paths_of(file).any(|path| history.undone.contains(path)),
-        OperationKind::Apply => true,
-    };
-    let eligible: Vec<_> = candidates.iter().copied().filter(is_eligible).collect();
-    if eligible.is_empty() {
-        let was_undone = |file: &&ChangedPath| paths_of(file).any(|path| history.undone.contains(path));
-        return Err(match wanted.kind {
-            OperationKind::Redo => NothingSelected::NotUndone,
-            OperationKind::Undo | OperationKind::Apply if candidates.iter().any(was_undone) => {
-                NothingSelected::AlreadyUndone
-            }
-            OperationKind::Undo | OperationKind::Apply => NothingSelected::NotApplied,
-        });
-    }
     // A redo brings back what was undone, whoever had changed it.
     let takes_unnamed = wanted.all || wanted.is_worktree || wanted.kind == OperationKind::Redo;
-    let (selected, unnamed): (Vec<_>, Vec<_>) = eligible.into_iter().partition(|file| takes_unnamed || file.is_named);
-    Ok(Selection {
-        paths: selected.into_iter().flat_map(paths_of).cloned().collect(),
-        unnamed: unnamed.into_iter().map(|file| file.path.clone()).collect(),
+    let mut selection = Selection { groups: BTreeMap::new(), unnamed: Vec::new() };
+    for file in &candidates {
+        let Some(source) = wanted.source(history.last(file)) else { continue };
+        if takes_unnamed || file.is_named {
+            selection.groups.entry(source).or_default().extend(paths_of(file).cloned());
+        } else {
+            selection.unnamed.push(file.path.clone());
+        }
+    }
+    if !selection.groups.is_empty() || !selection.unnamed.is_empty() {
+        return Ok(selection);
+    }
+    let was_undone = |file: &&ChangedPath| matches!(history.last(file), Some((_, OperationKind::Undo)));
+    Err(match wanted.kind {
+        OperationKind::Redo => NothingSelected::NotUndone,
+        OperationKind::Undo | OperationKind::Apply if candidates.iter().any(|file| was_undone(&file)) => {
+            NothingSelected::AlreadyUndone
+        }
+        OperationKind::Undo | OperationKind::Apply => NothingSelected::NotApplied,
     })
 }
 
 /// The paths of a changed file: both of a renamed one.
 fn paths_of(file: &ChangedPath) -> impl Iterator<Item = &GitPath> {
     std::iter::once(&file.path).chain(&file.old_path)
-}
-
-/// Whether `wanted` is this path, or a directory above it. The empty path is the top.
-pub(super) fn contains(wanted: &GitPath, path: &GitPath) -> bool {
-    path.as_path().starts_with(wanted.as_path())
 }
 
 #[cfg(test)]
