@@ -30,6 +30,7 @@ mod task_patch;
 mod tests;
 mod usage;
 mod view;
+mod worktrees;
 mod workspace_problem;
 
 use std::{
@@ -186,8 +187,8 @@ impl Broker {
         shell_line(words.iter().map(String::as_str))
     }
 
-    /// Finalizes all tasks whose supervisor is gone, brings the catalog up to date, and, if retention is limited,
-    /// removes old tasks now and once an hour. A server runs this in the background from its start until its exit.
+    /// Finalizes all tasks whose supervisor is gone, brings the catalog up to date, cleans up the workspaces of ended and
+    /// removed tasks, and, if retention is limited, removes old tasks now and once an hour. A server runs this in the background from its start until its exit.
     pub async fn run_maintenance(&self) {
         if let Err(error) = self.executor.settle_all().await {
             tracing::warn!(%error, "cannot finalize interrupted tasks");
@@ -199,6 +200,7 @@ impl Broker {
             if let Some(Err(error)) = done {
                 tracing::warn!(%error, "cannot remove old tasks");
             }
+            self.in_background(|broker| broker.clean_up_workspaces(None)).await;
             if rules.keeps_everything() {
                 return;
             }

@@ -111,6 +111,12 @@ impl Broker {
         };
         let Checked { request, repository, trusted_files } = conditions.check(request).await?;
         self.dry_run(backend, &request).await?;
+        let continues = task.resume.as_ref().and_then(|resume| resume.continues.as_ref());
+        let continues = continues.filter(|(_, source)| *source == request.working_directory);
+        let mut workspace = self.workspace_of(&name, sandbox, task.worktree);
+        if let Some((earlier, _)) = continues {
+            workspace = WorkspaceSpec { tree: TreeUse::Always, continues: Some(earlier.clone()), ..workspace };
+        }
         let on_server_exit = self.config.on_server_exit.resolve(task.submitter.by);
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -123,7 +129,7 @@ impl Broker {
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
-            workspace: self.workspace_of(&name, sandbox, task.worktree),
+            workspace,
             trusted_files,
             repository: Some(repository),
             submitter: task.submitter,

@@ -61,6 +61,19 @@ pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
     ]
 }
 
+/// A worktree of a removed task that is kept.
+pub(crate) fn kept_worktree(id: &TaskId, worktree: &Path, why: &str) -> Message {
+    message![
+        "the worktree ",
+        worktree,
+        " of the removed task ",
+        id.to_string(),
+        " is kept: ",
+        why.to_owned(),
+        ". If you do not need it, remove it with `git worktree remove --force`"
+    ]
+}
+
 /// The catalog of a long history is being built.
 pub(crate) fn partial_listing() -> Message {
     "older tasks are still being added to index.sqlite, so this list is incomplete; list the tasks again in a minute, \

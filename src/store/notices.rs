@@ -81,7 +81,7 @@ impl Notices {
 
     /// Adds a notice, unless it is already waiting, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String`
     /// counts as untrusted text.
-    pub(super) fn add(&self, notice: impl Into<Message>) {
+    pub fn add(&self, notice: impl Into<Message>) {
         let notice = notice.into();
         let mut pending = self.pending();
         if pending.notices.contains(&notice) {

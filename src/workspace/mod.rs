@@ -57,6 +57,8 @@ mod refs;
 mod restrict;
 mod run;
 mod run_tree;
+#[cfg(test)]
+mod scratch_tests;
 mod selection;
 mod settings;
 mod shadow;

@@ -9,7 +9,7 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fmt, fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -51,6 +51,21 @@ pub enum WhyKept {
     Repository(GitPath),
     /// It could not be examined. The reason is a sentence for people.
     Unknown(String),
+}
+
+/// A sentence for people, without a full stop. It can contain a path.
+impl fmt::Display for WhyKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = |path: &GitPath| path.as_path().display().to_string();
+        match self {
+            Self::Running => f.write_str("its task is running"),
+            Self::Newer => f.write_str("it contains changes that were made after the task"),
+            Self::NotCovered(file) => write!(f, "no snapshot contains its file {}", path(file)),
+            Self::InProgress => f.write_str("a merge, rebase or similar operation has begun in it"),
+            Self::Repository(repository) => write!(f, "the repository {} in it has changes", path(repository)),
+            Self::Unknown(why) => f.write_str(why),
+        }
+    }
 }
 
 /// Removes a worktree if it is the same as its snapshot `after`. Otherwise returns why it is kept.

@@ -30,6 +30,18 @@ pub struct ExistingTree {
     pub bytes: u64,
 }
 
+impl ExistingTree {
+    /// What is known about its task, in a few words.
+    pub fn state(&self) -> &'static str {
+        match (self.phase, self.is_applied) {
+            (TaskPhase::Running, _) => "which is running",
+            (TaskPhase::Ended, true) => "which has ended and was applied",
+            (TaskPhase::Ended, false) => "which has ended",
+            (TaskPhase::Removed, _) => "which was removed",
+        }
+    }
+}
+
 /// The worktrees of all tasks in a data directory, in the order of their paths. Files that are shared with other
 /// directories count fully.
 pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<ExistingTree>, StoreError> {

@@ -59,3 +59,4 @@ mod warnings;
 mod windows;
 mod workspace;
 mod world;
+mod worktrees;

@@ -87,6 +87,16 @@ pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bo
     line + partial
 }
 
+/// The line below a list that says how much space worktrees take up. Empty without worktrees.
+pub(crate) fn worktrees_line(number: usize, bytes: u64) -> String {
+    let size = bytesize::ByteSize(bytes).display().si();
+    match number {
+        0 => String::new(),
+        1 => format!("1 worktree takes up {size}; `codex-connector check` names it\n"),
+        _ => format!("{number} worktrees take up {size}; `codex-connector check` lists them\n"),
+    }
+}
+
 fn agent(task: &TaskSummary) -> &str {
     task.record.progress.backend.as_ref().map_or("", |backend| backend.as_str())
 }

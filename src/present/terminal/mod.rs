@@ -36,7 +36,7 @@ mod verb_tests;
 pub(crate) use diff::{diff_names, diff_notes, diff_stat, no_changes, patch_is_cut, patch_lines};
 pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone, rendered_width};
-pub(crate) use list::{count_line, task_list};
+pub(crate) use list::{count_line, task_list, worktrees_line};
 pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
