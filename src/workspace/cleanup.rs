@@ -21,7 +21,8 @@ use super::{
     refs::{delete_refs, list_refs, ref_name, update_ref},
     run::{AFTER, message},
     shadow::{Base, Shadow},
-    tree::{MAKING, TreeError, read_mark},
+    tree_error::TreeError,
+    tree_files::{MAKING, read_mark},
     tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{

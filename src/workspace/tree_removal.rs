@@ -7,12 +7,7 @@
 //! the agent wrote into its configuration. The directory is renamed first, so a removal that is interrupted can be told
 //! from a worktree whose files somebody deleted.
 
-use std::{
-    ffi::OsStr,
-    fmt, fs, io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, fmt, fs, io, path::Path};
 
 use super::{
     beneath::remove_all,
@@ -20,8 +15,9 @@ use super::{
     place::head,
     shadow::Shadow,
     snapshot::{Snapshot, SnapshotError},
-    tree::{MAKING, TreeError},
     tree_content::parent_of_snapshot,
+    tree_error::TreeError,
+    tree_files::{MAKING, registrations},
     tree_submodules::changed_submodule,
 };
 use crate::{
@@ -167,15 +163,4 @@ pub(super) fn delete(worktree: &Path, common_dir: &Path) -> Result<(), TreeError
 /// Whether `dir` is the directory of one task for worktrees of this repository, so that everything in it is ours.
 fn is_below(dir: &Path, common_dir: &Path) -> bool {
     dir.parent().and_then(Path::file_name).is_some_and(|name| name == OsStr::new(&repository_key(common_dir)))
-}
-
-/// The directories in the repository that register this worktree.
-pub(super) fn registrations(worktree: &Path, common_dir: &Path) -> Vec<PathBuf> {
-    let names = |registration: &PathBuf| {
-        let named = fs::read(registration.join("gitdir")).unwrap_or_default();
-        Path::new(OsStr::from_bytes(named.trim_ascii_end())) == worktree.join(".git")
-    };
-    let all = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten();
-    let own = all.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    own.map(|entry| entry.path()).filter(names).collect()
 }

@@ -15,7 +15,7 @@ use super::{
     git_error::GitError,
     shadow::Shadow,
     snapshot::SnapshotError,
-    tree::{TreeError, git_dir_of},
+    tree_files::git_dir_of,
 };
 use crate::task::{FrozenSettings, GitPath, ObjectId, Place};
 
@@ -59,8 +59,9 @@ pub(super) fn fill_submodules(source: &Shadow, tree: &Path) -> Vec<String> {
 /// The submodules that are filled in the user's work tree.
 fn submodules(source: &Shadow, tree: &Path) -> Result<Vec<Submodule>, GitError> {
     let listed = source
-        .object_command(["config", "-z", "--get-regexp", r"^submodule\..*\.path$", "--file"])
+        .object_command(["config", "-z", "--file"])
         .arg(tree.join(MODULES))
+        .args(["--get-regexp", r"^submodule\..*\.path$"])
         .output()?
         .stdout;
     let found = listed.split(|byte| *byte == 0).filter_map(|entry| {
@@ -177,14 +178,4 @@ fn is_unchanged(
     let tree = format!("{commit}^{{tree}}");
     let expected = inner.object_command(["rev-parse", "--verify", &tree]).run()?;
     Ok(found.omitted.is_empty() && expected.trim_ascii_end() == found.tree.as_str().as_bytes())
-}
-
-impl From<SnapshotError> for TreeError {
-    fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Moved => Self::Moved,
-            SnapshotError::Shadow(error) => error.into(),
-            SnapshotError::Git(error) => error.into(),
-        }
-    }
 }

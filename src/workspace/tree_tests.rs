@@ -1,6 +1,6 @@
 //! Tests.
 
-use std::{collections::BTreeSet, os::unix::fs::symlink};
+use std::{collections::BTreeSet, io, os::unix::fs::symlink};
 
 use super::*;
 use crate::{
