@@ -86,7 +86,7 @@ fn the_list_of_changed_files_fits_the_terminal_and_has_columns_in_a_pipe() {
     ];
     assert_eq!(terminal::diff_stat(&diff, terminal(80)), expected.join("\n"));
     let narrow = terminal::diff_stat(&diff, terminal(30));
-    assert!(narrow.contains(" old name.rs =… | +1 −0 renamed\n"), "{narrow}");
+    assert!(narrow.contains(" old name.rs … | +1 −0 renamed\n"), "{narrow}");
     assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
     let expected = [
         "added\t\t\tbin/logo.png\t",
