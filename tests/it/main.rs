@@ -58,5 +58,5 @@ mod untrusted_output;
 mod warnings;
 mod windows;
 mod workspace;
-mod world;
 mod worktrees;
+mod world;
