@@ -55,7 +55,7 @@ enum ComparedWord {
 /// A changed file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FileObject {
+pub(super) struct FileObject {
     /// Its path relative to the top of the work tree. Bytes that are not UTF-8 are replaced.
     path: String,
     /// The exact bytes of the path in Base64, if they are not UTF-8.
@@ -196,7 +196,7 @@ impl From<OperationKind> for OperationWord {
 }
 
 impl FileObject {
-    fn of(file: &ChangedPath) -> Self {
+    pub(super) fn of(file: &ChangedPath) -> Self {
         Self {
             path: lossy(&file.path),
             path_base64: base64(&file.path),

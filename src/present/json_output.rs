@@ -18,6 +18,7 @@ use super::{
     command_line::escaped_json,
     json_changes::{DiffObject, OperationObject},
     json_parts::{ProblemObject, SettingObject, Tokens, TotalObject},
+    json_workspace::{ChangesObject, WorkspaceObject},
 };
 use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
 
@@ -167,6 +168,10 @@ pub(crate) struct Task {
     activity: Option<Activity>,
     /// Tokens that this run used.
     usage: Option<Tokens>,
+    /// What it changed in its repository; null until it ends, and if that is unknown.
+    changes: Option<ChangesObject>,
+    /// The repository when the task began; null if nothing is known about it, as for tasks that cannot change files.
+    workspace: Option<WorkspaceObject>,
     /// The paths of the task's files.
     links: Links,
 }
@@ -308,6 +313,8 @@ impl Task {
             exit_signal: end.and_then(|end| end.exit_signal.clone()),
             activity: (task.state != TaskState::Ended).then(|| Activity::of(task)),
             usage: end.and_then(|end| end.usage).map(Tokens::from),
+            changes: end.and_then(|end| end.changes.as_ref()).map(ChangesObject::of),
+            workspace: progress.workspace.as_ref().map(WorkspaceObject::of),
             links: Links {
                 log: path(&start.log_file),
                 result: path(&start.result_file),

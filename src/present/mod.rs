@@ -43,6 +43,7 @@ pub(crate) mod json_output;
 pub(crate) mod json_parts;
 mod json_stream;
 mod json_verbs;
+mod json_workspace;
 mod markdown;
 mod message;
 pub(crate) mod notices;
@@ -60,6 +61,8 @@ pub(crate) mod setup;
 mod status;
 mod status_poll;
 mod task_changes;
+#[cfg(test)]
+mod task_changes_tests;
 mod tasks;
 pub(crate) mod terminal;
 pub(crate) mod terminal_refusals;

@@ -83,7 +83,7 @@ pub(super) fn base(state: &WorkspaceState) -> String {
     let branch = state.branch.as_ref().map(|branch| format!("{} ", path_line(branch))).unwrap_or_default();
     let commit = match &state.head {
         Some(head) => format!("@{}", head.short()),
-        None => "an empty repository".to_owned(),
+        None => "(no commit yet)".to_owned(),
     };
     let uncommitted = match state.uncommitted {
         0 => String::new(),

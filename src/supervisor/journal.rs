@@ -13,7 +13,7 @@ use connector_api::{AgentEvent, BackendName};
 
 use super::{
     clock::Moment,
-    entries::entry_of,
+    entries::{entry_of, is_work},
     failures::Failures,
     hints::{Hint, HintWriter},
     live::Live,
@@ -293,13 +293,15 @@ impl Journal {
         self.flush();
     }
 
-    /// Records what the task changed in its repository.
+    /// Records what the task changed in its repository. The timeline mentions only changes.
     pub(super) fn changes(&mut self, changes: &Changes) {
         let Changes { base, head, files, added, removed, omitted_files: omitted, .. } = changes;
         self.entry(&format!("CHANGES: {files} files, +{added} -{removed}, from {} to {}", base.short(), head.short()));
-        let (base, head) = (base.to_string(), head.to_string());
         let (files, added, removed, omitted) = (*files, *added, *removed, *omitted);
-        self.timeline.add(TimelineEvent::Changes { base, head, files, added, removed, omitted });
+        if files > 0 || omitted > 0 {
+            let (base, head) = (base.to_string(), head.to_string());
+            self.timeline.add(TimelineEvent::Changes { base, head, files, added, removed, omitted });
+        }
     }
 
     /// Records why the task cannot be finalized yet.
@@ -380,24 +382,5 @@ impl Journal {
         if let Err(error) = write(log) {
             self.log_gaps.count(&error);
         }
-    }
-}
-
-/// Whether an event is work. Starting, and failing, is not.
-fn is_work(event: &AgentEvent) -> bool {
-    match event {
-        AgentEvent::Message { .. }
-        | AgentEvent::Reasoning { .. }
-        | AgentEvent::CommandStarted { .. }
-        | AgentEvent::CommandFinished { .. }
-        | AgentEvent::FilesChanged { .. }
-        | AgentEvent::McpToolCall { .. }
-        | AgentEvent::TodoList { .. } => true,
-        AgentEvent::SessionStarted { .. }
-        | AgentEvent::Usage(_)
-        | AgentEvent::Warning { .. }
-        | AgentEvent::TransientError { .. }
-        | AgentEvent::FatalError { .. }
-        | AgentEvent::Other { .. } => false,
     }
 }

@@ -36,7 +36,8 @@ pub(super) const MAX_FILE: u64 = 100_000;
 
 /// A repository, and a data directory next to it. Removed when it is dropped.
 pub(super) struct Project {
-    root: tempfile::TempDir,
+    _guard: Option<tempfile::TempDir>,
+    root: PathBuf,
     pub(super) top: PathBuf,
     pub(super) files: Workspaces,
     pub(super) git: Git,
@@ -110,16 +111,21 @@ pub(super) fn files_in(top: &Path) -> Files {
 impl Project {
     /// A repository without commits.
     pub(super) fn empty() -> Self {
-        let root = tempfile::tempdir().expect("a temporary directory can be created");
-        let top = root.path().canonicalize().expect("it exists").join("project");
-        fs::create_dir(&top).expect("it is writable");
-        run_git(&top, &["init", "-q", "-b", "main"]);
-        let data = root.path().join("data");
+        let guard = tempfile::tempdir().expect("a temporary directory can be created");
+        let root = guard.path().canonicalize().expect("it exists");
+        fs::create_dir(root.join("project")).expect("it is writable");
+        run_git(&root.join("project"), &["init", "-q", "-b", "main"]);
+        Self { _guard: Some(guard), ..Self::open(&root) }
+    }
+
+    /// The project in an existing directory, which is kept.
+    pub(super) fn open(root: &Path) -> Self {
+        let (top, data) = (root.join("project"), root.join("data"));
         let upkeep = Upkeep::open(&data, &data.join("logs")).expect("it is writable");
         let git = Git::find(&top, Deadline::after(Duration::from_secs(300))).expect("git is installed");
         let place = find_place(&git, &top).expect("it is a repository");
         let settings = read_settings(&git, &place).expect("they are readable");
-        Self { files: Workspaces::of(&upkeep), root, top, git, place, settings }
+        Self { _guard: None, root: root.to_owned(), files: Workspaces::of(&upkeep), top, git, place, settings }
     }
 
     /// A repository with a commit that has these files.
@@ -132,9 +138,21 @@ impl Project {
         project
     }
 
-    /// A directory outside the repository.
-    pub(super) fn outside(&self) -> PathBuf {
-        self.root.path().canonicalize().expect("it exists")
+    /// The directory that contains the project's.
+    pub(super) fn outside(&self) -> &Path {
+        &self.root
+    }
+
+    /// Lets git pass the content of the files `*.f` through this shell script when it writes them. `$1` is the path.
+    pub(super) fn add_filter(&mut self, script: &str) {
+        let path = self.root.join("filter.sh");
+        fs::write(&path, script).expect("it is writable");
+        self.git(&["config", "filter.x.clean", "cat"]);
+        self.git(&["config", "filter.x.smudge", &format!("sh {} %f", path.display())]);
+        self.git(&["config", "filter.x.required", "true"]);
+        self.write(".gitattributes", "*.f filter=x\n");
+        self.commit_all();
+        self.settings = read_settings(&self.git, &self.place).expect("they are readable");
     }
 
     /// Runs git as the user would, and returns its output.
@@ -175,7 +193,7 @@ impl Project {
 
     /// A shadow repository in a new directory.
     pub(super) fn shadow(&self, place: &Place, base: Option<Base>) -> Shadow {
-        let dir = self.root.path().join(format!("shadow-{}", TaskId::random()));
+        let dir = self.root.join(format!("shadow-{}", TaskId::random()));
         fs::create_dir(&dir).expect("it is writable");
         Shadow::create(&self.git, place, &self.settings, base, MAX_FILE, &dir).expect("it can be created")
     }
@@ -210,7 +228,7 @@ impl Project {
         let parents = [before.commit.clone()];
         let after = shadow.snapshot("after", Some(&parents)).expect("it can be taken");
         shadow.publish().expect("it can be published");
-        let worktree = Worktree { path, git_dir: place.git_dir, is_removed: false, copied: Vec::new() };
+        let worktree = Worktree { path, git_dir: place.git_dir, is_removed: false, is_continued: false, copied: Vec::new() };
         self.keep(before, Some(after.commit), Vec::new(), Some(worktree))
     }
 

@@ -47,6 +47,8 @@ mod merge;
 mod named;
 mod operation;
 mod operation_error;
+#[cfg(test)]
+mod operation_property_tests;
 mod patch;
 mod place;
 mod preflight;

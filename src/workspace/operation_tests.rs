@@ -5,7 +5,10 @@ use std::{
 };
 
 use super::*;
-use crate::workspace::fixture::{Project, odd_name, path, paths, request, write};
+use crate::{
+    task::{ConflictReason, FileConflict},
+    workspace::fixture::{Project, odd_name, path, paths, request, run_git, write},
+};
 
 const LINES: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n";
 
@@ -73,7 +76,7 @@ fn undo_restores_every_kind_of_change_and_redo_brings_it_back() {
     let everything = |kind| OperationRequest { all: true, ..request(kind, &task) };
     let undone = project.operate(&everything(OperationKind::Undo)).expect("there is no conflict");
     assert_eq!(project.files_now(), files);
-    assert_eq!(undone.files.len(), 14, "{:?}", undone.files);
+    assert_eq!(undone.files.len(), 13, "{:?}", undone.files);
     assert!(matches!(project.operate(&everything(OperationKind::Undo)), Err(OperationError::AlreadyUndone)));
     project.operate(&everything(OperationKind::Redo)).expect("there is no conflict");
     assert_eq!(project.files_now(), changed);
@@ -187,21 +190,73 @@ fn nothing_that_a_snapshot_lacks_is_overwritten() {
         }
         let _ = fs::remove_dir(top.join("dir"));
     });
-    // A file that is too large for a snapshot, a link to another directory, and a directory with an ignored file.
-    let outside = project.outside().join("outside");
-    fs::create_dir(&outside).expect("it is writable");
+    // A file that is too large for a snapshot, and a directory with an ignored file.
     project.write("a", vec![b'x'; 200_000]);
-    symlink(&outside, project.top.join("dir")).expect("it is writable");
     project.write("c/debug.log", "ignored\n");
     let files = project.files_now();
+    let in_the_way = [(path("a"), ConflictReason::InTheWay), (path("c"), ConflictReason::InTheWay)];
+    assert_eq!(conflicts(project.run(OperationKind::Undo, &task)), in_the_way);
+    assert_eq!(project.files_now(), files);
+    fs::remove_file(project.top.join("a")).expect("it exists");
+    fs::remove_dir_all(project.top.join("c")).expect("it exists");
+    // A link to another directory.
+    let outside = project.outside().join("outside");
+    fs::create_dir(&outside).expect("it is writable");
+    symlink(&outside, project.top.join("dir")).expect("it is writable");
+    let files = project.files_now();
     let conflicts = conflicts(project.run(OperationKind::Undo, &task));
-    let expected = [("a", ConflictReason::InTheWay), ("c", ConflictReason::InTheWay)];
-    for (name, reason) in expected {
-        assert!(conflicts.contains(&(path(name), reason)), "{conflicts:?}");
-    }
-    assert!(conflicts.iter().any(|(name, _)| name.as_bytes().starts_with(b"dir")), "{conflicts:?}");
+    assert!(conflicts.iter().all(|(name, _)| name.as_bytes().starts_with(b"dir")), "{conflicts:?}");
     assert_eq!(project.files_now(), files);
     assert_eq!(fs::read_dir(&outside).expect("it exists").count(), 0);
+}
+
+#[test]
+fn an_undo_of_an_apply_restores_what_somebody_had_done_in_the_same_way() {
+    let project = Project::with(&[("a.txt", LINES), ("gone.txt", "gone\n")]);
+    let change = |top: &Path| {
+        replace(top, "a.txt", "two", "TWO");
+        fs::remove_file(top.join("gone.txt")).expect("it exists");
+    };
+    let task = project.worktree_task(|top| {
+        change(top);
+        replace(top, "a.txt", "six", "SIX");
+    });
+    change(&project.top);
+    let files = project.files_now();
+    assert_eq!(project.run(OperationKind::Apply, &task).expect("no conflict").files, paths(&["a.txt"]));
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    assert_eq!(project.files_now(), files);
+}
+
+#[test]
+fn a_file_that_becomes_a_directory_is_not_undone_by_half() {
+    let project = Project::with(&[("x", "a file\n")]);
+    let task = project.task(&["x"], |top| {
+        fs::remove_file(top.join("x")).expect("it exists");
+        write(top, "x/other", "somebody else's\n");
+    });
+    let files = project.files_now();
+    assert_eq!(conflicts(project.run(OperationKind::Undo, &task)), [(path("x"), ConflictReason::InTheWay)]);
+    assert_eq!(project.files_now(), files);
+    let all = OperationRequest { all: true, ..request(OperationKind::Undo, &task) };
+    project.operate(&all).expect("there is no conflict");
+    assert_eq!(project.read("x"), "a file\n");
+}
+
+#[test]
+fn files_copied_into_a_worktree_are_never_applied() {
+    let project = Project::with(&[("a.txt", "1\n"), (".gitignore", "local.conf\n")]);
+    let task = project.worktree_task(|top| {
+        write(top, "a.txt", "2\n");
+        write(top, "local.conf", "copied\n");
+        write(top, ".gitignore", "");
+        run_git(top, &["add", "-f", "local.conf"]);
+    });
+    let mut workspace = project.workspace(&task);
+    workspace.worktree.as_mut().expect("it has one").copied = paths(&["local.conf"]);
+    project.files.write(&workspace).expect("it is writable");
+    let applied = project.run(OperationKind::Apply, &task).expect("there is no conflict");
+    assert_eq!(applied.files, paths(&[".gitignore", "a.txt"]));
 }
 
 #[test]
@@ -212,7 +267,7 @@ fn apply_merges_a_worktree_into_the_users_files_and_undo_takes_it_out() {
     replace(&project.top, "a.txt", "five", "FIVE, later");
     let (files, private) = (project.files_now(), project.private());
     let applied = project.run(OperationKind::Apply, &task).expect("there is no conflict");
-    assert_eq!((applied.files.len(), applied.unnamed.len()), (14, 0), "{applied:?}");
+    assert_eq!((applied.files.len(), applied.unnamed.len()), (13, 0), "{applied:?}");
     assert_eq!(project.read("a.txt"), "one\nTWO\nthree\nfour\nFIVE, later\nsix\nSEVEN, staged\n");
     assert!(project.run(OperationKind::Apply, &task).expect("it is applied already").files.is_empty());
     project.run(OperationKind::Undo, &task).expect("there is no conflict");

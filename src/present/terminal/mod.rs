@@ -32,6 +32,7 @@ mod time;
 mod usage;
 #[cfg(test)]
 mod verb_tests;
+mod workspace;
 
 pub(crate) use diff::{diff_names, diff_notes, diff_stat, no_changes, patch_is_cut, patch_lines};
 pub(crate) use hint::{described, hint};

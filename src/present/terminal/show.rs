@@ -11,6 +11,7 @@ use super::{
     state::{elapsed, tone, word},
     step::step,
     time::local,
+    workspace::workspace_fields,
 };
 use crate::{
     task::{Outcome, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted, span},
@@ -53,6 +54,7 @@ pub(crate) fn show(
     if let Some(end) = &record.end {
         fields.add("usage", Line::of(Tone::Plain, &end.usage.map_or_else(String::new, tokens)));
     }
+    workspace_fields(record, &mut fields, screen);
     failure(record, &mut fields);
     activity(task, &mut fields, screen, now);
     if let Some(result) = &view.result {
@@ -260,6 +262,9 @@ fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState) -> Vec<Stri
         TaskState::Ended => {
             if next.can_resume && record.progress.session_id.is_some() {
                 commands.push(format!("codex-connector resume {id} \"…\""));
+            }
+            if record.end.as_ref().and_then(|end| end.changes.as_ref()).is_some_and(|changes| changes.files > 0) {
+                commands.push(format!("codex-connector diff {id}"));
             }
             commands.push(format!("codex-connector logs {id}"));
             commands.extend(next.agent_command.clone());
