@@ -75,6 +75,7 @@ mod tree_submodules;
 mod trees;
 mod unfiltered;
 
+pub use crate::process::Deadline;
 pub use changes::{changed_paths, summarize};
 pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
