@@ -209,7 +209,7 @@ impl CleanUp {
                 taken.commit
             }
         };
-        Ok(remove_if_unchanged(&mut shadow, &workspace.settings, &after, &workspace.omitted)?)
+        Ok(remove_if_unchanged(&mut shadow, &after, &workspace.omitted)?)
     }
 }
 

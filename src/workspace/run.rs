@@ -2,19 +2,14 @@
 //!
 //! Nothing here prevents a task from running: without a snapshot, only its changes are unknown.
 
-use std::{collections::BTreeSet, fs, io, path::PathBuf};
+use std::{collections::BTreeSet, io, path::PathBuf};
 
 use super::{
     changes::{changed_paths, summarize},
-    git::Git,
     git_error::GitError,
-    git_version::GIT_FOR_SNAPSHOTS,
-    guards::check_place,
     named::named_paths,
-    place::{NotCovered, find_place},
+    place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
-    run_tree::{continue_worktree, make_worktree},
-    settings::read_settings,
     shadow::{Shadow, ShadowError},
     snapshot::{Snapshot, SnapshotError},
     tree_error::TreeError,
@@ -24,8 +19,8 @@ use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, TreeUse, Untrusted,
-        WORKSPACE_FORMAT, WorkspaceSpec, WorkspaceState,
+        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
+        WorkspaceState,
     },
 };
 

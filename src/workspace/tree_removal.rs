@@ -18,11 +18,11 @@ use super::{
     tree_content::parent_of_snapshot,
     tree_error::TreeError,
     tree_files::{MAKING, registrations},
-    tree_submodules::changed_submodule,
+    tree_submodules::{changed_submodule, submodules_in},
 };
 use crate::{
     store::repository_key,
-    task::{FrozenSettings, GitPath, ObjectId, Omission},
+    task::{GitPath, ObjectId, Omission, OmissionReason},
 };
 
 /// The name that a worktree gets while it is removed.
@@ -69,11 +69,10 @@ impl fmt::Display for WhyKept {
 /// `shadow` is a shadow repository of the worktree. `omitted` are the files that no snapshot of it contains.
 pub fn remove_if_unchanged(
     shadow: &mut Shadow,
-    settings: &FrozenSettings,
     after: &ObjectId,
     omitted: &[Omission],
 ) -> Result<Option<WhyKept>, TreeError> {
-    if let Some(why) = why_kept(shadow, settings, after, omitted)? {
+    if let Some(why) = why_kept(shadow, after, omitted)? {
         return Ok(Some(why));
     }
     let place = shadow.place();
@@ -98,12 +97,7 @@ pub(super) fn snapshot_of_worktree(
     shadow.snapshot(message, Some(&parents))
 }
 
-fn why_kept(
-    shadow: &mut Shadow,
-    settings: &FrozenSettings,
-    after: &ObjectId,
-    omitted: &[Omission],
-) -> Result<Option<WhyKept>, TreeError> {
+fn why_kept(shadow: &mut Shadow, after: &ObjectId, omitted: &[Omission]) -> Result<Option<WhyKept>, TreeError> {
     let git_dir = &shadow.place().git_dir;
     if IN_PROGRESS.iter().any(|name| git_dir.join(name).symlink_metadata().is_ok()) {
         return Ok(Some(WhyKept::InProgress));
@@ -114,13 +108,18 @@ fn why_kept(
     if tree.trim_ascii_end() != now.tree.as_str().as_bytes() || now.head != Some(head) {
         return Ok(Some(WhyKept::Newer));
     }
-    let is_new = |omission: &&Omission| !omitted.iter().any(|old| old.path == omission.path);
+    let submodules = submodules_in(shadow, after)?;
+    let is_new = |omission: &&Omission| {
+        let is_submodule = || submodules.iter().any(|(path, _)| *path == omission.path);
+        let is_known = omitted.iter().any(|old| old.path == omission.path);
+        !is_known && !(omission.reason == OmissionReason::NestedRepository && is_submodule())
+    };
     if let Some(omission) = now.omitted.iter().find(is_new) {
         return Ok(Some(WhyKept::NotCovered(omission.path.clone())));
     }
     let temp = shadow.dir().join("submodules");
     fs::create_dir_all(&temp).map_err(TreeError::file("create", &temp))?;
-    Ok(changed_submodule(shadow, settings, after, &temp)?.map(WhyKept::Repository))
+    Ok(changed_submodule(shadow, &submodules, &temp)?.map(WhyKept::Repository))
 }
 
 /// Allows git and its user to remove the worktree of a task that no longer runs. Succeeds if it is not locked.
