@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{
     blocking::{BlockingTimeout, Lane},
-    process::Deadline,
     store::Workspaces,
     task::{
         ChangedPath, Compared, GitPath, OperationKind, OperationState, Place, TaskDiff, TaskId, TaskRecord,
         TaskWorkspace,
     },
     workspace::{
-        Base, Git, GitError, PatchForm, PatchRequest, Shadow, ShadowError, changed_paths, hide_paths, write_patch,
+        Base, Deadline, Git, GitError, PatchForm, PatchRequest, Shadow, ShadowError, changed_paths, hide_paths,
+        write_patch,
     },
 };
 

@@ -30,8 +30,8 @@ mod task_patch;
 mod tests;
 mod usage;
 mod view;
-mod worktrees;
 mod workspace_problem;
+mod worktrees;
 
 use std::{
     collections::BTreeMap,

@@ -81,7 +81,9 @@ impl Broker {
         let is_id = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
         // A worktree may be gone, and a new one is only made for a new task.
         let has_worktree = record.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some());
-        let session = Some(session.raw()).filter(|_| !has_worktree).filter(|id| !id.is_empty() && !id.starts_with('-') && id.chars().all(is_id));
+        let session = Some(session.raw())
+            .filter(|_| !has_worktree)
+            .filter(|id| !id.is_empty() && !id.starts_with('-') && id.chars().all(is_id));
         let command = session.and_then(|session| agent.resume_in_terminal(session)).map(|mut words| {
             if let (Some(rest), Some(home)) = (words[0].strip_prefix("~/"), std::env::home_dir()) {
                 words[0] = home.join(rest).display().to_string();

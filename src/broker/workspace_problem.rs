@@ -79,7 +79,6 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::Unfinished { task, kind, files, source } => {
             NotOperable::NotRestored { id: task, kind, files, problem: source.to_string() }
         }
-        OperationError::AfterRecovery { source, .. } => return operation_problem(&id, kind, top, *source),
         error @ OperationError::Inspect(_) => NotOperable::Failed { id, problem: error.to_string() },
         OperationError::Snapshot(error) => snapshot_problem(&id, Some(kind), top, error),
         OperationError::Shadow(error) => shadow_problem(&id, Some(kind), top, error),

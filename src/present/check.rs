@@ -108,8 +108,8 @@ pub(crate) fn worktrees<'a>(mut trees: Vec<(&'a TaskId, &'a Path, u64, &'static 
     let number = trees.len();
     let noun = if number == 1 { " worktree takes up " } else { " worktrees take up " };
     let listed = trees.into_iter().take(MAX_LISTED_WORKTREES);
-    let listed =
-        listed.map(|(id, path, bytes, state)| message![path, ": ", size(bytes), ", task ", id.to_string(), ", ", state]);
+    let listed = listed
+        .map(|(id, path, bytes, state)| message![path, ": ", size(bytes), ", task ", id.to_string(), ", ", state]);
     let more = number.saturating_sub(MAX_LISTED_WORKTREES);
     let more = (more > 0).then(|| message![more, " more"]);
     std::iter::once(message![number, noun, size(total)]).chain(listed).chain(more).collect()

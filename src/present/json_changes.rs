@@ -4,10 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    json_output::Output,
-    operations::{PatchPart, conflict_words, kind_word},
-};
+use super::operations::{PatchPart, conflict_words, kind_word};
 use crate::task::{
     ChangedPath, Compared, ConflictReason, FileConflict, GitPath, OperationKind, OperationResult, TaskDiff, TaskId,
 };
@@ -134,10 +131,10 @@ struct ConflictObject {
     reason: String,
 }
 
-impl Output {
+impl DiffObject {
     /// What a task changed, with the beginning of the patch if it was requested.
-    pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> Self {
-        Self::Diff(Box::new(DiffObject {
+    pub(super) fn of(diff: &TaskDiff, patch: Option<&PatchPart>) -> Self {
+        Self {
             id: diff.id.to_string(),
             base: diff.base.to_string(),
             head: diff.head.to_string(),
@@ -154,12 +151,14 @@ impl Output {
             patch: patch.map(|part| part.text.raw().to_owned()),
             patch_bytes: patch.map(|part| part.size),
             partial: patch.is_some_and(|part| part.next.is_some()),
-        }))
+        }
     }
+}
 
+impl OperationObject {
     /// What an operation did.
-    pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> Self {
-        Self::Operation(Box::new(OperationObject {
+    pub(super) fn of(id: &TaskId, result: &OperationResult) -> Self {
+        Self {
             id: id.to_string(),
             operation: result.kind.into(),
             done: !result.is_check,
@@ -168,12 +167,12 @@ impl Output {
             conflicts: Vec::new(),
             branch: result.branch.as_ref().map(|branch| lossy(&branch.name)),
             commit: result.branch.as_ref().map(|branch| branch.commit.to_string()),
-        }))
+        }
     }
 
     /// The conflicts that prevented an operation.
-    pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, conflicts: &[FileConflict]) -> Self {
-        Self::Operation(Box::new(OperationObject {
+    pub(super) fn of_conflicts(id: &TaskId, kind: OperationKind, conflicts: &[FileConflict]) -> Self {
+        Self {
             id: id.to_string(),
             operation: kind.into(),
             done: false,
@@ -182,7 +181,7 @@ impl Output {
             conflicts: conflicts.iter().map(ConflictObject::of).collect(),
             branch: None,
             commit: None,
-        }))
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 use std::{
     fs::{self, File, Permissions, TryLockError},
     io::Write,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -30,6 +30,7 @@ use super::{
     layout::{Layout, WORKSPACE_SUFFIX},
     notices::{Damage, Notices},
     records,
+    repository_key::repository_key,
     upkeep::Upkeep,
 };
 use crate::task::{TaskId, TaskWorkspace, WORKSPACE_FORMAT};
@@ -88,17 +89,6 @@ impl WorkspaceTemp {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// A short name for a repository, given its common directory: 16 hexadecimal digits. The same in every version of this
-/// program.
-pub fn repository_key(common_dir: &Path) -> String {
-    // FNV-1a with 64 bits. The hash function of the standard library may change.
-    let hash =
-        common_dir.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-    format!("{hash:016x}")
 }
 
 impl Workspaces {

@@ -41,6 +41,7 @@ mod live;
 mod machine;
 mod named_files;
 mod network;
+mod no_worktree;
 mod parallel;
 mod prepare;
 mod queue;

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    CANCEL_POLL, Task, ending::RunEnd, external::ExternalEvents, join, journal::Journal, worktree::NoWorktree,
+    CANCEL_POLL, Task, ending::RunEnd, external::ExternalEvents, join, journal::Journal, no_worktree::NoWorktree,
 };
 use crate::{
     process::Deadline,

@@ -27,6 +27,7 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod begin;
 mod beneath;
 mod branch;
 mod candidates;
@@ -67,11 +68,14 @@ mod shadow;
 mod snapshot;
 mod tree;
 mod tree_content;
+mod tree_error;
+mod tree_files;
 mod tree_removal;
 mod tree_submodules;
 mod trees;
 mod unfiltered;
 
+pub use crate::process::Deadline;
 pub use changes::{changed_paths, summarize};
 pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};
@@ -87,6 +91,8 @@ pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use tree::{MadeTree, TreeError, TreeRequest, TreeStart, create_tree};
+pub use tree::{MadeTree, TreeRequest, create_tree};
+pub use tree_content::TreeStart;
+pub use tree_error::TreeError;
 pub use tree_removal::{WhyKept, remove_if_unchanged};
 pub use trees::{ExistingTree, existing_trees, make_room};

@@ -66,7 +66,7 @@ impl MadeForTest {
 
     fn remove(&self, scratch: &Scratch, after: &ObjectId) -> Option<WhyKept> {
         let mut shadow = self.shadow(scratch);
-        remove_if_unchanged(&mut shadow, &self.settings, after, &self.made.omitted).expect("it can be examined")
+        remove_if_unchanged(&mut shadow, after, &self.made.omitted).expect("it can be examined")
     }
 }
 
@@ -180,7 +180,7 @@ fn unmerged_files_are_in_the_worktree_with_their_markers() {
     assert!(merge.is_err(), "it conflicts");
     let tree = make(&scratch);
     assert!(fs::read_to_string(tree.path().join("a.txt")).expect("it exists").contains("<<<<<<<"));
-    assert_eq!(scratch.git_in(tree.path(), &["status", "--porcelain"]), "M a.txt");
+    assert_eq!(scratch.git_in(tree.path(), &["status", "--porcelain"]), " M a.txt");
 }
 
 #[test]
