@@ -70,7 +70,12 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::Busy(holder) => {
             NotOperable::Busy { place: top.to_owned(), holder: holder.map(|holder| (holder.pid, holder.task)) }
         }
-        OperationError::AfterRecovery { source, .. } => return operation_problem(&id, kind, top, *source),
+        OperationError::AfterRecovery { recovered, source } => {
+            return match operation_problem(&id, kind, top, *source) {
+                Refusal::NotOperable(source) => NotOperable::AfterRecovery { recovered, source }.into(),
+                other => other,
+            };
+        }
         OperationError::Failed { source, left } if left.is_empty() => {
             return operation_problem(&id, kind, top, *source);
         }
@@ -80,7 +85,6 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::Unfinished { task, kind, files, source } => {
             NotOperable::NotRestored { id: task, kind, files, problem: source.to_string() }
         }
-        OperationError::AfterRecovery { source, .. } => return operation_problem(&id, kind, top, *source),
         error @ OperationError::Inspect(_) => NotOperable::Failed { id, problem: error.to_string() },
         OperationError::Snapshot(error) => snapshot_problem(&id, Some(kind), top, error),
         OperationError::Shadow(error) => shadow_problem(&id, Some(kind), top, error),

@@ -214,8 +214,16 @@ fn a_session_continues_in_its_worktree_or_in_a_new_one_with_the_same_files() {
     assert_eq!(home.clean_up().run(None).kept.len(), 1);
     let (third, same, changes) = follow(&second, "first\nsecond\nthird\n");
     assert_eq!((same, changes.files), (tree.clone(), 1), "the user's file was there before");
-    let locked = fs::read_to_string(home.files().read(&third).expect("it is readable").expect("it exists").worktree
-        .expect("it has a worktree").git_dir.join("locked"));
+    let locked = fs::read_to_string(
+        home.files()
+            .read(&third)
+            .expect("it is readable")
+            .expect("it exists")
+            .worktree
+            .expect("it has a worktree")
+            .git_dir
+            .join("locked"),
+    );
     assert!(locked.expect("it is locked again").contains(third.as_str()));
     home.clean_up().run(Some(&[second]));
     assert!(tree.exists(), "it belongs to the third task");
