@@ -7,11 +7,11 @@ use crate::{
         Refused,
         workspace_refusals::{self as texts, Audience},
     },
-    task::{FileConflict, GitPath, OperationKind, TaskId},
+    task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
 };
 
 /// Why a `diff`, an `undo`, a `redo` or an `apply` is refused. No file was changed, except for
-/// [`NotRestored`](Self::NotRestored).
+/// [`NotRestored`](Self::NotRestored) and [`AfterRecovery`](Self::AfterRecovery).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotOperable {
     /// No snapshots of the task's files were taken.
@@ -116,6 +116,13 @@ pub enum NotOperable {
         /// The problem.
         problem: String,
     },
+    /// Interrupted operations were finished first. The requested one was then refused.
+    AfterRecovery {
+        /// The finished operations.
+        recovered: Vec<RecoveredOperation>,
+        /// Why the requested one was refused.
+        source: Box<NotOperable>,
+    },
     /// Git failed, or a file could not be read or written.
     Failed {
         /// The task.
@@ -126,6 +133,16 @@ pub enum NotOperable {
 }
 
 impl NotOperable {
+    /// The files that were changed in another way, if this is the reason.
+    pub(crate) fn conflicts(&self) -> Option<&[FileConflict]> {
+        if let Self::Conflicts { files, .. } = self.reason() { Some(files) } else { None }
+    }
+
+    /// The reason itself, without what happened before.
+    pub(crate) fn reason(&self) -> &Self {
+        if let Self::AfterRecovery { source, .. } = self { source.reason() } else { self }
+    }
+
     /// The problem and the next step for this reader.
     pub(crate) fn explain(&self, to: Audience) -> Refused {
         match self {
@@ -150,6 +167,7 @@ impl NotOperable {
             Self::Busy { place, holder } => texts::repository_busy(place, holder.as_ref()),
             Self::TimedOut { place } => texts::git_timed_out(place),
             Self::NotRestored { id, kind, files, problem } => texts::not_restored(id, *kind, files, problem),
+            Self::AfterRecovery { recovered, source } => texts::after_recovery(recovered, source.explain(to)),
             Self::Failed { id, problem } => texts::workspace_failed(id, problem),
         }
     }

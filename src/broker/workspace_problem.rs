@@ -70,6 +70,12 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::Busy(holder) => {
             NotOperable::Busy { place: top.to_owned(), holder: holder.map(|holder| (holder.pid, holder.task)) }
         }
+        OperationError::AfterRecovery { recovered, source } => {
+            return match operation_problem(&id, kind, top, *source) {
+                Refusal::NotOperable(source) => NotOperable::AfterRecovery { recovered, source }.into(),
+                other => other,
+            };
+        }
         OperationError::Failed { source, left } if left.is_empty() => {
             return operation_problem(&id, kind, top, *source);
         }

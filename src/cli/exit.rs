@@ -73,7 +73,7 @@ impl Exit {
 
 impl Exit {
     fn of_not_operable(problem: &NotOperable) -> Self {
-        match problem {
+        match problem.reason() {
             NotOperable::Conflicts { .. } => Self::Conflict,
             NotOperable::UnchangedPath { .. }
             | NotOperable::OutsideRepository { .. }
@@ -95,6 +95,7 @@ impl Exit {
             | NotOperable::Busy { .. }
             | NotOperable::TimedOut { .. }
             | NotOperable::NotRestored { .. }
+            | NotOperable::AfterRecovery { .. }
             | NotOperable::Failed { .. } => Self::Failed,
         }
     }

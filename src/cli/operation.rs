@@ -6,7 +6,7 @@ use super::{
     output::{error_text, print_styled, print_text},
 };
 use crate::{
-    broker::{Broker, NotOperable, Refusal},
+    broker::{Broker, Refusal},
     present::{
         json_output::Output,
         terminal::{self, Screen},
@@ -27,7 +27,7 @@ pub(super) fn print_result(id: &TaskId, result: &OperationResult, screen: Screen
 pub(super) fn report(broker: &Broker, id: &TaskId, kind: OperationKind, refusal: &Refusal, as_json: bool) -> Exit {
     if as_json
         && let Refusal::NotOperable(problem) = refusal
-        && let NotOperable::Conflicts { files, .. } = &**problem
+        && let Some(files) = problem.conflicts()
     {
         print_text(&Output::conflicts(id, kind, files).pretty());
     }

@@ -200,6 +200,9 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
                  was left as found: b";
     assert!(operations::operation(&id(), &result).contains(&format!("**Note:** {words}")));
     assert_eq!(terminal::operation_notes(&result), [format!("Note: {words}")]);
+    let refused = refusals::after_recovery(&result.recovered, refusals::nothing_to_redo(&id(), Audience::Terminal));
+    let text = refused.plain();
+    assert!(text.contains(&format!("they were not undone; {words}\nnext: run")), "{text}");
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::{
     Refused,
-    operations::{conflict_words, file_count, them},
+    operations::{conflict_words, file_count, recovery, them},
     text::path_line,
 };
-use crate::task::{FileConflict, GitPath, Message, MessagePart, OperationKind, TaskId, message};
+use crate::task::{FileConflict, GitPath, Message, MessagePart, OperationKind, RecoveredOperation, TaskId, message};
 
 /// Maximum number of files that a refusal names.
 const MAX_NAMED: usize = 8;
@@ -314,6 +314,12 @@ pub(crate) fn not_restored(id: &TaskId, kind: OperationKind, files: &[GitPath], 
             "/`"
         ],
     )
+}
+
+/// Interrupted operations were finished, and then the requested one was refused.
+pub(crate) fn after_recovery(recovered: &[RecoveredOperation], refused: Refused) -> Refused {
+    let notes = recovered.iter().map(|recovered| message!["; ", recovery(recovered)]);
+    Refused { problem: [refused.problem].into_iter().chain(notes).collect(), next: refused.next }
 }
 
 /// Git failed, or a file could not be read or written.
