@@ -46,6 +46,8 @@ mod operation;
 mod operation_error;
 #[cfg(test)]
 mod operation_property_tests;
+#[cfg(test)]
+mod operation_states_tests;
 mod patch;
 mod place;
 mod preflight;

@@ -9,6 +9,8 @@
 //! | missing or incomplete, as git leaves it when it is killed | it is written |
 //! | anything else | somebody changed it: it is left alone and reported |
 //!
+//! Before that, processes that still write files of the operation are killed.
+//!
 //! Nothing is lost in any case: the snapshot before the operation and its target are kept under refs.
 
 use std::collections::BTreeSet;
