@@ -226,7 +226,7 @@ impl Project {
         self.keep(before, Some(after.commit), paths(named), None)
     }
 
-    /// A task in a worktree of its own, in which `agent` changed the files.
+    /// A task in its own worktree, in which `agent` changed the files.
     pub(super) fn worktree_task(&self, agent: impl FnOnce(&Path)) -> TaskId {
         let before = self.snapshot();
         let path = self.outside().join(format!("tree-{}", TaskId::random()));

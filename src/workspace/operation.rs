@@ -307,7 +307,7 @@ impl Operator<'_> {
         let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
         let git = match &operation.marker {
             Some(marker) => {
-                // After a kill, git may go on writing files.
+                // After a kill, git may still be writing files.
                 kill_left_behind(marker, None, None);
                 git.for_task(marker)
             }

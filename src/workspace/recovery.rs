@@ -25,7 +25,7 @@ use super::{
 };
 use crate::task::{GitPath, Operation};
 
-/// What the files shall become.
+/// The side to which the files are brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Toward {
     /// The content after the operation.
@@ -34,7 +34,7 @@ pub(super) enum Toward {
     Ours,
 }
 
-/// What had to be done.
+/// The result of [`settle`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// The files that were written or removed.

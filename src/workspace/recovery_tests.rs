@@ -65,7 +65,7 @@ fn an_operation_that_can_be_neither_finished_nor_reverted_stays_unfinished() {
     assert_eq!(project.files_now(), before);
 }
 
-/// The test runs itself as another process, which is killed in the middle of an undo, while git goes on.
+/// The test runs itself as another process, which is killed in the middle of an undo, while git keeps running.
 #[test]
 fn a_killed_operation_is_finished_by_the_next_one() {
     if let Some(root) = std::env::var_os(CHILD) {
