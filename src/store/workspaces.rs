@@ -64,7 +64,7 @@ pub struct LockHolder {
 pub enum RepositoryLocking {
     /// This process has the lock.
     Locked(RepositoryLock),
-    /// Another process has it. `None` if it is not known which.
+    /// Another process has it. `None` if it is unknown which one.
     Busy(Option<LockHolder>),
 }
 

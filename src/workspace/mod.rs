@@ -35,6 +35,7 @@ mod checkout;
 mod copying;
 mod filters;
 #[cfg(test)]
+#[path = "fixture_tests.rs"]
 mod fixture;
 mod git;
 mod git_error;

@@ -45,7 +45,7 @@ use super::{
     shadow::{Base, Shadow},
 };
 use crate::{
-    process::{Deadline, kill_left_behind},
+    process::{Deadline, kill_abandoned_tools},
     store::{RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces},
     task::{
         GitPath, NewBranch, ObjectId, Operation, OperationKind, OperationResult, OperationState, Place,
@@ -308,7 +308,7 @@ impl Operator<'_> {
         let git = match &operation.marker {
             Some(marker) => {
                 // After a kill, git may still be writing files.
-                kill_left_behind(marker, None, None);
+                kill_abandoned_tools(marker);
                 git.for_task(marker)
             }
             None => git,
