@@ -59,6 +59,7 @@ mod timeline;
 mod token;
 mod unreported;
 mod upkeep;
+mod workspace_file;
 mod workspaces;
 
 pub use catalog::Filter;

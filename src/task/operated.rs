@@ -1,4 +1,4 @@
-//! What an undo, a redo or an apply did.
+//! The result of an undo, a redo or an apply.
 
 use super::{GitPath, ObjectId, OperationKind, TaskId};
 

@@ -38,6 +38,7 @@ mod cleanup;
 mod copying;
 mod filters;
 #[cfg(test)]
+#[path = "fixture_tests.rs"]
 mod fixture;
 mod git;
 mod git_error;
@@ -50,6 +51,8 @@ mod operation;
 mod operation_error;
 #[cfg(test)]
 mod operation_property_tests;
+#[cfg(test)]
+mod operation_states_tests;
 mod patch;
 mod place;
 mod preflight;
