@@ -144,7 +144,9 @@ impl Workspaces {
         files::make_private_dir(&root)?;
         let make = || {
             let private = Permissions::from_mode(0o700);
-            let dir = tempfile::Builder::new().prefix("shadow-").permissions(private).tempdir_in(&root)?;
+            let dir = tempfile::Builder::new().prefix("shadow-").permissions(private.clone()).tempdir_in(&root)?;
+            // The umask does not apply to this.
+            fs::set_permissions(dir.path(), private)?;
             let lock = files::write(&dir.path().join(IN_USE))?;
             lock.lock()?;
             let path = dir.path().join("shadow");

@@ -16,7 +16,7 @@ use super::{
     journal::Journal,
     prepare::directory_unavailable,
     time_out,
-    workspace::WorkspaceProgress,
+    workspace_progress::WorkspaceProgress,
 };
 use crate::{
     blocking::{CALLER_PATHS, PATH_DEADLINE},
