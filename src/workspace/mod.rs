@@ -27,6 +27,10 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+#[cfg(test)]
+mod after_tests;
+#[cfg(test)]
+mod attack_tests;
 mod candidates;
 mod copying;
 mod filters;
@@ -38,6 +42,8 @@ mod ignored;
 mod place;
 mod publishing;
 mod refs;
+#[cfg(test)]
+mod scratch_tests;
 mod settings;
 mod shadow;
 mod snapshot;

@@ -48,7 +48,7 @@ pub fn list_refs(git: &Git, place: &Place, task: Option<&TaskId>) -> Result<Vec<
 
 /// A command on the refs that all work trees share. An agent can change which directory a work tree shares, so the
 /// common directory is given.
-fn command(git: &Git, place: &Place, args: &[&str]) -> GitCommand {
+pub(super) fn command(git: &Git, place: &Place, args: &[&str]) -> GitCommand {
     let command = git.command(args.iter().copied());
     command.git_dir(&place.common_dir).directory(&place.common_dir).without_user_settings()
 }
