@@ -1,4 +1,4 @@
-//! What an undo, a redo or an apply did.
+//! The results of undo, redo and apply.
 
 use super::{GitPath, ObjectId, OperationKind, TaskId};
 
