@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     broker::{Broker, NotRemovable, Refusal},
-    present::{json_output::Output, terminal},
+    present::{json_output::Output, plain, terminal},
     store::Removal,
     task::{TaskId, TaskSummary},
 };
@@ -115,5 +115,7 @@ pub(super) async fn remove(
     if as_json {
         print_text(&Output::removed(&removed, false).pretty());
     }
+    // For example, a worktree that is kept.
+    broker.notices().iter().for_each(|notice| error_text(&plain(notice)));
     done.map(|()| Exit::Completed)
 }

@@ -35,7 +35,7 @@ pub use program::{ProgramProblem, find_program};
 pub use session::{claude_session, claude_window};
 pub use signals::reset_signals;
 pub use system::{ProcUnavailable, check_proc};
-pub use tool::{Deadline, Tool, ToolEnd, ToolError, run_tool};
+pub use tool::{Deadline, Tool, ToolEnd, ToolError, kill_abandoned_tools, run_tool};
 pub use tree::{
     Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
     parent_cgroup, sweep_cgroups,

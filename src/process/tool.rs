@@ -140,6 +140,12 @@ pub fn run_tool(tool: &Tool<'_>, deadline: &Deadline, stdout: &mut dyn Write) ->
     })
 }
 
+/// Kills the tools with this ID in their marker, and everything that they started. They may still run if the process that
+/// ran them was killed. Waits up to ten seconds for them to end.
+pub fn kill_abandoned_tools(marker: &TaskId) {
+    tree::kill_left_behind(marker, None, None);
+}
+
 /// Our ends of the tool's pipes; `None` once closed.
 struct Pipes<'a> {
     input: &'a [u8],

@@ -50,6 +50,7 @@ mod reader;
 mod records;
 mod reports;
 mod repository;
+mod repository_key;
 mod requests;
 mod sessions;
 #[cfg(test)]
@@ -58,6 +59,7 @@ mod timeline;
 mod token;
 mod unreported;
 mod upkeep;
+mod workspace_file;
 mod workspaces;
 
 pub use catalog::Filter;
@@ -73,12 +75,13 @@ pub use reader::{
     TimelinePosition, TimelineReader,
 };
 pub use reports::{ClaimedReport, ReportClaim, ReportedBy, Reports};
+pub use repository_key::repository_key;
 pub use requests::Requests;
 pub use sessions::{PresentSession, Sessions};
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use unreported::{ListsState, NewEnds, UnclaimedEnds, UnreportedEnds};
 pub use upkeep::{Removal, Upkeep};
-pub use workspaces::{LockHolder, RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces, repository_key};
+pub use workspaces::{LockHolder, RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces};
 
 use error::if_exists;

@@ -12,7 +12,7 @@
 use std::{
     fs::{self, File, Permissions, TryLockError},
     io::Write,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -23,16 +23,16 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::{
-    aside::set_aside,
     atomic::{self, Durability},
     error::{StoreError, if_exists},
     files,
     layout::{Layout, WORKSPACE_SUFFIX},
-    notices::{Damage, Notices},
-    records,
+    notices::Notices,
+    repository_key::repository_key,
     upkeep::Upkeep,
+    workspace_file,
 };
-use crate::task::{TaskId, TaskWorkspace, WORKSPACE_FORMAT};
+use crate::task::{TaskId, TaskWorkspace};
 
 /// How long to wait between two attempts to lock a repository.
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
@@ -65,7 +65,7 @@ pub struct LockHolder {
 pub enum RepositoryLocking {
     /// This process has the lock.
     Locked(RepositoryLock),
-    /// Another process has it. `None` if it is not known which.
+    /// Another process has it. `None` if it is unknown which one.
     Busy(Option<LockHolder>),
 }
 
@@ -90,17 +90,6 @@ impl WorkspaceTemp {
     }
 }
 
-/// A short name for a repository, given its common directory: 16 hexadecimal digits. The same in every version of this
-/// program.
-pub fn repository_key(common_dir: &Path) -> String {
-    // FNV-1a with 64 bits. The hash function of the standard library may change.
-    let hash =
-        common_dir.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-    format!("{hash:016x}")
-}
-
 impl Workspaces {
     /// The workspace files in this data directory.
     pub fn of(upkeep: &Upkeep) -> Self {
@@ -109,7 +98,7 @@ impl Workspaces {
 
     /// The workspace of a task; `None` if it has none. A damaged file counts as missing, and a notice reports it.
     pub fn read(&self, id: &TaskId) -> Result<Option<TaskWorkspace>, StoreError> {
-        read(&self.layout, &self.notices, id)
+        workspace_file::read(&self.layout, &self.notices, id)
     }
 
     /// Writes the workspace of the task that it names, atomically and durably.
@@ -155,7 +144,9 @@ impl Workspaces {
         files::make_private_dir(&root)?;
         let make = || {
             let private = Permissions::from_mode(0o700);
-            let dir = tempfile::Builder::new().prefix("shadow-").permissions(private).tempdir_in(&root)?;
+            let dir = tempfile::Builder::new().prefix("shadow-").permissions(private.clone()).tempdir_in(&root)?;
+            // The umask does not apply to this.
+            fs::set_permissions(dir.path(), private)?;
             let lock = files::write(&dir.path().join(IN_USE))?;
             lock.lock()?;
             let path = dir.path().join("shadow");
@@ -206,38 +197,6 @@ fn old_entries(dir: &Path) -> Vec<PathBuf> {
         modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > LEFTOVER_AGE))
     };
     fs::read_dir(dir).into_iter().flatten().flatten().filter(is_old).map(|entry| entry.path()).collect()
-}
-
-/// The workspace of a task; reports damage.
-pub(super) fn read(layout: &Layout, notices: &Notices, id: &TaskId) -> Result<Option<TaskWorkspace>, StoreError> {
-    let Some(content) = records::read_raw(&layout.workspace(id))? else { return Ok(None) };
-    let workspace = parse(id, &content);
-    if workspace.is_none() {
-        notices.report(Damage::Workspace(id.clone()));
-    }
-    Ok(workspace)
-}
-
-/// Parses the workspace of this task. Returns `None` if it is damaged, another task's, or from a later version.
-fn parse(id: &TaskId, content: &[u8]) -> Option<TaskWorkspace> {
-    let is_known = |workspace: &TaskWorkspace| workspace.task == *id && workspace.format <= WORKSPACE_FORMAT;
-    serde_json::from_slice(content).ok().filter(is_known)
-}
-
-/// Sets a damaged workspace file aside, unless it was replaced meanwhile or is from a later version. Returns its new
-/// path.
-pub(super) fn set_damaged_aside(layout: &Layout, id: &TaskId) -> Result<Option<PathBuf>, StoreError> {
-    let path = layout.workspace(id);
-    let Some(content) = records::read_raw(&path)? else { return Ok(None) };
-    if parse(id, &content).is_some() || is_from_later_version(&content) {
-        return Ok(None);
-    }
-    set_aside(&path).map(Some)
-}
-
-fn is_from_later_version(content: &[u8]) -> bool {
-    let format = serde_json::from_slice::<serde_json::Value>(content).ok().and_then(|value| value["format"].as_u64());
-    format.is_some_and(|format| format > u64::from(WORKSPACE_FORMAT))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod live;
 mod machine;
 mod named_files;
 mod network;
+mod no_worktree;
 mod parallel;
 mod prepare;
 mod queue;
@@ -55,6 +56,7 @@ mod timeline;
 mod tree_guard;
 mod unterminated;
 mod workspace;
+mod workspace_progress;
 mod worktree;
 
 use std::{
@@ -84,7 +86,7 @@ use indexing::Indexing;
 use journal::Journal;
 use machine::{MachineInput, stop_requested};
 use prepare::Prepared;
-use workspace::WorkspaceProgress;
+use workspace_progress::WorkspaceProgress;
 
 use crate::{
     probing::Freshness,

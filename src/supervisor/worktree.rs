@@ -3,7 +3,7 @@
 //! Its request names a directory in the user's work tree, for which the ceiling is checked. Once the worktree exists, the
 //! task's directory is the same one there, and for the rest of the task, the worktree is the only root.
 
-use std::{io, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 use connector_api::{Outcome, Warning};
 use tokio::task::spawn_blocking;
@@ -16,51 +16,14 @@ use super::{
     journal::Journal,
     prepare::directory_unavailable,
     time_out,
-    workspace::WorkspaceProgress,
+    workspace_progress::WorkspaceProgress,
 };
 use crate::{
     blocking::{BlockingTimeout, CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
-    process::errno_of,
     task::{ChosenBy, OnAgentExit, SandboxChoice, TaskRecord, TaskRequest, TaskSpec, TreeUse},
-    workspace::{CleanUp, TreeError},
+    workspace::CleanUp,
 };
-
-/// Why a task has no worktree although it must have one.
-#[derive(Debug, Clone)]
-pub(super) struct NoWorktree {
-    why: String,
-    next: String,
-    errno: String,
-}
-
-impl NoWorktree {
-    /// The worktree could not be made. `said` is git's message, if git failed.
-    pub(super) fn of(error: &TreeError, said: Option<String>) -> Self {
-        let errno = match error {
-            TreeError::File { source, .. } => errno_of(source),
-            _ => "EIO".to_owned(),
-        };
-        let next = error.next().to_owned();
-        Self { errno, next, ..Self::because(&error.to_string(), said) }
-    }
-
-    /// There is no snapshot to begin with.
-    pub(super) fn because(why: &str, said: Option<String>) -> Self {
-        let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
-        Self {
-            why: format!("cannot make a worktree for the task: {why}{said}"),
-            next: "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
-                .to_owned(),
-            errno: errno_of(&io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    fn end(&self) -> RunEnd {
-        let why = NotStarted::NoDirectory { errno: self.errno.clone() };
-        RunEnd::not_started(why, self.why.clone(), Some(self.next.clone()))
-    }
-}
 
 impl Task {
     /// If the task gets a worktree, waits for it and makes its directory the task's. Fails with the task's end if there

@@ -134,6 +134,9 @@ pub struct Operation {
     /// branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<GitPath>,
+    /// The marker of the processes that write its files. If it was interrupted, they may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<TaskId>,
     /// How far it has come.
     pub state: OperationState,
 }

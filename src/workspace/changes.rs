@@ -11,8 +11,8 @@ use crate::task::{ChangeKind, ChangedPath, Changes, GitPath, MAX_LISTED_PATHS, O
 
 /// The files that differ between two commits or trees, in the order of their paths. A renamed file counts once.
 ///
-/// `named` contains the files that the agent's events name; without it, every file counts as named, as in a worktree of
-/// the task's own. A renamed file is named if both its paths are.
+/// `named` contains the files that the agent's events name; without it, every file counts as named, as in the task's own
+/// worktree. A renamed file is named if both its paths are.
 pub fn changed_paths(
     shadow: &Shadow,
     base: &ObjectId,

@@ -72,8 +72,8 @@ impl<'a> Checkout<'a> {
 
     /// Writes the files. A file keeps its permissions, except for the one to execute it.
     ///
-    /// Fails with [`CheckoutError::Interrupted`] in the middle of it, for example if the disk is full, but also if a file
-    /// changed after it was checked, and before the first one was written.
+    /// Fails with [`CheckoutError::Interrupted`] in the middle of it, for example if the disk is full. It also fails if a file
+    /// changed after it was checked; then it wrote nothing.
     pub(super) fn write(self) -> Result<(), CheckoutError> {
         if self.changes.is_empty() {
             return Ok(());
@@ -125,7 +125,7 @@ fn restore(path: &Path, mode: u32) {
     const READ_AND_WRITE: u32 = 0o666;
     let Ok(found) = fs::symlink_metadata(path) else { return };
     let now = found.permissions().mode();
-    // Whoever may read an executable file may execute it.
+    // Everyone who may read an executable file may execute it.
     let execute = if now & 0o111 == 0 { 0 } else { (mode & 0o444) >> 2 };
     let wanted = (mode & READ_AND_WRITE) | execute;
     if found.is_file() && now & 0o777 != wanted {

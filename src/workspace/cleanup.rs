@@ -21,7 +21,8 @@ use super::{
     refs::{delete_refs, list_refs, ref_name, update_ref},
     run::{AFTER, message},
     shadow::{Base, Shadow},
-    tree::{MAKING, TreeError, read_mark},
+    tree_error::TreeError,
+    tree_files::{MAKING, read_mark},
     tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{
@@ -208,7 +209,7 @@ impl CleanUp {
                 taken.commit
             }
         };
-        Ok(remove_if_unchanged(&mut shadow, &workspace.settings, &after, &workspace.omitted)?)
+        Ok(remove_if_unchanged(&mut shadow, &after, &workspace.omitted)?)
     }
 }
 

@@ -27,6 +27,7 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+mod begin;
 mod beneath;
 mod branch;
 mod candidates;
@@ -37,6 +38,7 @@ mod cleanup;
 mod copying;
 mod filters;
 #[cfg(test)]
+#[path = "fixture_tests.rs"]
 mod fixture;
 mod git;
 mod git_error;
@@ -49,6 +51,8 @@ mod operation;
 mod operation_error;
 #[cfg(test)]
 mod operation_property_tests;
+#[cfg(test)]
+mod operation_states_tests;
 mod patch;
 mod place;
 mod preflight;
@@ -67,6 +71,8 @@ mod shadow;
 mod snapshot;
 mod tree;
 mod tree_content;
+mod tree_error;
+mod tree_files;
 mod tree_removal;
 mod tree_submodules;
 mod trees;
@@ -88,6 +94,8 @@ pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use tree::{MadeTree, TreeError, TreeRequest, TreeStart, create_tree};
+pub use tree::{MadeTree, TreeRequest, create_tree};
+pub use tree_content::TreeStart;
+pub use tree_error::TreeError;
 pub use tree_removal::{WhyKept, remove_if_unchanged};
 pub use trees::{ExistingTree, existing_trees, make_room};

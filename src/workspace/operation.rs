@@ -45,7 +45,7 @@ use super::{
     shadow::{Base, Shadow},
 };
 use crate::{
-    process::Deadline,
+    process::{Deadline, kill_abandoned_tools},
     store::{RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces},
     task::{
         GitPath, NewBranch, ObjectId, Operation, OperationKind, OperationResult, OperationState, Place,
@@ -174,6 +174,8 @@ impl Operator<'_> {
             return Ok(files);
         }
         let commit = commit(shadow, &target, &[&now.commit], &format!("codex-connector: {what}"))?;
+        let marker = TaskId::random();
+        shadow.set_marker(&marker);
         let operation = Operation {
             kind: request.kind,
             at: request.now,
@@ -182,6 +184,7 @@ impl Operator<'_> {
             paths: files.clone(),
             covers: change.covers,
             branch: None,
+            marker: Some(marker),
             state: OperationState::Begun,
         };
         self.begin(workspace, shadow, operation)?;
@@ -231,6 +234,7 @@ impl Operator<'_> {
             paths: files.clone(),
             covers: change.covers,
             branch: Some(name.clone()),
+            marker: None,
             state: OperationState::Done,
         });
         self.files.write(workspace)?;
@@ -301,6 +305,14 @@ impl Operator<'_> {
         toward: Toward,
     ) -> Result<Settled, OperationError> {
         let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
+        let git = match &operation.marker {
+            Some(marker) => {
+                // After a kill, git may still be writing files.
+                kill_abandoned_tools(marker);
+                git.for_task(marker)
+            }
+            None => git,
+        };
         check_exists(&git, &workspace.place, [&operation.ours, &operation.target])?;
         let mut temporary = self.shadow(&git, workspace, &operation.target)?;
         settle(&mut temporary.shadow, operation, toward)

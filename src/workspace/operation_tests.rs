@@ -49,7 +49,7 @@ fn varied() -> Project {
     project
 }
 
-/// What an agent does to all kinds of files.
+/// Changes all kinds of files, like an agent.
 fn change_everything(top: &Path) {
     replace(top, "a.txt", "two", "TWO");
     fs::remove_file(top.join("gone.txt")).expect("it exists");

@@ -1,7 +1,10 @@
 use std::fs;
 
 use super::*;
-use crate::workspace::fixture::{Project, files_in, odd_name, path, paths, run_git, write};
+use crate::workspace::{
+    fixture::{Project, files_in, odd_name, path, paths, run_git, write},
+    restrict::empty_tree,
+};
 
 /// A project with a changed, a binary, a renamed and an oddly named file, its shadow and its two snapshots.
 fn changed() -> (Project, Shadow, ObjectId, ObjectId) {
@@ -46,7 +49,7 @@ fn a_patch_can_be_limited_to_literal_paths() {
 
 #[test]
 fn no_program_of_the_project_runs_for_a_patch() {
-    let (project, _, before, after) = changed();
+    let (project, ..) = changed();
     let planted = project.outside().join("planted");
     let command = format!("sh -c 'touch {}'", planted.display());
     for key in ["diff.external", "diff.x.command", "diff.x.textconv", "core.pager", "core.fsmonitor"] {
@@ -54,17 +57,12 @@ fn no_program_of_the_project_runs_for_a_patch() {
     }
     write(&project.top, ".gitattributes", "* diff=x\n");
     write(&project.place.git_dir, "info/attributes", "* diff=x\n");
+    let head = project.git(&["rev-parse", "HEAD"]).parse().expect("it is an object");
     let shadow = project.shadow(&project.place, None);
-    let objects = project.shadow(&project.place, None);
-    drop(objects);
+    let nothing = empty_tree(&shadow).expect("git works");
     for form in [PatchForm::Patch, PatchForm::Stat, PatchForm::Names] {
-        let request = PatchRequest { base: &before, head: &after, paths: &[], form };
         let mut out = Vec::new();
-        // The snapshots are in another shadow only, so compare the commit with itself as well.
-        let _ = write_patch(&shadow, request, &mut out);
-        let head = project.git(&["rev-parse", "HEAD"]).parse().expect("it is an object");
-        let tree = crate::workspace::restrict::empty_tree(&shadow).expect("git works");
-        let request = PatchRequest { base: &tree, head: &head, paths: &[], form };
+        let request = PatchRequest { base: &nothing, head: &head, paths: &[], form };
         write_patch(&shadow, request, &mut out).expect("git works");
         assert!(!out.is_empty());
     }

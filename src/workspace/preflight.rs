@@ -16,11 +16,11 @@ use crate::task::{ConflictReason, FileConflict, GitPath};
 pub(super) struct Preflight<'a> {
     /// The top of the work tree.
     pub(super) top: &'a Path,
-    /// What the operation changes.
+    /// The changes of the operation.
     pub(super) changes: &'a BTreeMap<GitPath, Difference>,
 }
 
-/// What is at the directory of a path.
+/// The state of a path's directory.
 enum Parent {
     /// A directory that is reached without a symbolic link.
     Directory,
@@ -101,7 +101,7 @@ impl Preflight<'_> {
     }
 }
 
-/// What is at this path, without following a symbolic link.
+/// The metadata of this path, without following a symbolic link. `None` if nothing is there.
 fn inspect(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{git_error::GitError, shadow::Shadow};
 use crate::task::{GitPath, ObjectId};
 
-/// What a tree contains at a path.
+/// The entry of a tree at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) mode: Mode,

@@ -9,6 +9,8 @@
 //! | missing or incomplete, as git leaves it when it is killed | it is written |
 //! | anything else | somebody changed it: it is left alone and reported |
 //!
+//! Before that, processes that still write files of the operation are killed.
+//!
 //! Nothing is lost in any case: the snapshot before the operation and its target are kept under refs.
 
 use std::collections::BTreeSet;
@@ -23,7 +25,7 @@ use super::{
 };
 use crate::task::{GitPath, Operation};
 
-/// What the files shall become.
+/// The side to which the files are brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Toward {
     /// The content after the operation.
@@ -32,7 +34,7 @@ pub(super) enum Toward {
     Ours,
 }
 
-/// What had to be done.
+/// The result of [`settle`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// The files that were written or removed.

@@ -1,6 +1,7 @@
 use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use crate::{
+    process::identity_of,
     task::{OperationKind, OperationState, RecoveredOperation, TaskId},
     workspace::{
         OperationError,
@@ -64,7 +65,7 @@ fn an_operation_that_can_be_neither_finished_nor_reverted_stays_unfinished() {
     assert_eq!(project.files_now(), before);
 }
 
-/// The test runs itself as another process, which is killed together with git in the middle of an undo.
+/// The test runs itself as another process, which is killed in the middle of an undo, while git keeps running.
 #[test]
 fn a_killed_operation_is_finished_by_the_next_one() {
     if let Some(root) = std::env::var_os(CHILD) {
@@ -74,8 +75,9 @@ fn a_killed_operation_is_finished_by_the_next_one() {
         panic!("the process is killed before this: {result:?}");
     }
     let (project, task, before) = project(|outside| {
-        let pid = outside.join("pid").display().to_string();
-        format!("if [ \"$1\" = b.f ] && [ -e {pid} ]; then kill -9 $(cat {pid}); rm {pid}; kill -9 0; fi; cat\n")
+        let (pid, filter) = (outside.join("pid"), outside.join("filter-pid"));
+        let kill = format!("echo $$ > {}; kill -9 $(cat {1}); rm {1}; sleep 60", filter.display(), pid.display());
+        format!("if [ \"$1\" = b.f ] && [ -e {} ]; then {kill}; fi; cat\n", pid.display())
     });
     let test = "workspace::recovery::tests::a_killed_operation_is_finished_by_the_next_one";
     let program = std::env::current_exe().expect("it is known");
@@ -100,6 +102,9 @@ fn a_killed_operation_is_finished_by_the_next_one() {
     };
     assert_eq!((result.recovered, result.files), (vec![expected], paths(&["other.txt"])));
     assert_eq!(project.workspace(&task).operations[0].state, OperationState::Done);
+    let filter = fs::read_to_string(project.outside().join("filter-pid")).expect("it was started");
+    let is_alive = identity_of(filter.trim().parse().expect("it is a process ID")).is_some();
+    assert!(!is_alive, "git and its filter could still write files");
     let mut now = project.files_now();
     assert_eq!(project.read("d.f"), "changed since\n");
     now.insert("d.f".into(), before[Path::new("d.f")].clone());

@@ -2,30 +2,25 @@
 //!
 //! Nothing here prevents a task from running: without a snapshot, only its changes are unknown.
 
-use std::{collections::BTreeSet, fs, io, path::PathBuf};
+use std::{collections::BTreeSet, io, path::PathBuf};
 
 use super::{
     changes::{changed_paths, summarize},
-    git::Git,
     git_error::GitError,
-    git_version::GIT_FOR_SNAPSHOTS,
-    guards::check_place,
     named::named_paths,
-    place::{NotCovered, find_place},
+    place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
-    run_tree::{continue_worktree, make_worktree},
-    settings::read_settings,
     shadow::{Shadow, ShadowError},
     snapshot::{Snapshot, SnapshotError},
-    tree::TreeError,
+    tree_error::TreeError,
     tree_removal::{delete, snapshot_of_worktree},
 };
 use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, TreeUse, Untrusted,
-        WORKSPACE_FORMAT, WorkspaceSpec, WorkspaceState,
+        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
+        WorkspaceState,
     },
 };
 
@@ -73,45 +68,6 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the task's place in git, takes the snapshot before the task, and makes its worktree if it gets one. Must be
-    /// called before the agent starts.
-    ///
-    /// Blocks, at most until the deadline. Fails with [`WorkspaceProblem`] if the task gets no snapshots, and with
-    /// [`WorkspaceProblem::Tree`] if it has no worktree although it must have one.
-    pub fn begin(beginning: &Beginning, deadline: Deadline) -> Result<Self, WorkspaceProblem> {
-        let Beginning { task, spec, directory, home, data_dir, files, .. } = beginning;
-        let git = Git::find(directory, deadline)?.for_task(task);
-        if let Some(earlier) = &spec.continues
-            && let Some(continued) = continue_worktree(beginning, &git, earlier)?
-        {
-            return Ok(continued);
-        }
-        git.require(GIT_FOR_SNAPSHOTS)?;
-        let place = find_place(&git, directory)?;
-        check_place(&git, &place, home.as_deref(), data_dir)?;
-        let settings = read_settings(&git, &place)?;
-        let temp = files.temp_dir()?;
-        let dir = temp.path().join("git");
-        fs::create_dir(&dir)?;
-        let mut shadow = Shadow::create(&git, &place, &settings, None, spec.max_file, &dir)?;
-        let snapshot = shadow.snapshot(&message(task, BEFORE), None)?;
-        shadow.publish()?;
-        let workspace = Self {
-            file: new_file(task, place, &shadow, &snapshot),
-            files: files.clone(),
-            state: state_of(&snapshot),
-            shadow,
-            worktree: None,
-            warnings: vec![],
-            temp,
-        };
-        workspace.keep_before()?;
-        match spec.tree {
-            TreeUse::Never => Ok(workspace),
-            TreeUse::Always => make_worktree(workspace, beginning, &snapshot),
-        }
-    }
-
     /// Writes the workspace file and the ref of the first snapshot.
     pub(super) fn keep_before(&self) -> Result<(), WorkspaceProblem> {
         let file = &self.file;
@@ -190,22 +146,6 @@ impl Workspace {
         }
         delete_refs(self.shadow.git(), &self.file.place, &[ref_name(&self.file.task, BEFORE)])?;
         Ok(self.files.remove(&self.file.task)?)
-    }
-}
-
-/// The workspace file of a task that begins with this snapshot.
-fn new_file(task: &TaskId, place: Place, shadow: &Shadow, snapshot: &Snapshot) -> TaskWorkspace {
-    TaskWorkspace {
-        format: WORKSPACE_FORMAT,
-        task: task.clone(),
-        place,
-        worktree: None,
-        settings: shadow.settings().clone(),
-        before: snapshot.commit.clone(),
-        omitted: snapshot.omitted.clone(),
-        after: None,
-        named: vec![],
-        operations: vec![],
     }
 }
 

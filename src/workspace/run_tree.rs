@@ -12,8 +12,11 @@ use super::{
     run::{BEFORE, Beginning, Workspace, WorkspaceProblem, message, state_of},
     shadow::{Base, Shadow},
     snapshot::Snapshot,
-    tree::{MadeTree, TreeError, TreeRequest, TreeStart, create_tree, lock_reason},
-    tree_removal::{delete, registrations, snapshot_of_worktree},
+    tree::{MadeTree, TreeRequest, create_tree},
+    tree_content::TreeStart,
+    tree_error::TreeError,
+    tree_files::{lock_reason, registrations},
+    tree_removal::{delete, snapshot_of_worktree},
     trees::make_room,
 };
 use crate::{

@@ -28,7 +28,7 @@ impl History {
     }
 }
 
-/// What the caller wants to change.
+/// The changes that the caller wants.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) kind: OperationKind,
@@ -36,7 +36,7 @@ pub(super) struct Wanted<'a> {
     pub(super) paths: &'a [GitPath],
     /// Also files that no event of the agent names.
     pub(super) all: bool,
-    /// Whether the task works in a worktree of its own.
+    /// Whether the task works in its own worktree.
     pub(super) is_worktree: bool,
 }
 
@@ -47,7 +47,7 @@ impl Wanted<'_> {
         self.paths.is_empty() || self.paths.iter().any(is_in)
     }
 
-    /// What a file would be taken back to or brought forward from. `None` if there is nothing to do for it.
+    /// The origin of the change that would be taken back or repeated for a file. `None` if there is nothing to do for it.
     fn source(&self, last: Option<(usize, OperationKind)>) -> Option<Source> {
         use OperationKind::{Apply, Redo, Undo};
         match (self.kind, last) {
@@ -59,7 +59,7 @@ impl Wanted<'_> {
     }
 }
 
-/// What made a change.
+/// The origin of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// An earlier operation, by its index. Later ones come first.

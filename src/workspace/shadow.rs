@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     process::Deadline,
-    task::{FrozenSettings, ObjectId, Omission, OmissionReason, Place},
+    task::{FrozenSettings, ObjectId, Omission, OmissionReason, Place, TaskId},
 };
 
 /// The snapshot that a later one is compared with.
@@ -199,6 +199,11 @@ impl Shadow {
     /// Gives all further commands a new deadline.
     pub fn set_deadline(&mut self, deadline: Deadline) {
         self.git = self.git.with_deadline(deadline);
+    }
+
+    /// Puts this marker on the processes of all further commands, by which they can be found.
+    pub(super) fn set_marker(&mut self, marker: &TaskId) {
+        self.git = self.git.for_task(marker);
     }
 
     /// Moves all new objects into the user's repository. Nothing there is overwritten.

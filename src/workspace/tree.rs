@@ -14,10 +14,8 @@
 //! instead of being downloaded.
 
 use std::{
-    ffi::OsStr,
     fs::{self, DirBuilder},
-    io::{self, Write},
-    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -25,9 +23,10 @@ use super::{
     beneath::Below,
     git::Git,
     git_error::GitError,
-    shadow::{Shadow, ShadowError},
-    snapshot::Snapshot,
-    tree_content::{Extras, TreeContent},
+    shadow::Shadow,
+    tree_content::{Extras, TreeContent, TreeStart},
+    tree_error::TreeError,
+    tree_files::{MAKING, git_dir_of, lock_reason, write_mark},
     tree_removal::delete,
 };
 use crate::{
@@ -35,20 +34,8 @@ use crate::{
     task::{ObjectId, Omission, Place, ProcessIdentity, TaskId, Worktree},
 };
 
-/// The name of the file that marks a worktree that no workspace file names yet.
-pub(super) const MAKING: &str = ".making";
-
 /// The name of a worktree if the repository's directory has none.
 const DEFAULT_NAME: &str = "tree";
-
-/// What a new worktree contains.
-#[derive(Debug, Clone, Copy)]
-pub enum TreeStart<'a> {
-    /// What the user sees, with this snapshot of the source's shadow repository.
-    User(&'a Snapshot),
-    /// An earlier snapshot of a worktree.
-    Commit(&'a ObjectId),
-}
 
 /// A request for a worktree.
 #[derive(Debug, Clone, Copy)]
@@ -126,24 +113,6 @@ pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
     })
 }
 
-/// Marks a worktree as unfinished. The mark is locked until the returned file is dropped.
-fn write_mark(mark: &Path, common_dir: &Path, worktree: &Path) -> io::Result<fs::File> {
-    let mut file = fs::File::create_new(mark)?;
-    file.lock()?;
-    file.write_all(&[common_dir.as_os_str().as_bytes(), b"\0", worktree.as_os_str().as_bytes()].concat())?;
-    Ok(file)
-}
-
-/// The common directory of the repository, and the path of the worktree, from the mark of an unfinished worktree.
-pub(super) fn read_mark(mark: &Path) -> io::Result<(PathBuf, PathBuf)> {
-    let content = fs::read(mark)?;
-    let mut paths = content.split(|byte| *byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
-    match (paths.next(), paths.next()) {
-        (Some(common_dir), Some(worktree)) => Ok((common_dir, worktree)),
-        (None, _) | (_, None) => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
 /// Adds the worktree to the repository and writes its files.
 fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs::File) -> Result<MadeTree, TreeError> {
     let source = request.source.place();
@@ -176,20 +145,6 @@ fn add(git: &Git, source: &Place, path: &Path, head: &ObjectId) -> Result<(), Gi
         .map(drop)
 }
 
-/// The content of the file that locks a worktree.
-pub(super) fn lock_reason(task: &TaskId, supervisor: Option<&ProcessIdentity>) -> String {
-    let process = supervisor.map(|process| format!(" pid {} start {}", process.pid, process.start_time));
-    format!("codex-connector {task}{}\n", process.unwrap_or_default())
-}
-
-/// The git directory that the file `.git` of a worktree names.
-pub(super) fn git_dir_of(tree: &Path) -> io::Result<PathBuf> {
-    let content = fs::read(tree.join(".git"))?;
-    let path = content.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
-    let path = path.ok_or(io::ErrorKind::InvalidData)?;
-    tree.join(OsStr::from_bytes(path)).canonicalize()
-}
-
 /// Git before 2.36 does not copy the patterns of a sparse checkout to a new worktree.
 fn copy_sparse_patterns(source: &Place, git_dir: &Path) -> Result<(), TreeError> {
     let name = Path::new("info/sparse-checkout");
@@ -208,80 +163,6 @@ fn open(top: &Path) -> Result<Below, TreeError> {
 /// Creates a directory and those above it, accessible only to the owner, unless they exist.
 fn make_private(dir: &Path) -> Result<(), TreeError> {
     DirBuilder::new().mode(0o700).recursive(true).create(dir).map_err(TreeError::file("create", dir))
-}
-
-/// A worktree could not be made or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// `workspace.trees_dir` is inside the repository.
-    #[error("`workspace.trees_dir` ({}) is inside the repository {}", trees_dir.display(), top.display())]
-    InsideRepository {
-        /// The configured directory.
-        trees_dir: PathBuf,
-        /// The top of the work tree.
-        top: PathBuf,
-    },
-    /// The worktrees need more space than `workspace.trees_max_bytes`.
-    #[error("the worktrees in {} take up {used} bytes, and `workspace.trees_max_bytes` is {limit}", trees_dir.display())]
-    Full {
-        /// Where they are.
-        trees_dir: PathBuf,
-        /// Their size in bytes.
-        used: u64,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    File {
-        /// What was to be done.
-        action: &'static str,
-        /// With which file or directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The worktree or its git directory is no longer where it was.
-    #[error("the worktree or its git directory was moved, or replaced by a symbolic link")]
-    Moved,
-    /// The shadow repository failed.
-    #[error(transparent)]
-    Shadow(#[from] ShadowError),
-    /// git failed.
-    #[error(transparent)]
-    Git(#[from] GitError),
-}
-
-impl TreeError {
-    /// Makes the error of a file operation.
-    pub(super) fn file(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.as_ref().to_owned();
-        move |source| Self::File { action, path, source }
-    }
-
-    /// The error of git, if git failed.
-    pub fn git_error(&self) -> Option<&GitError> {
-        match self {
-            Self::Git(error) | Self::Shadow(ShadowError::Git(error)) => Some(error),
-            Self::InsideRepository { .. } | Self::Full { .. } | Self::File { .. } | Self::Moved | Self::Shadow(_) => {
-                None
-            }
-        }
-    }
-
-    /// What to do about it, in one sentence.
-    pub fn next(&self) -> &'static str {
-        match self {
-            Self::InsideRepository { .. } => "set `workspace.trees_dir` to a directory outside the repository",
-            Self::Full { .. } => {
-                "apply or remove tasks with worktrees (`codex-connector check` lists them), or raise \
-                 `workspace.trees_max_bytes`"
-            }
-            Self::File { .. } | Self::Moved | Self::Shadow(_) | Self::Git(_) => {
-                "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
-            }
-        }
-    }
 }
 
 #[cfg(test)]

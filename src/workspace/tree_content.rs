@@ -9,7 +9,8 @@ use super::{
     beneath::{Below, copy},
     git_error::GitError,
     shadow::Shadow,
-    tree::{TreeError, TreeStart},
+    snapshot::Snapshot,
+    tree_error::TreeError,
     tree_submodules::fill_submodules,
 };
 use crate::task::{GitPath, ObjectId, Omission, OmissionReason};
@@ -32,6 +33,15 @@ const LFS_POINTERS: [&str; 3] = ["filter.lfs.smudge=", "filter.lfs.process=", "f
 
 /// The committer of our snapshots.
 const OUR_EMAIL: &str = "codex-connector@localhost";
+
+/// What a new worktree contains.
+#[derive(Debug, Clone, Copy)]
+pub enum TreeStart<'a> {
+    /// What the user sees, with this snapshot of the source's shadow repository.
+    User(&'a Snapshot),
+    /// An earlier snapshot of a worktree.
+    Commit(&'a ObjectId),
+}
 
 /// What a worktree begins with.
 #[derive(Debug)]

@@ -7,12 +7,7 @@
 //! the agent wrote into its configuration. The directory is renamed first, so a removal that is interrupted can be told
 //! from a worktree whose files somebody deleted.
 
-use std::{
-    ffi::OsStr,
-    fmt, fs, io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, fmt, fs, io, path::Path};
 
 use super::{
     beneath::remove_all,
@@ -20,13 +15,14 @@ use super::{
     place::head,
     shadow::Shadow,
     snapshot::{Snapshot, SnapshotError},
-    tree::{MAKING, TreeError},
     tree_content::parent_of_snapshot,
-    tree_submodules::changed_submodule,
+    tree_error::TreeError,
+    tree_files::{MAKING, registrations},
+    tree_submodules::{changed_submodule, submodules_in},
 };
 use crate::{
     store::repository_key,
-    task::{FrozenSettings, GitPath, ObjectId, Omission},
+    task::{GitPath, ObjectId, Omission, OmissionReason},
 };
 
 /// The name that a worktree gets while it is removed.
@@ -73,11 +69,10 @@ impl fmt::Display for WhyKept {
 /// `shadow` is a shadow repository of the worktree. `omitted` are the files that no snapshot of it contains.
 pub fn remove_if_unchanged(
     shadow: &mut Shadow,
-    settings: &FrozenSettings,
     after: &ObjectId,
     omitted: &[Omission],
 ) -> Result<Option<WhyKept>, TreeError> {
-    if let Some(why) = why_kept(shadow, settings, after, omitted)? {
+    if let Some(why) = why_kept(shadow, after, omitted)? {
         return Ok(Some(why));
     }
     let place = shadow.place();
@@ -102,12 +97,7 @@ pub(super) fn snapshot_of_worktree(
     shadow.snapshot(message, Some(&parents))
 }
 
-fn why_kept(
-    shadow: &mut Shadow,
-    settings: &FrozenSettings,
-    after: &ObjectId,
-    omitted: &[Omission],
-) -> Result<Option<WhyKept>, TreeError> {
+fn why_kept(shadow: &mut Shadow, after: &ObjectId, omitted: &[Omission]) -> Result<Option<WhyKept>, TreeError> {
     let git_dir = &shadow.place().git_dir;
     if IN_PROGRESS.iter().any(|name| git_dir.join(name).symlink_metadata().is_ok()) {
         return Ok(Some(WhyKept::InProgress));
@@ -118,13 +108,18 @@ fn why_kept(
     if tree.trim_ascii_end() != now.tree.as_str().as_bytes() || now.head != Some(head) {
         return Ok(Some(WhyKept::Newer));
     }
-    let is_new = |omission: &&Omission| !omitted.iter().any(|old| old.path == omission.path);
+    let submodules = submodules_in(shadow, after)?;
+    let is_new = |omission: &&Omission| {
+        let is_submodule = || submodules.iter().any(|(path, _)| *path == omission.path);
+        let is_known = omitted.iter().any(|old| old.path == omission.path);
+        !is_known && !(omission.reason == OmissionReason::NestedRepository && is_submodule())
+    };
     if let Some(omission) = now.omitted.iter().find(is_new) {
         return Ok(Some(WhyKept::NotCovered(omission.path.clone())));
     }
     let temp = shadow.dir().join("submodules");
     fs::create_dir_all(&temp).map_err(TreeError::file("create", &temp))?;
-    Ok(changed_submodule(shadow, settings, after, &temp)?.map(WhyKept::Repository))
+    Ok(changed_submodule(shadow, &submodules, &temp)?.map(WhyKept::Repository))
 }
 
 /// Allows git and its user to remove the worktree of a task that no longer runs. Succeeds if it is not locked.
@@ -167,15 +162,4 @@ pub(super) fn delete(worktree: &Path, common_dir: &Path) -> Result<(), TreeError
 /// Whether `dir` is the directory of one task for worktrees of this repository, so that everything in it is ours.
 fn is_below(dir: &Path, common_dir: &Path) -> bool {
     dir.parent().and_then(Path::file_name).is_some_and(|name| name == OsStr::new(&repository_key(common_dir)))
-}
-
-/// The directories in the repository that register this worktree.
-pub(super) fn registrations(worktree: &Path, common_dir: &Path) -> Vec<PathBuf> {
-    let names = |registration: &PathBuf| {
-        let named = fs::read(registration.join("gitdir")).unwrap_or_default();
-        Path::new(OsStr::from_bytes(named.trim_ascii_end())) == worktree.join(".git")
-    };
-    let all = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten();
-    let own = all.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    own.map(|entry| entry.path()).filter(names).collect()
 }

@@ -15,9 +15,9 @@ use super::{
     git_error::GitError,
     shadow::Shadow,
     snapshot::SnapshotError,
-    tree::{TreeError, git_dir_of},
+    tree_files::git_dir_of,
 };
-use crate::task::{FrozenSettings, GitPath, ObjectId, Place};
+use crate::task::{GitPath, ObjectId, Place};
 
 /// The file that lists the submodules.
 const MODULES: &str = ".gitmodules";
@@ -59,8 +59,9 @@ pub(super) fn fill_submodules(source: &Shadow, tree: &Path) -> Vec<String> {
 /// The submodules that are filled in the user's work tree.
 fn submodules(source: &Shadow, tree: &Path) -> Result<Vec<Submodule>, GitError> {
     let listed = source
-        .object_command(["config", "-z", "--get-regexp", r"^submodule\..*\.path$", "--file"])
+        .object_command(["config", "-z", "--file"])
         .arg(tree.join(MODULES))
+        .args(["--get-regexp", r"^submodule\..*\.path$"])
         .output()?
         .stdout;
     let found = listed.split(|byte| *byte == 0).filter_map(|entry| {
@@ -117,43 +118,38 @@ fn reset(tree: &Path, submodule: &Submodule) {
     let _ = remove_all(&path).and_then(|()| fs::create_dir_all(&path));
 }
 
-/// Finds a submodule of a worktree whose content is not that of the commit in `snapshot`, or that has commits of its
-/// own. Returns its path; `None` if there is none.
-///
-/// `temp` is a directory for temporary shadow repositories. The configuration of a submodule, which the agent may have
-/// changed, is not read.
-pub(super) fn changed_submodule(
-    shadow: &Shadow,
-    settings: &FrozenSettings,
-    snapshot: &ObjectId,
-    temp: &Path,
-) -> Result<Option<GitPath>, SnapshotError> {
-    let listed = shadow.object_command(["ls-tree", "-r", "-z", snapshot.as_str()]).run().map_err(SnapshotError::Git)?;
+/// The submodules in a snapshot, with their commits.
+pub(super) fn submodules_in(shadow: &Shadow, snapshot: &ObjectId) -> Result<Vec<(GitPath, ObjectId)>, GitError> {
+    let listed = shadow.object_command(["ls-tree", "-r", "-z", snapshot.as_str()]).run()?;
     let links = listed.split(|byte| *byte == 0).filter_map(|entry| {
         let end = entry.iter().position(|byte| *byte == b'\t')?;
         let commit = str::from_utf8(&entry[..end]).ok()?.strip_prefix("160000 commit ")?.parse().ok()?;
         Some((GitPath::from_bytes(&entry[end + 1..]), commit))
     });
-    for (number, (path, commit)) in links.enumerate() {
+    Ok(links.collect())
+}
+
+/// Finds a submodule of a worktree whose content is not that of its commit, or that has commits of its own. Returns its
+/// path; `None` if there is none.
+///
+/// `temp` is a directory for temporary shadow repositories. The configuration of a submodule, which the agent may have
+/// changed, is not read.
+pub(super) fn changed_submodule(
+    shadow: &Shadow,
+    submodules: &[(GitPath, ObjectId)],
+    temp: &Path,
+) -> Result<Option<GitPath>, SnapshotError> {
+    for (number, (path, commit)) in submodules.iter().enumerate() {
         let top = shadow.place().top.join(path.as_path());
-        if top.join(".git").symlink_metadata().is_err() {
-            continue;
-        }
         let temp = temp.join(format!("submodule-{number}"));
-        if !is_unchanged(shadow, settings, &top, &commit, &temp)? {
-            return Ok(Some(path));
+        if top.join(".git").symlink_metadata().is_ok() && !is_unchanged(shadow, &top, commit, &temp)? {
+            return Ok(Some(path.clone()));
         }
     }
     Ok(None)
 }
 
-fn is_unchanged(
-    shadow: &Shadow,
-    settings: &FrozenSettings,
-    top: &Path,
-    commit: &ObjectId,
-    temp: &Path,
-) -> Result<bool, SnapshotError> {
+fn is_unchanged(shadow: &Shadow, top: &Path, commit: &ObjectId, temp: &Path) -> Result<bool, SnapshotError> {
     let modules = shadow.place().git_dir.join("modules");
     let Some(git_dir) = git_dir_of(top).ok().filter(|git_dir| git_dir.starts_with(&modules)) else { return Ok(false) };
     let is_at_commit =
@@ -172,19 +168,9 @@ fn is_unchanged(
     };
     fs::create_dir(temp)
         .map_err(|source| super::shadow::ShadowError::File { action: "make a directory for a submodule", source })?;
-    let mut inner = Shadow::create(shadow.git(), &place, settings, None, u64::MAX, temp)?;
+    let mut inner = Shadow::create(shadow.git(), &place, shadow.settings(), None, u64::MAX, temp)?;
     let found = inner.snapshot("a submodule", None)?;
     let tree = format!("{commit}^{{tree}}");
     let expected = inner.object_command(["rev-parse", "--verify", &tree]).run()?;
     Ok(found.omitted.is_empty() && expected.trim_ascii_end() == found.tree.as_str().as_bytes())
-}
-
-impl From<SnapshotError> for TreeError {
-    fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Moved => Self::Moved,
-            SnapshotError::Shadow(error) => error.into(),
-            SnapshotError::Git(error) => error.into(),
-        }
-    }
 }

@@ -66,7 +66,7 @@ impl MadeForTest {
 
     fn remove(&self, scratch: &Scratch, after: &ObjectId) -> Option<WhyKept> {
         let mut shadow = self.shadow(scratch);
-        remove_if_unchanged(&mut shadow, &self.settings, after, &self.made.omitted).expect("it can be examined")
+        remove_if_unchanged(&mut shadow, after, &self.made.omitted).expect("it can be examined")
     }
 }
 

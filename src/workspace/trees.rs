@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     cleanup::{CleanUp, TaskPhase},
-    tree::TreeError,
+    tree_error::TreeError,
 };
 use crate::{
     store::{Reader, StoreError, Workspaces},

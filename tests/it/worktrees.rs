@@ -27,6 +27,11 @@ fn run(world: &World, args: &[&str]) -> Output {
     world.command(args).current_dir(world.project.path()).output().expect("it can be started")
 }
 
+/// A task's log, without the indentation of further lines.
+fn log(world: &World, id: &str) -> String {
+    world.log(id).replace("\n    ", "\n")
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -73,7 +78,7 @@ fn a_task_works_in_a_copy_of_what_the_user_sees_and_the_copy_is_removed() {
     let worktree = PathBuf::from(record["workspace"]["worktree"].as_str().expect("it has a worktree"));
     assert!(worktree.starts_with(trees_dir(&world).canonicalize().unwrap_or(trees_dir(&world))), "{record:#}");
     assert_eq!(record["workingDirectory"], json!(worktree), "{}", answer.text);
-    let log = world.log(&id);
+    let log = log(&world, &id);
     assert!(log.contains("edited by the user\nuntracked\n") && log.contains(&worktree.display().to_string()), "{log}");
     assert_eq!((&record["changes"]["files"], &record["changes"]["unnamed"]), (&json!(1), &json!(0)), "{record:#}");
     assert_eq!(world.project.git(&["status", "--porcelain=v2"]), status, "the user's files are unchanged");
@@ -98,7 +103,7 @@ fn of_three_tasks_that_edit_one_file_two_are_applied_and_the_conflict_of_the_thi
     fs::write(&go, "").expect("it is writable");
     for (id, edit) in ids.iter().zip(edits) {
         wait_for_end(&mut server, id);
-        assert!(world.log(id).contains(edit), "no task sees the others' changes: {}", world.log(id));
+        assert!(log(&world, id).contains(edit), "no task sees the others' changes: {}", world.log(id));
     }
     wait_for_removal(&world);
     for id in &ids[..2] {
@@ -139,7 +144,7 @@ fn a_resumed_session_continues_with_the_files_of_its_worktree() {
     let answer = server.call("codex_resume", json!({"taskId": third, "task": format!("FAKE{steps}")}), |_| {});
     let fourth = task_id(&answer);
     assert_eq!(world.record(&fourth)["workspace"]["worktree"], kept, "it continues in the same worktree");
-    let log = world.log(&fourth);
+    let log = log(&world, &fourth);
     assert!(log.contains("first\nsecond\nthird\nlarge.bin\n"), "{log}");
 }
 
@@ -150,7 +155,7 @@ fn the_ceiling_is_checked_for_the_directory_and_not_for_the_worktree() {
     let world = world.configure(&roots);
     let mut server = world.server();
     let (id, answer) = call(&mut server, world.fake(json!([write("new.txt", "new\n")])));
-    assert_eq!(field(&answer.text, "Status"), Some("completed"), "{}\n{}", answer.text, world.log(&id));
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}\n{}", answer.text, world.log(&id));
     assert_eq!(world.record(&id)["changes"]["files"], 1);
 }
 
@@ -194,7 +199,7 @@ fn a_second_writer_waits_for_its_turn_and_can_be_cancelled_meanwhile() {
         wait_for_log(&world, id, "in the same work tree (workspace.parallel)");
     }
     let listed = text(&run(&world, &["ls", "--json"]).stdout);
-    assert_eq!(listed.matches("\"queued\"").count(), 2, "{listed}");
+    assert_eq!(listed.matches("\"state\": \"queued\"").count(), 2, "{listed}");
     call(&mut server, reading);
     let cancelled = server.call("codex_cancel", json!({"taskId": third}), |_| {});
     assert!(cancelled.text.contains("Cancelled by user"), "{}", cancelled.text);

@@ -32,8 +32,10 @@ pub(crate) fn task_list(tasks: &[TaskSummary], screen: Screen, now: DateTime<Utc
         let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
         return table(&columns, tasks.iter().map(|task| raw_row(task, now)).collect(), screen);
     }
-    let columns = COLUMNS.into_iter().chain([TOKENS, CHANGES]).collect::<Vec<_>>();
-    let rows = table(&columns, tasks.iter().map(|task| row(task, screen, now)).collect(), screen);
+    let has_changes = tasks.iter().any(|task| !changed(task, screen).is_empty());
+    let columns = COLUMNS.into_iter().chain([TOKENS]).chain(has_changes.then_some(CHANGES)).collect::<Vec<_>>();
+    let row = |task| row(task, screen, now).into_iter().take(columns.len()).collect();
+    let rows = table(&columns, tasks.iter().map(row).collect(), screen);
     let mut text = String::new();
     let steps = std::iter::once(None).chain(tasks.iter().map(|task| step_row(task, screen, now)));
     for (row, step) in rows.lines().zip(steps) {

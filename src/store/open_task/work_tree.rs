@@ -13,7 +13,7 @@ use std::{
 
 use super::OpenTask;
 use crate::{
-    store::{error::StoreError, files, workspaces::repository_key},
+    store::{error::StoreError, files, repository_key::repository_key},
     task::TaskId,
 };
 

@@ -39,7 +39,7 @@ use super::{
     index::Index,
     layout::Layout,
     notices::{Damage, Notices},
-    records, workspaces,
+    records, workspace_file,
 };
 use crate::task::{TaskId, TaskRecord, TaskWorkspace};
 
@@ -81,7 +81,7 @@ impl Reader {
 
     /// Where the task works in git, and its snapshots; `None` if it has no workspace file. A notice reports a damaged one.
     pub fn workspace(&self, id: &TaskId) -> Result<Option<TaskWorkspace>, StoreError> {
-        workspaces::read(&self.layout, &self.notices, id)
+        workspace_file::read(&self.layout, &self.notices, id)
     }
 
     /// A task's record from the lists of tasks.

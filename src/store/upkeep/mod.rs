@@ -31,7 +31,7 @@ use super::{
     old_reports,
     open_task::{Claim, OpenTask},
     reader::Reader,
-    records, workspaces,
+    records, workspace_file,
 };
 use crate::{present::notices, task::TaskId};
 
@@ -107,7 +107,7 @@ impl Upkeep {
                             .add(format!("the record of task {id} is damaged and cannot be set aside: {error}"));
                     }
                 }
-                Damage::Workspace(id) => match workspaces::set_damaged_aside(&self.layout, id) {
+                Damage::Workspace(id) => match workspace_file::set_damaged_aside(&self.layout, id) {
                     Ok(Some(kept_as)) => {
                         self.notices.add_repaired(&damage, notices::workspace_set_aside(id, &kept_as));
                     }

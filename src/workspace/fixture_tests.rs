@@ -111,10 +111,17 @@ pub(super) fn files_in(top: &Path) -> Files {
 impl Project {
     /// A repository without commits.
     pub(super) fn empty() -> Self {
+        Self::made_by(|root| {
+            fs::create_dir(root.join("project")).expect("it is writable");
+            run_git(&root.join("project"), &["init", "-q", "-b", "main"]);
+        })
+    }
+
+    /// A project in a new directory, in which `make` makes the work tree `project`.
+    pub(super) fn made_by(make: impl FnOnce(&Path)) -> Self {
         let guard = tempfile::tempdir().expect("a temporary directory can be created");
         let root = guard.path().canonicalize().expect("it exists");
-        fs::create_dir(root.join("project")).expect("it is writable");
-        run_git(&root.join("project"), &["init", "-q", "-b", "main"]);
+        make(&root);
         Self { _guard: Some(guard), ..Self::open(&root) }
     }
 
@@ -181,8 +188,10 @@ impl Project {
     /// Everything of the user's that no operation may change: the index, HEAD, refs, stash and configuration.
     pub(super) fn private(&self) -> BTreeMap<String, Vec<u8>> {
         let mut private = BTreeMap::new();
-        for name in ["index", "HEAD", "config", "info/exclude", "ORIG_HEAD", "logs/HEAD"] {
-            private.insert(name.to_owned(), fs::read(self.place.git_dir.join(name)).unwrap_or_default());
+        for name in ["index", "HEAD", "config", "info/exclude", "ORIG_HEAD", "MERGE_HEAD", "logs/HEAD"] {
+            for dir in [&self.place.git_dir, &self.place.common_dir] {
+                private.insert(dir.join(name).display().to_string(), fs::read(dir.join(name)).unwrap_or_default());
+            }
         }
         let refs = self.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
         let others: Vec<_> = refs.lines().filter(|line| !line.starts_with("refs/codex-connector/")).collect();
@@ -217,7 +226,7 @@ impl Project {
         self.keep(before, Some(after.commit), paths(named), None)
     }
 
-    /// A task in a worktree of its own, in which `agent` changed the files.
+    /// A task in its own worktree, in which `agent` changed the files.
     pub(super) fn worktree_task(&self, agent: impl FnOnce(&Path)) -> TaskId {
         let before = self.snapshot();
         let path = self.outside().join(format!("tree-{}", TaskId::random()));
