@@ -135,7 +135,7 @@ impl Project {
     }
 
     /// Whether the project determines, now or later, what is at `path`.
-    fn controls(&self, path: &Path) -> bool {
+    pub fn controls(&self, path: &Path) -> bool {
         path.is_relative() || {
             let route = Route::of(path);
             self.roots.iter().any(|root| route.path_in(root).is_some())

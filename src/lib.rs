@@ -35,5 +35,6 @@ pub mod store;
 pub mod supervisor;
 pub mod task;
 mod visible;
+pub mod workspace;
 
 pub use app::App;

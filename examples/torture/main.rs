@@ -4,6 +4,7 @@
 //!     cargo run --release --example torture                                  about two minutes of everything
 //!     cargo run --release --example torture -- --rounds 500                  longer
 //!     cargo run --release --example torture -- --cancels 2000 --kills 1000   these scenarios, this many times
+//!     cargo run --release --example torture -- --worktrees 200               tasks in worktrees, killed at any moment
 //!     cargo run --release --example torture -- --real-codex                  with Codex from npm and a scripted model
 //!     cargo run --release --example torture -- --seed 7 --round 12           repeats the round that failed
 //!

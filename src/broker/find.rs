@@ -80,7 +80,7 @@ impl Broker {
         self.on_disk(move |broker| {
             let listing = broker.reader.find(&filter, limit)?;
             let has_running = listing.records.iter().any(|record| !record.is_final());
-            let queued = if has_running { broker.reader.waiting()? } else { Vec::new() };
+            let queued = if has_running { broker.reader.queued()? } else { Vec::new() };
             let queued: BTreeSet<_> = queued.into_iter().collect();
             let tasks = listing.records.into_iter().map(|record| broker.summary_of(record, &queued)).collect();
             Ok(Summaries { tasks, total: listing.total, is_partial: listing.is_partial })
@@ -95,7 +95,7 @@ impl Broker {
         let id = id.clone();
         self.on_disk(move |broker| {
             let record = ended.map_or_else(|| broker.record(&id), Ok)?;
-            let queued = if record.is_final() { Vec::new() } else { broker.reader.waiting()? };
+            let queued = if record.is_final() { Vec::new() } else { broker.reader.queued()? };
             Ok(broker.summary_of(record, &queued.into_iter().collect()))
         })
         .await?

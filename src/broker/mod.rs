@@ -5,6 +5,7 @@
 //! that it returns is redacted: secrets in untrusted text are removed here, before the text is combined with our own.
 
 mod cancel;
+mod changes;
 mod directory;
 mod disk;
 #[cfg(test)]
@@ -15,17 +16,23 @@ mod guarded;
 mod lists;
 mod log;
 mod not_one_task;
+mod not_operable;
+mod operation;
 mod overdue;
+mod path_selection;
 mod refusal;
 mod remove;
 mod reporting;
 mod resume;
 mod steps;
 mod submit;
+mod task_patch;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod view;
+mod workspace_problem;
+mod worktrees;
 
 use std::{
     collections::BTreeMap,
@@ -39,15 +46,20 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
+pub use changes::DiffContent;
 pub use follow::{FollowedTask, TaskNews, TaskUpdate};
 use guarded::GuardedTasks;
 pub use log::{TaskEvents, TaskLog};
 pub use not_one_task::NotOneTask;
+pub use not_operable::NotOperable;
+pub use operation::{ApplyRequest, UndoRequest};
+pub use path_selection::PathSelection;
 pub use refusal::{NotRemovable, NotResumable, Refusal, UnknownBackend};
 pub use remove::PruneRules;
 pub use reporting::PendingReport;
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
+pub use task_patch::TaskPatch;
 
 use crate::{
     config::Config,
@@ -176,8 +188,8 @@ impl Broker {
         shell_line(words.iter().map(String::as_str))
     }
 
-    /// Finalizes all tasks whose supervisor is gone, brings the catalog up to date, and, if retention is limited,
-    /// removes old tasks now and once an hour. A server runs this in the background from its start until its exit.
+    /// Finalizes all tasks whose supervisor is gone, brings the catalog up to date, cleans up the workspaces of ended and
+    /// removed tasks, and, if retention is limited, removes old tasks now and once an hour. A server runs this in the background from its start until its exit.
     pub async fn run_maintenance(&self) {
         if let Err(error) = self.executor.settle_all().await {
             tracing::warn!(%error, "cannot finalize interrupted tasks");
@@ -189,6 +201,7 @@ impl Broker {
             if let Some(Err(error)) = done {
                 tracing::warn!(%error, "cannot remove old tasks");
             }
+            self.in_background(|broker| broker.clean_up_workspaces(None)).await;
             if rules.keeps_everything() {
                 return;
             }

@@ -4,12 +4,12 @@ use std::{fmt, path::PathBuf};
 
 use connector_api::{BackendName, Unsupported, nearest};
 
-use super::not_one_task::NotOneTask;
+use super::{not_one_task::NotOneTask, not_operable::NotOperable};
 use crate::{
     directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
-    present::{self, Refused, refusals, terminal_refusals},
+    present::{self, Refused, refusals, terminal_refusals, workspace_refusals::Audience},
     probing::NotUsable,
     store::StoreError,
     task::{AboveCeiling, TaskId, Untrusted},
@@ -37,6 +37,8 @@ pub enum Refusal {
     NotResumable(NotResumable),
     /// A task is not removed.
     NotRemovable(NotRemovable),
+    /// A task's changes are not shown, undone, redone or applied.
+    NotOperable(Box<NotOperable>),
     /// No backend has the requested name.
     UnknownBackend(UnknownBackend),
     /// An agent cannot work in the requested working directory.
@@ -156,6 +158,7 @@ impl Refusal {
             Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
             Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
             Self::NotRemovable(problem) => problem.explain(),
+            Self::NotOperable(problem) => problem.explain(Audience::Model),
             Self::UnknownBackend(problem) => problem.explain(),
             Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
@@ -182,6 +185,7 @@ impl Refusal {
             Self::AboveCeiling(above) => Refused::new(above.problem_of_options(), above.next_option()),
             Self::Exposed(exposed) => terminal_refusals::not_possible(exposed, &exposed.next()),
             Self::Unsupported(unsupported) => terminal_refusals::not_possible(unsupported, &unsupported.next()),
+            Self::NotOperable(problem) => problem.explain(Audience::Terminal),
             Self::NotOneTask(_)
             | Self::NotRemovable(_)
             | Self::OtherLogDir { .. }
@@ -209,6 +213,7 @@ impl std::error::Error for Refusal {
             | Self::OtherLogDir { .. }
             | Self::NotResumable(_)
             | Self::NotRemovable(_)
+            | Self::NotOperable(_)
             | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }
             | Self::NotUsable { .. }
@@ -221,6 +226,12 @@ impl std::error::Error for Refusal {
             Self::Start(error) => error.source(),
             Self::Store(error) => error.source(),
         }
+    }
+}
+
+impl From<NotOperable> for Refusal {
+    fn from(problem: NotOperable) -> Self {
+        Self::NotOperable(Box::new(problem))
     }
 }
 

@@ -42,8 +42,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Removes ended tasks with all their files, and passes the ID of each to `removed`. A task that another process
-    /// has removed meanwhile is not an error. Fails if a task is still listed.
+    /// Removes ended tasks with all their files, their refs and their worktrees, and passes the ID of each to `removed`. A
+    /// task that another process has removed meanwhile is not an error. A worktree with work that no snapshot contains
+    /// is kept. Fails if a task is still listed.
     pub async fn remove(&self, ids: &[TaskId], mut removed: impl FnMut(&TaskId)) -> Result<(), Refusal> {
         for some in ids.chunks(TASKS_PER_STEP) {
             let mut remaining = some.to_vec();
@@ -75,6 +76,8 @@ impl Broker {
             if let Some(id) = still_listed {
                 return Err(Refusal::NotRemovable(NotRemovable::StillListed(id)));
             }
+            let gone = some.to_vec();
+            self.in_background(move |broker| broker.clean_up_workspaces(Some(&gone))).await;
         }
         Ok(())
     }

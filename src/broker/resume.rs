@@ -7,6 +7,7 @@ use connector_api::{BackendName, Sandbox, Usage};
 use super::{Broker, NotResumable, Refusal};
 use crate::{
     config::ExtraTool,
+    store::Workspaces,
     task::{Resumption, TaskId, TaskRecord, TaskStatus, Untrusted},
     visible::shell_line,
 };
@@ -22,6 +23,9 @@ pub struct Resume {
     pub sandbox: Option<Sandbox>,
     /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
+    /// The task in whose worktree the session continues, and the directory for which that worktree stands; `None` if the
+    /// session had no worktree.
+    pub continues: Option<(TaskId, PathBuf)>,
 }
 
 /// A session that can be resumed.
@@ -48,14 +52,19 @@ impl Broker {
         };
         self.check_free(&session).await?;
         let newest = self.newest_of(&session).await?;
-        Ok(resumable(session, Some(&record), newest.as_ref()))
+        let continues = self.worktree_of(newest.as_ref().unwrap_or(&record)).await?;
+        Ok(resumable(session, Some(&record), newest.as_ref(), continues))
     }
 
     /// The session with this ID, which need not belong to a known task. Fails if a running task is using it.
     pub async fn session_named(&self, session: &str) -> Result<Resumable, Refusal> {
         self.check_free(session).await?;
         let newest = self.newest_of(session).await?;
-        Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref()))
+        let continues = match &newest {
+            Some(newest) => self.worktree_of(newest).await?,
+            None => None,
+        };
+        Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref(), continues))
     }
 
     /// How the session of an ended task can be continued. Records of the original program do not contain a backend;
@@ -70,7 +79,11 @@ impl Broker {
         let by_tool = self.config.serving.extra_tools.contains(&ExtraTool::Resume) && self.can_resume(backend);
         // An agent's word that is not an ID does not belong into a command.
         let is_id = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-        let session = Some(session.raw()).filter(|id| !id.is_empty() && !id.starts_with('-') && id.chars().all(is_id));
+        // A worktree may be gone, and a new one is only made for a new task.
+        let has_worktree = record.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some());
+        let session = Some(session.raw())
+            .filter(|_| !has_worktree)
+            .filter(|id| !id.is_empty() && !id.starts_with('-') && id.chars().all(is_id));
         let command = session.and_then(|session| agent.resume_in_terminal(session)).map(|mut words| {
             if let (Some(rest), Some(home)) = (words[0].strip_prefix("~/"), std::env::home_dir()) {
                 words[0] = home.join(rest).display().to_string();
@@ -80,6 +93,14 @@ impl Broker {
             format!("{enter} && {}", shell_line(words.iter().map(String::as_str)))
         });
         Resumption { by_tool, command }
+    }
+
+    /// If the task worked in a worktree of its own: its ID, and the directory for which the worktree stands.
+    async fn worktree_of(&self, record: &TaskRecord) -> Result<Option<(TaskId, PathBuf)>, Refusal> {
+        let id = record.id.clone();
+        let found = self.on_disk(move |broker| Workspaces::of(&broker.upkeep).read(&id)).await??;
+        let found = found.filter(|workspace| workspace.worktree.is_some());
+        Ok(found.map(|workspace| (workspace.task, workspace.place.top.join(workspace.place.prefix))))
     }
 
     /// The newest task with this session.
@@ -102,7 +123,14 @@ impl Broker {
 }
 
 /// The session of the task with this record. `newest` is the record of the newest task with the session.
-fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
+fn resumable(
+    session: String,
+    record: Option<&TaskRecord>,
+    newest: Option<&TaskRecord>,
+    continues: Option<(TaskId, PathBuf)>,
+) -> Resumable {
+    // The worktree itself may be gone, and the ceiling is about the directory for which it stands.
+    let source = continues.as_ref().map(|(_, source)| source.clone());
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {
         resume: Resume {
@@ -110,8 +138,9 @@ fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskR
             task: record.map(|record| record.id.clone()),
             sandbox: record.and_then(|record| record.start.sandbox),
             used,
+            continues,
         },
-        working_directory: record.map(|record| record.progress.working_directory.clone()),
+        working_directory: source.or_else(|| record.map(|record| record.progress.working_directory.clone())),
         backend: record.and_then(|record| record.progress.backend.clone()),
     }
 }

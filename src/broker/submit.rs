@@ -13,7 +13,10 @@ use super::{
 use crate::{
     executor::Started,
     probing::Freshness,
-    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, SandboxChoice, Submitter, TaskId, TaskSpec},
+    task::{
+        ChosenBy, Fallback, Policy, SPEC_FORMAT, SandboxChoice, Snapshots, Submitter, TaskId, TaskSpec, TreeUse,
+        WorkspaceSpec,
+    },
 };
 
 /// A request for a new task.
@@ -33,6 +36,8 @@ pub struct NewTask {
     pub backend: Option<BackendName>,
     /// The earlier session to resume.
     pub resume: Option<Resume>,
+    /// Whether the task gets its own worktree; by default, the configuration decides.
+    pub worktree: Option<TreeUse>,
     /// The submitter.
     pub submitter: Submitter,
 }
@@ -106,6 +111,12 @@ impl Broker {
         };
         let Checked { request, repository, trusted_files } = conditions.check(request).await?;
         self.dry_run(backend, &request).await?;
+        let continues = task.resume.as_ref().and_then(|resume| resume.continues.as_ref());
+        let continues = continues.filter(|(_, source)| *source == request.working_directory);
+        let mut workspace = self.workspace_of(&name, sandbox, task.worktree);
+        if let Some((earlier, _)) = continues {
+            workspace = WorkspaceSpec { tree: TreeUse::Always, continues: Some(earlier.clone()), ..workspace };
+        }
         let on_server_exit = self.config.on_server_exit.resolve(task.submitter.by);
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -118,6 +129,7 @@ impl Broker {
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
+            workspace,
             trusted_files,
             repository: Some(repository),
             submitter: task.submitter,
@@ -135,6 +147,19 @@ impl Broker {
             }
         }
         Err(Refusal::Start(crate::executor::StartError::Refused("every ID that was tried is in use".to_owned())))
+    }
+
+    /// How a task of this backend treats its repository. A task that can change nothing has no changes to show.
+    fn workspace_of(&self, name: &BackendName, sandbox: Sandbox, worktree: Option<TreeUse>) -> WorkspaceSpec {
+        let configured = self.config.workspaces.get(name).unwrap_or(&self.config.workspace);
+        match sandbox {
+            Sandbox::ReadOnly => {
+                WorkspaceSpec { snapshots: Snapshots::Off, tree: TreeUse::Never, ..configured.clone() }
+            }
+            Sandbox::WorkspaceWrite | Sandbox::DangerFullAccess => {
+                WorkspaceSpec { tree: worktree.unwrap_or(configured.tree), ..configured.clone() }
+            }
+        }
     }
 
     /// The fallbacks of a backend. Empty for a task that resumes a session, because only the session's own backend has

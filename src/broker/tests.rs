@@ -54,6 +54,7 @@ impl World {
             time_limit,
             backend: None,
             resume: None,
+            worktree: None,
             submitter: crate::task::Submitter::default(),
         }
     }

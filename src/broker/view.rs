@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Broker, Refusal};
+use connector_api::Sandbox;
+
+use super::{Broker, Refusal, worktrees::work_tree};
 use crate::{
     present::{self, StartedTask},
     store::{ByteRange, FileChunk, FileMetadata, Filter, TaskFile},
@@ -66,7 +68,17 @@ impl Broker {
             };
             // A task whose supervisor is gone has no agent that could change files.
             let runs = |other: &TaskId| *other != id && broker.reader.is_leased(other).unwrap_or(true);
-            let neighbors = running.into_iter().map(|record| record.id).filter(runs).collect();
+            let own = work_tree(&record.progress.working_directory);
+            // One of the two only reads, or has files of its own.
+            let is_separate = |other: &TaskRecord| {
+                other.start.sandbox == Some(Sandbox::ReadOnly)
+                    || work_tree(&other.progress.working_directory) != own
+                    || other.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some())
+            };
+            let is_alone = record.start.sandbox == Some(Sandbox::ReadOnly)
+                || broker.gets_worktree(record.progress.backend.as_ref());
+            let beside = running.into_iter().filter(|other| !is_alone && !is_separate(other));
+            let neighbors = beside.map(|record| record.id).filter(runs).collect();
             Ok::<_, Refusal>((broker.clean(record), neighbors))
         });
         match read.await {
@@ -159,7 +171,7 @@ impl Broker {
         if records.iter().all(TaskRecord::is_final) {
             return Ok(BTreeMap::new());
         }
-        let queued = self.reader.waiting()?.into_iter().map(|id| (id, WaitsFor::Turn));
+        let queued = self.reader.queued()?.into_iter().map(|id| (id, WaitsFor::Turn));
         let offline = records.iter().filter(|record| !record.is_final()).filter_map(|record| {
             let since = self.reader.live(&record.id)?.offline_since?;
             Some((record.id.clone(), WaitsFor::Network { since }))

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    cancel, check, completions, config, config_args::ConfigArgs, init, logs, ls, man, notify, plugin, prune, resume,
-    rm, run, schema, serve, show, supervise, usage, wait, watch,
+    apply, cancel, check, completions, config, config_args::ConfigArgs, diff, init, logs, ls, man, notify, plugin,
+    prune, redo, resume, rm, run, schema, serve, show, supervise, undo, usage, wait, watch,
 };
 
 /// The beginning of `--help`.
@@ -48,6 +48,14 @@ pub(super) enum Verb {
     Cancel(cancel::Arguments),
     /// Continue the session of an earlier task
     Resume(resume::Arguments),
+    /// Show what a task changed
+    Diff(diff::Arguments),
+    /// Revert what a task changed, and keep later changes
+    Undo(undo::Arguments),
+    /// Make the changes again that an undo reverted
+    Redo(redo::Arguments),
+    /// Write the changes from a task's own worktree to your files
+    Apply(apply::Arguments),
     /// Print the tokens that tasks used
     Usage(usage::Arguments),
     /// Remove tasks with all their files

@@ -38,8 +38,9 @@ use crate::{
     redact::Redactor,
     registry::Registry,
     setup::SetupRecord,
-    store::{ProbeCache, Upkeep},
+    store::{ProbeCache, Upkeep, Workspaces},
     task::{CgroupUse, Message},
+    workspace::existing_trees,
 };
 
 const EXAMPLES: &str = "\
@@ -167,6 +168,9 @@ impl CheckReport {
         };
         self.process_trees(config.policy.cgroup);
         self.limits(config);
+        if let Some(upkeep) = &upkeep {
+            self.worktrees(upkeep);
+        }
         for (name, frozen) in &config.backends {
             let label = texts::backend_label(name);
             match (registry.build(frozen), &upkeep) {
@@ -219,6 +223,16 @@ impl CheckReport {
                 self.line(&texts::ceiling_label(name), "set", rules);
             }
         }
+    }
+
+    /// Reports the worktrees of tasks, if there are any.
+    fn worktrees(&mut self, upkeep: &Upkeep) {
+        let found = existing_trees(&Workspaces::of(upkeep), upkeep.reader()).unwrap_or_default();
+        if found.is_empty() {
+            return;
+        }
+        let trees = found.iter().map(|tree| (&tree.task, tree.path.as_path(), tree.bytes, tree.state()));
+        self.line("worktrees", "kept", texts::worktrees(trees.collect()));
     }
 
     async fn backend(

@@ -15,12 +15,17 @@ pub(super) enum Answer {
     Unasked,
 }
 
+/// Whether a person can answer a question.
+pub(super) fn can_confirm() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks a yes-or-no question on the terminal. The default is no.
 pub(super) fn confirm(question: &str) -> Answer {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() || !io::stderr().is_terminal() {
+    if !can_confirm() {
         return Answer::Unasked;
     }
+    let stdin = io::stdin();
     prompt(question);
     let mut line = String::new();
     match stdin.lock().read_line(&mut line) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    broker::{NotRemovable, Refusal},
+    broker::{NotOperable, NotRemovable, Refusal},
     task::{Outcome, TaskRecord},
 };
 
@@ -22,6 +22,8 @@ pub(super) enum Exit {
     UnknownTask = 4,
     /// The request was refused, for example by a ceiling.
     Refused = 5,
+    /// Files were changed in another way, so nothing was written.
+    Conflict = 6,
     /// Waiting took too long. The program `timeout` uses the same code.
     TimedOut = 124,
     /// The task was cancelled with Ctrl-C.
@@ -44,7 +46,7 @@ impl Exit {
             Self::Completed => 0,
             Self::Interrupted => 1,
             Self::Failed => 2,
-            Self::Usage | Self::UnknownTask | Self::Refused | Self::TimedOut | Self::Cancelled => 3,
+            Self::Usage | Self::UnknownTask | Self::Refused | Self::Conflict | Self::TimedOut | Self::Cancelled => 3,
         };
         if rank(other) > rank(self) { other } else { self }
     }
@@ -54,6 +56,7 @@ impl Exit {
         match refusal {
             Refusal::NoSuchTask(_) | Refusal::NotOneTask(_) | Refusal::OtherLogDir { .. } => Self::UnknownTask,
             Refusal::NotRemovable(NotRemovable::StillListed(_)) => Self::Failed,
+            Refusal::NotOperable(problem) => Self::of_not_operable(problem),
             Refusal::NotResumable(_)
             | Refusal::NotRemovable(NotRemovable::Running(_) | NotRemovable::InUse(_) | NotRemovable::Original(_))
             | Refusal::UnknownBackend(_)
@@ -64,6 +67,36 @@ impl Exit {
             | Refusal::NotUsable { .. }
             | Refusal::ProgramTimedOut { .. } => Self::Refused,
             Refusal::Start(_) | Refusal::Store(_) | Refusal::TimedOut { .. } => Self::Failed,
+        }
+    }
+}
+
+impl Exit {
+    fn of_not_operable(problem: &NotOperable) -> Self {
+        match problem.reason() {
+            NotOperable::Conflicts { .. } => Self::Conflict,
+            NotOperable::UnchangedPath { .. }
+            | NotOperable::OutsideRepository { .. }
+            | NotOperable::InvalidBranch(_) => Self::Usage,
+            NotOperable::NoSnapshots { .. }
+            | NotOperable::Expired(_)
+            | NotOperable::Running(..)
+            | NotOperable::NoEnd(..)
+            | NotOperable::Unchanged(_)
+            | NotOperable::AlreadyUndone(_)
+            | NotOperable::NotUndone(_)
+            | NotOperable::InPlace(_)
+            | NotOperable::NotApplied(_)
+            | NotOperable::OnlyUnnamed { .. }
+            | NotOperable::BranchExists(_)
+            | NotOperable::NoGit
+            | NotOperable::GitTooOld { .. } => Self::Refused,
+            NotOperable::RepositoryGone { .. }
+            | NotOperable::Busy { .. }
+            | NotOperable::TimedOut { .. }
+            | NotOperable::NotRestored { .. }
+            | NotOperable::AfterRecovery { .. }
+            | NotOperable::Failed { .. } => Self::Failed,
         }
     }
 }

@@ -176,6 +176,12 @@ async fn list(
         let unfinished = broker.count_unfinished(&filter).await.map_err(fail)?;
         text.push_str(&terminal::count_line(&found, unfinished, arguments.all));
         text.push('\n');
+        // Measuring them takes too long to repeat it.
+        if !arguments.watch {
+            let worktrees = broker.worktrees().await.map_err(fail)?;
+            let bytes = worktrees.iter().map(|tree| tree.bytes).sum();
+            text.push_str(&terminal::worktrees_line(worktrees.len(), bytes));
+        }
     }
     Ok(text)
 }

@@ -3,6 +3,7 @@
 //! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other
 //! verbs are for people, scripts and hooks. Each has a file with its arguments and its function `run`.
 
+mod apply;
 mod arguments;
 mod bash;
 mod cancel;
@@ -14,6 +15,7 @@ mod config_args;
 mod confirm;
 mod context;
 mod deep;
+mod diff;
 mod exit;
 mod final_message;
 mod follow;
@@ -30,11 +32,13 @@ mod man;
 mod notify;
 mod notify_follow;
 mod opening;
+mod operation;
 mod output;
 mod pager;
 mod plugin;
 mod prompt;
 mod prune;
+mod redo;
 mod resume;
 mod rm;
 mod run;
@@ -44,7 +48,9 @@ mod serve;
 mod show;
 mod supervise;
 mod task_options;
+mod task_paths;
 mod time;
+mod undo;
 mod unfinished;
 mod unknown_verb;
 mod usage;
@@ -103,10 +109,12 @@ fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString
     let context = Context { registry, supervisor, given: command_line.settings };
     match command_line.verb {
         None => serve::run(&context, &serve::Arguments::default()),
+        Some(Verb::Apply(arguments)) => apply::run(&context, arguments),
         Some(Verb::Cancel(arguments)) => cancel::run(&context, arguments),
         Some(Verb::Check(arguments)) => check::run(&context, arguments),
         Some(Verb::Completions(arguments)) => completions::run(&arguments, &args),
         Some(Verb::Config(arguments)) => config::run(&context, arguments),
+        Some(Verb::Diff(arguments)) => diff::run(&context, arguments),
         Some(Verb::Init(arguments)) => init::run(&context, arguments),
         Some(Verb::Logs(arguments)) => logs::run(&context, arguments),
         Some(Verb::Ls(arguments)) => ls::run(&context, arguments),
@@ -114,6 +122,7 @@ fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString
         Some(Verb::Notify(arguments)) => notify::run(&context, arguments),
         Some(Verb::Plugin(arguments)) => plugin::run(&context, arguments),
         Some(Verb::Prune(arguments)) => prune::run(&context, arguments),
+        Some(Verb::Redo(arguments)) => redo::run(&context, arguments),
         Some(Verb::Resume(arguments)) => resume::run(&context, arguments),
         Some(Verb::Rm(arguments)) => rm::run(&context, arguments),
         Some(Verb::Run(arguments)) => run::run(&context, arguments),
@@ -121,6 +130,7 @@ fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString
         Some(Verb::Serve(arguments)) => serve::run(&context, &arguments),
         Some(Verb::Show(arguments)) => show::run(&context, arguments),
         Some(Verb::Supervise(arguments)) => supervise::run(&context, arguments),
+        Some(Verb::Undo(arguments)) => undo::run(&context, arguments),
         Some(Verb::Usage(arguments)) => usage::run(&context, arguments),
         Some(Verb::Version) => print(&CommandLine::command().render_version()),
         Some(Verb::Wait(arguments)) => wait::run(&context, arguments),

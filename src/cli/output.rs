@@ -84,6 +84,20 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Exit {
     }
 }
 
+/// Stdout, for text that is written in parts, unchanged.
+pub(super) fn stdout_writer() -> impl Write {
+    io::stdout().lock()
+}
+
+/// The exit code if stdout could not be written. A closed pipe is not an error.
+pub(super) fn write_failed(error: &io::Error) -> Exit {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Exit::Completed;
+    }
+    refuse(Refused::without_advice(error.to_string()));
+    Exit::Failed
+}
+
 /// Continues only if a text was printed and someone reads the output. A stream whose reader is gone ends quietly.
 pub(super) fn end_quietly(printed: Result<(), io::Error>) -> Result<(), Exit> {
     note_error(printed).map_err(|error| match error.kind() {

@@ -11,7 +11,7 @@ use super::{
     exit::Exit,
     lists::with_lists,
     output::{is_stdout_closed, print_styled, print_text, refuse},
-    rm::remove,
+    rm::{remove, say_what_is_lost},
     time::since,
 };
 use crate::{
@@ -74,6 +74,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let found = with_lists(&broker, async || broker.prunable(repository.as_deref(), rules).await).await;
         let ids = found.map_err(fail)?;
         if arguments.dry_run {
+            say_what_is_lost(&broker, &ids).await.map_err(fail)?;
             return match arguments.json {
                 true => Ok(print_text(&Output::removed(&ids, true).pretty())),
                 false if ids.is_empty() => Ok(print_styled(&terminal::nothing_to_remove(screen))),
@@ -83,7 +84,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if ids.is_empty() && !arguments.json {
             return Ok(print_styled(&terminal::nothing_to_remove(screen)));
         }
-        if !arguments.yes && !ids.is_empty() {
+        if arguments.yes {
+            say_what_is_lost(&broker, &ids).await.map_err(fail)?;
+        } else if !ids.is_empty() {
             let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
             match confirm(&terminal::removal_question(&named, ids.len(), screen)) {
                 Answer::Yes => {}

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
-    confirm::{Answer, confirm},
+    confirm::{Answer, can_confirm, confirm},
     context::{Context, refused, repository, scope},
     exit::Exit,
-    output::{print_styled, print_text},
+    output::{error_text, print_styled, print_text},
     unfinished::resolve_all,
 };
 use crate::{
     broker::{Broker, NotRemovable, Refusal},
-    present::{json_output::Output, terminal},
+    present::{json_output::Output, plain, terminal},
     store::Removal,
     task::TaskId,
 };
@@ -55,7 +55,9 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         let (finished, words) = finish(&broker, arguments.ids).await.map_err(fail)?;
         let ids = resolve_all(&broker, &words, &scope(repository.as_deref())).await?;
         broker.check_removable(&ids).await.map_err(fail)?;
-        if !arguments.yes && !ids.is_empty() {
+        if arguments.yes || !can_confirm() {
+            say_what_is_lost(&broker, &ids).await.map_err(fail)?;
+        } else if !ids.is_empty() {
             let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
             if confirm(&terminal::removal_question(&named, ids.len(), screen)) == Answer::No {
                 return Ok(Exit::Refused);
@@ -63,6 +65,15 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         }
         remove(&broker, finished, &ids, arguments.json).await.map_err(fail)
     })
+}
+
+/// Says on stderr which changes can no longer be undone when these tasks are removed. A question says it too.
+pub(super) async fn say_what_is_lost(broker: &Broker, ids: &[TaskId]) -> Result<(), Refusal> {
+    let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await?;
+    if let Some(lost) = terminal::lost_changes(&named, ids.len()) {
+        error_text(&lost);
+    }
+    Ok(())
 }
 
 /// Finishes removals that were interrupted. Returns the named tasks that are gone now, and the other words.
@@ -105,5 +116,7 @@ pub(super) async fn remove(
     if as_json {
         print_text(&Output::removed(&removed, false).pretty());
     }
+    // For example, a worktree that is kept.
+    broker.notices().iter().for_each(|notice| error_text(&plain(notice)));
     done.map(|()| Exit::Completed)
 }

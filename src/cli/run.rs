@@ -6,13 +6,14 @@ use clap::Args;
 use connector_api::BackendName;
 
 use super::{context::Context, exit::Exit, follow::run_task, output::refuse, task_options::TaskOptions};
-use crate::{broker::NewTask, present::terminal_refusals};
+use crate::{broker::NewTask, present::terminal_refusals, task::TreeUse};
 
 const EXAMPLES: &str = "\
 Examples:
   codex-connector run fix the failing test in src/parser.rs
   codex-connector run --backend gemini --sandbox read-only -f review.md
   git diff | codex-connector run --timeout 10m review this
+  codex-connector run --worktree rename Foo to Bar    in its own worktree, without touching your files
   task=$(codex-connector run --detach write the missing tests)
 
 The prompt is TEXT, a blank line, and stdin if it is a file or a pipe with content. With the word `-` first or last, stdin
@@ -36,6 +37,12 @@ pub(super) struct Arguments {
     /// Work in this directory instead of the current one
     #[arg(short = 'C', long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Work in a new git worktree; `codex-connector apply` then writes the changes to your files
+    #[arg(long, overrides_with = "no_worktree")]
+    worktree: bool,
+    /// Work in the directory itself, even if `workspace.tree` is "always"
+    #[arg(long, overrides_with = "worktree")]
+    no_worktree: bool,
     #[command(flatten)]
     options: TaskOptions,
 }
@@ -51,7 +58,12 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         });
         let backend = backend.transpose()?;
         let working_directory = absolute_directory(arguments.directory.clone());
-        Ok::<_, Exit>(NewTask { backend, working_directory, ..arguments.options.task()? })
+        let worktree = match (arguments.worktree, arguments.no_worktree) {
+            (true, _) => Some(TreeUse::Always),
+            (false, true) => Some(TreeUse::Never),
+            (false, false) => None,
+        };
+        Ok::<_, Exit>(NewTask { backend, working_directory, worktree, ..arguments.options.task()? })
     };
     match new() {
         Ok(task) => {

@@ -77,6 +77,7 @@ impl TaskOptions {
             time_limit: self.timeout.map_or(TimeLimit::Default, |TimeLimitOption(limit)| limit),
             backend: None,
             resume: None,
+            worktree: None,
             submitter: Submitter { by: Some(by), session: claude_session() },
         })
     }

@@ -3,7 +3,7 @@
 use connector_api::nearest;
 
 /// Words that other programs use, and our verb for each.
-const WORDS_OF_OTHERS: [(&[&str], &str); 13] = [
+const WORDS_OF_OTHERS: [(&[&str], &str); 16] = [
     (&["stop", "kill", "abort", "terminate"], "cancel"),
     (&["log", "tail", "follow", "output"], "logs"),
     (&["start", "delegate", "exec", "new", "add", "submit"], "run"),
@@ -17,6 +17,9 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 13] = [
     (&["install", "setup", "configure"], "init"),
     (&["history", "jobs", "top"], "ls"),
     (&["attach", "monitor"], "watch"),
+    (&["patch", "changes"], "diff"),
+    (&["revert", "rollback", "restore"], "undo"),
+    (&["merge", "accept"], "apply"),
 ];
 
 /// Words that look like one of our verbs, but mean something that this program cannot do.

@@ -76,6 +76,7 @@ impl Backends<'_> {
     fn freeze_one(&self, name: &str, mut section: Map<String, Value>) -> Result<FrozenBackend, ConfigProblem> {
         let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.missing_kind(name)) };
         section.remove("ceiling");
+        section.remove("workspace");
         section.remove("fallback");
         section.remove("default_sandbox");
         let refused = |key: &str, problem: String| self.refused(name, key, &problem);

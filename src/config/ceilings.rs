@@ -15,10 +15,11 @@ impl CrossChecks<'_> {
     /// The ceiling of the backend `name`, or, without a name, of a backend that has no rules of its own. Adds a problem
     /// for each invalid root.
     pub(super) fn ceiling(&self, name: Option<&BackendName>, problems: &mut Vec<ConfigProblem>) -> Ceiling {
-        let common = self.settings.iter().filter(|setting| setting.path.first().is_some_and(|key| key == "ceiling"));
+        let common = self.settings.iter().filter(|setting| setting.is_in("ceiling"));
         let own = self.settings.iter().filter(|setting| setting.backend() == name.map(BackendName::as_str));
         // Settings outside of `[backends]` have no common rule.
         let own = own.filter_map(|setting| Some((setting.as_common()?, setting)));
+        let own = own.filter(|(rule, _)| rule.is_in("ceiling"));
         let mut merged = Figment::new();
         let mut written = BTreeMap::new();
         for (rule, setting) in common.map(|setting| (setting.clone(), setting)).chain(own) {

@@ -129,7 +129,7 @@ impl CrossChecks<'_> {
         }
     }
 
-    fn invalid_value(&self, key: &str, reason: String) -> ConfigProblem {
+    pub(super) fn invalid_value(&self, key: &str, reason: String) -> ConfigProblem {
         let written = self.settings.iter().rev().find(|setting| setting.key() == key);
         self.checker.invalid_value(written.expect("every key that is checked here has a value"), reason)
     }

@@ -33,6 +33,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 mod valid_settings;
+mod workspaces;
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +64,7 @@ pub use self::{
 use crate::{
     present::Refused,
     registry::Registry,
-    task::{Ceiling, FrozenBackend, Grace, IndexLimits, Policy, Retention},
+    task::{Ceiling, FrozenBackend, Grace, IndexLimits, Policy, Retention, WorkspaceSpec},
 };
 
 /// A valid configuration.
@@ -100,6 +101,10 @@ pub struct Config {
     pub ceilings: BTreeMap<BackendName, Ceiling>,
     /// The ceiling of a backend that has no rules of its own.
     pub common_ceiling: Ceiling,
+    /// How a task treats its repository, for a backend that has no settings of its own.
+    pub workspace: WorkspaceSpec,
+    /// The same for each backend.
+    pub workspaces: BTreeMap<BackendName, WorkspaceSpec>,
     /// For each backend, the backends that replace it in this order when it cannot work at all.
     pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
     /// Ignored environment variables that have the prefix of the settings but are not settings.
@@ -207,8 +212,10 @@ impl Config {
         let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(Some(name), &mut problems))).collect();
         let fallbacks =
             backends.keys().map(|name| (name.clone(), checks.fallback(name, &backends, &mut problems))).collect();
-        match (data_dir, default_backend) {
-            (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
+        let workspace =
+            data_dir.as_ref().and_then(|data_dir| checks.workspace(data_dir, log_dir.as_deref(), &mut problems));
+        match (data_dir, default_backend, workspace) {
+            (Some(data_dir), Some(default_backend), Some(workspace)) if problems.is_empty() => Ok(Self {
                 log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),
                 data_dir,
                 default_backend,
@@ -220,7 +227,9 @@ impl Config {
                 index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
                 max_running: sections.limits.max_running,
                 retention: retention(&sections),
-                log_level: sections.log_level,
+                log_level: sections.log_level.clone(),
+                workspaces: checks.workspaces(&workspace, backends.keys()),
+                workspace,
                 backends,
                 ceilings,
                 common_ceiling,

@@ -53,6 +53,7 @@ fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     let keys = section["properties"].as_object_mut()?;
     keys.insert("kind".into(), key);
     keys.insert("ceiling".into(), shape::backend_ceiling(&shape::own()));
+    keys.insert("workspace".into(), shape::backend_workspace(&shape::own()));
     keys.insert("fallback".into(), shape::backend_fallback());
     keys.insert("default_sandbox".into(), shape::backend_default_sandbox());
     if let Some(env) = keys.get_mut("env").and_then(Value::as_object_mut) {

@@ -17,7 +17,7 @@ use super::{
     serving::{ExtraTool, OnCallEnd, TaskHandles},
     size::{LogSizeLimit, SizeLimit},
 };
-use crate::task::{CgroupUse, OnAgentExit};
+use crate::task::{CgroupUse, OnAgentExit, Parallel, Snapshots, TreeUse};
 
 /// The whole configuration, with all layers merged.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -39,6 +39,7 @@ pub(super) struct Sections {
     pub(super) index: IndexSection,
     #[expect(dead_code, reason = "merged for each backend, in `ceilings`")]
     pub(super) ceiling: CeilingSection,
+    pub(super) workspace: WorkspaceSection,
     pub(super) agent_env: AgentEnvSection,
     #[serde(default)]
     pub(super) backends: BTreeMap<String, Map<String, Value>>,
@@ -136,6 +137,23 @@ pub(super) struct CeilingSection {
     pub(super) roots: Vec<String>,
     pub(super) timeout: DurationLimit,
     pub(super) models: Vec<String>,
+}
+
+/// The keys of `[workspace]`. `[backends.NAME.workspace]` has only the first two.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkspaceSection {
+    #[schemars(schema_with = "words_of::<Snapshots>")]
+    pub(super) snapshots: Snapshots,
+    #[schemars(schema_with = "words_of::<TreeUse>")]
+    pub(super) tree: TreeUse,
+    #[schemars(schema_with = "words_of::<Parallel>")]
+    pub(super) parallel: Parallel,
+    #[schemars(with = "String")]
+    pub(super) trees_dir: Option<String>,
+    pub(super) trees_max_bytes: SizeLimit,
+    pub(super) max_file: SizeLimit,
+    pub(super) symlink: Vec<String>,
 }
 
 /// The keys of [`EnvRules`](connector_api::EnvRules). They are copied into the settings of each backend.

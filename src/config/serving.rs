@@ -62,6 +62,12 @@ pub enum ExtraTool {
     Sessions,
     /// `codex_resume`.
     Resume,
+    /// `codex_diff`.
+    Diff,
+    /// `codex_undo`.
+    Undo,
+    /// `codex_apply`.
+    Apply,
 }
 
 /// The name of a backend's own tool.

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "CODEX_CONNECTOR_";
 
+/// The sections that exist for all backends, and for a single one as `[backends.NAME.SECTION]`.
+const SHARED_SECTIONS: [&str; 2] = ["ceiling", "workspace"];
+
 /// One key with its value. A table becomes one setting for each key in it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
@@ -125,14 +128,22 @@ impl Setting {
         }
     }
 
-    /// If this is a rule of a backend's ceiling, the same rule as a setting of `[ceiling]`.
+    /// If this is a backend's own setting in a section that also exists for all backends, such as `ceiling`, the same
+    /// setting of the common section.
     pub(super) fn as_common(&self) -> Option<Self> {
         match &self.path[..] {
-            [section, _, path @ ..] if section == "backends" && path.first().is_some_and(|key| key == "ceiling") => {
+            [section, _, path @ ..]
+                if section == "backends" && path.first().is_some_and(|key| SHARED_SECTIONS.contains(&key.as_str())) =>
+            {
                 Some(Self { path: path.to_owned(), ..self.clone() })
             }
             _ => None,
         }
+    }
+
+    /// Whether this is a setting of the top-level section `section`, or that section itself.
+    pub(super) fn is_in(&self, section: &str) -> bool {
+        self.path.first().is_some_and(|key| key == section)
     }
 
     /// The text between the quotes, if the value is quoted where values are written without quotes.

@@ -34,7 +34,7 @@ fn strip_annotations(schema: &mut Value) {
 /// have any keys, because only its kind is a problem.
 pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) -> Value {
     let mut ours = own();
-    let ceiling = backend_ceiling(&ours);
+    let (ceiling, workspace) = (backend_ceiling(&ours), backend_workspace(&ours));
     let backends: Map<_, _> = kinds
         .iter()
         .map(|(name, kind)| {
@@ -44,6 +44,7 @@ pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) 
                 .unwrap_or_else(|| json!({"type": "object", "properties": {}, "additionalProperties": true}));
             schema["properties"]["kind"] = any_kind(registry);
             schema["properties"]["ceiling"] = ceiling.clone();
+            schema["properties"]["workspace"] = workspace.clone();
             schema["properties"]["fallback"] = backend_fallback();
             schema["properties"]["default_sandbox"] = backend_default_sandbox();
             (name.clone(), schema)
@@ -78,6 +79,18 @@ pub(super) fn backend_ceiling(ours: &Value) -> Value {
     let mut ceiling = ours["properties"]["ceiling"].clone();
     ceiling["description"] = json!("Upper limits for calls to this backend, where they differ from [ceiling]");
     ceiling
+}
+
+/// The schema of the key `workspace`, which a backend of any kind has. `ours` is the schema of codex-connector's own
+/// keys.
+pub(super) fn backend_workspace(ours: &Value) -> Value {
+    let common = &ours["properties"]["workspace"]["properties"];
+    json!({
+        "type": "object",
+        "properties": {"snapshots": common["snapshots"], "tree": common["tree"]},
+        "additionalProperties": false,
+        "description": "Snapshots and worktrees for tasks of this backend, where they differ from [workspace]"
+    })
 }
 
 /// The schema of the key `kind`.

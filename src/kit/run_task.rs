@@ -58,7 +58,14 @@ impl Kit {
             model: kit_task.model,
             time_limit: TimeLimit::After(kit_task.limit),
             backend: Some(self.backend.name().clone()),
-            resume: kit_task.session.map(|session| Resume { session, task: None, sandbox: None, used: None }),
+            resume: kit_task.session.map(|session| Resume {
+                session,
+                task: None,
+                sandbox: None,
+                used: None,
+                continues: None,
+            }),
+            worktree: None,
             submitter: Submitter::default(),
         };
         let id = self.broker.submit(task).await?;

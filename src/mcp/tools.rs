@@ -46,6 +46,8 @@ pub(super) enum ToolEffect {
     Reads,
     /// Stops a task; a second call has no further effect.
     Stops,
+    /// Changes files of a repository; a second call may change them again.
+    Writes,
     /// Starts an agent, which can change anything.
     Starts,
 }
@@ -75,6 +77,7 @@ pub(super) fn tool_with(text: ToolText, effect: ToolEffect, more: Map<String, Va
     let hints = match effect {
         ToolEffect::Reads => hints.read_only(true).idempotent(true).open_world(false),
         ToolEffect::Stops => hints.read_only(false).destructive(true).idempotent(true).open_world(false),
+        ToolEffect::Writes => hints.read_only(false).destructive(true).idempotent(false).open_world(false),
         ToolEffect::Starts => hints.read_only(false).destructive(true).idempotent(false).open_world(true),
     };
     // Without this, Claude Code 2.1.330 loads a tool only when its model searches for it.

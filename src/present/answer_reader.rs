@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 31] = [
+const KNOWN_FIELDS: [&str; 38] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -110,14 +110,27 @@ const KNOWN_FIELDS: [&str; 31] = [
     "Record",
     "Stdout",
     "Stderr",
+    "Changes",
+    "Note",
+    "Branch",
+    "Commit",
+    "Worktree",
+    "Based on",
+    "Not covered",
 ];
 
-const KNOWN_HEADINGS: [&str; 12] = [
+const KNOWN_HEADINGS: [&str; 18] = [
     "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
     "## Task Cancelled",
     "## Task Not Cancelled",
+    "## Task Changes",
+    "## Changes Undone",
+    "## Changes Redone",
+    "## Changes Applied",
+    "## Check Passed",
+    "### Changes",
     "### What the agent said",
     "### Why it did not start",
     "### What to do",
@@ -168,7 +181,12 @@ pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
         "workingDirectory": text, "model": text, "command": text, "agentVersion": text, "exitSignal": text,
         "failureReason": text, "agentSaid": text, "advice": text, "durationFormatted": text, "result": text,
         "sessionId": text, "warnings": [{"message": text, "advice": text}], "turnCompleted": true, "exitCode": 1,
-        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text
+        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text,
+        "workspace": {"before": null, "head": null, "branch": text, "uncommitted": 2, "worktree": text,
+            "notCovered": text},
+        "changes": {"base": "a".repeat(40), "head": "b".repeat(40), "files": 30, "added": 3, "removed": 0, "unnamed": 1,
+            "paths": vec![json!({"path": text, "oldPath": text, "kind": "renamed", "added": 3, "removed": null}); 20],
+            "omitted": vec![json!({"path": text, "reason": "secret"}); 4], "omittedFiles": 5}
     }))
     .expect("valid record")
 }

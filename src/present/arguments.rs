@@ -73,6 +73,14 @@ pub(crate) fn neither_task_nor_session() -> Refused {
     )
 }
 
+/// The call asks to redo only some files.
+pub(crate) fn redo_takes_no_selection() -> Refused {
+    Refused::new(
+        "`redo` cannot be combined with `paths` or `all`, because it makes all changes again that the undo reverted",
+        "call `codex_undo` again with only `taskId` and `redo`",
+    )
+}
+
 /// A number was too large and was replaced by the maximum.
 pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
     Message::trusted(format!("`{name}` was reduced to {max}, the maximum"))

@@ -12,7 +12,7 @@ use super::{
     json_parts::{CheckObject, FindingObject},
     message::plain,
 };
-use crate::task::{Ceiling, Message, Retention, message};
+use crate::task::{Ceiling, Message, Retention, TaskId, message};
 
 /// Width of the title column of `check --deep`, in characters. The longest title is wider than the column.
 const TITLE_WIDTH: usize = 42;
@@ -105,6 +105,22 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
 /// Maximum number of tasks that run at once.
 pub(crate) fn limit(max: usize) -> Message {
     message!["at most ", max, " tasks run at once; others wait"]
+}
+
+/// The worktrees that exist, each with its task, its size in bytes, and what is known about it. Lists the largest ones.
+pub(crate) fn worktrees<'a>(mut trees: Vec<(&'a TaskId, &'a Path, u64, &'static str)>) -> Vec<Message> {
+    const MAX_LISTED_WORKTREES: usize = 10;
+    trees.sort_by_key(|(id, _, bytes, _)| (std::cmp::Reverse(*bytes), *id));
+    let size = |bytes: u64| bytesize::ByteSize(bytes).display().si().to_string();
+    let total = trees.iter().map(|(_, _, bytes, _)| bytes).sum();
+    let number = trees.len();
+    let noun = if number == 1 { " worktree takes up " } else { " worktrees take up " };
+    let listed = trees.into_iter().take(MAX_LISTED_WORKTREES);
+    let listed = listed
+        .map(|(id, path, bytes, state)| message![path, ": ", size(bytes), ", task ", id.to_string(), ", ", state]);
+    let more = number.saturating_sub(MAX_LISTED_WORKTREES);
+    let more = (more > 0).then(|| message![more, " more"]);
+    std::iter::once(message![number, noun, size(total)]).chain(listed).chain(more).collect()
 }
 
 /// The rules for removing old tasks, if there are any.

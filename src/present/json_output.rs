@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     command_line::escaped_json,
+    json_changes::{DiffObject, OperationObject},
     json_parts::{CheckObject, DeepCheckObject, ProblemObject, SettingObject, Tokens, TotalObject},
+    json_workspace::{ChangesObject, WorkspaceObject},
 };
 use crate::task::{Outcome, SubmittedBy, Summaries, TaskRecord, TaskState, TaskSummary, Untrusted};
 
@@ -49,6 +51,8 @@ pub(crate) enum Output {
         /// The problems of an invalid configuration. The settings that cause them are left out.
         problems: Vec<ProblemObject>,
     },
+    /// The changes of a task (`diff`).
+    Diff(Box<DiffObject>),
     /// One entry of a task's timeline (`run`, `resume`, `watch` and `logs --events`; a stream).
     Event {
         /// The task's ID.
@@ -76,6 +80,8 @@ pub(crate) enum Output {
         /// The line, without the time.
         text: String,
     },
+    /// The result of an undo, a redo or an apply, or of its check (`undo`, `redo` and `apply`).
+    Operation(Box<OperationObject>),
     /// The tasks that were removed, or would be (`rm` and `prune`).
     Removed {
         /// Their IDs.
@@ -166,6 +172,10 @@ pub(crate) struct Task {
     activity: Option<Activity>,
     /// Tokens that this run used.
     usage: Option<Tokens>,
+    /// What it changed in its repository; null until it ends, and if that is unknown.
+    changes: Option<ChangesObject>,
+    /// The repository when the task began; null if nothing is known about it, as for tasks that cannot change files.
+    workspace: Option<WorkspaceObject>,
     /// The paths of the task's files.
     links: Links,
 }
@@ -307,6 +317,8 @@ impl Task {
             exit_signal: end.and_then(|end| end.exit_signal.clone()),
             activity: (task.state != TaskState::Ended).then(|| Activity::of(task)),
             usage: end.and_then(|end| end.usage).map(Tokens::from),
+            changes: end.and_then(|end| end.changes.as_ref()).map(ChangesObject::of),
+            workspace: progress.workspace.as_ref().map(WorkspaceObject::of),
             links: Links {
                 log: path(&start.log_file),
                 result: path(&start.result_file),

@@ -6,11 +6,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Refused,
+    json_changes::{DiffObject, OperationObject},
     json_output::Output,
     json_parts::{ProblemObject, SettingObject, TotalObject},
     message::plain,
+    operations::PatchPart,
 };
-use crate::task::{TaskId, Totals, UsageReport};
+use crate::task::{FileConflict, OperationKind, OperationResult, TaskDiff, TaskId, Totals, UsageReport};
 
 impl Output {
     /// The settings in force.
@@ -42,6 +44,21 @@ impl Output {
     /// The tasks that were removed, or would be.
     pub(crate) fn removed(ids: &[TaskId], dry_run: bool) -> Self {
         Self::Removed { ids: ids.iter().map(TaskId::to_string).collect(), dry_run }
+    }
+
+    /// The changes of a task, with the beginning of the patch if it was requested.
+    pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> Self {
+        Self::Diff(Box::new(DiffObject::of(diff, patch)))
+    }
+
+    /// The result of an undo, a redo or an apply.
+    pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> Self {
+        Self::Operation(Box::new(OperationObject::of(id, result)))
+    }
+
+    /// The conflicts that prevented an undo, a redo or an apply.
+    pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, conflicts: &[FileConflict]) -> Self {
+        Self::Operation(Box::new(OperationObject::of_conflicts(id, kind, conflicts)))
     }
 
     /// The tokens used.

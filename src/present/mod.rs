@@ -26,6 +26,8 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod answer_reader;
 pub(crate) mod arguments;
+#[cfg(test)]
+mod changes_tests;
 pub(crate) mod check;
 mod command_line;
 mod data;
@@ -36,13 +38,16 @@ mod fields;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
+mod json_changes;
 pub(crate) mod json_output;
 pub(crate) mod json_parts;
 mod json_stream;
 mod json_verbs;
+mod json_workspace;
 mod markdown;
 mod message;
 pub(crate) mod notices;
+pub(crate) mod operations;
 mod outcome;
 mod progress;
 pub(crate) mod prompts;
@@ -55,6 +60,9 @@ mod run_facts_tests;
 pub(crate) mod setup;
 mod status;
 mod status_poll;
+mod task_changes;
+#[cfg(test)]
+mod task_changes_tests;
 mod tasks;
 pub(crate) mod terminal;
 pub(crate) mod terminal_refusals;
@@ -62,6 +70,7 @@ pub(crate) mod terminal_refusals;
 mod tests;
 mod text;
 pub(crate) mod tools;
+pub(crate) mod workspace_refusals;
 
 pub(crate) use command_line::{
     EXPECTED_ADDRESS, EXPECTED_TIME, WAITS_FOR_CLIENT, escaped_argument, listening, timed_out, wait_result,

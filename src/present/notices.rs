@@ -27,6 +27,29 @@ pub(crate) fn damaged_record(id: &TaskId) -> Message {
     ]
 }
 
+/// The workspace file of a task is damaged.
+pub(crate) fn damaged_workspace(id: &TaskId) -> Message {
+    message![
+        "the workspace file of task ",
+        id,
+        " is damaged, too large, or from a later version, so the task's changes cannot be shown or undone; its snapshots \
+         are still in the repository, under refs/codex-connector/",
+        id
+    ]
+}
+
+/// A damaged workspace file was set aside.
+pub(crate) fn workspace_set_aside(id: &TaskId, kept_as: &Path) -> Message {
+    message![
+        "the workspace file of task ",
+        id,
+        " was damaged and is kept as ",
+        kept_as,
+        "; the task's snapshots are still in the repository, under refs/codex-connector/",
+        id
+    ]
+}
+
 /// The supervisor of a task is gone, and the task cannot be finalized.
 pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
     message![
@@ -35,6 +58,19 @@ pub(crate) fn unfinalized(id: &TaskId, error: &impl ToString) -> Message {
         " is gone, and the task cannot be finalized yet: ",
         error.to_string(),
         "; showing its last record until then"
+    ]
+}
+
+/// A worktree of a removed task that is kept.
+pub(crate) fn kept_worktree(id: &TaskId, worktree: &Path, why: &str) -> Message {
+    message![
+        "the worktree ",
+        worktree,
+        " of the removed task ",
+        id.to_string(),
+        " is kept: ",
+        why.to_owned(),
+        ". If you do not need it, remove it with `git worktree remove --force`"
     ]
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn started(task: &StartedTask, on_server_exit: OnServerExit, wait: &s
     if let Some(record) = record {
         page.field_if("Backend", record.progress.backend.as_ref().map(BackendName::as_str));
         page.run(record);
+        page.workspace(record);
     }
     if !neighbors.is_empty() {
         page.line(&format!("**Warning:** {}", running_beside(neighbors)));
@@ -77,10 +78,12 @@ pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
     end_of(&mut page, record);
     page.backend(record);
     page.run(record);
+    page.workspace(record);
     page.path("Log", record.start.log_file.as_deref());
     page.part(&format!("Stdout: {} bytes", record.progress.stdout_bytes));
     page.line(&format!("Stderr: {} bytes", record.progress.stderr_bytes));
     page.explanation(record, MAX_SAID_CHARACTERS);
+    page.changed_files(record);
     page.result(record, result, MAX_RESULT_CHARACTERS);
     page.end()
 }
@@ -92,6 +95,7 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     end_of(&mut page, record);
     page.field("Task", &one_line(&record.start.task, 100));
     page.run(record);
+    page.workspace(record);
     page.path("Log", record.start.log_file.as_deref());
     page.explanation(record, MAX_BRIEF_RESULT_CHARACTERS / 2);
     page.result(record, result, MAX_BRIEF_RESULT_CHARACTERS);
@@ -200,7 +204,9 @@ pub(crate) fn cancelled(record: &TaskRecord) -> String {
     end_of(&mut page, record);
     page.backend(record);
     page.run(record);
+    page.workspace(record);
     page.path("Log", record.start.log_file.as_deref());
+    page.changed_files(record);
     page.part(if was_cancelled {
         "Changes the agent had already made are kept."
     } else {

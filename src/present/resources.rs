@@ -16,6 +16,10 @@ pub(crate) const RESULT: &str = "The agent's complete final message. Ranges are 
 /// The raw events of a task.
 pub(crate) const EVENTS: &str = "The agent's raw event stream, if it is kept. Ranges are in bytes.";
 
+/// The changes of a task.
+pub(crate) const DIFF: &str =
+    "The changes that the task made in its repository, as a patch, even while it runs. Ranges are in bytes.";
+
 /// The diagnostics of a task.
 pub(crate) const DIAGNOSTICS: &str = "Exit code, signal, bytes of output and time limit, as a table.";
 

@@ -18,7 +18,10 @@ use crate::{
 
 /// Every status is shorter than this, in characters, not counting its log lines and its result.
 #[cfg(test)]
-pub(super) const MAX_STATUS_CHARACTERS: usize = 1_600 + super::fields::MAX_WARNINGS_CHARACTERS;
+pub(super) const MAX_STATUS_CHARACTERS: usize = 1_600
+    + super::fields::MAX_WARNINGS_CHARACTERS
+    + super::task_changes::MAX_CHANGES_CHARACTERS
+    + super::task_changes::MAX_WORKSPACE_CHARACTERS;
 
 /// Maximum length of the facts at the top and the paths at the bottom, in characters.
 const MAX_FACTS_CHARACTERS: usize = 900;
@@ -46,8 +49,10 @@ pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<
     let facts = facts.iter().find(fits).unwrap_or(&facts[4]);
     let mut page = Page::continued(facts.clone());
     page.resumption(&record);
+    page.workspace(&record);
     page.warnings(&record);
     page.explanation(&record, MAX_SUMMARY_CHARACTERS.saturating_sub(facts.chars().count() + files.chars().count()));
+    page.changed_files(&record);
     page.part(&diagnostics(&record));
     page.part(&excerpt::log(&tail, new_lines, record.start.log_file.as_deref(), MAX_LOG_CHARACTERS));
     let was_shown = before.is_some_and(|before| before.status.is_final());

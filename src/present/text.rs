@@ -2,7 +2,7 @@
 
 use super::markdown::{self, longest_run};
 use crate::{
-    task::Untrusted,
+    task::{GitPath, Untrusted},
     visible::{Escape, is_invisible, is_terminal_control, visible},
 };
 
@@ -51,6 +51,20 @@ pub(crate) fn one_line(text: &(impl OutsideText + ?Sized), max: usize) -> String
                 length += 1;
             }
         }
+    }
+    line
+}
+
+/// A path of a repository on one line. Everything that is not a visible character is shown as an escape, and spaces are
+/// kept, so that different paths look different.
+pub(crate) fn path_line(path: &GitPath) -> String {
+    let mut line = String::new();
+    for chunk in path.as_bytes().utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            let is_shown = !letter.is_control() && !is_terminal_control(letter) && !is_invisible(letter);
+            line.push_str(&if is_shown { letter.to_string() } else { Escape(letter).to_string() });
+        }
+        line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     line
 }
@@ -111,6 +125,14 @@ mod tests {
         assert_eq!(one_line("abc defg", 7), "abc de…");
         assert_eq!(one_line("äöüß", 3), "äö…");
         assert_eq!(one_line("abc", 0), "…");
+    }
+
+    #[test]
+    fn a_path_shows_every_byte_that_is_not_a_visible_character() {
+        let shown = |bytes: &[u8]| path_line(&GitPath::from_bytes(bytes));
+        assert_eq!(shown(b"src/a  b.rs"), "src/a  b.rs");
+        assert_eq!(shown(b"a\n\t\x1b[2J\xff\xe2\x80\xae\xe2\x80\x8b"), "a\\x0a\\x09\\x1b[2J\\xff\\u{202e}\\u{200b}");
+        assert_ne!(shown(b"a "), shown(b"a"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Processes: the only code that starts or signals agents.
+//! Processes: the only code that starts or signals agents and tools such as git.
 //!
 //! An agent is a tree of processes, not a single one. Codex runs each command in a separate session, so neither a
 //! process group nor a session contains the whole tree. On Linux, the supervisor is a child subreaper: it adopts every
@@ -17,6 +17,7 @@ mod signals;
 #[cfg(target_os = "linux")]
 mod stat;
 mod system;
+mod tool;
 mod tree;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -34,6 +35,7 @@ pub use program::{ProgramProblem, find_program};
 pub use session::{claude_session, claude_window};
 pub use signals::reset_signals;
 pub use system::{ProcUnavailable, check_proc};
+pub use tool::{Deadline, Tool, ToolEnd, ToolError, kill_abandoned_tools, run_tool};
 pub use tree::{
     Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
     parent_cgroup, sweep_cgroups,

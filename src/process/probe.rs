@@ -107,8 +107,8 @@ pub async fn run_within(
     }
 }
 
-/// The marker for a probe: the marker in the environment, if any, extended by the probe's own ID.
-fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
+/// The marker in the environment, if any, extended by an ID.
+pub(super) fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
     let mut ids = tasks.filter(|ids| !ids.is_empty()).cloned().unwrap_or_default();
     if !ids.is_empty() {
         ids.push(",");

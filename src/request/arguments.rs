@@ -84,6 +84,19 @@ impl Arguments {
         }
     }
 
+    /// An optional list of up to `max` strings, none of which is empty; empty if it is absent.
+    pub(super) fn texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
+        let expected = format!("a list of up to {max} strings that are not empty");
+        let values = match self.take_optional(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(values)) => values,
+            Some(value) => return Err(refusals::wrong_type(self.tool, name, &value, &expected)),
+        };
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let texts: Option<Vec<_>> = values.iter().map(text).collect();
+        texts.filter(|texts| texts.len() <= max).ok_or_else(|| refusals::invalid_list(self.tool, name, &expected))
+    }
+
     /// An optional string that must be one of `words`; `find` converts it.
     pub(super) fn word<T>(
         &mut self,

@@ -110,6 +110,7 @@ impl AgentCall {
             time_limit,
             backend: None,
             resume: None,
+            worktree: None,
             submitter: Submitter::default(),
         };
         Ok((Self { task, answer_when, remarks }, working_directory))

@@ -4,6 +4,7 @@
 //! This module does not execute calls, and does not depend on the protocol that a call arrives by.
 
 mod arguments;
+mod changes;
 mod extra;
 mod four;
 #[cfg(feature = "fuzzing")]
@@ -12,6 +13,7 @@ mod sentence;
 
 use serde_json::{Map, Value};
 
+pub(crate) use changes::{ApplyCall, DiffCall, PatchRange, UndoCall};
 pub(crate) use extra::{ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil};
 pub(crate) use four::{AgentCall, AnswerWhen, MAX_TIME_LIMIT, StatusCall, TasksCall, cancel_call};
 pub(crate) use sentence::{SentenceOption, read_sentence};

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{
     archive,
-    catalog::{CatalogError, Row},
+    catalog::{CatalogError, Changes, Row},
     repository::Repositories,
 };
 use crate::task::{TaskRecord, Untrusted, cut_middle};
@@ -12,9 +12,18 @@ use crate::task::{TaskRecord, Untrusted, cut_middle};
 /// Maximum length of a text in an entry, in characters, unless the task specifies other limits.
 pub(super) const MAX_TEXT_CHARS: usize = 2_000;
 
-/// The entry for a record in `tasks.json`, with texts cut to `text` characters.
+/// The entry for a record in `tasks.json`, with texts cut to `text` characters. It says nothing about changes, because
+/// other programs expect what version 2.0.0 wrote.
 pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
+    record.progress.workspace = None;
+    if let Some(end) = &mut record.end {
+        end.changes = None;
+    }
+    shortened(record, text)
+}
+
+fn shortened(mut record: TaskRecord, text: usize) -> Box<RawValue> {
     let cut = |long: &Untrusted| Untrusted::from(cut_middle(long.raw(), text));
     record.start.task = cut(&record.start.task);
     let of_end = record.end.iter_mut().flat_map(|end| [&mut end.result, &mut end.agent_said]);
@@ -23,6 +32,16 @@ pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     }
     record.progress.environment.clear();
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")
+}
+
+/// The record in a catalog row: like an entry, and with the numbers of changed files and lines.
+fn listed(record: &TaskRecord, text: usize) -> Box<RawValue> {
+    let mut record = record.clone();
+    if let Some(changes) = record.end.as_mut().and_then(|end| end.changes.as_mut()) {
+        changes.paths.clear();
+        changes.omitted.clear();
+    }
+    shortened(record, text)
 }
 
 /// The row for a record in the catalog. Texts of the original program's tasks are not cut, because reading an archived
@@ -45,9 +64,13 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
         directory: directory.to_string_lossy().into_owned(),
         session: record.progress.session_id.clone().map(Untrusted::into_raw),
         usage: end.and_then(|end| end.usage),
-        changes: None,
+        changes: end.and_then(|end| end.changes.as_ref()).map(|changes| Changes {
+            files: changes.files,
+            added: changes.added,
+            removed: changes.removed,
+        }),
         from_original: is_original,
-        record: Box::<str>::from(entry(record, if is_original { usize::MAX } else { text })).into(),
+        record: Box::<str>::from(listed(record, if is_original { usize::MAX } else { text })).into(),
     }
 }
 

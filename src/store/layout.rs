@@ -105,6 +105,25 @@ impl Layout {
         self.data.join("unreported.lock")
     }
 
+    /// A file for each task that has a workspace in git.
+    pub(super) fn workspaces(&self) -> PathBuf {
+        self.data.join("workspaces")
+    }
+
+    pub(super) fn workspace(&self, id: &TaskId) -> PathBuf {
+        self.workspaces().join(format!("{id}{WORKSPACE_SUFFIX}"))
+    }
+
+    /// A file for each repository in which a process changes files or refs.
+    pub(super) fn workspace_locks(&self) -> PathBuf {
+        self.workspaces().join("locks")
+    }
+
+    /// A directory for each command that needs a shadow repository.
+    pub(super) fn workspace_temp(&self) -> PathBuf {
+        self.workspaces().join("tmp")
+    }
+
     pub(super) fn run_root(&self) -> PathBuf {
         self.data.join("run")
     }
@@ -138,6 +157,16 @@ impl Layout {
     /// A file for each task that may run at the same time; a running task locks one of them.
     pub(super) fn slots(&self) -> PathBuf {
         self.data.join("places")
+    }
+
+    /// A directory for each work tree in which tasks write.
+    pub(super) fn writers(&self) -> PathBuf {
+        self.data.join("writers")
+    }
+
+    /// Exists while the task waits for others that write in the same work tree.
+    pub(super) fn waits_for_tree(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("waits-for-tree")
     }
 
     pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {
@@ -188,6 +217,9 @@ pub(super) const ARCHIVE_PREFIX: &str = "tasks-archive-";
 
 /// Suffix of a timeline's name.
 pub(super) const TIMELINE_SUFFIX: &str = ".timeline.jsonl";
+
+/// Suffix of a workspace file's name.
+pub(super) const WORKSPACE_SUFFIX: &str = ".json";
 
 /// Suffix of a record's name.
 pub(super) const RECORD_SUFFIX: &str = ".debug.json";

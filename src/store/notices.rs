@@ -40,6 +40,8 @@ pub(super) enum Damage {
     Catalog(String),
     /// The record of this task.
     Record(TaskId),
+    /// The workspace file of this task.
+    Workspace(TaskId),
 }
 
 impl Damage {
@@ -48,6 +50,7 @@ impl Damage {
             Self::Index => notices::damaged_index(),
             Self::Catalog(problem) => notices::damaged_catalog(problem),
             Self::Record(id) => notices::damaged_record(id),
+            Self::Workspace(id) => notices::damaged_workspace(id),
         }
     }
 }
@@ -78,7 +81,7 @@ impl Notices {
 
     /// Adds a notice, unless it is already waiting, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String`
     /// counts as untrusted text.
-    pub(super) fn add(&self, notice: impl Into<Message>) {
+    pub fn add(&self, notice: impl Into<Message>) {
         let notice = notice.into();
         let mut pending = self.pending();
         if pending.notices.contains(&notice) {

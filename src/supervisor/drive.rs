@@ -21,6 +21,7 @@ use super::{
     external::ExternalEvents,
     journal::{FLUSH_AFTER, Journal},
     machine::{Machine, MachineEffect, MachineInput},
+    named_files::NamedFiles,
     network::NetworkState,
     sandbox::SandboxWatch,
     stdin::{StdinStalled, StdinWriter},
@@ -50,6 +51,8 @@ pub(super) struct AgentRun {
     /// The agent's sandbox, and whether anything could run in it.
     sandbox: Sandbox,
     pub(super) watch: SandboxWatch,
+    /// The files that its events name.
+    named_files: NamedFiles,
     tree: ProcessTreeGuard,
     stop_signal: Signal,
     pub(super) clock: Clock,
@@ -91,6 +94,7 @@ impl AgentRun {
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
             watch: SandboxWatch::default(),
+            named_files: NamedFiles::default(),
             stop_signal: match launch.stop_signal {
                 StopSignal::Interrupt => Signal::INT,
                 StopSignal::Terminate => Signal::TERM,
@@ -192,7 +196,18 @@ impl AgentRun {
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let violation = OptionFuture::from(self.directory.as_ref().map(DirectoryWatch::violation)).await.flatten();
         let stopped = self.machine.stopped();
-        RunEnd { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
+        let named_files = self.named_files.into_paths();
+        RunEnd {
+            exit,
+            verdict,
+            warnings,
+            has_completed,
+            stopped,
+            violation,
+            not_started: None,
+            named_files,
+            changes: None,
+        }
     }
 
     /// Whether the session's deadline has passed. If the agent has completed its turn and only has to exit, its limits
@@ -305,6 +320,7 @@ impl AgentRun {
             match step {
                 Step::Event(event) => {
                     self.watch.observe(&event);
+                    self.named_files.observe(&event);
                     inputs.extend(NetworkState::after(&event).map(MachineInput::Network));
                     journal.event(event, now);
                 }

@@ -106,6 +106,7 @@ fn spec() -> TaskSpec {
         trusted_files: vec![],
         resumed_from: None,
         repository: None,
+        workspace: Default::default(),
         submitter: Submitter::default(),
         session_usage: None,
         fallbacks: vec![],

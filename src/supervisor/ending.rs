@@ -1,12 +1,12 @@
 //! Determines a task's end from the agent's verdict and the reason why we stopped it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 use connector_api::{AgentFailure, Cause, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{
-    EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
+    Changes, EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
     signal_name, span,
 };
 
@@ -37,6 +37,10 @@ pub(super) struct RunEnd {
     pub(super) violation: Option<Warning>,
     /// Why the agent was never started; `None` if it was.
     pub(super) not_started: Option<NotStarted>,
+    /// The files that the agent's events name, as the agent writes them.
+    pub(super) named_files: BTreeSet<PathBuf>,
+    /// What the task changed, if it is known.
+    pub(super) changes: Option<Changes>,
 }
 
 /// Why an agent was never started.
@@ -107,6 +111,8 @@ impl RunEnd {
             stopped: None,
             violation: None,
             not_started: None,
+            named_files: BTreeSet::new(),
+            changes: None,
         }
     }
 
@@ -246,6 +252,7 @@ impl RunEnd {
             record.progress.session_id = Some(session.into());
         }
         end.usage = self.verdict.usage;
+        end.changes = self.changes;
         record.end = Some(end);
     }
 }

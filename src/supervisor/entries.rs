@@ -75,6 +75,25 @@ fn plan(items: &[TodoItem]) -> TimelineEvent {
     TimelineEvent::Plan { done, total: count(items.len()), items: fit_items(shown, |item| item.text.len()).0 }
 }
 
+/// Whether an event is work. Starting, and failing, is not.
+pub(super) fn is_work(event: &AgentEvent) -> bool {
+    match event {
+        AgentEvent::Message { .. }
+        | AgentEvent::Reasoning { .. }
+        | AgentEvent::CommandStarted { .. }
+        | AgentEvent::CommandFinished { .. }
+        | AgentEvent::FilesChanged { .. }
+        | AgentEvent::McpToolCall { .. }
+        | AgentEvent::TodoList { .. } => true,
+        AgentEvent::SessionStarted { .. }
+        | AgentEvent::Usage(_)
+        | AgentEvent::Warning { .. }
+        | AgentEvent::TransientError { .. }
+        | AgentEvent::FatalError { .. }
+        | AgentEvent::Other { .. } => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

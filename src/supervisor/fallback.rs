@@ -31,17 +31,17 @@ impl Task {
         &mut self,
         registry: &Registry,
         journal: &mut Journal,
-        mut external: ExternalEvents,
+        external: &mut ExternalEvents,
     ) -> RunEnd {
-        if let Err(cause) = self.wait_for_slot(journal, &mut external).await {
+        if let Err(cause) = self.wait_for_turn(journal, external).await {
             journal.header(&self.spec, None);
             return RunEnd::stop_requested(cause, self.started.elapsed());
         }
         let mut first = None;
         loop {
-            let end = self.run_backend(registry, journal, &mut external).await;
+            let end = self.run_backend(registry, journal, external).await;
             let Some(obstacle) = end.obstacle() else { return end };
-            if journal.has_worked() || self.is_stop_requested(&external) || self.files.is_cancel_requested() {
+            if journal.has_worked() || self.is_stop_requested(external) || self.files.is_cancel_requested() {
                 return end;
             }
             let is_last = self.spec.fallbacks.is_empty();

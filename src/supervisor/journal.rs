@@ -13,7 +13,7 @@ use connector_api::{AgentEvent, BackendName};
 
 use super::{
     clock::Moment,
-    entries::entry_of,
+    entries::{entry_of, is_work},
     failures::Failures,
     hints::{Hint, HintWriter},
     live::Live,
@@ -27,7 +27,8 @@ use crate::{
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
     task::{
-        StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt, first_line, span,
+        Changes, StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, cut_middle, excerpt,
+        first_line, span,
     },
 };
 
@@ -115,11 +116,21 @@ impl Journal {
         self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
     }
 
-    /// Records that the task waits behind `ahead` others, because at most `max` may run at the same time.
+    /// Records that the task waits behind `ahead` others: because at most `max` may run at the same time, or, if `max` is
+    /// 0, because they write in the same work tree.
     pub(super) fn queued(&mut self, ahead: usize, max: usize) {
-        let phase = format!("queued: {ahead} ahead (limits.max_running = {max})");
+        let (rule, why) = match max {
+            0 => {
+                (r#"workspace.parallel = "queue""#.to_owned(), " in the same work tree (workspace.parallel)".to_owned())
+            }
+            _ => (
+                format!("limits.max_running = {max}"),
+                format!(", and at most {max} run at a time (limits.max_running)"),
+            ),
+        };
+        let phase = format!("queued: {ahead} ahead ({rule})");
         if self.live.phase(&phase) {
-            self.entry(&format!("QUEUED: {ahead} ahead, and at most {max} run at a time (limits.max_running)"));
+            self.entry(&format!("QUEUED: {ahead} ahead{why}"));
             self.live.line(phase);
             let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
             self.timeline.add(TimelineEvent::Queued { ahead: count(ahead), max_running: count(max) });
@@ -276,6 +287,23 @@ impl Journal {
         self.warning("LEFT BEHIND", &format!("{action} {}", names.join(", ")));
     }
 
+    /// Shows what the supervisor is doing.
+    pub(super) fn phase(&mut self, phase: &str) {
+        self.live.phase(phase);
+        self.flush();
+    }
+
+    /// Records what the task changed in its repository. The timeline mentions only changes.
+    pub(super) fn changes(&mut self, changes: &Changes) {
+        let Changes { base, head, files, added, removed, omitted_files: omitted, .. } = changes;
+        self.entry(&format!("CHANGES: {files} files, +{added} -{removed}, from {} to {}", base.short(), head.short()));
+        let (files, added, removed, omitted) = (*files, *added, *removed, *omitted);
+        if files > 0 || omitted > 0 {
+            let (base, head) = (base.to_string(), head.to_string());
+            self.timeline.add(TimelineEvent::Changes { base, head, files, added, removed, omitted });
+        }
+    }
+
     /// Records why the task cannot be finalized yet.
     pub(super) fn stuck(&mut self, error: &StoreError) {
         let phase = format!("ended, but the end cannot be written: {error}");
@@ -354,24 +382,5 @@ impl Journal {
         if let Err(error) = write(log) {
             self.log_gaps.count(&error);
         }
-    }
-}
-
-/// Whether an event is work. Starting, and failing, is not.
-fn is_work(event: &AgentEvent) -> bool {
-    match event {
-        AgentEvent::Message { .. }
-        | AgentEvent::Reasoning { .. }
-        | AgentEvent::CommandStarted { .. }
-        | AgentEvent::CommandFinished { .. }
-        | AgentEvent::FilesChanged { .. }
-        | AgentEvent::McpToolCall { .. }
-        | AgentEvent::TodoList { .. } => true,
-        AgentEvent::SessionStarted { .. }
-        | AgentEvent::Usage(_)
-        | AgentEvent::Warning { .. }
-        | AgentEvent::TransientError { .. }
-        | AgentEvent::FatalError { .. }
-        | AgentEvent::Other { .. } => false,
     }
 }

@@ -9,16 +9,20 @@
 //! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
 //! - `entries` converts events to timeline entries, `rate` limits their number, and `timeline` writes them;
-//! - `queue` waits for a slot if the number of running tasks is limited;
+//! - `queue` waits for a slot if the number of running tasks is limited, and `parallel` deals with other tasks in the
+//!   same work tree;
 //! - `sandbox` detects that nothing could run in the agent's sandbox;
 //! - `redaction` removes secrets from the output of all of these;
 //! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
 //! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
-//! - `indexing` adds the running task to the lists of tasks;
+//! - `workspace` has snapshots taken before and after the agent, and `named_files` collects the files that it names;
+//! - `worktree` lets the task work in a worktree of its own;
+//! - `indexing` adds the running task to the lists of tasks, and `close` writes the end;
 //! - `fallback` chooses the next backend.
 
 mod assignment;
 mod clock;
+mod close;
 mod data_directory;
 mod directory_watch;
 mod drive;
@@ -35,7 +39,10 @@ mod limits;
 mod lines;
 mod live;
 mod machine;
+mod named_files;
 mod network;
+mod no_worktree;
+mod parallel;
 mod prepare;
 mod queue;
 mod rate;
@@ -48,8 +55,13 @@ mod threads;
 mod timeline;
 mod tree_guard;
 mod unterminated;
+mod workspace;
+mod workspace_progress;
+mod worktree;
 
 use std::{
+    mem,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -74,19 +86,16 @@ use indexing::Indexing;
 use journal::Journal;
 use machine::{MachineInput, stop_requested};
 use prepare::Prepared;
+use workspace_progress::WorkspaceProgress;
 
 use crate::{
     probing::Freshness,
     process::{Cgroup, ProcessTree, RunningAgent, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
+    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep, WorkTreeWriter, Workspaces},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, TaskStart},
 };
-
-/// How long, and how often, a supervisor tries to write the end of its task if writing fails.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
-const CLOSE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs one task until it ends. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
@@ -106,8 +115,9 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     };
     hints.readiness(&Readiness::Ready);
     let mut journal = Journal::open(&task.files, &task.spec, hints, task.redactor.clone());
-    let external = ExternalEvents::watch(lifeline);
-    let end = task.run(registry, &mut journal, external).await;
+    let mut external = ExternalEvents::watch(lifeline);
+    let mut end = task.run(registry, &mut journal, &mut external).await;
+    task.end_workspace(&mut end, &mut journal, &mut external).await;
     task.close(end, journal).await;
     Ok(())
 }
@@ -149,6 +159,14 @@ struct Task {
     usage_scope: UsageScope,
     /// The right to run, if the number of running tasks is limited.
     slot: Option<RunSlot>,
+    /// The task's snapshots.
+    workspace: WorkspaceProgress,
+    /// The task's presence in the user's work tree, if it may change files there.
+    writer: Option<WorkTreeWriter>,
+    /// The tasks that were already working in the same work tree when this one began.
+    beside: Vec<TaskId>,
+    /// The directory of the request, if the task works in a worktree of its own instead.
+    source: Option<PathBuf>,
 }
 
 impl Task {
@@ -165,7 +183,12 @@ impl Task {
             Claim::Claimed(files) => files,
             Claim::InUse => return Ok(None),
         };
-        let data = DataDirectory { reader: upkeep.reader().clone(), probes: ProbeCache::of(&upkeep) };
+        let data = DataDirectory {
+            path: assignment.data_dir,
+            reader: upkeep.reader().clone(),
+            probes: ProbeCache::of(&upkeep),
+            workspaces: Workspaces::of(&upkeep),
+        };
         if let Ok(log) = files.open_supervisor_log() {
             crate::logging::to_file(log);
         }
@@ -195,6 +218,10 @@ impl Task {
             gathering: None,
             usage_scope: UsageScope::Run,
             slot: None,
+            workspace: WorkspaceProgress::default(),
+            writer: None,
+            beside: vec![],
+            source: None,
         }))
     }
 
@@ -230,11 +257,23 @@ impl Task {
         // This work reaps all orphans except its own agent, so it could take the next agent's exit status.
         join(self.gathering.take()).await;
         let begun = Instant::now();
+        if let Err(end) = self.enter_worktree(begun, external, journal).await {
+            journal.header(&self.spec, None);
+            return *end;
+        }
+        let mut workspace = mem::take(&mut self.workspace);
+        // Asking the agent what it can do and taking a snapshot do not depend on each other.
+        let ready = async {
+            let prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal).await?;
+            workspace.begun().await;
+            Ok(prepared)
+        };
         let prepared = tokio::select! {
-            prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal) => prepared,
+            prepared = ready => prepared,
             cause = self.stop_requested(external) => Err(Box::new(RunEnd::stop_requested(cause, self.started.elapsed()))),
             cause = time_out(self.spec.policy.timeout) => Err(Box::new(RunEnd::stop_requested(cause, begun.elapsed()))),
         };
+        self.workspace = workspace;
         let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
             Err(end) => {
@@ -250,6 +289,7 @@ impl Task {
         self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
+        self.record_workspace(journal);
         ProcessTree::adopt_orphans();
         self.make_cgroup();
         command.group.clone_from(&self.group);
@@ -317,59 +357,6 @@ impl Task {
                 tracing::warn!(%error, "the agent is not in a cgroup");
                 group.remove();
             }
-        }
-    }
-
-    /// Writes the end of the task, in this order: result, log, record, timeline, lease, index, run directory.
-    ///
-    /// Retries for a while if writing fails, because a full disk may be freed. If the record cannot be written, the
-    /// task keeps its run directory, which contains the supervisor's own log.
-    async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
-        redaction::verdict(&self.redactor, &mut end.verdict);
-        redaction::warnings(&self.redactor, &mut end.warnings);
-        let deadline = Instant::now() + CLOSE_TIMEOUT;
-        if let Some(answer) = &end.verdict.answer {
-            while let Err(error) = self.files.write_result(answer) {
-                journal.stuck(&error);
-                if Instant::now() > deadline {
-                    break;
-                }
-                sleep(CLOSE_RETRY_INTERVAL).await;
-            }
-        }
-        journal.count_into(&mut self.record);
-        end.write_into(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
-        if self.usage_scope == UsageScope::Session
-            && self.spec.request.resume.is_some()
-            && let Some(end) = &mut self.record.end
-        {
-            end.count_since(self.spec.session_usage);
-        }
-        journal.summary(&self.record);
-        while let Err(error) = self.files.write_record(&self.record) {
-            tracing::error!(%error, "the record could not be written");
-            journal.stuck(&error);
-            if Instant::now() > deadline {
-                return;
-            }
-            sleep(CLOSE_RETRY_INTERVAL).await;
-        }
-        // After the record, so that the timeline never contains more than the record.
-        journal.ended(&self.record);
-        // The task has now ended for every reader. Nobody waits for the rest, which may take longer with a long
-        // history; any process that finds the run directory can do it too.
-        let released = self.files.release();
-        drop(self.slot);
-        journal.closed();
-        if let Some(indexing) = self.indexing.take() {
-            indexing.end().await;
-        }
-        join(self.gathering.take()).await;
-        if let Some(group) = self.group.take() {
-            group.remove();
-        }
-        if let Err(error) = released.clean_up(&self.record, self.spec.index) {
-            tracing::error!(%error, "the run directory could not be removed");
         }
     }
 

@@ -167,7 +167,7 @@ async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> 
 }
 
 /// The end of a task whose directory can no longer be used. It existed at submit.
-fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
+pub(super) fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
     let why = match problem {
         DirectoryProblem::NotFound => "no longer exists".to_owned(),
         DirectoryProblem::NotADirectory => "is no longer a directory".to_owned(),

@@ -100,8 +100,12 @@ pub enum OmissionReason {
     Secret,
     /// A repository inside the repository, or a submodule: only its files in the outer repository are covered.
     NestedRepository,
-    /// It could not be read.
+    /// It could not be read, or it is a FIFO, a socket or a device.
     Unreadable,
+    /// Its filter is one that the project determines, so it is not run.
+    Filter,
+    /// It was ignored before the task, and no longer is.
+    WasIgnored,
     /// There are too many untracked files, so none of them is covered. The path is the top of the work tree.
     TooMany {
         /// The number of untracked files.
@@ -129,4 +133,11 @@ pub struct WorkspaceState {
     /// Why there is no snapshot, in one sentence of our own for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_covered: Option<String>,
+}
+
+impl WorkspaceState {
+    /// The state of a task without snapshots, for this reason.
+    pub fn without_snapshot(why: String) -> Self {
+        Self { before: None, head: None, branch: None, uncommitted: 0, worktree: None, not_covered: Some(why) }
+    }
 }

@@ -12,6 +12,7 @@ mod id;
 mod live;
 mod live_task;
 mod message;
+mod operated;
 mod origin;
 mod policy;
 mod record;
@@ -23,6 +24,7 @@ mod spec;
 mod status;
 mod submitter;
 mod summary;
+mod task_diff;
 mod text;
 mod timeline;
 mod totals;
@@ -44,6 +46,7 @@ pub use live::LiveView;
 pub use live_task::LiveTask;
 pub(crate) use message::message;
 pub use message::{Message, MessagePart};
+pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
@@ -54,6 +57,7 @@ pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, Trus
 pub use status::{EndStatus, TaskStatus};
 pub use submitter::{SubmittedBy, Submitter, is_session_id};
 pub use summary::{Outcome, Summaries, TaskState, TaskSummary};
+pub use task_diff::{Compared, TaskDiff};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
@@ -65,6 +69,7 @@ pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
 pub use workspace::{
-    ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
+    FrozenSetting, FrozenSettings, ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace,
+    WORKSPACE_FORMAT, Worktree,
 };
 pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};

@@ -12,8 +12,8 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActivityKind, EndStatus, FailureReason, Resumption, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of,
-    span,
+    ActivityKind, Changes, EndStatus, FailureReason, Resumption, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted,
+    WorkspaceState, millis_of, span,
 };
 
 /// The record format that this version writes. A record without a format number was written by the original program.
@@ -103,6 +103,9 @@ pub struct TaskProgress {
     pub attempt: u32,
     /// The agent's process, identified beyond its PID.
     pub agent: Option<ProcessIdentity>,
+    /// The state of the repository in which the task began; `None` if nothing was determined, for example because
+    /// snapshots are off.
+    pub workspace: Option<WorkspaceState>,
 }
 
 /// How a task ended.
@@ -136,6 +139,8 @@ pub struct TaskEnd {
     pub usage: Option<Usage>,
     /// Tokens that the whole session has used so far, if the agent reports that total.
     pub session_usage: Option<Usage>,
+    /// What the task changed in its repository; `None` if there are no snapshots.
+    pub changes: Option<Changes>,
 }
 
 impl TaskRecord {
@@ -176,6 +181,7 @@ impl TaskRecord {
                 fell_back: vec![],
                 attempt: spec.attempt,
                 agent: None,
+                workspace: None,
             },
             end: None,
             resumption: Resumption::default(),
@@ -283,6 +289,8 @@ impl TaskProgress {
             heartbeat_count: _,
             attempt: _,
             agent: _,
+            // Names in a repository: redacted ones would be useless.
+            workspace: _,
         } = self;
         [model, command, agent_version, session_id].into_iter().flatten().chain(fell_back).map(Untrusted::raw_mut)
     }
@@ -317,6 +325,7 @@ impl TaskEnd {
             result: None,
             usage: None,
             session_usage: None,
+            changes: None,
         }
     }
 
@@ -345,6 +354,8 @@ impl TaskEnd {
             duration_formatted: _,
             usage: _,
             session_usage: _,
+            // Paths: redacted ones would be useless.
+            changes: _,
         } = self;
         let warnings =
             warnings.iter_mut().flat_map(|warning| iter::once(&mut warning.message).chain(&mut warning.advice));

@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use super::{
-    ActivityKind, Resumption, Submitter, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted,
-    record::ProcessIdentity,
+    ActivityKind, Changes, Resumption, Submitter, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus,
+    Untrusted, WorkspaceState, record::ProcessIdentity,
 };
 
 /// The fields of the file. Each is documented where it is used: in [`TaskRecord`] and its parts.
@@ -92,6 +92,10 @@ struct RecordFile {
     session_usage: Option<Usage>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     from_original: bool,
+    #[serde(default, deserialize_with = "if_valid", skip_serializing_if = "Option::is_none")]
+    workspace: Option<WorkspaceState>,
+    #[serde(default, deserialize_with = "if_valid", skip_serializing_if = "Option::is_none")]
+    changes: Option<Changes>,
     #[serde(default)]
     attempt: u32,
     #[serde(default)]
@@ -129,6 +133,13 @@ impl<'de> Deserialize<'de> for TaskRecord {
     }
 }
 
+/// Reads a value of a later kind. If it has another form than this version knows, or was damaged, the record is read
+/// without it.
+fn if_valid<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
 impl From<RecordFile> for TaskRecord {
     fn from(file: RecordFile) -> Self {
         let end = file.status.end().map(|status| TaskEnd {
@@ -146,6 +157,7 @@ impl From<RecordFile> for TaskRecord {
             result: file.result,
             usage: file.usage,
             session_usage: file.session_usage,
+            changes: file.changes,
         });
         let start = TaskStart {
             task: file.task,
@@ -177,6 +189,7 @@ impl From<RecordFile> for TaskRecord {
             fell_back: file.fell_back,
             attempt: file.attempt,
             agent: file.agent,
+            workspace: file.workspace,
         };
         let resumption = Resumption::default();
         Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end, resumption }
@@ -190,7 +203,7 @@ impl From<TaskRecord> for RecordFile {
         // For a task that has not ended, the fields about its end are written without values.
         let (completed_at, exit_code, exit_signal, failure_reason, agent_said, advice) = Default::default();
         let (turn_completed, warnings, duration, duration_formatted, result) = Default::default();
-        let (usage, session_usage) = Default::default();
+        let (usage, session_usage, changes) = Default::default();
         let file = Self {
             status,
             format,
@@ -223,6 +236,7 @@ impl From<TaskRecord> for RecordFile {
             fell_back: progress.fell_back,
             attempt: progress.attempt,
             agent: progress.agent,
+            workspace: progress.workspace,
             completed_at,
             exit_code,
             exit_signal,
@@ -236,6 +250,7 @@ impl From<TaskRecord> for RecordFile {
             result,
             usage,
             session_usage,
+            changes,
         };
         match end {
             None => file,
@@ -253,6 +268,7 @@ impl From<TaskRecord> for RecordFile {
                 result: end.result,
                 usage: end.usage,
                 session_usage: end.session_usage,
+                changes: end.changes,
                 ..file
             },
         }

@@ -7,7 +7,7 @@ use connector_api::{AgentRequest, BackendName, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Ceiling, Policy, Submitter, TaskId};
+use super::{Ceiling, Policy, Submitter, TaskId, WorkspaceSpec};
 
 /// The spec format that this version writes.
 pub const SPEC_FORMAT: u32 = 1;
@@ -40,6 +40,9 @@ pub struct TaskSpec {
     /// The ceiling that the request must not exceed.
     #[serde(default)]
     pub ceiling: Ceiling,
+    /// How the task treats its repository.
+    #[serde(default)]
+    pub workspace: WorkspaceSpec,
     /// Files outside the data directory that later servers and tasks trust: the configuration file, and the programs of
     /// the agents and of this server. A sandboxed agent must not be able to change them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{GitPath, ObjectId, TaskId};
+use super::{GitPath, ObjectId, Omission, TaskId};
 
 /// The format of the workspace file that this version writes.
 pub const WORKSPACE_FORMAT: u32 = 1;
@@ -24,8 +24,15 @@ pub struct TaskWorkspace {
     /// The task's own worktree, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Worktree>,
+    /// The settings before the task. All later commands on its files use them.
+    #[serde(default)]
+    pub settings: FrozenSettings,
     /// The snapshot before the task.
     pub before: ObjectId,
+    /// Files that existed before the task and that `before` does not contain. No later snapshot contains them either,
+    /// because otherwise they would appear to have been added by the task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<Omission>,
     /// The snapshot after it; `None` while it runs, or if none could be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ObjectId>,
@@ -53,6 +60,29 @@ pub struct Place {
     pub object_format: ObjectFormat,
 }
 
+/// The user's git settings before a task, reduced to those that affect the content of files. A setting that an agent
+/// adds later has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenSettings {
+    /// Keys and values, in git's order: the last value of a key wins.
+    pub values: Vec<FrozenSetting>,
+    /// Names of filters that are never run, because the project determines what they do. Files with such a filter are
+    /// not covered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unusable_filters: Vec<GitPath>,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenSetting {
+    /// The key as git prints it, such as `core.autocrlf`.
+    pub key: GitPath,
+    /// The value.
+    pub value: GitPath,
+}
+
 /// The hash function of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,9 +101,12 @@ pub struct Worktree {
     pub path: PathBuf,
     /// Its git directory, in the directory `worktrees` of the repository.
     pub git_dir: PathBuf,
-    /// Whether it was removed, after its snapshot was taken.
+    /// Whether it was removed, after its snapshot was taken, or a later task continues in it.
     #[serde(default)]
     pub is_removed: bool,
+    /// Whether it was made for an earlier task, whose session this one resumes.
+    #[serde(default)]
+    pub is_continued: bool,
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,
@@ -89,10 +122,21 @@ pub struct Operation {
     pub at: DateTime<Utc>,
     /// The snapshot of the work tree before it.
     pub ours: ObjectId,
-    /// The tree that it writes: `ours` with the changed files.
+    /// The content that it writes: a commit with `ours` and the changed files, whose parent is `ours`.
     pub target: ObjectId,
     /// The files that it changes.
     pub paths: Vec<GitPath>,
+    /// The files that the task changed and that the operation covers. They can differ from `paths`, for example because
+    /// somebody renamed a file meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<GitPath>,
+    /// The branch that an apply created instead of writing files. Then `ours` was checked out, and `target` is on the
+    /// branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<GitPath>,
+    /// The marker of the processes that write its files. If it was interrupted, they may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<TaskId>,
     /// How far it has come.
     pub state: OperationState,
 }

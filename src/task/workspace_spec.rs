@@ -29,6 +29,22 @@ pub struct WorkspaceSpec {
     pub continues: Option<TaskId>,
 }
 
+impl Default for WorkspaceSpec {
+    /// No snapshots and no worktree.
+    fn default() -> Self {
+        Self {
+            snapshots: Snapshots::Off,
+            tree: TreeUse::Never,
+            parallel: Parallel::Warn,
+            trees_dir: PathBuf::new(),
+            max_file: u64::MAX,
+            trees_max_bytes: None,
+            symlink: vec![],
+            continues: None,
+        }
+    }
+}
+
 /// Whether snapshots are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -68,10 +68,10 @@ fn answers_say_how_the_agent_ran_who_else_works_here_and_how_to_resume() {
     let release = world.home().join("go");
     let waiting = json!([{"say": "busy"}, {"await_file": release}, {"say": "done"}]);
     let first = start(&mut server, world.fake(waiting));
-    let second = and(world.fake(json!([{"say": "x"}])), json!({"async": true, "sandbox": "read-only"}));
+    let second = and(world.fake(json!([{"say": "x"}])), json!({"async": true, "sandbox": "workspace-write"}));
     let started = server.call("codex_agent", second, |_| {}).text;
     let neighbor = format!("**Warning:** 1 other task is running in this repository ({first})");
-    assert!(started.contains(&neighbor) && started.contains("**Sandbox:** read-only\n"), "{started}");
+    assert!(started.contains(&neighbor) && started.contains("**Sandbox:** workspace-write\n"), "{started}");
     let directory = world.project.path().canonicalize().expect("it exists");
     assert!(started.contains(&format!("**Working directory:** {}\n", directory.display())), "{started}");
     fs::write(&release, "").expect("the home is writable");

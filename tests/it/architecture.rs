@@ -12,13 +12,14 @@ use std::{
 };
 
 /// The permitted imports, lowest layer first: a module uses only modules in rows above its own, and its own files.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["task", "visible", "redact", "blocking"],
     &["present"],
     &["directory", "stdio"],
     &["registry", "store"],
     &["config", "process", "logging", "follower"],
     &["agent_environment"],
+    &["workspace"],
     &["http", "probing", "exposure", "plugin"],
     &["supervisor", "setup"],
     &["executor"],

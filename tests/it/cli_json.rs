@@ -15,7 +15,7 @@ fn normalized(value: &mut Value, project: &Path, home: &Path) {
         Value::Object(fields) => {
             if fields.get("state").is_some_and(|state| state == "running") {
                 // How far the agent has come depends on timing.
-                for name in ["agentVersion", "session", "activity"] {
+                for name in ["agentVersion", "session", "activity", "workspace"] {
                     fields.insert(name.to_owned(), json!("ANY"));
                 }
             }
@@ -25,6 +25,7 @@ fn normalized(value: &mut Value, project: &Path, home: &Path) {
                     ("at" | "startedAt" | "endedAt" | "lastOutputAt", Value::String(_)) => *value = json!("TIME"),
                     ("durationMs" | "seq" | "ahead", Value::Number(_)) => *value = json!(0),
                     ("session", Value::String(_)) => *value = json!("SESSION"),
+                    ("base" | "before" | "head", Value::String(_)) => *value = json!("COMMIT"),
                     _ => normalized(value, project, home),
                 }
             }

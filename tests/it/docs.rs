@@ -66,13 +66,13 @@ fn kinds() -> String {
     let schema: Value = serde_json::from_str(&read("config/schema.json")).expect("the schema is JSON");
     let rules = &schema["properties"]["backends"]["additionalProperties"]["allOf"];
     let mut text =
-        "\n## Keys of each kind\n\nIn addition to these, every backend has `kind`, `ceiling`, `default_sandbox` and `fallback`.\n"
+        "\n## Keys of each kind\n\nIn addition to these, every backend has `kind`, `ceiling`, `default_sandbox`, `fallback` and `workspace`.\n"
             .to_owned();
     for rule in rules.as_array().expect("the schema has a rule for each kind") {
         let kind = rule["if"]["properties"]["kind"]["const"].as_str().expect("each rule is for one kind");
         text += &format!("\n### kind = \"{kind}\"\n\n| key | default | meaning |\n|---|---|---|\n");
         for (key, property) in rule["then"]["properties"].as_object().expect("a kind has keys") {
-            if ["kind", "ceiling", "default_sandbox", "fallback"].contains(&key.as_str()) {
+            if ["kind", "ceiling", "default_sandbox", "fallback", "workspace"].contains(&key.as_str()) {
                 continue;
             }
             let is_required =

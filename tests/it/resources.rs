@@ -35,8 +35,8 @@ fn all_resources_of_a_task_can_be_listed_and_read_in_both_eras() {
         let id = ended(&world, &mut server, json!([{"say": "a resource"}]));
         let listed = server.request("resources/list", json!({}));
         let name = |part: &str| format!("task://{id}{part}");
-        let all: Vec<_> = ["", "/log", "/result", "/events", "/diagnostics"].map(name).to_vec();
-        assert_eq!(uris(&listed)[..5], all);
+        let all: Vec<_> = ["", "/log", "/result", "/events", "/diff", "/diagnostics"].map(name).to_vec();
+        assert_eq!(uris(&listed)[..6], all);
         let log = &listed["resources"][1];
         assert_eq!(log["size"].as_u64(), Some(fs::metadata(world.log_file(&id, "log")).expect("it exists").len()));
         assert!(log["annotations"]["lastModified"].is_string() && log["mimeType"] == "text/plain", "{log}");
@@ -47,7 +47,7 @@ fn all_resources_of_a_task_can_be_listed_and_read_in_both_eras() {
         assert!(read(&mut server, &name("/events")).contains("\"agent_message\""));
         assert!(read(&mut server, &name("/diagnostics")).contains("| Exit code | 0 |"));
         let templates = server.request("resources/templates/list", json!({}));
-        assert_eq!(templates["resourceTemplates"].as_array().map(Vec::len), Some(5));
+        assert_eq!(templates["resourceTemplates"].as_array().map(Vec::len), Some(6));
     }
 }
 

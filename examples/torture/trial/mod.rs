@@ -1,7 +1,7 @@
 //! Plays the rounds one after the other, and reports the results.
 //!
 //! - `round` is one round with its seed and violations; `world` is its home; `plan` is what its agents do.
-//! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios.
+//! - `cancels`, `kills`, `windows`, `claude_exit`, `worktrees` and `real_codex` are the scenarios.
 //! - `process_scan` reads the process table, `verify` reads the files, `report` prints the results.
 
 mod cancels;
@@ -15,6 +15,7 @@ mod report;
 mod round;
 mod verify;
 mod windows;
+mod worktrees;
 mod world;
 
 use std::{
@@ -115,16 +116,22 @@ fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
     let round = Round::new(context, job.scenario.name(), job.number);
     context.report.begin(&format!("{} {}", round.scenario, round.number));
     let begun = Instant::now();
-    let setup = match (job.scenario, codex) {
+    let mut setup = match (job.scenario, codex) {
         (Scenario::RealCodex, Some(codex)) => codex.setup.clone(),
         _ => context.setup.clone(),
     };
+    let project = (job.scenario == Scenario::Worktrees).then(GitProject::new);
+    if let Some(project) = &project {
+        setup.project = project.path().to_owned();
+        setup.settings.extend(worktrees::settings(&round.directory.join("home")));
+    }
     let world = World::new(round.directory.clone(), setup);
     round.guarded("the round", || match job.scenario {
         Scenario::Cancels => cancels::play(&round, &world, job.count),
         Scenario::Kills => kills::play(&round, &world),
         Scenario::Windows => windows::play(&round, &world, context.windows, job.count),
         Scenario::ClaudeExit => claude_exit::play(&round, &world),
+        Scenario::Worktrees => worktrees::play(&round, &world, project.as_ref().expect("it was just made")),
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
     // The servers have exited; no other process should be left.

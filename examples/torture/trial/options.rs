@@ -32,6 +32,9 @@ pub(crate) struct TortureOptions {
     /// Play only Claude Code exits, this many
     #[arg(long, value_name = "N")]
     exits: Option<usize>,
+    /// Play only worktrees, this many rounds
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "200")]
+    worktrees: Option<usize>,
     /// Add a few cancels of the real Codex, which npm installs into target/ the first time
     #[arg(long)]
     real_codex: bool,
@@ -72,6 +75,8 @@ pub(crate) enum Scenario {
     Windows,
     /// A server that is stopped the way Claude Code stops it
     ClaudeExit,
+    /// SIGKILL while tasks work in worktrees of their own
+    Worktrees,
     /// The real Codex, cancelled (`--codex-cancels`)
     #[value(skip)]
     RealCodex,
@@ -99,6 +104,7 @@ impl Scenario {
             Scenario::Kills => "kills",
             Scenario::Windows => "windows",
             Scenario::ClaudeExit => "claude-exit",
+            Scenario::Worktrees => "worktrees",
             Scenario::RealCodex => "real-codex",
         }
     }
@@ -126,6 +132,9 @@ impl TortureOptions {
         if wants(Scenario::ClaudeExit, self.exits) {
             jobs.extend(vec![(Scenario::ClaudeExit, 0); self.exits.unwrap_or(20)]);
         }
+        if wants(Scenario::Worktrees, self.worktrees) {
+            jobs.extend(vec![(Scenario::Worktrees, 0); self.worktrees.unwrap_or(50)]);
+        }
         if jobs.is_empty() && self.codex_cancels.is_none() {
             jobs = self.mixture(seed);
         }
@@ -148,8 +157,10 @@ impl TortureOptions {
             (1, _) => (Scenario::Kills, 0),
             (2, _) => (Scenario::ClaudeExit, 0),
             (3, _) => (Scenario::Windows, FEW_OPERATIONS),
+            (4, _) => (Scenario::Worktrees, 0),
             (_, 0..7) => (Scenario::Cancels, self.tasks_at_once),
-            (_, 7..16) => (Scenario::Kills, 0),
+            (_, 7..14) => (Scenario::Kills, 0),
+            (_, 14..16) => (Scenario::Worktrees, 0),
             (_, 16..19) => (Scenario::ClaudeExit, 0),
             (_, _) => (Scenario::Windows, FEW_OPERATIONS),
         };

@@ -117,6 +117,30 @@ impl Plan {
         }
     }
 
+    /// An agent that writes a file at a random moment, and exits after another.
+    pub(crate) fn writer(rng: &mut Rng, number: usize, max: Duration) -> Plan {
+        let mut pause = || json!({"sleep": max.as_secs_f64() * rng.f64() / 2.0});
+        let write = json!({"write": {"path": Self::written_file(number), "text": Self::written_text(number)}});
+        let steps = vec![pause(), write, json!({"say": "written"}), pause(), json!({"say": final_answer(number)})];
+        Plan {
+            number,
+            behavior: StopBehaviour::Ends(0),
+            hiding_methods: BTreeSet::new(),
+            timeout: None,
+            script: AgentScript::Fake(steps),
+        }
+    }
+
+    /// The name of the file that the agent of [`writer`](Self::writer) writes.
+    pub(crate) fn written_file(number: usize) -> String {
+        format!("work-{number}.txt")
+    }
+
+    /// The content of that file.
+    pub(crate) fn written_text(number: usize) -> String {
+        format!("the work of t{number}\n")
+    }
+
     /// A real agent whose model plays these steps and then hangs.
     pub(crate) fn scripted(number: usize, steps: &[ScriptStep]) -> Plan {
         let steps = serde_json::to_string(steps).expect("steps have only string keys");

@@ -33,7 +33,7 @@ fn schema_json_matches_the_code() {
 fn every_key_has_a_comment_in_default_toml() {
     let comments = defaults::comments();
     let shape = shape::of(&kinds_of_the_binary(), &BTreeMap::from([("codex".into(), Some("codex".into()))]));
-    let documented_in_common_sections = ["backends.codex.env.", "backends.codex.ceiling."];
+    let documented_in_common_sections = ["backends.codex.env.", "backends.codex.ceiling.", "backends.codex.workspace."];
     let keys = shape::keys(&shape);
     for key in keys.iter().filter(|key| !documented_in_common_sections.iter().any(|own| key.starts_with(own))) {
         let comment = comments.get(key).unwrap_or_else(|| panic!("`{key}` is not in default.toml"));

@@ -3,6 +3,7 @@
 mod agreement;
 mod ceilings;
 mod problems;
+mod workspaces;
 
 use std::{fs, path::Path, time::Duration};
 

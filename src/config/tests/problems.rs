@@ -111,13 +111,13 @@ fn an_invalid_value_is_answered_with_the_expected_ones() {
             "tools.extra = ['waits']",
             r#"["waits"]"#,
             "tools.extra",
-            "expected a list of any of `wait`, `result`, `sessions`, `resume`",
+            "expected a list of any of `wait`, `result`, `sessions`, `resume`, `diff`, `undo`, `apply`",
         ),
         (
             "tools.extra = 'wait'",
             r#""wait""#,
             "tools.extra",
-            "expected a list of any of `wait`, `result`, `sessions`, `resume`",
+            "expected a list of any of `wait`, `result`, `sessions`, `resume`, `diff`, `undo`, `apply`",
         ),
         ("index.text = -1", "-1", "index.text", "expected a whole number, at least 0"),
         (

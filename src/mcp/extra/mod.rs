@@ -1,8 +1,9 @@
-//! The optional tools: wait, result, sessions, resume. Each must be enabled in the configuration.
+//! The optional tools: wait, result, sessions, resume, diff, undo, apply. Each must be enabled in the configuration.
 //!
 //! They follow the same rules for arguments and answers as the four standard tools, and a golden file fixes their
 //! schemas too (`extra.golden.json`). The standard tools do not depend on them.
 
+mod changes;
 mod schemas;
 
 use std::{
@@ -41,8 +42,7 @@ pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool
 
 /// Why the tool `name` does not exist, and what to do about it. `available` are the tools that do.
 pub(super) fn not_found(name: &str, available: &[Tool]) -> String {
-    let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
-    let disabled = all.map(schemas::name).into_iter().find(|disabled| *disabled == name);
+    let disabled = schemas::ALL.map(schemas::name).into_iter().find(|disabled| *disabled == name);
     match disabled.and_then(|disabled| Some((disabled, disabled.strip_prefix("codex_")?))) {
         Some((name, word)) => present::protocol::tool_is_off(name, word),
         None => present::protocol::no_such_tool(name, available.iter().map(|tool| &*tool.name)),
@@ -61,6 +61,9 @@ pub(super) async fn execute(
         ExtraTool::Result => result(broker, raw).await,
         ExtraTool::Sessions => sessions(broker, raw).await,
         ExtraTool::Resume => resume(broker, raw, caller).await,
+        ExtraTool::Diff => changes::diff(broker, raw).await,
+        ExtraTool::Undo => changes::undo(broker, raw).await,
+        ExtraTool::Apply => changes::apply(broker, raw).await,
     }
 }
 

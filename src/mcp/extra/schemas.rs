@@ -12,6 +12,17 @@ use crate::{
 /// Maximum length of a `codex_result` answer that Claude Code is asked to show in full, in characters.
 const MAX_RESULT_CHARACTERS: u32 = 500_000;
 
+/// All optional tools, in the order in which clients see them.
+pub(super) const ALL: [ExtraTool; 7] = [
+    ExtraTool::Wait,
+    ExtraTool::Result,
+    ExtraTool::Sessions,
+    ExtraTool::Resume,
+    ExtraTool::Diff,
+    ExtraTool::Undo,
+    ExtraTool::Apply,
+];
+
 /// The name of a tool.
 pub(super) fn name(tool: ExtraTool) -> &'static str {
     match tool {
@@ -19,6 +30,9 @@ pub(super) fn name(tool: ExtraTool) -> &'static str {
         ExtraTool::Result => "codex_result",
         ExtraTool::Sessions => "codex_sessions",
         ExtraTool::Resume => "codex_resume",
+        ExtraTool::Diff => "codex_diff",
+        ExtraTool::Undo => "codex_undo",
+        ExtraTool::Apply => "codex_apply",
     }
 }
 
@@ -30,6 +44,9 @@ pub(super) fn tool(tool: ExtraTool, defaults: Defaults) -> Tool {
         ExtraTool::Result => tool_with(texts::result(), ToolEffect::Reads, result_size),
         ExtraTool::Sessions => tool_with(texts::sessions(), ToolEffect::Reads, Map::new()),
         ExtraTool::Resume => tool_with(texts::resume(defaults), ToolEffect::Starts, Map::new()),
+        ExtraTool::Diff => tool_with(texts::diff(), ToolEffect::Reads, Map::new()),
+        ExtraTool::Undo => tool_with(texts::undo(), ToolEffect::Writes, Map::new()),
+        ExtraTool::Apply => tool_with(texts::apply(), ToolEffect::Writes, Map::new()),
     }
 }
 
@@ -41,8 +58,7 @@ mod tests {
 
     #[test]
     fn the_tool_list_matches_the_golden_file() {
-        let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
-        let tools = all.map(|extra| tool(extra, Defaults::DOCUMENTED));
+        let tools = ALL.map(|extra| tool(extra, Defaults::DOCUMENTED));
         let mut actual = serde_json::to_string_pretty(&tools).expect("tools are JSON");
         actual.push('\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,4 +1,5 @@
-//! Tasks as MCP resources: clients can list, read and watch the record, log, result, events and diagnostics of a task.
+//! Tasks as MCP resources: clients can list, read and watch the record, log, result, events, diff and diagnostics of a
+//! task.
 //!
 //! A resource exists as long as its file. One read returns at most [`MAX_READ_BYTES`]; for a longer file, the answer
 //! contains the URI of the next piece. Secrets are redacted as in all answers.
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use self::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
-    broker::{Broker, Refusal},
+    broker::{Broker, DiffContent, NotOperable, PathSelection, Refusal},
     present::{self, protocol, resources},
     store::{ByteRange, FileChunk, FileMetadata},
     task::{Listing, TaskId, TaskRecord},
@@ -96,8 +97,9 @@ async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resour
         .with_description(description)
         .with_mime_type(part.mime_type())
         .with_annotations(changed(facts));
-        // The diagnostics are generated from the record, so its file size does not apply.
-        Some(if part == TaskResource::Diagnostics { resource } else { resource.with_size(facts.size) })
+        // Some are generated, so the size of a file does not apply.
+        let is_generated = matches!(part, TaskResource::Diagnostics | TaskResource::Diff);
+        Some(if is_generated { resource } else { resource.with_size(facts.size) })
     };
     Ok(TaskResource::ALL.into_iter().zip(facts).filter_map(resource).collect())
 }
@@ -116,6 +118,7 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
             TaskResource::Log => ("{?offset,length,tail}", resources::LOG),
             TaskResource::Result => ("{?offset,length}", resources::RESULT),
             TaskResource::Events => ("{?offset,length}", resources::EVENTS),
+            TaskResource::Diff => ("{?offset,length}", resources::DIFF),
             TaskResource::Diagnostics => ("", resources::DIAGNOSTICS),
         };
         ResourceTemplate::new(format!("task://{{id}}{}{ranges}", part.path()), format!("task-{}", part.name()))
@@ -143,6 +146,14 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         }
         (TaskResource::Diagnostics, _) => FileChunk::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
         (TaskResource::Log, Some(_)) => FileChunk::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
+        (TaskResource::Diff, _) => {
+            let (_, patch) = broker
+                .diff(&parsed.id, PathSelection::default(), DiffContent::ShownPatch)
+                .await
+                .map_err(|refusal| no_diff(broker, uri, &refusal))?;
+            let mut patch = patch.expect("a patch was requested");
+            patch.chunk(extent).map_err(|problem| failed(broker, &broker.patch_unreadable(&parsed.id, &problem)))?
+        }
         (part, _) => {
             let piece = broker.read_chunk(&view.record, part.file(), extent).await;
             let missing = || resource_not_found(uri, protocol::no_such_part(&parsed.id, part.name()));
@@ -169,6 +180,18 @@ fn resource_not_found(uri: &str, why: String) -> ErrorData {
 fn not_found(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
         Refusal::NoSuchTask(_) => resource_not_found(uri, broker.explain(refusal).in_one_line()),
+        other => failed(broker, other),
+    }
+}
+
+/// A task without snapshots has no such resource.
+fn no_diff(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
+    match refusal {
+        Refusal::NotOperable(problem)
+            if matches!(**problem, NotOperable::NoSnapshots { .. } | NotOperable::Expired(_)) =>
+        {
+            resource_not_found(uri, broker.explain(refusal).in_one_line())
+        }
         other => failed(broker, other),
     }
 }

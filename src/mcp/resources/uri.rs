@@ -29,6 +29,7 @@ pub(super) enum TaskResource {
     Log,
     Result,
     Events,
+    Diff,
     Diagnostics,
 }
 
@@ -48,7 +49,8 @@ pub(super) enum ResourceRange {
 pub(super) struct BadUri(pub(super) Message);
 
 impl TaskResource {
-    pub(super) const ALL: [Self; 5] = [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diagnostics];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diff, Self::Diagnostics];
 
     /// The part of the URI after the task ID.
     pub(super) fn path(self) -> &'static str {
@@ -57,6 +59,7 @@ impl TaskResource {
             Self::Log => "/log",
             Self::Result => "/result",
             Self::Events => "/events",
+            Self::Diff => "/diff",
             Self::Diagnostics => "/diagnostics",
         }
     }
@@ -68,6 +71,7 @@ impl TaskResource {
             Self::Log => "log",
             Self::Result => "result",
             Self::Events => "events",
+            Self::Diff => "diff",
             Self::Diagnostics => "diagnostics",
         }
     }
@@ -76,24 +80,26 @@ impl TaskResource {
         match self {
             Self::Record => "application/json",
             Self::Log => "text/plain",
+            Self::Diff => "text/x-diff",
             Self::Result | Self::Diagnostics => "text/markdown",
             Self::Events => "application/jsonl",
         }
     }
 
-    /// The file that the resource is read from.
+    /// The file that the resource is read from, or that changes when the resource does.
     pub(super) fn file(self) -> TaskFile {
         match self {
             Self::Record | Self::Diagnostics => TaskFile::Record,
             Self::Log => TaskFile::Log,
             Self::Result => TaskFile::Result,
             Self::Events => TaskFile::Events,
+            Self::Diff => TaskFile::Workspace,
         }
     }
 
     fn has_ranges(self) -> bool {
         match self {
-            Self::Record | Self::Log | Self::Result | Self::Events => true,
+            Self::Record | Self::Log | Self::Result | Self::Events | Self::Diff => true,
             Self::Diagnostics => false,
         }
     }
@@ -171,6 +177,7 @@ mod tests {
             "task://1a2b3c4d?offset=5&length=7",
             "task://1a2b3c4d/result?offset=5",
             "task://1a2b3c4d/events?offset=0&length=7",
+            "task://1a2b3c4d/diff?offset=1",
         ] {
             assert_eq!(TaskUri::parse(uri).expect(uri).to_string(), uri);
         }
@@ -195,6 +202,7 @@ mod tests {
             "task://1a2b3c4d/diagnostics?tail=1",
             "task://1a2b3c4d/diagnostics?offset=1",
             "task://1a2b3c4d/result?tail=1",
+            "task://1a2b3c4d/diff?tail=1",
             "task://1a2b3c4d/log?tail=0",
             "task://1a2b3c4d/log?tail=-1",
             "task://1a2b3c4d/log?tail=1&offset=1",

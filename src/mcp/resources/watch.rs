@@ -269,6 +269,8 @@ async fn current_stamp(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
     let files = match part {
         // Between two writes of the record, the timeline grows. Without a timeline, the live view changes.
         TaskResource::Record | TaskResource::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
+        // A running agent changes files at any time. The timeline grows when it says so.
+        TaskResource::Diff => vec![TaskFile::Workspace, TaskFile::Timeline],
         TaskResource::Log | TaskResource::Result | TaskResource::Events => vec![part.file()],
     };
     let facts = broker.file_metadata(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;

@@ -8,6 +8,7 @@ use super::{
     state::{elapsed, tone, word},
     table::{Column, table},
     tokens,
+    workspace::line_counts,
 };
 use crate::task::{Outcome, Summaries, TaskSummary};
 
@@ -21,6 +22,7 @@ const COLUMNS: [Column; 7] = [
     Column { title: "TIME", is_flexible: false, is_number: true, rank: 5 },
 ];
 const TOKENS: Column = Column { title: "TOKENS", is_flexible: false, is_number: true, rank: 6 };
+const CHANGES: Column = Column { title: "CHANGES", is_flexible: false, is_number: true, rank: 7 };
 
 /// The tasks at `now`, one per row. On a terminal, the row of a running task is followed by its current step.
 ///
@@ -30,8 +32,10 @@ pub(crate) fn task_list(tasks: &[TaskSummary], screen: Screen, now: DateTime<Utc
         let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
         return table(&columns, tasks.iter().map(|task| raw_row(task, now)).collect(), screen);
     }
-    let columns = COLUMNS.into_iter().chain([TOKENS]).collect::<Vec<_>>();
-    let rows = table(&columns, tasks.iter().map(|task| row(task, screen, now)).collect(), screen);
+    let has_changes = tasks.iter().any(|task| !changed(task, screen).is_empty());
+    let columns = COLUMNS.into_iter().chain([TOKENS]).chain(has_changes.then_some(CHANGES)).collect::<Vec<_>>();
+    let row = |task| row(task, screen, now).into_iter().take(columns.len()).collect();
+    let rows = table(&columns, tasks.iter().map(row).collect(), screen);
     let mut text = String::new();
     let steps = std::iter::once(None).chain(tasks.iter().map(|task| step_row(task, screen, now)));
     for (row, step) in rows.lines().zip(steps) {
@@ -55,6 +59,7 @@ fn row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Vec<Line> {
         Line::of(Tone::Plain, &age(task.record.start.started_at, now)),
         Line::of(Tone::Plain, &length(elapsed(task, now))),
         Line::of(Tone::Plain, &used(task).map_or_else(String::new, tokens)),
+        Line::of(Tone::Plain, &changed(task, screen)),
     ]
 }
 
@@ -88,6 +93,16 @@ pub(crate) fn count_line(found: &Summaries, unfinished: usize, is_everywhere: bo
     line + partial
 }
 
+/// The line below a list that says how much space worktrees take up. Empty without worktrees.
+pub(crate) fn worktrees_line(number: usize, bytes: u64) -> String {
+    let size = bytesize::ByteSize(bytes).display().si();
+    match number {
+        0 => String::new(),
+        1 => format!("1 worktree takes up {size}; `codex-connector check` names it\n"),
+        _ => format!("{number} worktrees take up {size}; `codex-connector check` lists them\n"),
+    }
+}
+
 fn agent(task: &TaskSummary) -> &str {
     task.record.progress.backend.as_ref().map_or("", |backend| backend.as_str())
 }
@@ -96,4 +111,11 @@ fn agent(task: &TaskSummary) -> &str {
 pub(super) fn used(task: &TaskSummary) -> Option<u64> {
     let usage = task.record.end.as_ref()?.usage?;
     Some(usage.input_tokens.saturating_add(usage.output_tokens))
+}
+
+/// The numbers of added and removed lines; empty if nothing was changed, or if that is unknown.
+fn changed(task: &TaskSummary, screen: Screen) -> String {
+    let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
+    let changes = changes.filter(|changes| changes.files > 0);
+    changes.map_or_else(String::new, |changes| line_counts(changes.added, changes.removed, screen))
 }

@@ -8,6 +8,7 @@ use super::{
     state::{elapsed, tone, word},
     step::step,
     tokens,
+    workspace::totals,
 };
 use crate::task::{
     LiveTask, Outcome, ResultText, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble,
@@ -190,9 +191,16 @@ pub(crate) fn end_lines(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
     if let Some(count) = task.tokens() {
         line = line.with(Tone::Faint, &format!("{}{} tokens", screen.symbols.dot(), tokens(count)));
     }
+    let changes = changes_line(record, screen).map(|text| Line::of(Tone::Plain, INDENT).with(Tone::Faint, &text));
     let reason = detail("reason", record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)));
-    let lines = std::iter::once(line).chain(reason);
+    let lines = std::iter::once(line).chain(changes).chain(reason);
     lines.map(|line| line.render(uncut(screen)) + "\n").collect::<String>() + &explanation_lines(record, screen)
+}
+
+/// How much an ended task changed, and the command that shows it; `None` if it changed nothing, or if that is unknown.
+fn changes_line(record: &TaskRecord, screen: Screen) -> Option<String> {
+    let changes = record.end.as_ref()?.changes.as_ref().filter(|changes| changes.files > 0)?;
+    Some(format!("{}: codex-connector diff {}", totals(changes, screen), record.id))
 }
 
 /// An indented line with a label, if there is a text.

@@ -7,6 +7,7 @@
 //! All untrusted text is put on one line with unsafe characters escaped, as everywhere in `present`, before it becomes
 //! part of a [`Line`]. Escape sequences are added only by [`Line::render`], which is the last step.
 
+mod diff;
 mod fields;
 mod hint;
 mod line;
@@ -15,6 +16,7 @@ mod live;
 #[cfg(test)]
 mod live_tests;
 mod log;
+mod operation;
 mod options;
 mod removal;
 mod screen;
@@ -31,16 +33,19 @@ mod time;
 mod usage;
 #[cfg(test)]
 mod verb_tests;
+mod workspace;
 
+pub(crate) use diff::{diff_names, diff_notes, diff_stat, no_changes, patch_is_cut, patch_lines};
 pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone, rendered_width};
-pub(crate) use list::{count_line, task_list};
+pub(crate) use list::{count_line, task_list, worktrees_line};
 pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
 pub(crate) use log::{event_line, log_line, raw_lines};
+pub(crate) use operation::{operation, operation_notes, undo_question};
 pub(crate) use options::with_options;
-pub(crate) use removal::{MAX_NAMED, id_line, nothing_to_remove, removal_question};
+pub(crate) use removal::{MAX_NAMED, id_line, lost_changes, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
 pub(crate) use show::{NextSteps, result_text, show};

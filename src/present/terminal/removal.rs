@@ -21,7 +21,27 @@ pub(crate) fn removal_question(tasks: &[TaskSummary], total: usize, screen: Scre
     let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
     let count = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
     let named: String = named.collect();
-    format!("{named}{more}Remove {count} with all files (logs, results, records)? [y/N] ")
+    let lost = lost_changes(tasks, total).map_or_else(String::new, |lost| format!("{lost}\n"));
+    format!("{named}{more}{lost}Remove {count} with all files (logs, results, records)? [y/N] ")
+}
+
+/// Says which changes can no longer be shown or undone when `total` tasks are removed, if there are any. `tasks` are the
+/// first [`MAX_NAMED`] of them.
+pub(crate) fn lost_changes(tasks: &[TaskSummary], total: usize) -> Option<String> {
+    if total > tasks.len() {
+        return Some("The changes of removed tasks can no longer be shown or undone.".to_owned());
+    }
+    let has_changes = |task: &&TaskSummary| {
+        let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
+        changes.is_some_and(|changes| changes.files > 0)
+    };
+    let ids: Vec<_> = tasks.iter().filter(has_changes).map(|task| task.record.id.as_str()).collect();
+    let named = ids.join(", ");
+    match ids.len() {
+        0 => None,
+        1 => Some(format!("The changes of task {named} can then no longer be shown or undone.")),
+        _ => Some(format!("The changes of tasks {named} can then no longer be shown or undone.")),
+    }
 }
 
 /// A removed task.

@@ -12,6 +12,7 @@ use super::{
     state::{elapsed, tone, word},
     step::step,
     time::local,
+    workspace::workspace_fields,
 };
 use crate::{
     task::{Outcome, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted, span},
@@ -54,6 +55,7 @@ pub(crate) fn show(
     if let Some(end) = &record.end {
         fields.add("usage", Line::of(Tone::Plain, &end.usage.map_or_else(String::new, |usage| tokens(usage, screen))));
     }
+    workspace_fields(record, &mut fields, screen);
     failure(record, &mut fields);
     activity(task, &mut fields, screen, now);
     if let Some(result) = &view.result {
@@ -274,6 +276,9 @@ fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Scr
             if next.can_resume && record.progress.session_id.is_some() {
                 let text = screen.symbols.choose("…", "...");
                 commands.push(format!("codex-connector resume {id} \"{text}\""));
+            }
+            if record.end.as_ref().and_then(|end| end.changes.as_ref()).is_some_and(|changes| changes.files > 0) {
+                commands.push(format!("codex-connector diff {id}"));
             }
             commands.push(format!("codex-connector logs {id}"));
             commands.extend(next.agent_command.clone());

@@ -86,6 +86,81 @@ pub(crate) fn resume(defaults: Defaults) -> ToolText {
     ToolText::new("codex_resume", "Resume session", description, schema(properties, required))
 }
 
+/// `codex_diff`.
+pub(crate) fn diff() -> ToolText {
+    let description = "Show what a task changed in its repository, as a list of files and a patch. Also works while the task runs. \
+             Includes uncommitted and untracked files, but not those that git ignores. A long patch is returned in pieces; \
+             each answer says where the next piece begins.";
+    let properties = json!({
+        "taskId": string("The task ID: eight hex digits, such as 1a2b3c4d."),
+        "paths": paths("Show only these files and directories."),
+        "filesOnly": {
+            "type": "boolean",
+            "default": false,
+            "description": "true: list the changed files without the patch."
+        },
+        "offset": {"type": "number", "minimum": 0, "default": 0, "description": "The first byte of the patch to read."},
+        "length": {
+            "type": "number",
+            "minimum": 1,
+            "default": 20_000,
+            "description": "Maximum number of bytes of the patch to read, up to 30000."
+        }
+    });
+    ToolText::new("codex_diff", "Task changes", description, schema(properties, json!(["taskId"])))
+}
+
+/// `codex_undo`.
+pub(crate) fn undo() -> ToolText {
+    let description = "Revert what a finished task changed in the user's files, and keep what was changed since. Reverts only files that \
+             the agent named among its changes; other files that changed while it ran may be the user's. If a file cannot be \
+             reverted without losing later changes, nothing is written, and the answer names the file. Commits, the index and \
+             branches are not touched. Ask the user before you call it.";
+    let properties = json!({
+        "taskId": string("The task ID: eight hex digits, such as 1a2b3c4d."),
+        "paths": paths("Revert only these files and directories."),
+        "all": {
+            "type": "boolean",
+            "default": false,
+            "description": "true: also revert files that the agent did not name."
+        },
+        "check": check(),
+        "redo": {
+            "type": "boolean",
+            "default": false,
+            "description": "true: make the changes again that an earlier undo reverted."
+        }
+    });
+    ToolText::new("codex_undo", "Undo of task changes", description, schema(properties, json!(["taskId"])))
+}
+
+/// `codex_apply`.
+pub(crate) fn apply() -> ToolText {
+    let description = "Write the changes of a finished task from its own worktree to the user's files, merged with what was changed there \
+             since. If they conflict, nothing is written, and the answer names the files. Commits, the index and existing \
+             branches are not touched. Can be reverted with codex_undo.";
+    let properties = json!({
+        "taskId": string("The task ID: eight hex digits, such as 1a2b3c4d."),
+        "paths": paths("Apply only the changes in these files and directories."),
+        "check": check(),
+        "commit": string("Instead of writing files, create this branch, with one commit that contains the changes.")
+    });
+    ToolText::new("codex_apply", "Application of task changes", description, schema(properties, json!(["taskId"])))
+}
+
+fn paths(description: &str) -> Value {
+    let more = "Absolute, or relative to the top of the repository.";
+    json!({"type": "array", "items": {"type": "string"}, "maxItems": 100, "description": format!("{description} {more}")})
+}
+
+fn check() -> Value {
+    json!({
+        "type": "boolean",
+        "default": false,
+        "description": "true: only say which files would be changed, and whether there are conflicts."
+    })
+}
+
 fn string(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }

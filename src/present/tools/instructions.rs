@@ -42,6 +42,9 @@ fn use_of(tool: &str) -> Option<&'static str> {
             "continues the session of a finished task: to answer the agent's question, to ask for a correction, or to \
              continue after a failure. Prefer it to a new task that repeats the context.",
         ),
+        "codex_diff" => Some("shows what a task changed in its repository."),
+        "codex_undo" => Some("reverts what a task changed, and keeps later changes. Ask the user first."),
+        "codex_apply" => Some("writes the changes of a task that worked in its own worktree to the user's files."),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ mod instructions;
 use connector_api::{BackendName, Sandbox};
 use serde_json::{Map, Value, json};
 
-pub(crate) use extra::{result, resume, sessions, wait};
+pub(crate) use extra::{apply, diff, result, resume, sessions, undo, wait};
 pub(crate) use instructions::instructions;
 
 /// The texts of one tool.
@@ -245,13 +245,14 @@ mod tests {
 
     #[test]
     fn tool_texts_stay_below_the_limits_of_clients() {
-        let extra = [wait(), result(), sessions(), resume(Defaults::DOCUMENTED)];
+        let extra = [wait(), result(), sessions(), resume(Defaults::DOCUMENTED), diff(), undo(), apply()];
         for tool in four(Defaults::DOCUMENTED).into_iter().chain(extra) {
             assert!(tool.description.len() < 1_000, "{}", tool.name);
         }
         // Claude Code 2.1.197 shows 2,048 characters of the instructions, and 2.1.332 shows 4,096.
         assert!(instructions(&[]).len() < 2_048, "{}", instructions(&[]).len());
-        let all = ["codex_wait", "codex_result", "codex_sessions", "codex_resume"];
+        let all =
+            ["codex_wait", "codex_result", "codex_sessions", "codex_resume", "codex_diff", "codex_undo", "codex_apply"];
         assert!(instructions(&all).len() < 4_096, "{}", instructions(&all).len());
         assert!(all.iter().all(|tool| instructions(&all).contains(&format!("\n- `{tool}` "))));
     }

@@ -43,7 +43,7 @@ pub(super) use {
     open::Catalog,
     pending::{mark, marked},
     rebuild::{Check, rebuild},
-    row::{CatalogSources, Row, Seq},
+    row::{CatalogSources, Changes, Row, Seq},
     usage::{UsageFilter, UsageGroup},
 };
 

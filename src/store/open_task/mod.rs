@@ -20,6 +20,7 @@
 
 mod claim;
 mod queue;
+mod work_tree;
 
 use std::{
     fs::{self, File},
@@ -32,6 +33,7 @@ use chrono::Utc;
 
 pub use claim::Claim;
 pub use queue::{Admission, RunSlot};
+pub use work_tree::WorkTreeWriter;
 
 use super::{
     aside::set_aside,

@@ -29,6 +29,8 @@ pub enum TaskFile {
     Live,
     /// Its timeline.
     Timeline,
+    /// Its workspace file.
+    Workspace,
 }
 
 /// The range of a chunk, in bytes.
@@ -86,6 +88,7 @@ impl Reader {
             TaskFile::Events => self.layout.events(id),
             TaskFile::Live => self.layout.live(id),
             TaskFile::Timeline => self.layout.timeline(id),
+            TaskFile::Workspace => self.layout.workspace(id),
         }
     }
 }
@@ -100,6 +103,11 @@ impl FileChunk {
     pub fn of_text(text: &str, range: ByteRange) -> Self {
         let size = u64::try_from(text.len()).expect("a length fits into 64 bits");
         chunk_of(size, io::Cursor::new(text), range).expect("memory can be read")
+    }
+
+    /// A chunk of an open file with this size, in bytes. Fails if it cannot be read.
+    pub fn of_file(file: impl Read + Seek, size: u64, range: ByteRange) -> io::Result<Self> {
+        chunk_of(size, file, range)
     }
 }
 

@@ -42,9 +42,9 @@ use super::{
     layout::Layout,
     lock_file::LockFile,
     notices::{Damage, Notices},
-    records,
+    records, workspace_file,
 };
-use crate::task::{TaskId, TaskRecord};
+use crate::task::{TaskId, TaskRecord, TaskWorkspace};
 
 /// Reads one data directory.
 #[derive(Debug, Clone)]
@@ -80,6 +80,11 @@ impl Reader {
             Some(record) => Ok(Some(record)),
             None => self.listed(id),
         }
+    }
+
+    /// Where the task works in git, and its snapshots; `None` if it has no workspace file. A notice reports a damaged one.
+    pub fn workspace(&self, id: &TaskId) -> Result<Option<TaskWorkspace>, StoreError> {
+        workspace_file::read(&self.layout, &self.notices, id)
     }
 
     /// A task's record from the lists of tasks.

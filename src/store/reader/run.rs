@@ -60,6 +60,17 @@ impl Reader {
         Ok(tickets.into_iter().map(|(_, id)| id).collect())
     }
 
+    /// The tasks that wait for others: those in the queue, and those that wait for a work tree.
+    pub fn queued(&self) -> Result<Vec<TaskId>, StoreError> {
+        let mut queued = self.waiting()?;
+        for id in self.running_ids()? {
+            if self.layout.waits_for_tree(&id).exists() && self.is_leased(&id)? && !queued.contains(&id) {
+                queued.push(id);
+            }
+        }
+        Ok(queued)
+    }
+
     /// The content of a small file in a run directory, if it is readable. If it is too large, a notice reports that.
     pub(super) fn small(&self, path: &Path) -> Option<Vec<u8>> {
         match files::read(path, files::MAX_SMALL_FILE_BYTES) {

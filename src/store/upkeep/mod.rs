@@ -32,9 +32,9 @@ use super::{
     old_reports,
     open_task::{Claim, OpenTask},
     reader::Reader,
-    records,
+    records, workspace_file,
 };
-use crate::task::TaskId;
+use crate::{present::notices, task::TaskId};
 
 /// Maintains one data directory. Clones share their paths and notices.
 #[derive(Debug, Clone)]
@@ -113,6 +113,12 @@ impl Upkeep {
                             .add(format!("the record of task {id} is damaged and cannot be set aside: {error}"));
                     }
                 }
+                Damage::Workspace(id) => match workspace_file::set_damaged_aside(&self.layout, id) {
+                    Ok(Some(kept_as)) => {
+                        self.notices.add_repaired(&damage, notices::workspace_set_aside(id, &kept_as));
+                    }
+                    Ok(None) | Err(_) => self.notices.add(damage.notice()),
+                },
             }
         }
     }

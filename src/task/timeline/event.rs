@@ -16,7 +16,7 @@ pub enum TimelineEvent {
     Queued {
         /// The number of tasks ahead of it.
         ahead: u64,
-        /// Maximum number of tasks that run at once.
+        /// Maximum number of tasks that run at once; 0 if it waits for tasks that write in the same work tree.
         max_running: u64,
     },
     /// An agent was started.

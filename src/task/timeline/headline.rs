@@ -11,6 +11,9 @@ impl TimelineEvent {
     pub fn headline(&self) -> Option<String> {
         let line = |label: &str, text: &str| Some(format!("{label}: {}", first_line(text)));
         match self {
+            Self::Queued { ahead, max_running: 0 } => {
+                Some(format!(r#"queued: {ahead} ahead (workspace.parallel = "queue")"#))
+            }
             Self::Queued { ahead, max_running } => {
                 Some(format!("queued: {ahead} ahead (limits.max_running = {max_running})"))
             }

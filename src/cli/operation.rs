@@ -1,0 +1,35 @@
+//! Prints the results of `undo`, `redo` and `apply`.
+
+use super::{
+    context::refused,
+    exit::Exit,
+    output::{error_text, print_styled, print_text},
+};
+use crate::{
+    broker::{Broker, Refusal},
+    present::{
+        json_output::Output,
+        terminal::{self, Screen},
+    },
+    task::{OperationKind, OperationResult, TaskId},
+};
+
+/// Prints what an operation did.
+pub(super) fn print_result(id: &TaskId, result: &OperationResult, screen: Screen, as_json: bool) -> Exit {
+    terminal::operation_notes(result).iter().for_each(|note| error_text(note));
+    match as_json {
+        true => print_text(&Output::operation(id, result).pretty()),
+        false => print_styled(&terminal::operation(id, result, screen)),
+    }
+}
+
+/// Prints why an operation was refused, as JSON too if there are conflicts, and returns the exit code.
+pub(super) fn report(broker: &Broker, id: &TaskId, kind: OperationKind, refusal: &Refusal, as_json: bool) -> Exit {
+    if as_json
+        && let Refusal::NotOperable(problem) = refusal
+        && let Some(files) = problem.conflicts()
+    {
+        print_text(&Output::conflicts(id, kind, files).pretty());
+    }
+    refused(broker, refusal)
+}

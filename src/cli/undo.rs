@@ -1,0 +1,79 @@
+//! `undo`: reverts what a task changed in the user's files.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    confirm::{Answer, can_confirm, confirm},
+    context::{Context, refused, repository, scope},
+    exit::Exit,
+    operation::{print_result, report},
+    task_paths::selection,
+};
+use crate::{broker::UndoRequest, present::terminal, task::OperationKind};
+
+const EXAMPLES: &str = "\
+Examples:
+  codex-connector undo 1a2b
+  codex-connector undo @1 src/parser.rs    only this file; or all files in a directory
+  codex-connector undo @1 --all            also the files that no step of the agent names
+  codex-connector undo @1 --check          only say what it would do
+
+It reverts what the task changed, and keeps what was changed since. If a file cannot be reverted without losing later
+changes, nothing is written. Your index, commits, branches and stash are unchanged. A snapshot is taken first, and
+`codex-connector redo` makes the changes again.
+
+If the task worked in your files, only files are reverted that a step of its agent names, because you may have changed the
+others. In a pipe, each line is `changed` or `skipped`, a tab and a path.
+
+Exit codes: 0 done, 4 no such task, 5 refused, 6 conflict: nothing was written.";
+
+/// The arguments of `undo`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The task: the beginning of its ID, or @1 for the newest one
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Only these files and directories
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Also revert files that no step of the agent names
+    #[arg(long)]
+    all: bool,
+    /// Count @N in all repositories, not only in this one
+    #[arg(short = 'a', long)]
+    everywhere: bool,
+    /// Write nothing, only say which files would change and whether there are conflicts
+    #[arg(long)]
+    check: bool,
+    /// Do not ask for confirmation on a terminal
+    #[arg(short, long)]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reverts what a task changed.
+pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    let screen = context.screen();
+    context.run(async |broker| {
+        let repository = repository(arguments.everywhere)?;
+        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await;
+        let id = id.map_err(|refusal| refused(&broker, &refusal))?;
+        let fail = |refusal| report(&broker, &id, OperationKind::Undo, &refusal, arguments.json);
+        let request =
+            UndoRequest { paths: selection(arguments.paths.clone()), all: arguments.all, check: arguments.check };
+        if !arguments.check && !arguments.yes && can_confirm() {
+            let planned = broker.undo(&id, UndoRequest { check: true, ..request.clone() }).await.map_err(fail)?;
+            let question = terminal::undo_question(&id, &planned.files);
+            if !planned.files.is_empty() && confirm(&question) == Answer::No {
+                return Ok(Exit::Refused);
+            }
+        }
+        let result = broker.undo(&id, request).await.map_err(fail)?;
+        Ok(print_result(&id, &result, screen, arguments.json))
+    })
+}

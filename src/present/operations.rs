@@ -1,0 +1,208 @@
+//! Answers about a task's changes, and about undoing, redoing and applying them, for a model.
+
+use super::{
+    fields::Page,
+    markdown,
+    text::{fenced, path_line},
+};
+use crate::task::{
+    ChangeKind, ChangedPath, Compared, ConflictReason, GitPath, OperationKind, OperationResult, RecoveredOperation,
+    TaskDiff, TaskId, Untrusted,
+};
+
+/// Maximum number of files that an answer names.
+const MAX_NAMED_FILES: usize = 50;
+
+/// Maximum number of files that a note names.
+const MAX_LEFT_FILES: usize = 10;
+
+/// Maximum length of a path in an answer, in characters.
+const MAX_PATH_CHARACTERS: usize = 300;
+
+/// A number of files in words.
+pub(super) fn file_count(number: usize) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
+}
+
+/// The kind of a change in one word.
+pub(super) fn kind_word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Modified => "modified",
+        ChangeKind::Deleted => "deleted",
+        ChangeKind::Renamed => "renamed",
+        ChangeKind::Mode => "mode",
+        ChangeKind::Type => "type",
+    }
+}
+
+/// Why an operation cannot change a file, as the end of a sentence that begins with the path.
+pub(super) fn conflict_words(reason: ConflictReason) -> &'static str {
+    match reason {
+        ConflictReason::Content => "the same lines were changed in another way",
+        ConflictReason::Removed => "changed on one side, and removed or renamed on the other",
+        ConflictReason::InTheWay => "another file or directory is in the way",
+        ConflictReason::BehindLink => "a directory of its path is a symbolic link",
+        ConflictReason::ChangedMeanwhile => "changed just now",
+        ConflictReason::NotWritable => "its directory does not permit changes",
+    }
+}
+
+/// A part of a task's patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PatchPart {
+    /// The text.
+    pub(crate) text: Untrusted,
+    /// Where it begins, in bytes.
+    pub(crate) offset: u64,
+    /// Where the next part begins, unless this is the last one.
+    pub(crate) next: Option<u64>,
+    /// The length of the whole patch, in bytes.
+    pub(crate) size: u64,
+}
+
+/// The answer of `codex_diff`. The list of files appears only at the beginning of a patch.
+pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> String {
+    let id = &diff.id;
+    if let Some(part) = patch.filter(|part| part.offset > part.size) {
+        return format!("`offset` {} is past the end: the patch of task {id} has {} bytes.", part.offset, part.size);
+    }
+    let mut page = Page::begin("Task Changes");
+    page.field("Task ID", id.as_str());
+    page.line(&format!("**Changes:** {}, +{} −{}", file_count(diff.files.len()), diff.added(), diff.removed()));
+    match diff.compared {
+        Compared::End => {}
+        Compared::Running => page.line("**Note:** the task is still running; these are its changes so far"),
+        Compared::NoSnapshot => page.line(
+            "**Note:** no snapshot was taken at the end of the task; this compares the files before it with the current ones",
+        ),
+    }
+    if diff.last_operation == Some(OperationKind::Undo) {
+        page.line("**Note:** these changes were undone");
+    }
+    if patch.is_none_or(|part| part.offset == 0) {
+        list(&mut page, diff.files.iter().map(changed_file), diff.files.len());
+    }
+    if let Some(part) = patch.filter(|part| part.size > 0) {
+        let next = match part.next {
+            Some(next) => {
+                format!("To continue, call `codex_diff` with the same arguments and `offset` {next}, or with `paths`.")
+            }
+            None => "This is the end of the patch.".to_owned(),
+        };
+        let (from, to) = (part.offset, part.next.unwrap_or(part.size));
+        page.part(&format!("Bytes {from} to {to} of {}. {next}\n\n{}", part.size, fenced(&part.text)));
+    }
+    page.end()
+}
+
+fn changed_file(file: &ChangedPath) -> String {
+    let numbers = match (file.added, file.removed) {
+        (Some(added), Some(removed)) => format!("+{added} −{removed}"),
+        (None, _) | (_, None) => "binary".to_owned(),
+    };
+    let old = file.old_path.as_ref().map_or_else(String::new, |old| format!(" from {}", path(old)));
+    format!("{} ({}{old}, {numbers})", path(&file.path), kind_word(file.kind))
+}
+
+/// A path as Markdown, at the beginning of a list item or after a label.
+fn path(path: &GitPath) -> String {
+    let mut line = path_line(path);
+    if let Some((end, _)) = line.char_indices().nth(MAX_PATH_CHARACTERS) {
+        line.truncate(end);
+        line.push('…');
+    }
+    let code = markdown::code(&line);
+    if code.starts_with('`') { code } else { markdown::sentence(&line) }
+}
+
+/// Adds a list of `total` items, of which only the first are named.
+fn list(page: &mut Page, items: impl Iterator<Item = String>, total: usize) {
+    if total == 0 {
+        return;
+    }
+    page.part(&items.take(MAX_NAMED_FILES).map(|item| format!("- {item}")).collect::<Vec<_>>().join("\n"));
+    if let Some(more @ 1..) = total.checked_sub(MAX_NAMED_FILES) {
+        page.line(&format!("- and {more} more"));
+    }
+}
+
+/// The answer of `codex_undo` and `codex_apply`.
+pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
+    let OperationResult { kind, is_check, files, unnamed, branch, recovered } = result;
+    let mut page = Page::begin(match (kind, is_check) {
+        (OperationKind::Undo, false) => "Changes Undone",
+        (OperationKind::Redo, false) => "Changes Redone",
+        (OperationKind::Apply, false) => "Changes Applied",
+        (_, true) => "Check Passed",
+    });
+    page.field("Task ID", id.as_str());
+    if let Some(branch) = branch {
+        page.line(&format!("**Branch:** {}", path(&branch.name)));
+        page.line(&format!("**Commit:** {}", branch.commit));
+    }
+    for line in recovered.iter().map(recovery) {
+        page.line(&format!("**Note:** {}", markdown::value(&line)));
+    }
+    let count = file_count(files.len());
+    page.part(&match (kind, is_check) {
+        _ if files.is_empty() => "No file had to be changed.".to_owned(),
+        (OperationKind::Undo, true) => format!("Undoing would change {count}. Nothing was written."),
+        (OperationKind::Redo, true) => format!("Redoing would change {count}. Nothing was written."),
+        (OperationKind::Apply, true) => format!("Applying would change {count}. Nothing was written."),
+        (OperationKind::Undo, false) => {
+            format!("Reverted the task's changes in {count}. To make them again, call `codex_undo` with `redo: true`.")
+        }
+        (OperationKind::Redo, false) => format!("Made the task's changes again in {count}."),
+        (OperationKind::Apply, false) if branch.is_some() => {
+            format!("The branch contains the task's changes in {count}. The working files were not changed.")
+        }
+        (OperationKind::Apply, false) => {
+            format!("Wrote the task's changes to {count}. To revert them, call `codex_undo`.")
+        }
+    });
+    list(&mut page, files.iter().map(path), files.len());
+    if !unnamed.is_empty() {
+        page.part(&format!(
+            "{} changed too while the task ran, but the agent did not name {} among its changes, so somebody else may \
+             have changed {}. Left as {}. To include {}, pass `all: true`.",
+            capitalized(&file_count(unnamed.len())),
+            them(unnamed.len()),
+            them(unnamed.len()),
+            if unnamed.len() == 1 { "it is" } else { "they are" },
+            them(unnamed.len()),
+        ));
+        list(&mut page, unnamed.iter().map(path), unnamed.len());
+    }
+    page.end()
+}
+
+/// Says that an interrupted operation was finished.
+pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
+    let RecoveredOperation { task, kind, files, left } = recovered;
+    let verb = match kind {
+        OperationKind::Undo => "undo",
+        OperationKind::Redo => "redo",
+        OperationKind::Apply => "apply",
+    };
+    let left = match left.as_slice() {
+        [] => String::new(),
+        left => format!(
+            "; {} had changed meanwhile, and {} left as found: {}",
+            file_count(left.len()),
+            if left.len() == 1 { "was" } else { "were" },
+            left.iter().take(MAX_LEFT_FILES).map(path_line).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    format!("an interrupted {verb} of task {task} was completed first ({} written){left}", file_count(files.len()))
+}
+
+/// The pronoun for a number of files.
+pub(super) fn them(number: usize) -> &'static str {
+    if number == 1 { "it" } else { "them" }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

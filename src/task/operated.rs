@@ -1,0 +1,69 @@
+//! The results of undo, redo and apply.
+
+use super::{GitPath, ObjectId, OperationKind, TaskId};
+
+/// The result of an undo, a redo or an apply. With a check, nothing was written, and it says what would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationResult {
+    /// The kind.
+    pub kind: OperationKind,
+    /// Whether nothing was written, because only a check was requested.
+    pub is_check: bool,
+    /// The files that were written or removed, in the order of their paths. Empty if they already had this content.
+    pub files: Vec<GitPath>,
+    /// Files that changed while the task ran and that no event of the agent names. They were left as they are, because
+    /// somebody else may have changed them.
+    pub unnamed: Vec<GitPath>,
+    /// The branch that was created instead of writing files.
+    pub branch: Option<NewBranch>,
+    /// Operations that a killed process had not finished, and that were finished first.
+    pub recovered: Vec<RecoveredOperation>,
+}
+
+/// An operation that was interrupted, and that a later one finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredOperation {
+    /// The task.
+    pub task: TaskId,
+    /// The kind.
+    pub kind: OperationKind,
+    /// The files that still had to be written.
+    pub files: Vec<GitPath>,
+    /// Files that it should have written, and that somebody changed meanwhile. They were left as they are.
+    pub left: Vec<GitPath>,
+}
+
+/// A branch that `apply` created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBranch {
+    /// Its name, without `refs/heads/`.
+    pub name: GitPath,
+    /// Its only new commit.
+    pub commit: ObjectId,
+}
+
+/// A file that an operation cannot change, so that the whole operation was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileConflict {
+    /// Its path.
+    pub path: GitPath,
+    /// Why.
+    pub reason: ConflictReason,
+}
+
+/// Why an operation cannot change a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictReason {
+    /// The same lines were changed in another way.
+    Content,
+    /// One side changed the file, and the other removed or renamed it.
+    Removed,
+    /// A file or directory that the snapshots do not contain has this path.
+    InTheWay,
+    /// A directory of its path is a symbolic link.
+    BehindLink,
+    /// The file changed while the operation was being prepared.
+    ChangedMeanwhile,
+    /// Its directory does not permit changes.
+    NotWritable,
+}

@@ -1,0 +1,187 @@
+//! Finds out which files a snapshot has to read.
+//!
+//! Tracked files come from `git diff-files`, which compares only times and sizes, and untracked ones from `git ls-files`.
+//! Neither enters a nested repository or a submodule. (`git add` and `git status` would run `git status` in a submodule,
+//! with the submodule's configuration.)
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::ErrorKind,
+    path::Path,
+    thread,
+};
+
+use super::{
+    git_error::GitError,
+    guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
+    shadow::Shadow,
+};
+use crate::task::{GitPath, Omission, OmissionReason};
+
+/// The mode of a submodule in git's output.
+const SUBMODULE: &[u8] = b"160000";
+
+/// What has to be done with the index, and what is left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Candidates {
+    /// Files whose content is to be taken.
+    pub(super) changed: BTreeSet<Vec<u8>>,
+    /// The files among them that are not in the index.
+    pub(super) untracked: BTreeSet<Vec<u8>>,
+    /// Paths to be removed from the index.
+    pub(super) removed: BTreeSet<Vec<u8>>,
+    /// Paths with a merge conflict in the index. If their content cannot be taken, they are removed.
+    pub(super) unmerged: BTreeSet<Vec<u8>>,
+    /// Files that are left out.
+    pub(super) omitted: BTreeMap<Vec<u8>, OmissionReason>,
+}
+
+impl Candidates {
+    /// The omissions for a record.
+    pub(super) fn omissions(&self) -> Vec<Omission> {
+        let omission = |(path, reason): (&Vec<u8>, &OmissionReason)| Omission {
+            path: GitPath::from_bytes(path.clone()),
+            reason: *reason,
+        };
+        self.omitted.iter().map(omission).collect()
+    }
+
+    /// Leaves out a path. If it is tracked, the index keeps its content.
+    pub(super) fn omit(&mut self, path: &[u8], reason: OmissionReason) {
+        self.changed.remove(path);
+        self.untracked.remove(path);
+        if self.unmerged.contains(path) {
+            self.removed.insert(path.to_owned());
+        }
+        self.omitted.insert(path.to_owned(), reason);
+    }
+}
+
+/// Lists the candidates for a shadow's next snapshot.
+pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
+    let tracked = shadow.command(["diff-files", "--raw", "-z", "--ignore-submodules=all"]);
+    let untracked = shadow.command(["ls-files", "-z", "--others", "--exclude-standard"]);
+    let (tracked, untracked) = thread::scope(|scope| {
+        let tracked = scope.spawn(|| tracked.run());
+        let untracked = untracked.run();
+        (tracked.join().unwrap_or(Err(GitError::Unexpected { command: "diff-files".into() })), untracked)
+    });
+    let mut candidates = Candidates::default();
+    add_tracked(shadow, &tracked?, &mut candidates)?;
+    add_untracked(shadow, &untracked?, &mut candidates);
+    add_submodules(shadow, &mut candidates)?;
+    Ok(candidates)
+}
+
+/// Adds the files that differ from the index, from the output of `git diff-files --raw -z`.
+fn add_tracked(shadow: &Shadow, output: &[u8], candidates: &mut Candidates) -> Result<(), GitError> {
+    let mut parts = output.split(|byte| *byte == 0);
+    while let (Some(head), Some(path)) = (parts.next(), parts.next()) {
+        // `:100644 100755 <object> <object> M`
+        let words: Vec<&[u8]> = head.split(|byte| *byte == b' ').collect();
+        let [old_mode, new_mode, _, _, status] = words[..] else {
+            return Err(GitError::Unexpected { command: "diff-files".into() });
+        };
+        if old_mode.strip_prefix(b":") == Some(SUBMODULE) {
+            continue;
+        }
+        if status == b"U" {
+            candidates.unmerged.insert(path.to_owned());
+        }
+        let is_missing = status == b"D";
+        let full = shadow.place().top.join(as_path(path));
+        let is_ours = shadow.earlier.untracked.contains(path);
+        let limit = if is_ours { shadow.max_file } else { MAX_TRACKED_BYTES };
+        match fs::symlink_metadata(&full) {
+            _ if is_missing => drop(candidates.removed.insert(path.to_owned())),
+            Ok(file) if file.is_dir() => {
+                candidates.removed.insert(path.to_owned());
+                if new_mode == SUBMODULE {
+                    candidates.omitted.insert(path.to_owned(), OmissionReason::NestedRepository);
+                }
+            }
+            Ok(file) => match unfit(&full, &file, limit) {
+                Some(reason) => candidates.omit(path, reason),
+                None => drop(candidates.changed.insert(path.to_owned())),
+            },
+            Err(error) if is_gone(error.kind()) => drop(candidates.removed.insert(path.to_owned())),
+            Err(_) => candidates.omit(path, OmissionReason::Unreadable),
+        }
+    }
+    Ok(())
+}
+
+/// Adds untracked files, from the output of `git ls-files --others -z`.
+fn add_untracked(shadow: &Shadow, output: &[u8], candidates: &mut Candidates) {
+    let (mut files, mut bytes) = (0, 0);
+    let mut found = BTreeSet::new();
+    for path in output.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        if let Some(repository) = path.strip_suffix(b"/") {
+            candidates.omitted.insert(repository.to_owned(), OmissionReason::NestedRepository);
+            continue;
+        }
+        let full = shadow.place().top.join(as_path(path));
+        let file = match fs::symlink_metadata(&full) {
+            Ok(file) => file,
+            Err(error) if is_gone(error.kind()) => continue,
+            Err(_) => {
+                candidates.omitted.insert(path.to_owned(), OmissionReason::Unreadable);
+                continue;
+            }
+        };
+        let earlier = shadow.earlier.omission_of(path);
+        let secret = is_secret(path).then_some(OmissionReason::Secret);
+        let reason = secret.or_else(|| unfit(&full, &file, shadow.max_file)).or(earlier);
+        if let Some(reason) = reason {
+            candidates.omitted.insert(path.to_owned(), reason);
+            continue;
+        }
+        files += 1;
+        bytes += file.len();
+        found.insert(path.to_owned());
+    }
+    if is_too_much(files, bytes) || shadow.earlier.is_tracked_only && files > 0 {
+        candidates.omitted.insert(b".".to_vec(), OmissionReason::TooMany { files, bytes });
+    } else {
+        candidates.changed.extend(found.iter().cloned());
+        candidates.untracked = found;
+    }
+}
+
+/// Lists the submodules that contain files: what happens in them is not covered.
+fn add_submodules(shadow: &Shadow, candidates: &mut Candidates) -> Result<(), GitError> {
+    // Without this file there are normally none, and listing all files of a large repository takes time.
+    if !shadow.place().top.join(".gitmodules").symlink_metadata().is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    let listing = shadow.command(["ls-files", "-z", "--stage"]).run()?;
+    for entry in listing.split(|byte| *byte == 0).filter(|entry| entry.starts_with(SUBMODULE)) {
+        let Some(tab) = entry.iter().position(|byte| *byte == b'\t') else { continue };
+        let path = &entry[tab + 1..];
+        let directory = shadow.place().top.join(as_path(path));
+        if fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some()) {
+            candidates.omitted.insert(path.to_owned(), OmissionReason::NestedRepository);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn as_path(path: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt;
+    Path::new(std::ffi::OsStr::from_bytes(path))
+}
+
+/// Paths as git reads them with `-z`.
+pub(super) fn nul_separated<'a>(paths: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for path in paths {
+        text.extend(path);
+        text.push(0);
+    }
+    text
+}
+
+fn is_gone(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory)
+}

@@ -1,0 +1,253 @@
+//! Cleans up after tasks: their worktrees, and, once their records are removed, their refs and workspace files.
+//!
+//! | the task | its worktree | its refs and its workspace file |
+//! |---|---|---|
+//! | is running | is left alone | are left alone |
+//! | has ended | is removed if it is the same as the snapshot after the task; otherwise it is unlocked and kept | are kept |
+//! | was removed | the same | are removed, unless the worktree is kept |
+//!
+//! If a supervisor was killed, the snapshot after the task is taken here, so the work in a worktree is not lost.
+//! Everything can be interrupted and repeated.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    git::Git,
+    git_error::GitError,
+    refs::{delete_refs, list_refs, ref_name, update_ref},
+    run::{AFTER, message},
+    shadow::{Base, Shadow},
+    tree_error::TreeError,
+    tree_files::{MAKING, read_mark},
+    tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
+};
+use crate::{
+    process::Deadline,
+    store::{Reader, RepositoryLocking, StoreError, Workspaces},
+    task::{Place, TaskId, TaskWorkspace, Worktree},
+};
+
+/// How long another process may work in the repository before it is skipped.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long git may take for one task.
+const GIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is known about the task that a workspace file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskPhase {
+    /// It is running, or its end is not complete.
+    Running,
+    /// It has ended.
+    Ended,
+    /// Its record was removed.
+    Removed,
+}
+
+impl TaskPhase {
+    /// The phase of a task.
+    pub fn of(task: &TaskId, reader: &Reader) -> Result<Self, StoreError> {
+        if reader.run_age(task).is_some() {
+            return Ok(Self::Running);
+        }
+        Ok(match reader.record(task)? {
+            None => Self::Removed,
+            Some(record) if record.is_final() => Self::Ended,
+            Some(_) => Self::Running,
+        })
+    }
+}
+
+/// A worktree that could not be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTree {
+    /// Its task.
+    pub task: TaskId,
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether the task still has a record.
+    pub phase: TaskPhase,
+    /// Why it is kept.
+    pub why: WhyKept,
+}
+
+/// What a cleanup did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CleanedUp {
+    /// Removed tasks whose changes can no longer be shown, undone or applied.
+    pub forgotten: Vec<TaskId>,
+    /// Worktrees that are kept.
+    pub kept: Vec<KeptTree>,
+}
+
+/// Cleans up in one data directory.
+#[derive(Debug, Clone)]
+pub struct CleanUp {
+    /// The workspace files.
+    pub files: Workspaces,
+    /// The records.
+    pub reader: Reader,
+    /// The size limit of an untracked file in a snapshot, in bytes.
+    pub max_file: u64,
+}
+
+impl CleanUp {
+    /// Cleans up after these tasks, or after all. A task for which that fails is tried again next time.
+    pub fn run(&self, only: Option<&[TaskId]>) -> CleanedUp {
+        let all = || {
+            let found = self.files.ids();
+            found.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the workspace files cannot be listed");
+                vec![]
+            })
+        };
+        let ids = only.map_or_else(all, <[TaskId]>::to_vec);
+        let mut done = CleanedUp::default();
+        for id in ids {
+            match self.clean_up(&id) {
+                Ok(Cleaned { kept, is_forgotten }) => {
+                    done.kept.extend(kept);
+                    done.forgotten.extend(is_forgotten.then_some(id));
+                }
+                Err(error) => tracing::warn!(%error, task = %id, "the workspace of a task was not cleaned up"),
+            }
+        }
+        done
+    }
+
+    /// Removes worktrees in `trees_dir` that were never finished, because their supervisor was killed. No agent has
+    /// worked in them.
+    pub fn remove_unfinished(&self, trees_dir: &Path) {
+        let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let repositories: Vec<PathBuf> = entries(trees_dir).collect();
+        for dir in repositories.iter().flat_map(|repository| entries(repository)) {
+            // Succeeds only if it is empty.
+            if fs::remove_dir(&dir).is_ok() {
+                continue;
+            }
+            let mark = dir.join(MAKING);
+            let Ok(file) = fs::File::open(&mark) else { continue };
+            // The process that makes the worktree has locked the mark. It may use another data directory.
+            let (Ok(()), Ok((common_dir, path))) = (file.try_lock(), read_mark(&mark)) else { continue };
+            if path.parent() == Some(&dir)
+                && let Err(error) = delete(&path, &common_dir)
+            {
+                tracing::warn!(%error, "an unfinished worktree was not removed");
+            }
+        }
+        repositories.iter().for_each(|repository| drop(fs::remove_dir(repository)));
+    }
+
+    fn clean_up(&self, id: &TaskId) -> Result<Cleaned, CleanUpError> {
+        let phase = TaskPhase::of(id, &self.reader)?;
+        let Some(found) = self.files.read(id)? else { return Ok(Cleaned::default()) };
+        let has_tree = found.worktree.as_ref().is_some_and(|tree| !tree.is_removed);
+        if phase == TaskPhase::Running || (phase == TaskPhase::Ended && !has_tree) {
+            return Ok(Cleaned::default());
+        }
+        let RepositoryLocking::Locked(_lock) = self.files.lock(&found.place.common_dir, id, LOCK_TIMEOUT)? else {
+            return Ok(Cleaned::default());
+        };
+        // It may have changed before we had the lock.
+        let Some(mut workspace) = self.files.read(id)? else { return Ok(Cleaned::default()) };
+        if let Some(tree) = workspace.worktree.clone().filter(|tree| !tree.is_removed)
+            && let Some(why) = self.settle(&mut workspace, &tree)?
+        {
+            let kept = KeptTree { task: id.clone(), path: tree.path, phase, why };
+            return Ok(Cleaned { kept: Some(kept), is_forgotten: false });
+        }
+        if phase == TaskPhase::Removed {
+            remove_refs(&workspace)?;
+            self.files.remove(id)?;
+            return Ok(Cleaned { kept: None, is_forgotten: true });
+        }
+        Ok(Cleaned::default())
+    }
+
+    /// Removes the worktree of a task that no longer runs, or returns why it is kept.
+    fn settle(&self, workspace: &mut TaskWorkspace, tree: &Worktree) -> Result<Option<WhyKept>, CleanUpError> {
+        let common_dir = workspace.place.common_dir.clone();
+        let is_used = !tree.path.with_file_name(MAKING).exists();
+        if tree.path.is_dir() && is_used {
+            if !common_dir.is_dir() {
+                return Ok(Some(WhyKept::Unknown(format!("the repository {} does not exist", common_dir.display()))));
+            }
+            if let Some(why) = self.settle_used(workspace, tree)? {
+                if let Err(error) = unlock(&tree.path, &common_dir) {
+                    tracing::warn!(%error, "a worktree remains locked");
+                }
+                return Ok(Some(why));
+            }
+        } else {
+            delete(&tree.path, &common_dir)?;
+        }
+        if let Some(tree) = &mut workspace.worktree {
+            tree.is_removed = true;
+        }
+        self.files.write(workspace)?;
+        Ok(None)
+    }
+
+    /// The same for a worktree that an agent has worked in.
+    fn settle_used(&self, workspace: &mut TaskWorkspace, tree: &Worktree) -> Result<Option<WhyKept>, CleanUpError> {
+        let git = Git::find(&workspace.place.top, Deadline::after(GIT_DEADLINE))?;
+        let temp = self.files.temp_dir()?;
+        let dir = temp.path().join("shadow");
+        fs::create_dir(&dir).map_err(TreeError::file("create", &dir))?;
+        let place = Place { top: tree.path.clone(), git_dir: tree.git_dir.clone(), ..workspace.place.clone() };
+        let base = Base { commit: workspace.before.clone(), omitted: workspace.omitted.clone() };
+        let settings = &workspace.settings;
+        let mut shadow =
+            Shadow::create(&git, &place, settings, Some(base), self.max_file, &dir).map_err(TreeError::Shadow)?;
+        let after = match workspace.after.clone() {
+            Some(after) => after,
+            None => {
+                let message = message(&workspace.task, AFTER);
+                let taken = snapshot_of_worktree(&mut shadow, &message, &workspace.before).map_err(TreeError::from)?;
+                shadow.publish().map_err(TreeError::Shadow)?;
+                update_ref(&git, &workspace.place, &ref_name(&workspace.task, AFTER), &taken.commit)?;
+                workspace.after = Some(taken.commit.clone());
+                self.files.write(workspace)?;
+                taken.commit
+            }
+        };
+        Ok(remove_if_unchanged(&mut shadow, &after, &workspace.omitted)?)
+    }
+}
+
+/// The result for one task.
+#[derive(Debug, Default)]
+struct Cleaned {
+    kept: Option<KeptTree>,
+    is_forgotten: bool,
+}
+
+/// Removes all refs of a task. If its repository is gone, so are they.
+fn remove_refs(workspace: &TaskWorkspace) -> Result<(), GitError> {
+    let place = &workspace.place;
+    if !place.common_dir.is_dir() {
+        return Ok(());
+    }
+    let git = Git::find(&place.top, Deadline::after(GIT_DEADLINE))?;
+    let names: Vec<String> = list_refs(&git, place, Some(&workspace.task))?.into_iter().map(|(name, _)| name).collect();
+    delete_refs(&git, place, &names)
+}
+
+/// A task's workspace could not be cleaned up.
+#[derive(Debug, thiserror::Error)]
+enum CleanUpError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+#[cfg(test)]
+#[path = "cleanup_tests.rs"]
+mod tests;

@@ -1,0 +1,253 @@
+//! Tests of worktrees from the beginning of a task to its removal.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::*;
+use crate::{
+    process::Deadline,
+    store::{Claim, Upkeep},
+    task::{Changes, TaskRecord, TreeUse, WorkspaceSpec},
+    workspace::{
+        Beginning, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        scratch_tests::{MAX_FILE, Scratch},
+    },
+};
+
+/// A repository and a data directory.
+struct Home {
+    scratch: Scratch,
+    upkeep: Upkeep,
+}
+
+impl Home {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let data = scratch.root.join("data");
+        let upkeep = Upkeep::open(&data, &data.join("logs")).expect("it is writable");
+        Self { scratch, upkeep }
+    }
+
+    fn files(&self) -> Workspaces {
+        Workspaces::of(&self.upkeep)
+    }
+
+    fn clean_up(&self) -> CleanUp {
+        CleanUp { files: self.files(), reader: self.upkeep.reader().clone(), max_file: MAX_FILE }
+    }
+
+    fn begin(&self, task: &TaskId, change: impl FnOnce(&mut WorkspaceSpec)) -> Result<Workspace, WorkspaceProblem> {
+        let mut spec = WorkspaceSpec {
+            tree: TreeUse::Always,
+            trees_dir: self.scratch.root.join("trees"),
+            max_file: MAX_FILE,
+            ..WorkspaceSpec::default()
+        };
+        change(&mut spec);
+        let beginning = Beginning {
+            task: task.clone(),
+            spec,
+            directory: self.scratch.top.clone(),
+            home: None,
+            data_dir: self.scratch.root.join("data"),
+            files: self.files(),
+            reader: self.upkeep.reader().clone(),
+            supervisor: None,
+        };
+        Workspace::begin(&beginning, deadline())
+    }
+
+    /// A task in a worktree whose agent writes `text` to `a.txt`. Returns what it changed.
+    fn task(&self, text: &str, change: impl FnOnce(&mut WorkspaceSpec)) -> (TaskId, PathBuf, Changes) {
+        let task = TaskId::random();
+        let workspace = self.begin(&task, change).expect("it can begin");
+        let tree = workspace.worktree().expect("it has a worktree").0;
+        fs::write(tree.join("a.txt"), text).expect("it is writable");
+        let changes = workspace.finish(&BTreeSet::new(), deadline()).expect("it can be finished");
+        self.record(&task, "completed");
+        (task, tree, changes)
+    }
+
+    /// Writes a task's record; without one, the task counts as removed.
+    fn record(&self, id: &TaskId, status: &str) {
+        let Ok(Claim::Claimed(task)) = self.upkeep.claim(id) else { panic!("a new ID is free") };
+        let record: TaskRecord = serde_json::from_value(serde_json::json!({
+            "format": 1, "id": id, "task": "x", "status": status, "startedAt": "2026-01-15T10:30:00Z"
+        }))
+        .expect("these fields are enough");
+        task.write_record(&record).and_then(|()| task.close()).expect("it is writable");
+    }
+
+    fn remove_record(&self, id: &TaskId) {
+        fs::remove_file(self.upkeep.reader().record_path(id)).expect("it exists");
+    }
+
+    fn refs(&self, id: &TaskId) -> String {
+        self.scratch.git(&["for-each-ref", "--format=%(refname)", &format!("refs/codex-connector/{id}/")])
+    }
+
+    fn existing(&self) -> Vec<ExistingTree> {
+        existing_trees(&self.files(), self.upkeep.reader()).expect("it is readable")
+    }
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
+
+#[test]
+fn the_worktree_of_an_ended_task_is_removed_and_its_snapshots_are_kept() {
+    let home = Home::new();
+    let (task, tree, changes) = home.task("by the agent\n", |_| {});
+    assert_eq!((changes.files, changes.unnamed), (1, 0));
+    assert_eq!(home.clean_up().run(None), CleanedUp::default());
+    assert!(!tree.exists());
+    let file = home.files().read(&task).expect("it is readable").expect("it exists");
+    assert!(file.worktree.is_some_and(|tree| tree.is_removed) && file.after.is_some());
+    assert_eq!(home.refs(&task).lines().count(), 2);
+    assert_eq!(fs::read_to_string(home.scratch.top.join("a.txt")).expect("it exists"), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn the_work_of_a_task_whose_supervisor_was_killed_is_kept() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let workspace = home.begin(&task, |_| {}).expect("it can begin");
+    let tree = workspace.worktree().expect("it has a worktree").0;
+    fs::write(tree.join("a.txt"), "unfinished").expect("it is writable");
+    drop(workspace);
+    home.record(&task, "running");
+    assert_eq!(home.clean_up().run(None), CleanedUp::default());
+    assert!(tree.exists(), "its end is not written yet");
+    home.remove_record(&task);
+    home.record(&task, "interrupted");
+    home.clean_up().run(None);
+    assert!(!tree.exists());
+    assert_eq!(home.scratch.git(&["show", &format!("refs/codex-connector/{task}/after:a.txt")]), "unfinished");
+}
+
+#[test]
+fn a_worktree_with_newer_work_is_kept_unlocked_until_it_is_gone() {
+    let home = Home::new();
+    let (task, tree, _) = home.task("by the agent\n", |_| {});
+    fs::write(tree.join("later.txt"), "later").expect("it is writable");
+    let kept = |phase| KeptTree { task: task.clone(), path: tree.clone(), phase, why: WhyKept::Newer };
+    assert_eq!(home.clean_up().run(None).kept, [kept(TaskPhase::Ended)]);
+    assert!(!home.scratch.git(&["worktree", "list", "--porcelain"]).contains("locked"));
+    home.remove_record(&task);
+    let done = home.clean_up().run(Some(std::slice::from_ref(&task)));
+    assert_eq!(done, CleanedUp { kept: vec![kept(TaskPhase::Removed)], forgotten: vec![] });
+    assert_eq!(home.refs(&task).lines().count(), 2);
+    home.scratch.git(&["worktree", "remove", "--force", &tree.display().to_string()]);
+    assert_eq!(home.clean_up().run(None), CleanedUp { kept: vec![], forgotten: vec![task.clone()] });
+    assert_eq!((home.refs(&task), home.files().read(&task).expect("it is readable")), (String::new(), None));
+}
+
+#[test]
+fn everything_of_a_removed_task_is_removed_even_without_its_repository() {
+    let home = Home::new();
+    let (first, ..) = home.task("first", |_| {});
+    let (second, ..) = home.task("second", |_| {});
+    home.remove_record(&first);
+    assert_eq!(home.clean_up().run(None).forgotten, [first.clone()]);
+    assert_eq!((home.refs(&first), home.refs(&second).lines().count()), (String::new(), 2));
+    home.remove_record(&second);
+    fs::remove_dir_all(&home.scratch.top).expect("the test owns it");
+    assert_eq!(home.clean_up().run(None).forgotten, [second]);
+    assert_eq!(home.files().ids().expect("it is readable"), []);
+}
+
+#[test]
+fn an_unfinished_worktree_is_removed_unless_it_is_being_made() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let workspace = home.begin(&task, |_| {}).expect("it can begin");
+    let tree = workspace.worktree().expect("it has a worktree").0;
+    drop(workspace);
+    let common_dir = home.scratch.place().common_dir;
+    let mark = tree.with_file_name(MAKING);
+    let content = [common_dir.as_os_str().as_encoded_bytes(), b"\0", tree.as_os_str().as_encoded_bytes()].concat();
+    fs::write(&mark, content).expect("it is writable");
+    let maker = fs::File::open(&mark).expect("it exists");
+    maker.lock().expect("nobody else has it");
+    let trees_dir = home.scratch.root.join("trees");
+    home.clean_up().remove_unfinished(&trees_dir);
+    assert!(tree.exists());
+    drop(maker);
+    home.clean_up().remove_unfinished(&trees_dir);
+    assert!(!tree.exists() && fs::read_dir(&trees_dir).expect("it exists").next().is_none());
+    assert_eq!(home.scratch.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn nothing_is_left_of_a_task_whose_agent_never_started() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let workspace = home.begin(&task, |_| {}).expect("it can begin");
+    let tree = workspace.worktree().expect("it has a worktree").0;
+    workspace.discard(deadline()).expect("it can be removed");
+    assert!(!tree.exists());
+    assert_eq!((home.refs(&task), home.files().ids().expect("it is readable")), (String::new(), vec![]));
+}
+
+#[test]
+fn a_task_that_must_have_a_worktree_does_not_begin_without_one() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let inside = home.scratch.top.join("trees");
+    let problem = home.begin(&task, |spec| spec.trees_dir = inside).expect_err("it is inside the repository");
+    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::InsideRepository { .. })), "{problem}");
+    assert_eq!((home.refs(&task), home.files().ids().expect("it is readable")), (String::new(), vec![]));
+}
+
+#[test]
+fn a_session_continues_in_its_worktree_or_in_a_new_one_with_the_same_files() {
+    let home = Home::new();
+    let (first, old, _) = home.task("first\n", |_| {});
+    home.clean_up().run(None);
+    assert!(!old.exists());
+    let follow = |earlier: &TaskId, text: &str| home.task(text, |spec| spec.continues = Some(earlier.clone()));
+    let (second, tree, changes) = follow(&first, "first\nsecond\n");
+    assert_eq!((changes.files, changes.added, changes.removed), (1, 1, 0), "only what the second one did");
+    assert_ne!(tree, old);
+    // A user works in it, so it is kept.
+    fs::write(tree.join("user.txt"), "user").expect("it is writable");
+    assert_eq!(home.clean_up().run(None).kept.len(), 1);
+    let (third, same, changes) = follow(&second, "first\nsecond\nthird\n");
+    assert_eq!((same, changes.files), (tree.clone(), 1), "the user's file was there before");
+    let locked = fs::read_to_string(
+        home.files()
+            .read(&third)
+            .expect("it is readable")
+            .expect("it exists")
+            .worktree
+            .expect("it has a worktree")
+            .git_dir
+            .join("locked"),
+    );
+    assert!(locked.expect("it is locked again").contains(third.as_str()));
+    home.clean_up().run(Some(&[second]));
+    assert!(tree.exists(), "it belongs to the third task");
+    home.clean_up().run(None);
+    assert!(!tree.exists());
+    assert_eq!(home.scratch.git(&["show", &format!("refs/codex-connector/{third}/after:user.txt")]), "user");
+}
+
+#[test]
+fn worktrees_that_are_not_needed_make_room_for_others() {
+    let home = Home::new();
+    let (_, removable, _) = home.task(&"x".repeat(100_000), |_| {});
+    let trees = home.existing();
+    assert!(trees.len() == 1 && trees[0].bytes > 100_000 && trees[0].phase == TaskPhase::Ended, "{trees:?}");
+    let (clean_up, trees_dir) = (home.clean_up(), home.scratch.root.join("trees"));
+    make_room(&clean_up, &trees_dir, 1_000_000).expect("there is room");
+    assert!(removable.exists());
+    make_room(&clean_up, &trees_dir, 50_000).expect("one worktree can be removed");
+    assert!(!removable.exists());
+    let (_, kept, _) = home.task("x", |_| {});
+    fs::write(kept.join("large.bin"), vec![1; 100_000]).expect("it is writable");
+    let full = make_room(&clean_up, &trees_dir, 50_000).expect_err("it contains work");
+    assert!(matches!(full, TreeError::Full { used, limit: 50_000, .. } if used > 100_000), "{full}");
+    assert!(kept.exists());
+    let problem = home.begin(&TaskId::random(), |spec| spec.trees_max_bytes = Some(50_000)).expect_err("no room");
+    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::Full { .. })), "{problem}");
+}

@@ -1,0 +1,396 @@
+//! Undo, redo and apply.
+//!
+//! Each is a three-way merge into the files as they are now, so what somebody else changed since is kept, or is a conflict:
+//!
+//! | operation | base | theirs |
+//! |---|---|---|
+//! | apply | `before` | `after` |
+//! | undo of the task itself | `after` | `before` |
+//! | undo of an apply or redo, redo of an undo | that operation's target | the snapshot before it |
+//!
+//! So an undo right after an apply restores the files exactly, even if somebody had made some of the same changes before.
+//! Of the changes, only the selected ones are in `theirs`. If they come from several operations, they are merged one after
+//! another, the latest first. Conflicts are found before anything is written.
+//!
+//! ```text
+//! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ journal: begun ─▶ write ─▶ journal: done
+//!                                                     │                                │ failed
+//!                                                     └▶ conflicts, nothing written    └▶ restore ─▶ journal: reverted
+//! ```
+//!
+//! The journal is the task's workspace file. It names both the snapshot before the operation and its target, which
+//! `refs/codex-connector/<id>/op-<n>` keeps, before the first file is written. If the process is killed meanwhile, the
+//! next operation in the work tree [recovers](super::recovery) from that.
+
+use std::{path::PathBuf, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    branch::{NewCommit, check_branch, create_branch},
+    change::Change,
+    changes::changed_paths,
+    checkout::{Checkout, CheckoutError},
+    git::Git,
+    git_version::GIT_FOR_MERGES,
+    merge::commit,
+    operation_error::OperationError,
+    patch::hide_paths,
+    place::head,
+    raw_diff::differences,
+    recovery::{Settled, Toward, settle},
+    refs::{command, ref_name, update_ref},
+    restrict::empty_tree,
+    selection::{History, NothingSelected, Wanted, select},
+    shadow::{Base, Shadow},
+};
+use crate::{
+    process::{Deadline, kill_abandoned_tools},
+    store::{RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces},
+    task::{
+        GitPath, NewBranch, ObjectId, Operation, OperationKind, OperationResult, OperationState, Place,
+        RecoveredOperation, TaskId, TaskWorkspace,
+    },
+};
+
+/// How long to wait for another process that works on the repository.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long writing or restoring files may take. It cannot be cancelled, because that would leave some of them written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Carries out operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator<'a> {
+    /// The installed git. Its deadline applies until the first file is written.
+    pub git: &'a Git,
+    /// The workspace files.
+    pub files: &'a Workspaces,
+    /// The size limit of an untracked file in a snapshot, in bytes.
+    pub max_file: u64,
+}
+
+/// An undo, a redo or an apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationRequest {
+    /// The task.
+    pub task: TaskId,
+    /// The kind.
+    pub kind: OperationKind,
+    /// Files or directories, relative to the top of the work tree; everything if empty.
+    pub paths: Vec<GitPath>,
+    /// Undo also changes that may not be the task's own: files that no event of the agent names.
+    pub all: bool,
+    /// Only find out what would be done.
+    pub is_check: bool,
+    /// For an apply: create this branch with one new commit on HEAD, and write no files.
+    pub branch: Option<GitPath>,
+    /// The current time.
+    pub now: DateTime<Utc>,
+}
+
+/// A shadow repository in its temporary directory.
+struct TemporaryShadow {
+    shadow: Shadow,
+    _dir: WorkspaceTemp,
+}
+
+impl Operator<'_> {
+    /// Carries out an operation on an ended task. Blocks.
+    ///
+    /// Finishes interrupted operations in the same work tree first.
+    pub fn operate(&self, request: &OperationRequest) -> Result<OperationResult, OperationError> {
+        self.git.require(GIT_FOR_MERGES)?;
+        let place = self.workspace(&request.task)?.place;
+        check_place_exists(&place)?;
+        let _lock = self.lock_within(&place, &request.task, LOCK_TIMEOUT)?;
+        let recovered = self.recover(&place)?;
+        // Read again: another process may have changed it before this one had the lock.
+        let mut workspace = self.workspace(&request.task)?;
+        match self.operate_on(&mut workspace, request) {
+            Ok(result) => Ok(OperationResult { recovered, ..result }),
+            Err(source) if recovered.is_empty() => Err(source),
+            Err(source) => Err(OperationError::AfterRecovery { recovered, source: Box::new(source) }),
+        }
+    }
+
+    fn operate_on(
+        &self,
+        workspace: &mut TaskWorkspace,
+        request: &OperationRequest,
+    ) -> Result<OperationResult, OperationError> {
+        if request.kind == OperationKind::Apply && workspace.worktree.is_none() {
+            return Err(OperationError::NoWorktree);
+        }
+        let before = workspace.before.clone();
+        let after = workspace.after.clone().ok_or(OperationError::NoAfter)?;
+        check_exists(self.git, &workspace.place, [&before, &after])?;
+        let mut temporary = self.shadow(self.git, workspace, &covered_commit(workspace, request.kind, &after))?;
+        let shadow = &mut temporary.shadow;
+
+        let named = workspace.worktree.is_none().then_some(workspace.named.as_slice());
+        let copied = workspace.worktree.as_ref().map_or(&[][..], |tree| &tree.copied);
+        let after = hide_paths(shadow, &before, &after, copied)?;
+        let changed = changed_paths(shadow, &before, &after, named)?;
+        let wanted = Wanted {
+            kind: request.kind,
+            paths: &request.paths,
+            all: request.all,
+            is_worktree: workspace.worktree.is_some(),
+        };
+        let selection = select(&changed, &History::of(workspace), wanted)?;
+        let sides = match request.kind {
+            OperationKind::Undo => (&after, &before),
+            OperationKind::Redo | OperationKind::Apply => (&before, &after),
+        };
+        let change = Change::new(shadow, workspace, sides, &selection, wanted)?;
+        let (files, branch) = match request.branch.as_ref().filter(|_| request.kind == OperationKind::Apply) {
+            Some(branch) => self.commit(workspace, request, shadow, change, branch)?,
+            None => (self.write(workspace, request, shadow, change)?, None),
+        };
+        Ok(OperationResult {
+            kind: request.kind,
+            is_check: request.is_check,
+            files,
+            unnamed: selection.unnamed,
+            branch,
+            recovered: Vec::new(),
+        })
+    }
+
+    /// Merges a change into the files of the work tree.
+    fn write(
+        &self,
+        workspace: &mut TaskWorkspace,
+        request: &OperationRequest,
+        shadow: &mut Shadow,
+        change: Change,
+    ) -> Result<Vec<GitPath>, OperationError> {
+        let what = format!("{} of task {}", verb(request.kind), request.task);
+        let now = shadow.snapshot(&format!("codex-connector: before {what}"), None)?;
+        let target = change.merge_into(shadow, &now.tree)?;
+        let files = Checkout::prepare(shadow, &now.tree, &target)?.paths();
+        if request.is_check || files.is_empty() {
+            return Ok(files);
+        }
+        let commit = commit(shadow, &target, &[&now.commit], &format!("codex-connector: {what}"))?;
+        let marker = TaskId::random();
+        shadow.set_marker(&marker);
+        let operation = Operation {
+            kind: request.kind,
+            at: request.now,
+            ours: now.commit,
+            target: commit,
+            paths: files.clone(),
+            covers: change.covers,
+            branch: None,
+            marker: Some(marker),
+            state: OperationState::Begun,
+        };
+        self.begin(workspace, shadow, operation)?;
+        // From here on, nothing may be left half done.
+        shadow.set_deadline(Deadline::after(WRITE_TIMEOUT));
+        match Checkout::prepare(shadow, &now.tree, &target).and_then(Checkout::write) {
+            Ok(()) => {
+                // If this fails, the next operation finds that all files are written.
+                if let Err(error) = self.finish(workspace, OperationState::Done) {
+                    tracing::warn!(%error, "a finished operation is recorded as unfinished");
+                }
+                Ok(files)
+            }
+            Err(error @ CheckoutError::Interrupted(_)) => Err(self.restore(workspace, error.into())),
+            Err(error) => {
+                self.finish(workspace, OperationState::Reverted)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Creates a branch with a change on top of the commit that is checked out.
+    fn commit(
+        &self,
+        workspace: &mut TaskWorkspace,
+        request: &OperationRequest,
+        shadow: &Shadow,
+        change: Change,
+        name: &GitPath,
+    ) -> Result<(Vec<GitPath>, Option<NewBranch>), OperationError> {
+        let place = workspace.place.clone();
+        check_branch(self.git, &place, name)?;
+        let head = head(self.git, &place)?;
+        let ours = head.tree.map_or_else(|| empty_tree(shadow), Ok)?;
+        let target = change.merge_into(shadow, &ours)?;
+        let files: Vec<_> = differences(shadow, &ours, &target)?.into_keys().collect();
+        if request.is_check || files.is_empty() {
+            return Ok((files, None));
+        }
+        let branch = NewCommit { tree: &target, parent: head.commit.as_ref(), task: &request.task };
+        let commit = create_branch(shadow, name, branch)?;
+        workspace.operations.push(Operation {
+            kind: request.kind,
+            at: request.now,
+            ours: head.commit.unwrap_or_else(|| commit.clone()),
+            target: commit.clone(),
+            paths: files.clone(),
+            covers: change.covers,
+            branch: Some(name.clone()),
+            marker: None,
+            state: OperationState::Done,
+        });
+        self.files.write(workspace)?;
+        Ok((files, Some(NewBranch { name: name.clone(), commit })))
+    }
+
+    /// Publishes the snapshot and the target of an operation, and records it before its first file is written.
+    fn begin(
+        &self,
+        workspace: &mut TaskWorkspace,
+        shadow: &Shadow,
+        operation: Operation,
+    ) -> Result<(), OperationError> {
+        shadow.publish()?;
+        let name = ref_name(&workspace.task, &format!("op-{}", workspace.operations.len() + 1));
+        update_ref(self.git, &workspace.place, &name, &operation.target)?;
+        workspace.operations.push(operation);
+        Ok(self.files.write(workspace)?)
+    }
+
+    /// Records the state of the last operation.
+    fn finish(&self, workspace: &mut TaskWorkspace, state: OperationState) -> Result<(), OperationError> {
+        if let Some(last) = workspace.operations.last_mut() {
+            last.state = state;
+        }
+        Ok(self.files.write(workspace)?)
+    }
+
+    /// Restores the files after writing them failed, and returns the error for the caller.
+    fn restore(&self, workspace: &mut TaskWorkspace, source: OperationError) -> OperationError {
+        let Some(operation) = workspace.operations.last().cloned() else { return source };
+        let source = Box::new(source);
+        match self.settle(workspace, &operation, Toward::Ours) {
+            Ok(settled) => match self.finish(workspace, OperationState::Reverted) {
+                Ok(()) => OperationError::Failed { source, left: settled.left },
+                Err(error) => error,
+            },
+            Err(error) => {
+                tracing::warn!(%error, "the files of an operation cannot be restored");
+                let Operation { kind, paths: files, .. } = operation;
+                OperationError::Unfinished { task: workspace.task.clone(), kind, files, source }
+            }
+        }
+    }
+
+    /// Finishes interrupted operations in a work tree. The caller has the lock of the repository.
+    fn recover(&self, place: &Place) -> Result<Vec<RecoveredOperation>, OperationError> {
+        let mut recovered = Vec::new();
+        for id in self.files.ids()? {
+            let Some(mut workspace) = self.files.read(&id)? else { continue };
+            let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
+            let Some(operation) = last.filter(|_| workspace.place.top == place.top) else { continue };
+            let settled = self.settle(&workspace, &operation, Toward::Target).map_err(|source| {
+                let Operation { kind, paths: files, .. } = operation.clone();
+                OperationError::Unfinished { task: id.clone(), kind, files, source: Box::new(source) }
+            })?;
+            self.finish(&mut workspace, OperationState::Done)?;
+            let Settled { written: files, left } = settled;
+            recovered.push(RecoveredOperation { task: id, kind: operation.kind, files, left });
+        }
+        Ok(recovered)
+    }
+
+    fn settle(
+        &self,
+        workspace: &TaskWorkspace,
+        operation: &Operation,
+        toward: Toward,
+    ) -> Result<Settled, OperationError> {
+        let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
+        let git = match &operation.marker {
+            Some(marker) => {
+                // After a kill, git may still be writing files.
+                kill_abandoned_tools(marker);
+                git.for_task(marker)
+            }
+            None => git,
+        };
+        check_exists(&git, &workspace.place, [&operation.ours, &operation.target])?;
+        let mut temporary = self.shadow(&git, workspace, &operation.target)?;
+        settle(&mut temporary.shadow, operation, toward)
+    }
+
+    /// A shadow repository for the place of a task, with all files of `base` in its next snapshot.
+    fn shadow(&self, git: &Git, workspace: &TaskWorkspace, base: &ObjectId) -> Result<TemporaryShadow, OperationError> {
+        let dir = self.files.temp_dir()?;
+        let base = Base { commit: base.clone(), omitted: workspace.omitted.clone() };
+        let TaskWorkspace { place, settings, .. } = workspace;
+        let shadow = Shadow::create(git, place, settings, Some(base), self.max_file, dir.path())?;
+        Ok(TemporaryShadow { shadow, _dir: dir })
+    }
+
+    fn workspace(&self, task: &TaskId) -> Result<TaskWorkspace, OperationError> {
+        self.files.read(task)?.ok_or(OperationError::NoSnapshots)
+    }
+
+    fn lock_within(&self, place: &Place, task: &TaskId, max_wait: Duration) -> Result<RepositoryLock, OperationError> {
+        match self.files.lock(&place.common_dir, task, max_wait)? {
+            RepositoryLocking::Locked(lock) => Ok(lock),
+            RepositoryLocking::Busy(holder) => Err(OperationError::Busy(holder)),
+        }
+    }
+}
+
+/// The commit whose files the snapshot of now must cover, even if they are ignored now.
+fn covered_commit(workspace: &TaskWorkspace, kind: OperationKind, after: &ObjectId) -> ObjectId {
+    let last = workspace.operations.iter().rfind(|operation| operation.branch.is_none());
+    match (last, kind) {
+        (Some(last), _) if last.state == OperationState::Done => last.target.clone(),
+        (_, OperationKind::Undo) => after.clone(),
+        (_, OperationKind::Redo | OperationKind::Apply) => workspace.before.clone(),
+    }
+}
+
+/// Fails with [`OperationError::PlaceGone`] if a directory is missing, or a symbolic link has taken its place.
+fn check_place_exists(place: &Place) -> Result<(), OperationError> {
+    let is_missing = |path: &&PathBuf| !path.is_dir() || path.canonicalize().is_ok_and(|real| real != **path);
+    match [&place.top, &place.git_dir, &place.common_dir].into_iter().find(is_missing) {
+        None => Ok(()),
+        Some(path) => Err(OperationError::PlaceGone { path: path.clone() }),
+    }
+}
+
+/// Fails with [`OperationError::SnapshotsGone`] if the repository lacks one of the commits.
+fn check_exists<'a>(
+    git: &Git,
+    place: &Place,
+    commits: impl IntoIterator<Item = &'a ObjectId>,
+) -> Result<(), OperationError> {
+    for commit in commits {
+        if command(git, place, &["cat-file", "-e", &format!("{commit}^{{tree}}")]).output()?.code != 0 {
+            return Err(OperationError::SnapshotsGone);
+        }
+    }
+    Ok(())
+}
+
+fn verb(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Undo => "undo",
+        OperationKind::Redo => "redo",
+        OperationKind::Apply => "apply",
+    }
+}
+
+impl From<NothingSelected> for OperationError {
+    fn from(nothing: NothingSelected) -> Self {
+        match nothing {
+            NothingSelected::Unchanged => Self::Unchanged,
+            NothingSelected::AlreadyUndone => Self::AlreadyUndone,
+            NothingSelected::NotUndone => Self::NotUndone,
+            NothingSelected::NotApplied => Self::NotApplied,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "operation_tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Command};
+
+use crate::{
+    process::identity_of,
+    task::{OperationKind, OperationState, RecoveredOperation, TaskId},
+    workspace::{
+        OperationError,
+        fixture::{Files, Project, path, paths, request, write},
+    },
+};
+
+/// Present in the environment of a process that is killed during an undo: the directory of its project.
+const CHILD: &str = "CONNECTOR_TEST_KILLED_UNDO";
+
+const NAMES: [&str; 6] = ["a.f", "b.f", "c.f", "d.f", "e.f", "f.f"];
+
+/// A task that changed all files, in a project whose filter runs `script`.
+fn project(script: impl FnOnce(&Path) -> String) -> (Project, TaskId, Files) {
+    let old: Vec<_> = NAMES.map(|name| (name, format!("old content of {name}\nand more\n"))).into();
+    let mut project = Project::with(&old.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>());
+    let script = script(project.outside());
+    project.add_filter(&script);
+    let files = project.files_now();
+    let task = project.task(&NAMES, |top| NAMES.iter().for_each(|name| write(top, name, format!("new {name}\n"))));
+    (project, task, files)
+}
+
+#[test]
+fn files_are_restored_if_writing_fails() {
+    // As if the disk were full, once.
+    let (project, task, before) = project(|outside| {
+        let marker = outside.join("full");
+        fs::write(&marker, "").expect("it is writable");
+        format!("if [ \"$1\" = c.f ] && [ -e {0} ]; then rm {0}; exit 1; fi; cat\n", marker.display())
+    });
+    let files = project.files_now();
+    let failed = project.run(OperationKind::Undo, &task);
+    assert!(matches!(&failed, Err(OperationError::Failed { left, .. }) if left.is_empty()), "{failed:?}");
+    assert_eq!(project.files_now(), files);
+    let states = || project.workspace(&task).operations.iter().map(|done| done.state).collect::<Vec<_>>();
+    assert_eq!(states(), [OperationState::Reverted]);
+    let undone = project.run(OperationKind::Undo, &task).expect("there is room again");
+    assert!(undone.recovered.is_empty());
+    assert_eq!((project.files_now(), states().pop()), (before, Some(OperationState::Done)));
+}
+
+#[test]
+fn an_operation_that_can_be_neither_finished_nor_reverted_stays_unfinished() {
+    let (project, task, before) = project(|outside| {
+        format!("if [ -e {} ]; then [ \"$1\" = a.f ] || exit 1; fi; cat\n", outside.join("full").display())
+    });
+    let full = project.outside().join("full");
+    fs::write(&full, "").expect("it is writable");
+    for _ in 0..2 {
+        let failed = project.run(OperationKind::Undo, &task);
+        assert!(
+            matches!(&failed, Err(OperationError::Unfinished { files, .. }) if *files == paths(&NAMES)),
+            "{failed:?}"
+        );
+        assert_eq!(project.workspace(&task).operations[0].state, OperationState::Begun);
+    }
+    fs::remove_file(&full).expect("it exists");
+    let recovered = project.run(OperationKind::Undo, &task);
+    assert!(matches!(&recovered, Err(OperationError::AfterRecovery { .. })), "{recovered:?}");
+    assert_eq!(project.files_now(), before);
+}
+
+/// The test runs itself as another process, which is killed in the middle of an undo, while git keeps running.
+#[test]
+fn a_killed_operation_is_finished_by_the_next_one() {
+    if let Some(root) = std::env::var_os(CHILD) {
+        let project = Project::open(Path::new(&root));
+        let [task] = &project.files.ids().expect("it is readable")[..] else { panic!("there is one task") };
+        let result = project.run(OperationKind::Undo, task);
+        panic!("the process is killed before this: {result:?}");
+    }
+    let (project, task, before) = project(|outside| {
+        let (pid, filter) = (outside.join("pid"), outside.join("filter-pid"));
+        let kill = format!("echo $$ > {}; kill -9 $(cat {1}); rm {1}; sleep 60", filter.display(), pid.display());
+        format!("if [ \"$1\" = b.f ] && [ -e {} ]; then {kill}; fi; cat\n", pid.display())
+    });
+    let test = "workspace::recovery::tests::a_killed_operation_is_finished_by_the_next_one";
+    let program = std::env::current_exe().expect("it is known");
+    let mut child = Command::new("sh");
+    child.args(["-c", &format!("echo $$ > {}/pid; exec \"$@\"", project.outside().display()), "sh"]);
+    child.arg(program).args(["--exact", test]).env(CHILD, project.outside());
+    let killed = child.output().expect("it can be started");
+    assert_eq!(killed.status.signal(), Some(9), "{}", String::from_utf8_lossy(&killed.stdout));
+    assert_eq!(project.workspace(&task).operations[0].state, OperationState::Begun);
+    assert_eq!(project.read("a.f"), "old content of a.f\nand more\n");
+    assert!(!project.top.join("b.f").exists(), "git removes a file before it writes the new one");
+
+    project.write("d.f", "changed since\n");
+    project.write("e.f", "old content of");
+    let other = project.task(&["other.txt"], |top| write(top, "other.txt", "x\n"));
+    let result = project.run(OperationKind::Undo, &other).expect("there is no conflict");
+    let expected = RecoveredOperation {
+        task: task.clone(),
+        kind: OperationKind::Undo,
+        files: paths(&["b.f", "c.f", "e.f", "f.f"]),
+        left: vec![path("d.f")],
+    };
+    assert_eq!((result.recovered, result.files), (vec![expected], paths(&["other.txt"])));
+    assert_eq!(project.workspace(&task).operations[0].state, OperationState::Done);
+    let filter = fs::read_to_string(project.outside().join("filter-pid")).expect("it was started");
+    let is_alive = identity_of(filter.trim().parse().expect("it is a process ID")).is_some();
+    assert!(!is_alive, "git and its filter could still write files");
+    let mut now = project.files_now();
+    assert_eq!(project.read("d.f"), "changed since\n");
+    now.insert("d.f".into(), before[Path::new("d.f")].clone());
+    assert_eq!(now, before);
+    let again = project.operate(&request(OperationKind::Undo, &task));
+    assert!(matches!(again, Err(OperationError::AlreadyUndone)), "{again:?}");
+}

@@ -1,0 +1,216 @@
+//! The worktree of a task: a new one, or that of the earlier task whose session it resumes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    cleanup::CleanUp,
+    git::Git,
+    run::{BEFORE, Beginning, Workspace, WorkspaceProblem, message, state_of},
+    shadow::{Base, Shadow},
+    snapshot::Snapshot,
+    tree::{MadeTree, TreeRequest, create_tree},
+    tree_content::TreeStart,
+    tree_error::TreeError,
+    tree_files::{lock_reason, registrations},
+    tree_removal::{delete, snapshot_of_worktree},
+    trees::make_room,
+};
+use crate::{
+    store::RepositoryLocking,
+    task::{Place, TaskId, TaskWorkspace, WORKSPACE_FORMAT, Worktree},
+};
+
+/// How long to wait for another process that works on the repository of the earlier task.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes a worktree for a task whose first snapshot was taken. If that fails, neither the worktree nor the snapshot
+/// remains.
+pub(super) fn make_worktree(
+    mut workspace: Workspace,
+    beginning: &Beginning,
+    snapshot: &Snapshot,
+) -> Result<Workspace, WorkspaceProblem> {
+    match add_worktree(&mut workspace, beginning, TreeStart::User(snapshot)) {
+        Ok(()) => Ok(workspace),
+        Err(problem) => {
+            let deadline = workspace.shadow.git().deadline().clone();
+            if let Err(problem) = workspace.discard(deadline) {
+                tracing::warn!(%problem, "the snapshot before the task remains");
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// Makes a worktree, and writes it to the workspace file. The shadow repository is that of the worktree afterwards.
+fn add_worktree(
+    workspace: &mut Workspace,
+    beginning: &Beginning,
+    start: TreeStart<'_>,
+) -> Result<(), WorkspaceProblem> {
+    let Beginning { task, spec, files, reader, supervisor, .. } = beginning;
+    if let Some(limit) = spec.trees_max_bytes {
+        let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file };
+        make_room(&clean_up, &spec.trees_dir, limit)?;
+    }
+    let request = TreeRequest {
+        task,
+        supervisor: supervisor.as_ref(),
+        source: &workspace.shadow,
+        start,
+        trees_dir: &spec.trees_dir,
+        symlink: &spec.symlink,
+        files: match start {
+            TreeStart::User(_) => Some(files),
+            // It is locked while the earlier task's workspace is read.
+            TreeStart::Commit(_) => None,
+        },
+    };
+    let made = create_tree(&request)?;
+    use_made(workspace, made, spec.max_file).inspect_err(|_| {
+        // Only then is it certain that no agent works in it.
+        if let Some(tree) = &workspace.file.worktree
+            && let Err(error) = delete(&tree.path, &workspace.file.place.common_dir)
+        {
+            tracing::warn!(%error, "a worktree that is not used was not removed");
+        }
+    })
+}
+
+fn use_made(workspace: &mut Workspace, made: MadeTree, max_file: u64) -> Result<(), WorkspaceProblem> {
+    workspace.file.worktree = Some(made.worktree.clone());
+    // Files that the user's work tree omits do not exist in the worktree.
+    workspace.file.omitted.clone_from(&made.omitted);
+    let dir = workspace.temp.path().join("worktree");
+    workspace.shadow = shadow_of(workspace.shadow.git(), &workspace.file, &made.place, max_file, &dir)?;
+    workspace.files.write(&workspace.file)?;
+    made.confirm()?;
+    workspace.state.worktree = Some(made.worktree.path);
+    workspace.worktree = Some(made.place);
+    workspace.warnings = made.warnings;
+    Ok(())
+}
+
+/// A shadow repository in `dir`, a new directory, for a worktree of the task with this workspace file.
+fn shadow_of(
+    git: &Git,
+    file: &TaskWorkspace,
+    place: &Place,
+    max_file: u64,
+    dir: &Path,
+) -> Result<Shadow, WorkspaceProblem> {
+    fs::create_dir(dir)?;
+    let base = Base { commit: file.before.clone(), omitted: file.omitted.clone() };
+    Ok(Shadow::create(git, place, &file.settings, Some(base), max_file, dir)?)
+}
+
+/// Continues in the worktree of the task `earlier`, or, if that was removed, in a new one with its last snapshot.
+/// Returns `None` if nothing is known about that worktree.
+pub(super) fn continue_worktree(
+    beginning: &Beginning,
+    git: &Git,
+    earlier: &TaskId,
+) -> Result<Option<Workspace>, WorkspaceProblem> {
+    let files = &beginning.files;
+    let Some(found) = files.read(earlier)?.filter(|found| found.worktree.is_some()) else { return Ok(None) };
+    let RepositoryLocking::Locked(_lock) = files.lock(&found.place.common_dir, earlier, LOCK_TIMEOUT)? else {
+        let busy = TreeError::file("lock", &found.place.common_dir)(io::ErrorKind::TimedOut.into());
+        return Err(busy.into());
+    };
+    let Some(mut earlier) = files.read(earlier)? else { return Ok(None) };
+    let Some(tree) = earlier.worktree.clone() else { return Ok(None) };
+    let temp = files.temp_dir()?;
+    if !tree.is_removed && tree.path.is_dir() {
+        let place = Place { top: tree.path.clone(), git_dir: tree.git_dir.clone(), ..earlier.place.clone() };
+        let mut shadow = shadow_of(git, &earlier, &place, beginning.spec.max_file, &temp.path().join("git"))?;
+        let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
+        let snapshot = snapshot_of_worktree(&mut shadow, &message(&beginning.task, BEFORE), &last)?;
+        shadow.publish()?;
+        let worktree = Worktree { is_continued: true, ..tree.clone() };
+        let file = following(beginning, &earlier, snapshot.commit.clone(), Some(worktree));
+        let mut state = state_of(&snapshot);
+        state.worktree = Some(tree.path.clone());
+        let worktree = Some(with_prefix(place));
+        let files = files.clone();
+        let workspace = Workspace { file, files, state, shadow, worktree, warnings: vec![], temp };
+        workspace.keep_before()?;
+        // Only now: a worktree always belongs to a task.
+        if let Some(tree) = &mut earlier.worktree {
+            tree.is_removed = true;
+        }
+        workspace.files.write(&earlier)?;
+        relock(&tree, &earlier.place.common_dir, beginning);
+        return Ok(Some(workspace));
+    }
+    let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
+    let dir = temp.path().join("git");
+    fs::create_dir(&dir)?;
+    let max_file = beginning.spec.max_file;
+    let shadow = Shadow::create(git, &earlier.place, &earlier.settings, None, max_file, &dir)?;
+    let head = super::place::head(git, &earlier.place)?;
+    let tree = shadow.object_command(["rev-parse", "--verify", &format!("{last}^{{tree}}")]).run()?;
+    let tree = super::place::object_id(&tree)
+        .ok_or_else(|| super::git_error::GitError::Unexpected { command: "rev-parse".into() })?;
+    let snapshot = Snapshot {
+        commit: last.clone(),
+        tree,
+        head: head.commit,
+        branch: head.branch,
+        uncommitted: 0,
+        omitted: vec![],
+    };
+    let file = following(beginning, &earlier, last.clone(), None);
+    let (files, state) = (files.clone(), state_of(&snapshot));
+    let mut workspace = Workspace { file, files, state, shadow, worktree: None, warnings: vec![], temp };
+    workspace.keep_before()?;
+    match add_worktree(&mut workspace, beginning, TreeStart::Commit(&last)) {
+        Ok(()) => Ok(Some(workspace)),
+        Err(problem) => {
+            let deadline = workspace.shadow.git().deadline().clone();
+            let _ = workspace.discard(deadline);
+            Err(problem)
+        }
+    }
+}
+
+/// The workspace file of a task that continues where `earlier` ended.
+fn following(
+    beginning: &Beginning,
+    earlier: &TaskWorkspace,
+    before: crate::task::ObjectId,
+    worktree: Option<Worktree>,
+) -> TaskWorkspace {
+    TaskWorkspace {
+        format: WORKSPACE_FORMAT,
+        task: beginning.task.clone(),
+        place: earlier.place.clone(),
+        worktree,
+        // Those from before any agent worked there.
+        settings: earlier.settings.clone(),
+        before,
+        omitted: earlier.omitted.clone(),
+        after: None,
+        named: vec![],
+        operations: vec![],
+    }
+}
+
+/// The place with its prefix, or without one if the worktree does not have that directory.
+fn with_prefix(place: Place) -> Place {
+    let exists = place.top.join(&place.prefix).is_dir();
+    if exists { place } else { Place { prefix: PathBuf::new(), ..place } }
+}
+
+/// Writes the new task into the lock of a worktree.
+fn relock(tree: &Worktree, common_dir: &Path, beginning: &Beginning) {
+    let reason = lock_reason(&beginning.task, beginning.supervisor.as_ref());
+    for registration in registrations(&tree.path, common_dir) {
+        if let Err(error) = fs::write(registration.join("locked"), &reason) {
+            tracing::warn!(%error, "a worktree is not locked");
+        }
+    }
+}

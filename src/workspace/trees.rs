@@ -1,0 +1,105 @@
+//! The worktrees that exist, the space that they take up, and its limit.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    cleanup::{CleanUp, TaskPhase},
+    tree_error::TreeError,
+};
+use crate::{
+    store::{Reader, StoreError, Workspaces},
+    task::{OperationKind, OperationState, TaskId, TaskWorkspace},
+};
+
+/// A worktree that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingTree {
+    /// Its task.
+    pub task: TaskId,
+    /// Its path.
+    pub path: PathBuf,
+    /// What is known about the task.
+    pub phase: TaskPhase,
+    /// Whether the task's changes were applied to the user's work tree, and not undone since.
+    pub is_applied: bool,
+    /// The space that it takes up, in bytes.
+    pub bytes: u64,
+}
+
+impl ExistingTree {
+    /// What is known about its task, in a few words.
+    pub fn state(&self) -> &'static str {
+        match (self.phase, self.is_applied) {
+            (TaskPhase::Running, _) => "which is running",
+            (TaskPhase::Ended, true) => "which has ended and was applied",
+            (TaskPhase::Ended, false) => "which has ended",
+            (TaskPhase::Removed, _) => "which was removed",
+        }
+    }
+}
+
+/// The worktrees of all tasks in a data directory, in the order of their paths. Files that are shared with other
+/// directories count fully.
+pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<ExistingTree>, StoreError> {
+    let mut trees = Vec::new();
+    for id in files.ids()? {
+        let Some(workspace) = files.read(&id)? else { continue };
+        let is_applied = is_applied(&workspace);
+        let Some(tree) = workspace.worktree.filter(|tree| !tree.is_removed && tree.path.is_dir()) else { continue };
+        let (bytes, phase) = (disk_usage(&tree.path), TaskPhase::of(&id, reader)?);
+        trees.push(ExistingTree { task: id, path: tree.path, phase, is_applied, bytes });
+    }
+    trees.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(trees)
+}
+
+/// Makes room for another worktree in `trees_dir`: if all of them take up `limit` bytes or more, removes some of ended
+/// tasks, applied ones first, and older ones before newer ones. A worktree with work that no snapshot contains is never
+/// removed.
+///
+/// Fails with [`TreeError::Full`] if the rest still takes up too much.
+pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64) -> Result<(), TreeError> {
+    let trees = existing_trees(&clean_up.files, &clean_up.reader);
+    let mut trees =
+        trees.map_err(|error| TreeError::File { action: "read", path: error.path, source: error.source })?;
+    let mut used: u64 = trees.iter().map(|tree| tree.bytes).sum();
+    trees.retain(|tree| tree.phase != TaskPhase::Running);
+    trees.sort_by_key(|tree| (!tree.is_applied, fs::metadata(&tree.path).and_then(|found| found.created()).ok()));
+    for tree in trees {
+        if used < limit {
+            return Ok(());
+        }
+        clean_up.run(Some(&[tree.task]));
+        if !tree.path.exists() {
+            used -= tree.bytes;
+        }
+    }
+    if used < limit { Ok(()) } else { Err(TreeError::Full { trees_dir: trees_dir.to_owned(), used, limit }) }
+}
+
+/// Whether the last operation that changed something was an apply.
+fn is_applied(workspace: &TaskWorkspace) -> bool {
+    let last = workspace.operations.iter().rev().find(|operation| operation.state == OperationState::Done);
+    last.is_some_and(|operation| operation.kind == OperationKind::Apply)
+}
+
+/// The space that a directory takes up, in bytes. What cannot be read does not count.
+fn disk_usage(dir: &Path) -> u64 {
+    let mut total = 0;
+    let mut remaining = vec![dir.to_owned()];
+    while let Some(dir) = remaining.pop() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            // Does not follow symbolic links.
+            let Ok(found) = entry.metadata() else { continue };
+            total += found.blocks() * 512;
+            if found.is_dir() {
+                remaining.push(entry.path());
+            }
+        }
+    }
+    total
+}

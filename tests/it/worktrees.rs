@@ -1,0 +1,293 @@
+//! Tasks in worktrees of their own, and several tasks in one work tree.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use connector_testing::{McpServer, ToolAnswer, eventually};
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
+
+/// A world whose tasks work in worktrees.
+fn world() -> World {
+    World::with_fake_agent().configure("[workspace]\ntree = \"always\"\n")
+}
+
+fn write(path: &str, text: &str) -> Value {
+    json!({"write": {"path": path, "text": text}})
+}
+
+fn run(world: &World, args: &[&str]) -> Output {
+    world.command(args).current_dir(world.project.path()).output().expect("it can be started")
+}
+
+/// A task's log, without the indentation of further lines.
+fn log(world: &World, id: &str) -> String {
+    world.log(id).replace("\n    ", "\n")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The worktrees that the repository knows, without the user's.
+fn registered(world: &World) -> Vec<String> {
+    let listed = world.project.git(&["worktree", "list", "--porcelain"]);
+    let paths = listed.lines().filter_map(|line| line.strip_prefix("worktree "));
+    paths.map(str::to_owned).filter(|path| Path::new(path) != world.project.path()).collect()
+}
+
+fn trees_dir(world: &World) -> PathBuf {
+    world.home().join(".local/state/codex-connector/trees")
+}
+
+/// Waits until no worktree is left.
+fn wait_for_removal(world: &World) {
+    eventually("the removal of the worktrees", ANSWER_TIMEOUT, || {
+        let is_empty = fs::read_dir(trees_dir(world)).map_or(true, |mut entries| entries.next().is_none());
+        (registered(world).is_empty() && is_empty).then_some(())
+    });
+}
+
+fn refs(world: &World, id: &str) -> Vec<String> {
+    let refs = world.project.git(&["for-each-ref", "--format=%(refname)", &format!("refs/codex-connector/{id}/")]);
+    refs.lines().map(|name| name.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+}
+
+fn call(server: &mut McpServer, arguments: Value) -> (String, ToolAnswer) {
+    let answer = server.call("codex_agent", arguments, |_| {});
+    (task_id(&answer), answer)
+}
+
+#[test]
+fn a_task_works_in_a_copy_of_what_the_user_sees_and_the_copy_is_removed() {
+    let world = world();
+    world.project.write("README.md", "edited by the user\n");
+    world.project.write("untracked.txt", "untracked\n");
+    let status = world.project.git(&["status", "--porcelain=v2"]);
+    let mut server = world.server();
+    let steps = json!([{"run": "cat README.md untracked.txt; pwd"}, write("new.txt", "new\n")]);
+    let (id, answer) = call(&mut server, world.fake(steps));
+    let record = world.record(&id);
+    let worktree = PathBuf::from(record["workspace"]["worktree"].as_str().expect("it has a worktree"));
+    assert!(worktree.starts_with(trees_dir(&world).canonicalize().unwrap_or(trees_dir(&world))), "{record:#}");
+    assert_eq!(record["workingDirectory"], json!(worktree), "{}", answer.text);
+    let log = log(&world, &id);
+    assert!(log.contains("edited by the user\nuntracked\n") && log.contains(&worktree.display().to_string()), "{log}");
+    assert_eq!((&record["changes"]["files"], &record["changes"]["unnamed"]), (&json!(1), &json!(0)), "{record:#}");
+    assert_eq!(world.project.git(&["status", "--porcelain=v2"]), status, "the user's files are unchanged");
+    wait_for_removal(&world);
+    assert_eq!(refs(&world, &id), ["after", "before"]);
+    assert!(answer.text.contains("uncommitted"), "the base is named: {}", answer.text);
+}
+
+#[test]
+fn of_three_tasks_that_edit_one_file_two_are_applied_and_the_conflict_of_the_third_is_named() {
+    let world = world();
+    world.project.write("README.md", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    let mut server = world.server();
+    let go = world.home().join("go");
+    let edits = ["one\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "1\n2\n3\n4\n5\n6\n7\n8\nNEUN\n"];
+    let ids = edits.map(|edit| {
+        let steps = json!([write("README.md", edit), {"say": "written"}, {"await_file": go}, {"run": "cat README.md"}]);
+        start(&mut server, world.fake(steps))
+    });
+    ids.iter().for_each(|id| wait_for_log(&world, id, "MESSAGE: written"));
+    assert_eq!(registered(&world).len(), 3);
+    fs::write(&go, "").expect("it is writable");
+    for (id, edit) in ids.iter().zip(edits) {
+        wait_for_end(&mut server, id);
+        assert!(log(&world, id).contains(edit), "no task sees the others' changes: {}", world.log(id));
+    }
+    wait_for_removal(&world);
+    for id in &ids[..2] {
+        let applied = run(&world, &["apply", id]);
+        assert!(applied.status.success(), "{}{}", text(&applied.stdout), text(&applied.stderr));
+    }
+    let both = "one\n2\n3\n4\n5\n6\n7\n8\nnine\n";
+    assert_eq!(world.project.read("README.md").as_deref(), Some(both));
+    let refused = run(&world, &["apply", &ids[2]]);
+    let said = text(&refused.stdout) + &text(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("README.md"), "{said}");
+    assert_eq!(world.project.read("README.md").as_deref(), Some(both), "nothing was written");
+}
+
+#[test]
+fn a_resumed_session_continues_with_the_files_of_its_worktree() {
+    let world = world().configure("tools.extra = [\"resume\"]\n");
+    let mut server = world.server();
+    let (first, _) = call(&mut server, world.fake(json!([write("first.txt", "first\n")])));
+    wait_for_removal(&world);
+    let steps = json!([{"run": "cat first.txt"}, write("second.txt", "second\n")]);
+    let answer = server.call("codex_resume", json!({"taskId": first, "task": format!("FAKE{steps}")}), |_| {});
+    let second = task_id(&answer);
+    let record = world.record(&second);
+    assert!(world.log(&second).contains("first\n"), "{}", world.log(&second));
+    assert_eq!(record["changes"]["files"], 1, "only its own changes: {record:#}");
+    assert_eq!(world.project.read("first.txt"), None);
+    // Now its worktree is kept, because no snapshot contains everything in it.
+    wait_for_removal(&world);
+    let steps = json!([write("third.txt", "third\n"), {"run": "head -c 20000000 /dev/zero > large.bin"}]);
+    let answer = server.call("codex_resume", json!({"taskId": second, "task": format!("FAKE{steps}")}), |_| {});
+    let third = task_id(&answer);
+    let kept = world.record(&third)["workspace"]["worktree"].clone();
+    eventually("the end of the supervisor", ANSWER_TIMEOUT, || world.index().as_object().map(drop));
+    let shown = text(&run(&world, &["check"]).stdout);
+    assert!(shown.contains("1 worktree takes up 20") && shown.contains(&third), "{shown}");
+    let steps = json!([{"run": "cat first.txt second.txt third.txt; ls large.bin"}]);
+    let answer = server.call("codex_resume", json!({"taskId": third, "task": format!("FAKE{steps}")}), |_| {});
+    let fourth = task_id(&answer);
+    assert_eq!(world.record(&fourth)["workspace"]["worktree"], kept, "it continues in the same worktree");
+    let log = log(&world, &fourth);
+    assert!(log.contains("first\nsecond\nthird\nlarge.bin\n"), "{log}");
+}
+
+#[test]
+fn the_ceiling_is_checked_for_the_directory_and_not_for_the_worktree() {
+    let world = world();
+    let roots = format!("[ceiling]\nroots = [\"{}\"]\n", world.project.path().display());
+    let world = world.configure(&roots);
+    let mut server = world.server();
+    let (id, answer) = call(&mut server, world.fake(json!([write("new.txt", "new\n")])));
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}\n{}", answer.text, world.log(&id));
+    assert_eq!(world.record(&id)["changes"]["files"], 1);
+}
+
+#[test]
+fn without_a_worktree_that_it_must_have_a_task_does_not_start() {
+    let world = world();
+    fs::create_dir_all(trees_dir(&world).parent().expect("it has one")).expect("it is writable");
+    fs::write(trees_dir(&world), "in the way").expect("it is writable");
+    let mut server = world.server();
+    let (id, answer) = call(&mut server, world.fake(json!([write("new.txt", "new\n")])));
+    assert!(answer.text.contains("cannot make a worktree for the task"), "{}", answer.text);
+    assert_eq!((world.project.read("new.txt"), refs(&world, &id)), (None, vec![]));
+}
+
+#[test]
+fn a_second_writer_gets_a_warning() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let (ids, answers) = two_writers(&world, &mut server);
+    let warning = format!("**Warning:** 1 other task is running in this repository ({})", ids[0]);
+    assert!(answers[1].text.contains(&warning), "{}", answers[1].text);
+    assert!(world.log(&ids[1]).contains("SHARED WORK TREE"), "{}", world.log(&ids[1]));
+    assert!(!world.log(&ids[0]).contains("SHARED WORK TREE"), "{}", world.log(&ids[0]));
+    let warned = world.record(&ids[1])["warnings"].to_string();
+    assert!(warned.contains(&ids[0]), "{warned}");
+}
+
+#[test]
+fn a_second_writer_waits_for_its_turn_and_can_be_cancelled_meanwhile() {
+    let world = World::with_fake_agent().configure("[workspace]\nparallel = \"queue\"\n");
+    fs::create_dir(world.project.path().join("below")).expect("it is writable");
+    let mut server = world.server();
+    let go = world.home().join("go");
+    let first = start(&mut server, world.fake(json!([{"say": "ready"}, {"await_file": go}, write("a.txt", "first")])));
+    wait_for_log(&world, &first, "MESSAGE: ready");
+    let below = json!({"workingDirectory": world.project.path().join("below")});
+    let second = start(&mut server, and(world.fake(json!([{"run": "cat ../a.txt"}])), below));
+    let third = start(&mut server, world.fake(json!([write("b.txt", "third")])));
+    let reading = and(world.fake(json!([{"say": "read"}])), json!({"sandbox": "read-only"}));
+    for id in [&second, &third] {
+        wait_for_log(&world, id, "in the same work tree (workspace.parallel)");
+    }
+    let listed = text(&run(&world, &["ls", "--json"]).stdout);
+    assert_eq!(listed.matches("\"state\": \"queued\"").count(), 2, "{listed}");
+    call(&mut server, reading);
+    let cancelled = server.call("codex_cancel", json!({"taskId": third}), |_| {});
+    assert!(cancelled.text.contains("Cancelled by user"), "{}", cancelled.text);
+    fs::write(&go, "").expect("it is writable");
+    wait_for_end(&mut server, &first);
+    wait_for_end(&mut server, &second);
+    assert!(world.log(&second).contains("first"), "{}", world.log(&second));
+    assert_eq!(world.project.read("b.txt"), None);
+}
+
+#[test]
+fn a_second_writer_gets_its_own_worktree() {
+    let world = World::with_fake_agent().configure("[workspace]\nparallel = \"tree\"\n");
+    let mut server = world.server();
+    let (ids, _) = two_writers(&world, &mut server);
+    let trees = ids.map(|id| world.record(&id)["workspace"]["worktree"].is_string());
+    assert_eq!(trees, [false, true]);
+    assert_eq!((world.project.read("0.txt").as_deref(), world.project.read("1.txt")), (Some("0"), None));
+}
+
+/// Two tasks that run at the same time in the same work tree, after their end.
+fn two_writers(world: &World, server: &mut McpServer) -> ([String; 2], [ToolAnswer; 2]) {
+    let go = world.home().join("go");
+    let answers = [0, 1].map(|number| {
+        let steps = json!([write(&format!("{number}.txt"), &number.to_string()), {"say": "ready"}, {"await_file": go}]);
+        let answer = server.call("codex_agent", and(world.fake(steps), json!({"async": true})), |_| {});
+        wait_for_log(world, &task_id(&answer), "MESSAGE: ready");
+        answer
+    });
+    fs::write(&go, "").expect("it is writable");
+    let ids = [task_id(&answers[0]), task_id(&answers[1])];
+    ids.iter().for_each(|id| drop(wait_for_end(server, id)));
+    (ids, answers)
+}
+
+#[test]
+fn rm_removes_the_refs_and_keeps_a_worktree_with_newer_work() {
+    let world = world();
+    let mut server = world.server();
+    let (plain, _) = call(&mut server, world.fake(json!([write("new.txt", "new\n")])));
+    wait_for_removal(&world);
+    let large = json!([{"run": "head -c 20000000 /dev/zero > large.bin"}]);
+    let (kept, _) = call(&mut server, world.fake(large));
+    let worktree = PathBuf::from(world.record(&kept)["workspace"]["worktree"].as_str().expect("it has one"));
+    world.index();
+    let removed = run(&world, &["rm", &plain, &kept, "--yes"]);
+    let said = text(&removed.stdout) + &text(&removed.stderr);
+    assert!(removed.status.success() && said.contains(&worktree.display().to_string()), "{said}");
+    assert_eq!((refs(&world, &plain), refs(&world, &kept)), (vec![], vec!["after".to_owned(), "before".to_owned()]));
+    assert!(worktree.join("large.bin").exists());
+    assert!(!world.data_dir().join(format!("workspaces/{plain}.json")).exists());
+    // Once its user has removed it, nothing is left.
+    world.project.git(&["worktree", "remove", "--force", &worktree.display().to_string()]);
+    let _later = world.server();
+    eventually("the removal of the refs", ANSWER_TIMEOUT, || refs(&world, &kept).is_empty().then_some(()));
+    eventually("the removal of the workspace file", ANSWER_TIMEOUT, || {
+        (!world.data_dir().join(format!("workspaces/{kept}.json")).exists()).then_some(())
+    });
+}
+
+#[test]
+fn a_supervisor_that_is_killed_at_any_moment_loses_no_work_and_leaves_no_worktree() {
+    let world = world();
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    for round in 0..6_u64 {
+        let mut server = world.server();
+        let text = format!("round {round}\n");
+        let id = start(&mut server, world.fake(json!([write("work.txt", &text), {"say": "written"}, {"sleep": 0.2}])));
+        let moment = Duration::from_millis((seed as u64).wrapping_mul(6_364_136_223_846_793_005 + round) % 1_500);
+        let begun = Instant::now();
+        eventually("the moment", ANSWER_TIMEOUT, || (begun.elapsed() >= moment).then_some(()));
+        let _ = kill_process(world.supervisor_of(&id), Signal::KILL);
+        drop(server);
+        let was_written = world.log(&id).contains("MESSAGE: written");
+        let mut next = world.server();
+        wait_for_end(&mut next, &id);
+        eventually("the removal of the worktree", ANSWER_TIMEOUT, || {
+            let is_gone = registered(&world).is_empty();
+            if !is_gone {
+                // A server cleans up once, when it starts.
+                drop(world.server());
+                thread::sleep(Duration::from_millis(200));
+            }
+            is_gone.then_some(())
+        });
+        let after = format!("refs/codex-connector/{id}/after");
+        if was_written {
+            assert_eq!(world.project.git(&["show", &format!("{after}:work.txt")]), text, "seed {seed}, {moment:?}");
+        }
+    }
+}
