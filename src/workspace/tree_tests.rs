@@ -361,7 +361,7 @@ fn an_interrupted_removal_is_completed() {
 fn only_our_directories_are_ever_deleted() {
     let scratch = Scratch::new();
     for path in [scratch.top.clone(), scratch.top.join("dir"), scratch.root.clone()] {
-        delete(&path, &scratch.place().common_dir).expect_err("it is not a worktree of ours");
+        delete(&path, &scratch.place().common_dir).expect_err("it is not one of our worktrees");
         assert!(path.exists());
     }
 }
