@@ -1,4 +1,4 @@
-//! What a task changed in its repository: snapshots, the record, the timeline, and answers.
+//! A task's changes to its repository: snapshots, the record, the timeline, and answers.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -120,7 +120,10 @@ fn an_answer_says_why_there_is_no_snapshot() {
         Some("unknown, because the directory is not in a git repository"),
         "{answer}"
     );
-    assert!(!record["warnings"].to_string().contains("unknown"), "outside git, there is nothing to warn of: {record:#}");
+    assert!(
+        !record["warnings"].to_string().contains("unknown"),
+        "outside git, there is nothing to warn of: {record:#}"
+    );
     let without_git = World::with_fake_agent().variable("PATH", "/nonexistent");
     let (answer, _) = write_one(&without_git, "danger-full-access");
     assert_eq!(field(&answer, "Changes"), Some("unknown, because git is not installed, or not on PATH"), "{answer}");
