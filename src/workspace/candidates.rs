@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     git_error::GitError,
-    guards::{MAX_TRACKED_BYTES, MAX_UNTRACKED_BYTES, MAX_UNTRACKED_FILES, is_secret, unfit},
+    guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
     shadow::Shadow,
 };
 use crate::task::{GitPath, Omission, OmissionReason};
@@ -141,8 +141,7 @@ fn add_untracked(shadow: &Shadow, output: &[u8], candidates: &mut Candidates) {
         bytes += file.len();
         found.insert(path.to_owned());
     }
-    let is_too_much = files > MAX_UNTRACKED_FILES || bytes > MAX_UNTRACKED_BYTES;
-    if is_too_much || shadow.earlier.is_tracked_only && files > 0 {
+    if is_too_much(files, bytes) || shadow.earlier.is_tracked_only && files > 0 {
         candidates.omitted.insert(b".".to_vec(), OmissionReason::TooMany { files, bytes });
     } else {
         candidates.changed.extend(found.iter().cloned());

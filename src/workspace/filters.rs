@@ -14,7 +14,9 @@ use std::{
 };
 
 use connector_api::Sandbox;
+use memchr::memmem;
 
+use super::git::Git;
 use crate::{agent_environment::Project, task::Place};
 
 /// The variable with the empty directory in which filters run.
@@ -23,8 +25,12 @@ pub(super) const FILTER_DIRECTORY: &str = "CONNECTOR_FILTER_DIRECTORY";
 /// Programs that need the work tree and run nothing from it.
 const TRUSTED: [&str; 2] = ["git-lfs", "git-crypt"];
 
-/// Words with which a command finds the work tree or the git directory. git-annex moves files into its own store.
-const FORBIDDEN: [&str; 6] = ["rev-parse", "git-annex", "annex", "GIT_WORK_TREE", "GIT_DIR", "OLDPWD"];
+/// Programs with which a command could find the work tree, or content from it. git-annex also moves files into its own
+/// store.
+const FORBIDDEN_PROGRAMS: [&str; 4] = ["git", "git-annex", "cd", "pushd"];
+
+/// Variables with which a command could find the work tree or the git directory.
+const FORBIDDEN_VARIABLES: [&str; 3] = ["GIT_WORK_TREE", "GIT_DIR", "OLDPWD"];
 
 /// Judges the commands of filters before the agent starts.
 pub(super) struct FilterJudge {
@@ -34,11 +40,11 @@ pub(super) struct FilterJudge {
 }
 
 impl FilterJudge {
-    pub(super) fn of(place: &Place) -> Self {
+    pub(super) fn of(git: &Git, place: &Place) -> Self {
         Self {
             project: Project::of(Sandbox::WorkspaceWrite, &place.top),
             top: place.top.clone(),
-            home: std::env::var_os("HOME").map(PathBuf::from),
+            home: git.variable("HOME").map(PathBuf::from),
         }
     }
 
@@ -66,7 +72,9 @@ impl FilterJudge {
         let given = Path::new(OsStr::from_bytes(word));
         let in_home = given.strip_prefix("~").ok().and_then(|below| Some(self.home.as_ref()?.join(below)));
         let path = in_home.as_deref().unwrap_or(given);
-        let is_forbidden = FORBIDDEN.iter().any(|forbidden| forbidden.as_bytes() == word);
+        let name = path.file_name().unwrap_or_default();
+        let is_forbidden = FORBIDDEN_PROGRAMS.iter().any(|program| name == *program)
+            || FORBIDDEN_VARIABLES.iter().any(|variable| memmem::find(word, variable.as_bytes()).is_some());
         let is_in_project = if path.is_absolute() {
             self.project.as_ref().is_some_and(|project| project.controls(path))
         } else {

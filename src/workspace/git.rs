@@ -142,6 +142,11 @@ impl Git {
         if self.version >= needed { Ok(()) } else { Err(GitError::TooOld { found: self.version, needed }) }
     }
 
+    /// A variable of its environment, if that is not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.environment.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
     /// A command with these arguments, the first of which is git's subcommand. It runs in `/`, and reads the user's
     /// configuration.
     pub fn command<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> GitCommand {
@@ -319,3 +324,7 @@ impl Write for Bounded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "git_tests.rs"]
+mod tests;

@@ -12,10 +12,10 @@ use super::{git::Git, place::NotCovered};
 use crate::task::{OmissionReason, Place};
 
 /// The maximum number of untracked files in a snapshot.
-pub(super) const MAX_UNTRACKED_FILES: u64 = 100_000;
+const MAX_UNTRACKED_FILES: u64 = 100_000;
 
 /// The maximum size of all untracked files in a snapshot, in bytes: 1 GB.
-pub(super) const MAX_UNTRACKED_BYTES: u64 = 1_000_000_000;
+const MAX_UNTRACKED_BYTES: u64 = 1_000_000_000;
 
 /// The maximum size of a changed tracked file in a snapshot, in bytes: 1 GB.
 pub(super) const MAX_TRACKED_BYTES: u64 = 1_000_000_000;
@@ -60,6 +60,11 @@ pub(super) fn is_secret(path: &[u8]) -> bool {
     let is_source = extension.is_some_and(|extension| SOURCES.iter().any(|source| source.as_bytes() == extension));
     let is_named = name.starts_with(b"id_") || name.starts_with(b"credentials");
     name.starts_with(b".env") || name.ends_with(b".pem") || is_named && !is_source
+}
+
+/// Whether so many untracked files, or so many bytes in them, are too much for a snapshot.
+pub(super) fn is_too_much(files: u64, bytes: u64) -> bool {
+    files > MAX_UNTRACKED_FILES || bytes > MAX_UNTRACKED_BYTES
 }
 
 /// Why a snapshot does not contain a file of this size and type, or `None` if it does. `limit` is in bytes.

@@ -27,6 +27,10 @@
 //!
 //! Everything here blocks: async callers use a blocking thread.
 
+#[cfg(test)]
+mod after_tests;
+#[cfg(test)]
+mod attack_tests;
 mod begin;
 mod beneath;
 mod branch;

@@ -56,7 +56,7 @@ const FILTER_KEYS: [&[u8]; 4] = [b"clean", b"smudge", b"process", b"required"];
 pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitError> {
     let command = git.command(["config", "--list", "--show-scope", "-z"]);
     let answer = command.git_dir(&place.git_dir).work_tree(&place.top).run()?;
-    let judge = FilterJudge::of(place);
+    let judge = FilterJudge::of(git, place);
     let mut settings = FrozenSettings::default();
     let mut parts = answer.split(|byte| *byte == 0);
     while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
@@ -102,15 +102,15 @@ pub(super) fn value<'a>(settings: &'a FrozenSettings, key: &str) -> Option<&'a [
 
 /// The file that a setting names, or git's default for it: `name` in the directory `git` of the user's configuration.
 /// `None` if there is none.
-pub(super) fn user_file(settings: &FrozenSettings, key: &str, name: &str, top: &Path) -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+pub(super) fn user_file(git: &Git, settings: &FrozenSettings, key: &str, name: &str, top: &Path) -> Option<PathBuf> {
+    let home = git.variable("HOME").map(Path::new);
     let Some(value) = value(settings, key) else {
-        let directory = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
+        let directory = git.variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(home?.join(".config")))?;
         return Some(directory.join("git").join(name));
     };
     let path = Path::new(OsStr::from_bytes(value));
     match path.strip_prefix("~") {
-        Ok(below) => Some(variable("HOME")?.join(below)),
+        Ok(below) => Some(home?.join(below)),
         Err(_) if value.is_empty() => None,
         Err(_) => Some(top.join(path)),
     }

@@ -152,7 +152,7 @@ impl Shadow {
         for (key, name, copy) in
             [("core.excludesfile", "ignore", &excludes), ("core.attributesfile", "attributes", &attributes)]
         {
-            if let Some(file) = user_file(&self.settings, key, name, &self.place.top) {
+            if let Some(file) = user_file(&self.git, &self.settings, key, name, &self.place.top) {
                 copy_small(&file, copy).map_err(failed)?;
             }
         }

@@ -8,6 +8,8 @@
 //! The first snapshot starts from the user's index, a later one of the same shadow from the index of the one before. So
 //! it does not matter what the agent does to the user's index, HEAD or branches in between.
 
+use std::thread;
+
 use super::{
     candidates::{Candidates, candidates, nul_separated},
     git_error::GitError,
@@ -46,13 +48,19 @@ impl Shadow {
         if !is_unmoved(self.place()) {
             return Err(SnapshotError::Moved);
         }
-        let head = match (head(self.git(), self.place()), parents) {
+        // Several processes at a time, because the agent waits for this.
+        let (head, listed) = thread::scope(|scope| {
+            let head = scope.spawn(|| head(self.git(), self.place()));
+            let listed = candidates(self);
+            (head.join().unwrap_or_else(|_| Err(unexpected("rev-parse"))), listed)
+        });
+        let head = match (head, parents) {
             (Ok(head), _) => head,
             // An agent may have broken HEAD, which is not needed then.
             (Err(GitError::Failed { .. }), Some(_)) => Head { commit: None, tree: None, branch: None },
             (Err(error), _) => return Err(error.into()),
         };
-        let mut candidates = match candidates(self) {
+        let mut candidates = match listed {
             Err(GitError::Failed { .. }) if !self.earlier.exists => {
                 // The user's index is damaged, or its copy is.
                 self.reset_index()?;
@@ -66,8 +74,12 @@ impl Shadow {
         // Without checking that each object exists: in a partial clone, some do not.
         let tree = self.command(["write-tree", "--missing-ok"]).run()?;
         let tree = object_id(&tree).ok_or_else(|| unexpected("write-tree"))?;
-        let uncommitted = self.count_uncommitted(&head, &tree)?;
-        let commit = self.commit(message, &head, parents, &tree)?;
+        let (uncommitted, commit) = thread::scope(|scope| {
+            let uncommitted = scope.spawn(|| self.count_uncommitted(&head, &tree));
+            let commit = self.commit(message, &head, parents, &tree);
+            (uncommitted.join().unwrap_or_else(|_| Err(unexpected("diff-tree"))), commit)
+        });
+        let (uncommitted, commit) = (uncommitted?, commit?);
         let omitted = candidates.omissions();
         self.earlier.add_omitted(&omitted);
         self.earlier.untracked.extend(candidates.untracked);
@@ -123,7 +135,9 @@ impl Shadow {
     fn count_uncommitted(&self, head: &Head, tree: &ObjectId) -> Result<u64, GitError> {
         let files = match &head.tree {
             Some(committed) if committed == tree => return Ok(0),
-            Some(committed) => self.command(["diff-index", "--cached", "--name-only", "-z", committed.as_str()]),
+            Some(committed) => {
+                self.object_command(["diff-tree", "-r", "--name-only", "-z", committed.as_str(), tree.as_str()])
+            }
             None => self.command(["ls-files", "-z"]),
         };
         let files = files.run()?;
