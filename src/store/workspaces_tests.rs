@@ -35,7 +35,7 @@ fn a_workspace_survives_and_can_be_removed() {
     files.write(&workspace).expect("it is writable");
     assert_eq!(files.read(&id).expect("it is readable"), Some(workspace.clone()));
     assert_eq!(upkeep.reader().workspace(&id).expect("it is readable"), Some(workspace));
-    assert_eq!(files.ids().expect("it is readable"), [id.clone()]);
+    assert_eq!(files.ids().expect("it is readable"), std::slice::from_ref(&id));
     for _ in 0..2 {
         files.remove(&id).expect("it is writable");
     }

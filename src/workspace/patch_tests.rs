@@ -26,6 +26,8 @@ fn a_patch_is_understood_by_git_apply() {
     let request = PatchRequest { base: &before, head: &after, paths: &[], form: PatchForm::Patch };
     let mut patch = Vec::new();
     write_patch(&shadow, request, &mut patch).expect("git works");
+    // Without the content, git would find it in this repository only.
+    assert!(patch.windows(16).any(|part| part == b"GIT binary patch"));
     let file = project.outside().join("patch");
     fs::write(&file, &patch).expect("it is writable");
     run_git(&project.top, &["stash", "-u", "-q"]);

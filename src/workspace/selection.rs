@@ -114,10 +114,10 @@ pub(super) fn select(
     if !selection.groups.is_empty() || !selection.unnamed.is_empty() {
         return Ok(selection);
     }
-    let was_undone = |file: &&ChangedPath| matches!(history.last(file), Some((_, OperationKind::Undo)));
+    let was_undone = |file: &ChangedPath| matches!(history.last(file), Some((_, OperationKind::Undo)));
     Err(match wanted.kind {
         OperationKind::Redo => NothingSelected::NotUndone,
-        OperationKind::Undo | OperationKind::Apply if candidates.iter().any(|file| was_undone(&file)) => {
+        OperationKind::Undo | OperationKind::Apply if candidates.iter().copied().any(was_undone) => {
             NothingSelected::AlreadyUndone
         }
         OperationKind::Undo | OperationKind::Apply => NothingSelected::NotApplied,
