@@ -29,7 +29,7 @@ const GIT_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a request may take. Longer than [`GIT_DEADLINE`], so that git's own deadline is reported where possible.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(330);
 
-/// What a diff contains in addition to the list of changed files.
+/// The content of a diff in addition to the list of changed files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiffContent {
     /// Nothing.
@@ -48,7 +48,7 @@ pub(super) struct Opened {
 }
 
 impl Broker {
-    /// What a task changed, in all files or in selected ones, with a patch if `content` asks for one. While the task is
+    /// The changes of a task, in all files or in selected ones, with a patch if `content` asks for one. While the task is
     /// running, and if it left no second snapshot, compares with the current files.
     ///
     /// Fails with [`Refusal::NotOperable`] if there are no snapshots, or if git fails.
@@ -109,7 +109,7 @@ impl Broker {
 }
 
 impl Opened {
-    /// What the task changed.
+    /// The changes of the task.
     pub(super) fn diff(
         self,
         broker: &Broker,
@@ -214,7 +214,7 @@ fn patch_paths(selectors: &Selectors, files: &[ChangedPath]) -> Vec<GitPath> {
 /// The newest operation that was completed.
 fn last_operation(workspace: &TaskWorkspace) -> Option<OperationKind> {
     let done = workspace.operations.iter().filter(|operation| operation.state == OperationState::Done);
-    done.last().map(|operation| operation.kind)
+    done.map(|operation| operation.kind).next_back()
 }
 
 /// Why a task has no workspace file.

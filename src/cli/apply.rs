@@ -19,7 +19,7 @@ Examples:
   codex-connector apply @1 --commit codex/parser   create a branch instead
 
 It writes what a task changed in its own worktree to your files, merged with what you changed since. If both changed the
-same lines, nothing is written. Your index, commits, existing branches and stash stay as they are. A snapshot is taken
+same lines, nothing is written. Your index, commits, existing branches and stash are unchanged. A snapshot is taken
 first, and `codex-connector undo` reverts the changes.
 
 With --commit, no file is written: a new branch gets one commit with the changes. In a pipe, each line is `changed`, a tab

@@ -28,7 +28,7 @@ const MAX_SHOWN_BYTES: u64 = 16 << 20;
 const EXAMPLES: &str = "\
 Examples:
   codex-connector diff 1a2b                    the patch
-  codex-connector diff @1 src/parser.rs        only this file; a directory stands for all files in it
+  codex-connector diff @1 src/parser.rs        only this file; or all files in a directory
   codex-connector diff @1 --stat               the changed files with the numbers of lines
   codex-connector diff 1a2b >changes.patch     for `git apply changes.patch`
   codex-connector diff @1 --json | jq -r '.files[].path'
@@ -40,7 +40,7 @@ in the meantime are included.
 In a pipe, the patch is exact. The columns of --stat are: kind, added lines, removed lines, path, path before a
 renaming.
 
-Exit codes: 0 also if nothing changed, 4 if there is no such task, 5 if there are no snapshots of its files.";
+Exit codes: 0 even if nothing changed, 4 if there is no such task, 5 if there are no snapshots of its files.";
 
 /// The arguments of `diff`.
 #[derive(Debug, Args)]

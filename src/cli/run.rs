@@ -13,7 +13,7 @@ Examples:
   codex-connector run fix the failing test in src/parser.rs
   codex-connector run --backend gemini --sandbox read-only -f review.md
   git diff | codex-connector run --timeout 10m review this
-  codex-connector run --worktree rename Foo to Bar    in a worktree of its own, without touching your files
+  codex-connector run --worktree rename Foo to Bar    in its own worktree, without touching your files
   task=$(codex-connector run --detach write the missing tests)
 
 The prompt is TEXT, a blank line, and stdin if it is a file or a pipe with content. With the word `-` first or last, stdin

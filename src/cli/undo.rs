@@ -16,12 +16,12 @@ use crate::{broker::UndoRequest, present::terminal, task::OperationKind};
 const EXAMPLES: &str = "\
 Examples:
   codex-connector undo 1a2b
-  codex-connector undo @1 src/parser.rs    only this file; a directory stands for all files in it
+  codex-connector undo @1 src/parser.rs    only this file; or all files in a directory
   codex-connector undo @1 --all            also the files that no step of the agent names
   codex-connector undo @1 --check          only say what it would do
 
 It reverts what the task changed, and keeps what was changed since. If a file cannot be reverted without losing later
-changes, nothing is written. Your index, commits, branches and stash stay as they are. A snapshot is taken first, and
+changes, nothing is written. Your index, commits, branches and stash are unchanged. A snapshot is taken first, and
 `codex-connector redo` makes the changes again.
 
 If the task worked in your files, only files are reverted that a step of its agent names, because you may have changed the

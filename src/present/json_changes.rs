@@ -9,7 +9,7 @@ use crate::task::{
     ChangedPath, Compared, ConflictReason, FileConflict, GitPath, OperationKind, OperationResult, TaskDiff, TaskId,
 };
 
-/// What a task changed.
+/// The changes of a task.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DiffObject {
@@ -72,7 +72,7 @@ pub(super) struct FileObject {
     named: bool,
 }
 
-/// What an undo, a redo or an apply did.
+/// The result of an undo, a redo or an apply.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OperationObject {
@@ -132,7 +132,7 @@ struct ConflictObject {
 }
 
 impl DiffObject {
-    /// What a task changed, with the beginning of the patch if it was requested.
+    /// The changes of a task, with the beginning of the patch if it was requested.
     pub(super) fn of(diff: &TaskDiff, patch: Option<&PatchPart>) -> Self {
         Self {
             id: diff.id.to_string(),
@@ -156,7 +156,7 @@ impl DiffObject {
 }
 
 impl OperationObject {
-    /// What an operation did.
+    /// The result of an operation.
     pub(super) fn of(id: &TaskId, result: &OperationResult) -> Self {
         Self {
             id: id.to_string(),

@@ -47,7 +47,7 @@ pub(crate) enum Output {
         /// The problems of an invalid configuration. The settings that cause them are left out.
         problems: Vec<ProblemObject>,
     },
-    /// What a task changed (`diff`).
+    /// The changes of a task (`diff`).
     Diff(Box<DiffObject>),
     /// One entry of a task's timeline (`run`, `resume`, `watch` and `logs --events`; a stream).
     Event {
@@ -76,7 +76,7 @@ pub(crate) enum Output {
         /// The line, without the time.
         text: String,
     },
-    /// What an undo, a redo or an apply did, or would do (`undo`, `redo` and `apply`).
+    /// The result of an undo, a redo or an apply, or of its check (`undo`, `redo` and `apply`).
     Operation(Box<OperationObject>),
     /// The tasks that were removed, or would be (`rm` and `prune`).
     Removed {

@@ -46,12 +46,12 @@ impl Output {
         Self::Removed { ids: ids.iter().map(TaskId::to_string).collect(), dry_run }
     }
 
-    /// What a task changed, with the beginning of the patch if it was requested.
+    /// The changes of a task, with the beginning of the patch if it was requested.
     pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> Self {
         Self::Diff(Box::new(DiffObject::of(diff, patch)))
     }
 
-    /// What an undo, a redo or an apply did.
+    /// The result of an undo, a redo or an apply.
     pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> Self {
         Self::Operation(Box::new(OperationObject::of(id, result)))
     }

@@ -18,7 +18,7 @@ pub(crate) const EVENTS: &str = "The agent's raw event stream, if it is kept. Ra
 
 /// The changes of a task.
 pub(crate) const DIFF: &str =
-    "What the task changed in its repository, as a patch; also while it runs. Ranges are in bytes.";
+    "The changes that the task made in its repository, as a patch, even while it runs. Ranges are in bytes.";
 
 /// The diagnostics of a task.
 pub(crate) const DIAGNOSTICS: &str = "Exit code, signal, bytes of output and time limit, as a table.";

@@ -13,7 +13,7 @@ use crate::task::{FileConflict, GitPath, Message, MessagePart, OperationKind, Re
 /// Maximum number of files that a refusal names.
 const MAX_NAMED: usize = 8;
 
-/// Who reads a refusal.
+/// The reader of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// A model, which calls tools.
@@ -100,7 +100,7 @@ pub(crate) fn no_end_snapshot(id: &TaskId, kind: OperationKind, to: Audience) ->
         message!["run `codex-connector diff ", id, "` to see what changed since it began"],
     );
     Refused::new(
-        cannot(id, kind, "no snapshot could be taken at its end, so later changes cannot be told apart"),
+        cannot(id, kind, "no snapshot could be taken at its end, so they cannot be distinguished from later changes"),
         [look, by_hand].into_iter().collect::<Message>(),
     )
 }
@@ -135,7 +135,7 @@ pub(crate) fn nothing_to_redo(id: &TaskId, to: Audience) -> Refused {
 /// The task worked in the user's files, so there is nothing to apply.
 pub(crate) fn worked_in_place(id: &TaskId, to: Audience) -> Refused {
     Refused::new(
-        cannot(id, OperationKind::Apply, "it worked in your files, not in a worktree of its own"),
+        cannot(id, OperationKind::Apply, "it worked in your files, not in its own worktree"),
         to.choose(
             message!["nothing needs to be done; `codex_undo` reverts them"],
             message!["nothing needs to be done; to make them again after an undo, run `codex-connector redo ", id, "`"],
@@ -146,7 +146,7 @@ pub(crate) fn worked_in_place(id: &TaskId, to: Audience) -> Refused {
 /// The changes of a task in a worktree were not applied, so there is nothing to undo.
 pub(crate) fn not_applied(id: &TaskId, to: Audience) -> Refused {
     Refused::new(
-        cannot(id, OperationKind::Undo, "they were made in a worktree of its own, and were not applied"),
+        cannot(id, OperationKind::Undo, "they were made in its own worktree, and were not applied"),
         to.choose(
             message!["nothing needs to be done; `codex_apply` writes them to the working files"],
             message!["nothing needs to be done; `codex-connector apply ", id, "` writes them to your files"],

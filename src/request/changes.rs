@@ -133,10 +133,10 @@ mod tests {
     #[test]
     fn a_diff_without_a_range_reads_the_beginning_of_the_patch() {
         let call = DiffCall::read(raw(json!({"taskId": "1a2b3c4d", "paths": ["a", "b/c"]}))).expect("valid arguments");
-        assert_eq!(call.range, PatchRange::From { offset: 0, length: DEFAULT_BYTES });
+        assert_eq!(call.range, PatchRange::From { offset: 0, length: 20_000 });
         assert_eq!(call.paths, [PathBuf::from("a"), PathBuf::from("b/c")]);
         let call = DiffCall::read(raw(json!({"taskId": "1a2b3c4d", "length": 1e9}))).expect("valid arguments");
-        assert_eq!((call.range, call.remarks.len()), (PatchRange::From { offset: 0, length: MAX_BYTES }, 1));
+        assert_eq!((call.range, call.remarks.len()), (PatchRange::From { offset: 0, length: 30_000 }, 1));
         let call = DiffCall::read(raw(json!({"taskId": "1a2b3c4d", "filesOnly": "true"}))).expect("valid arguments");
         assert_eq!(call.range, PatchRange::Nothing);
     }

@@ -19,7 +19,7 @@ use super::{
     workspace_progress::WorkspaceProgress,
 };
 use crate::{
-    blocking::{BlockingTimeout, CALLER_PATHS, PATH_DEADLINE},
+    blocking::{CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
     task::{ChosenBy, OnAgentExit, SandboxChoice, TaskRecord, TaskRequest, TaskSpec, TreeUse},
     workspace::CleanUp,
@@ -80,7 +80,7 @@ impl Task {
             let asked = TaskRequest { request: &request, sandbox_by: SandboxChoice::Call, timeout, timeout_by: by };
             Ok(ceiling.admit(asked, directory.real_path(), Path::canonicalize))
         });
-        let admitted = admitted.await.unwrap_or_else(|BlockingTimeout| Err(DirectoryProblem::TimedOut));
+        let admitted = admitted.await.unwrap_or(Err(DirectoryProblem::TimedOut));
         admitted.map_err(|problem| Box::new(directory_unavailable(source, &problem)))?.map_err(|above| {
             Box::new(RunEnd::not_started(NotStarted::Forbidden, above.to_string(), Some(above.next())))
         })

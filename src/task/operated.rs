@@ -1,4 +1,4 @@
-//! The result of an undo, a redo or an apply.
+//! The results of undo, redo and apply.
 
 use super::{GitPath, ObjectId, OperationKind, TaskId};
 

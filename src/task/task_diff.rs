@@ -1,4 +1,4 @@
-//! What a task changed, computed on request.
+//! The changes of a task, computed on request.
 
 use std::path::PathBuf;
 

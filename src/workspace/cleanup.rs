@@ -123,7 +123,12 @@ impl CleanUp {
     /// worked in them.
     pub fn remove_unfinished(&self, trees_dir: &Path) {
         let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        for dir in entries(trees_dir).flat_map(|repository| entries(&repository).collect::<Vec<_>>()) {
+        let repositories: Vec<PathBuf> = entries(trees_dir).collect();
+        for dir in repositories.iter().flat_map(|repository| entries(repository)) {
+            // Succeeds only if it is empty.
+            if fs::remove_dir(&dir).is_ok() {
+                continue;
+            }
             let mark = dir.join(MAKING);
             let Ok(file) = fs::File::open(&mark) else { continue };
             // The process that makes the worktree has locked the mark. It may use another data directory.
@@ -134,6 +139,7 @@ impl CleanUp {
                 tracing::warn!(%error, "an unfinished worktree was not removed");
             }
         }
+        repositories.iter().for_each(|repository| drop(fs::remove_dir(repository)));
     }
 
     fn clean_up(&self, id: &TaskId) -> Result<Cleaned, CleanUpError> {

@@ -64,6 +64,11 @@ fn add_worktree(
         start,
         trees_dir: &spec.trees_dir,
         symlink: &spec.symlink,
+        files: match start {
+            TreeStart::User(_) => Some(files),
+            // It is locked while the earlier task's workspace is read.
+            TreeStart::Commit(_) => None,
+        },
     };
     let made = create_tree(&request)?;
     use_made(workspace, made, spec.max_file).inspect_err(|_| {

@@ -14,15 +14,19 @@
 //! instead of being downloaded.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use super::{
     beneath::Below,
-    git::Git,
     git_error::GitError,
+    git_version::GitVersion,
     shadow::Shadow,
     tree_content::{Extras, TreeContent, TreeStart},
     tree_error::TreeError,
@@ -30,12 +34,22 @@ use super::{
     tree_removal::delete,
 };
 use crate::{
-    store::repository_key,
+    store::{Workspaces, repository_key},
     task::{ObjectId, Omission, Place, ProcessIdentity, TaskId, Worktree},
 };
 
 /// The name of a worktree if the repository's directory has none.
 const DEFAULT_NAME: &str = "tree";
+
+/// How often a step is tried that another process can disturb, and the pause in between.
+const MAX_ATTEMPTS: usize = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long to wait for another process that works on the repository.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The first version of git that accepts a reason for the lock of a new worktree.
+const GIT_FOR_LOCK_REASON: GitVersion = GitVersion(2, 34);
 
 /// A request for a worktree.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +66,8 @@ pub struct TreeRequest<'a> {
     pub trees_dir: &'a Path,
     /// Ignored directories that the worktree gets as symbolic links to the user's, relative to the top.
     pub symlink: &'a [PathBuf],
+    /// The workspace files, to lock the repository while the worktree is registered; `None` if it is locked already.
+    pub files: Option<&'a Workspaces>,
 }
 
 /// A worktree that was just made.
@@ -97,26 +113,42 @@ pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
     request.source.publish()?;
     let repository = request.trees_dir.join(repository_key(&place.common_dir));
     let dir = repository.join(request.task.as_str());
-    make_private(request.trees_dir)?;
-    make_private(&repository)?;
-    let real = repository.canonicalize().map_err(TreeError::file("find", &repository))?;
-    let dir = real.join(dir.file_name().expect("it was joined to a name"));
-    DirBuilder::new().mode(0o700).create(&dir).map_err(TreeError::file("create", &dir))?;
-    let path = dir.join(place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref()));
-    let mark = dir.join(MAKING);
-    let marked = write_mark(&mark, &place.common_dir, &path).map_err(TreeError::file("write", &mark));
-    let made = marked.and_then(|mark| fill(request, &content, &path, mark));
-    made.inspect_err(|_| {
+    let name = place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref());
+    let mut attempts = 0;
+    let (path, mark) = loop {
+        attempts += 1;
+        match make_dir(&dir, name, &place.common_dir) {
+            // Another process has just removed a directory that was empty.
+            Err(TreeError::File { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && attempts < MAX_ATTEMPTS => {}
+            made => break made?,
+        }
+    };
+    fill(request, &content, &path, mark).inspect_err(|_| {
         if let Err(error) = delete(&path, &place.common_dir) {
             tracing::warn!(%error, "an unfinished worktree could not be removed");
         }
     })
 }
 
+/// Creates the directory `dir` of a task's worktree, and the mark of an unfinished worktree in it. Returns the path of the
+/// worktree, which does not exist yet.
+fn make_dir(dir: &Path, name: &OsStr, common_dir: &Path) -> Result<(PathBuf, fs::File), TreeError> {
+    let repository = dir.parent().expect("it is two levels below `trees_dir`");
+    repository.parent().map_or(Ok(()), make_private)?;
+    make_private(repository)?;
+    let real = repository.canonicalize().map_err(TreeError::file("find", repository))?;
+    let dir = real.join(dir.file_name().expect("it is the task's ID"));
+    DirBuilder::new().mode(0o700).create(&dir).map_err(TreeError::file("create", &dir))?;
+    let (path, mark) = (dir.join(name), dir.join(MAKING));
+    let locked = write_mark(&mark, common_dir, &path).map_err(TreeError::file("write", &mark))?;
+    Ok((path, locked))
+}
+
 /// Adds the worktree to the repository and writes its files.
 fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs::File) -> Result<MadeTree, TreeError> {
     let source = request.source.place();
-    add(request.source.git(), source, path, content.head())?;
+    add(request, path, content.head())?;
     let git_dir = git_dir_of(path).map_err(TreeError::file("read", path.join(".git")))?;
     let lock = git_dir.join("locked");
     fs::write(&lock, lock_reason(request.task, request.supervisor)).map_err(TreeError::file("write", &lock))?;
@@ -134,15 +166,32 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
 }
 
 /// Registers the worktree, without files and without an index.
-fn add(git: &Git, source: &Place, path: &Path, head: &ObjectId) -> Result<(), GitError> {
-    git.command(["worktree", "add", "--detach", "--no-checkout", "--lock", "--"])
+///
+/// Git fails if another one is just adding or removing a worktree of the same repository. Ours do not, because the
+/// repository is locked, but the user's can.
+fn add(request: &TreeRequest<'_>, path: &Path, head: &ObjectId) -> Result<(), GitError> {
+    let (git, source) = (request.source.git(), request.source.place());
+    let lock = request.files.map(|files| files.lock(&source.common_dir, request.task, LOCK_TIMEOUT));
+    if let Some(Err(error)) = &lock {
+        tracing::warn!(%error, "the repository is not locked");
+    }
+    let mut command = git.command(["worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock"]);
+    if git.version() >= GIT_FOR_LOCK_REASON {
+        command = command.arg("--reason").arg(lock_reason(request.task, request.supervisor));
+    }
+    let command = command
+        .args([OsStr::new("--"), path.as_os_str(), OsStr::new(head.as_str())])
         .setting("worktree.useRelativePaths=false")
-        .arg(path)
-        .arg(head.as_str())
         .git_dir(&source.git_dir)
-        .work_tree(&source.top)
-        .run()
-        .map(drop)
+        .work_tree(&source.top);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match command.clone().run() {
+            Err(GitError::Failed { .. }) if attempts < MAX_ATTEMPTS => thread::sleep(RETRY_PAUSE),
+            done => return done.map(drop),
+        }
+    }
 }
 
 /// Git before 2.36 does not copy the patterns of a sparse checkout to a new worktree.

@@ -31,10 +31,13 @@ pub(super) fn read_mark(mark: &Path) -> io::Result<(PathBuf, PathBuf)> {
     }
 }
 
+/// The beginning of the reason for which our worktrees are locked. The task's ID follows.
+pub(super) const LOCK_PREFIX: &str = "codex-connector ";
+
 /// The content of the file that locks a worktree.
 pub(super) fn lock_reason(task: &TaskId, supervisor: Option<&ProcessIdentity>) -> String {
     let process = supervisor.map(|process| format!(" pid {} start {}", process.pid, process.start_time));
-    format!("codex-connector {task}{}\n", process.unwrap_or_default())
+    format!("{LOCK_PREFIX}{task}{}\n", process.unwrap_or_default())
 }
 
 /// The git directory that the file `.git` of a worktree names.
@@ -45,10 +48,15 @@ pub(super) fn git_dir_of(tree: &Path) -> io::Result<PathBuf> {
     tree.join(OsStr::from_bytes(path)).canonicalize()
 }
 
-/// The directories in the repository that register this worktree.
+/// The directories in the repository that register this worktree. One that git was just creating when it was killed has
+/// no path yet, but is locked with the ID of the task.
 pub(super) fn registrations(worktree: &Path, common_dir: &Path) -> Vec<PathBuf> {
     let names = |registration: &PathBuf| {
-        let named = fs::read(registration.join("gitdir")).unwrap_or_default();
+        let Ok(named) = fs::read(registration.join("gitdir")) else {
+            let reason = fs::read(registration.join("locked")).unwrap_or_default();
+            let task = worktree.parent().and_then(Path::file_name).map(OsStr::as_bytes).unwrap_or_default();
+            return reason.strip_prefix(LOCK_PREFIX.as_bytes()).is_some_and(|rest| rest.starts_with(task));
+        };
         Path::new(OsStr::from_bytes(named.trim_ascii_end())) == worktree.join(".git")
     };
     let all = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten();

@@ -17,7 +17,7 @@ use super::{
     snapshot::{Snapshot, SnapshotError},
     tree_content::parent_of_snapshot,
     tree_error::TreeError,
-    tree_files::{MAKING, registrations},
+    tree_files::{LOCK_PREFIX, MAKING, registrations},
     tree_submodules::{changed_submodule, submodules_in},
 };
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 
 /// The name that a worktree gets while it is removed.
 const REMOVING: &str = ".removing";
+
+/// The name that its registration in the repository gets while it is removed.
+const REGISTRATION: &str = ".registration";
 
 /// Files in a worktree's git directory that exist during a merge, a rebase and the like.
 const IN_PROGRESS: [&str; 7] =
@@ -112,7 +115,7 @@ fn why_kept(shadow: &mut Shadow, after: &ObjectId, omitted: &[Omission]) -> Resu
     let is_new = |omission: &&Omission| {
         let is_submodule = || submodules.iter().any(|(path, _)| *path == omission.path);
         let is_known = omitted.iter().any(|old| old.path == omission.path);
-        !is_known && !(omission.reason == OmissionReason::NestedRepository && is_submodule())
+        !(is_known || omission.reason == OmissionReason::NestedRepository && is_submodule())
     };
     if let Some(omission) = now.omitted.iter().find(is_new) {
         return Ok(Some(WhyKept::NotCovered(omission.path.clone())));
@@ -127,7 +130,7 @@ pub(super) fn unlock(worktree: &Path, common_dir: &Path) -> io::Result<()> {
     for registration in registrations(worktree, common_dir) {
         let lock = registration.join("locked");
         // A lock with another reason is the user's.
-        if fs::read(&lock).is_ok_and(|reason| reason.starts_with(b"codex-connector ")) {
+        if fs::read(&lock).is_ok_and(|reason| reason.starts_with(LOCK_PREFIX.as_bytes())) {
             fs::remove_file(&lock)?;
         }
     }
@@ -146,8 +149,16 @@ pub(super) fn delete(worktree: &Path, common_dir: &Path) -> Result<(), TreeError
         renamed => renamed.map_err(TreeError::file("remove", worktree))?,
     }
     remove_all(&trash).map_err(TreeError::file("remove", &trash))?;
+    let trash = dir.join(REGISTRATION);
+    remove_all(&trash).map_err(TreeError::file("remove", &trash))?;
     for registration in registrations(worktree, common_dir) {
-        remove_all(&registration).map_err(TreeError::file("remove", &registration))?;
+        // At once: another git fails if it finds an incomplete registration.
+        let removed = match fs::rename(&registration, &trash) {
+            Ok(()) => remove_all(&trash),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_all(&registration),
+            Err(error) => Err(error),
+        };
+        removed.map_err(TreeError::file("remove", &registration))?;
     }
     let mark = dir.join(MAKING);
     match fs::remove_file(&mark) {

@@ -35,6 +35,7 @@ fn make_with(scratch: &Scratch, task: &TaskId, symlink: &[PathBuf]) -> Result<Ma
         start: TreeStart::User(&snapshot),
         trees_dir: &trees(scratch),
         symlink,
+        files: None,
     };
     let made = create_tree(&request)?;
     made.confirm()?;
@@ -147,7 +148,8 @@ fn the_working_directory_is_kept_if_it_exists_there() {
         let task = TaskId::random();
         let (source, start) = (&shadow, TreeStart::User(&snapshot));
         let trees_dir = &trees(&scratch);
-        let request = TreeRequest { task: &task, supervisor: None, source, start, trees_dir, symlink: &[] };
+        let request =
+            TreeRequest { task: &task, supervisor: None, source, start, trees_dir, symlink: &[], files: None };
         let made = create_tree(&request).expect("a worktree can be made");
         assert_eq!(made.directory(), made.worktree.path.join(prefix));
     }
@@ -196,7 +198,8 @@ fn a_linked_worktree_and_a_bare_repository_are_fine_as_the_source() {
     let snapshot = before(&mut shadow);
     let (task, trees_dir) = (TaskId::random(), trees(&scratch));
     let (source, start) = (&shadow, TreeStart::User(&snapshot));
-    let request = TreeRequest { task: &task, supervisor: None, source, start, trees_dir: &trees_dir, symlink: &[] };
+    let request =
+        TreeRequest { task: &task, supervisor: None, source, start, trees_dir: &trees_dir, symlink: &[], files: None };
     let made = create_tree(&request).expect("a worktree can be made");
     assert_eq!(fs::read_to_string(made.worktree.path.join("a.txt")).expect("it exists"), "linked");
     assert!(made.worktree.git_dir.starts_with(bare.join("worktrees")));
@@ -388,7 +391,8 @@ fn a_directory_inside_the_repository_is_refused() {
     let snapshot = before(&mut shadow);
     let (task, trees_dir) = (TaskId::random(), scratch.top.join("trees"));
     let (source, start) = (&shadow, TreeStart::User(&snapshot));
-    let request = TreeRequest { task: &task, supervisor: None, source, start, trees_dir: &trees_dir, symlink: &[] };
+    let request =
+        TreeRequest { task: &task, supervisor: None, source, start, trees_dir: &trees_dir, symlink: &[], files: None };
     let refused = create_tree(&request).expect_err("it would be in the user's status");
     assert!(matches!(refused, TreeError::InsideRepository { .. }), "{refused}");
     assert!(!trees_dir.exists());

@@ -67,6 +67,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World, project: &GitProject) {
         })
         .collect();
     let writers = Writers { were_killed: true, killed };
+    // A supervisor cleans up after its task has ended.
+    within(ANSWER_TIMEOUT, || world.supervisors().is_empty().then_some(()));
     verify(round, world, &expected, &writers);
     drop(next);
 
@@ -91,7 +93,10 @@ pub(crate) fn play(round: &Round<'_>, world: &World, project: &GitProject) {
 
 /// Kills some supervisors, and the server if `kills_server` says so. Returns the IDs of the supervisors' tasks.
 fn kill(world: &World, rng: &mut Rng, server: &mut McpServer, kills_server: bool) -> BTreeSet<String> {
-    let supervisors = world.supervisors();
+    let mut supervisors = world.supervisors();
+    // A child that has not started git yet looks like its supervisor.
+    let all: BTreeSet<u32> = supervisors.iter().map(|(_, supervisor)| supervisor.process.pid).collect();
+    supervisors.retain(|(_, supervisor)| !all.contains(&supervisor.parent));
     let chosen: Vec<_> = supervisors.into_iter().filter(|_| rng.u8(0..3) > 0).collect();
     if kills_server && rng.bool() {
         server.kill();
@@ -112,7 +117,9 @@ fn kill_server(mut server: McpServer) {
 fn clean_up(round: &Round<'_>, world: &World, project: &GitProject) {
     for _ in 0..CLEANUPS {
         let _server = world.server();
-        if within(Duration::from_secs(2), || registered(project).is_empty().then_some(())).is_some() {
+        let trees = world.dir().join("home/trees");
+        let is_clean = || registered(project).is_empty() && names_in(&trees).is_empty();
+        if within(Duration::from_secs(2), || is_clean().then_some(())).is_some() {
             return;
         }
     }
