@@ -1,4 +1,4 @@
-//! What a task changed in its repository.
+//! The changes that a task made in its repository.
 
 use std::path::PathBuf;
 
