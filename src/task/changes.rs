@@ -1,4 +1,4 @@
-//! A task's changes to its repository.
+//! The changes that a task made in its repository.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Settings for a task's workspace.
+//! The settings of a task's workspace.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub struct WorkspaceSpec {
     pub snapshots: Snapshots,
     /// Whether the task gets its own worktree.
     pub tree: TreeUse,
-    /// The rule for a task that starts while another one may write in the same work tree.
+    /// The rule for a second task that may write in the same work tree.
     pub parallel: Parallel,
     /// Where worktrees are made.
     pub trees_dir: PathBuf,
