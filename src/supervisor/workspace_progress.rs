@@ -33,7 +33,7 @@ pub(super) enum WorkspaceProgress {
     },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
-    /// The task must work in a worktree of its own, and there is none.
+    /// The task requires its own worktree, and there is none.
     NoWorktree(NoWorktree),
     /// It was taken.
     Begun(Box<Workspace>),

@@ -1,4 +1,4 @@
-//! What a task changed in its repository: snapshots, the record, the timeline, and answers.
+//! A task's changes to its repository: snapshots, the record, the timeline, and answers.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
