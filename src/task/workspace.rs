@@ -39,7 +39,7 @@ pub struct TaskWorkspace {
     /// The files that the agent's events name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<GitPath>,
-    /// What was done with the task's changes, oldest first.
+    /// Every undo, redo and apply of the task's changes, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
 }

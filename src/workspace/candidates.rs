@@ -22,7 +22,7 @@ use crate::task::{GitPath, Omission, OmissionReason};
 /// The mode of a submodule in git's output.
 const SUBMODULE: &[u8] = b"160000";
 
-/// What has to be done with the index, and what is left out.
+/// The changes to make in the index, and the files that are left out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Candidates {
     /// Files whose content is to be taken.

@@ -16,7 +16,7 @@ use crate::task::{GitPath, ObjectFormat, ObjectId, Place};
 /// The questions that find a place. git answers each with one line.
 const QUESTIONS: [&str; 4] = ["--show-toplevel", "--absolute-git-dir", "--git-common-dir", "--show-object-format"];
 
-/// What is checked out.
+/// The commit and the branch that are checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The commit; `None` if there is none yet.
@@ -72,7 +72,7 @@ pub(super) fn repository_command<A: Into<OsString>>(
     git.command(args).git_dir(&place.git_dir).directory(&place.git_dir).without_user_settings()
 }
 
-/// What is checked out at a place now.
+/// The commit and the branch that are checked out at a place now.
 pub fn head(git: &Git, place: &Place) -> Result<Head, GitError> {
     let ask = |args: &[&str]| repository_command(git, place, args.iter().copied());
     let answer = ask(&["rev-parse", "--revs-only", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"]).run()?;

@@ -62,7 +62,7 @@ impl Scratch {
         identity.into_iter().chain(others).chain([system]).collect()
     }
 
-    /// What git answers to the user in the work tree. Panics if it fails.
+    /// Runs git as the user in the work tree, and returns its answer. Panics if it fails.
     pub(super) fn git(&self, args: &[&str]) -> String {
         self.git_in(&self.top, args)
     }

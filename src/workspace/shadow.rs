@@ -45,11 +45,11 @@ pub struct Shadow {
     settings: FrozenSettings,
     dir: PathBuf,
     pub(super) max_file: u64,
-    /// What earlier snapshots did not contain. Empty before the first one.
+    /// The state left by earlier snapshots. Empty before the first one.
     pub(super) earlier: Earlier,
 }
 
-/// What a snapshot has to know about the ones before it.
+/// Facts that a snapshot needs about the ones before it.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
     /// Whether there is one.
@@ -223,7 +223,7 @@ impl Shadow {
 
     /// Replaces the index by a tree, without information on the files of the work tree.
     fn read_tree(&self, tree: &ObjectId) -> Result<(), GitError> {
-        // Whatever is there cannot be used.
+        // An existing index is unusable here.
         let _ = fs::remove_file(self.index());
         self.command(["read-tree", tree.as_str()]).run().map(drop)
     }
@@ -257,7 +257,7 @@ pub enum ShadowError {
     /// A file of the shadow or of the user's repository could not be read or written.
     #[error("cannot {action}: {source}")]
     File {
-        /// What was to be done.
+        /// The step that failed.
         action: &'static str,
         /// The reason.
         source: io::Error,
