@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::json_changes::FileObject;
 use crate::task::{Changes, Omission, OmissionReason, WorkspaceState};
 
-/// What a task changed in its repository.
+/// The changes that a task made to its repository.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ChangesObject {

@@ -1,4 +1,4 @@
-//! What a task changed, in answers about the task.
+//! A task's changes in answers about the task.
 
 use super::{
     fields::Page,
@@ -28,7 +28,7 @@ const MAX_REASON_CHARACTERS: usize = 200;
 const MAX_NAMED_OMISSIONS: usize = 3;
 
 impl Page {
-    /// Adds where the task works, if that is a worktree of its own, and, for an ended task, how much it changed.
+    /// Adds where the task works, if it has its own worktree, and, for an ended task, how much it changed.
     pub(super) fn workspace(&mut self, record: &TaskRecord) {
         let Some(state) = &record.progress.workspace else { return };
         if let Some(worktree) = &state.worktree {
@@ -78,7 +78,7 @@ pub(super) fn totals(changes: &Changes) -> String {
     }
 }
 
-/// What a worktree began with, such as `main @63b59dd + your 3 uncommitted files`. The branch is not escaped.
+/// The base of a worktree, such as `main @63b59dd + your 3 uncommitted files`. The branch is not escaped.
 pub(super) fn base(state: &WorkspaceState) -> String {
     let branch = state.branch.as_ref().map(|branch| format!("{} ", path_line(branch))).unwrap_or_default();
     let commit = match &state.head {

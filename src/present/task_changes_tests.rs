@@ -1,4 +1,4 @@
-//! What answers say about a task's changes.
+//! A task's changes in answers.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Has snapshots of the task's repository taken: one before the agent starts, and one after nothing of it runs any more.
 //!
 //! The first one is taken once, when it is the task's turn, and not again for a fallback. Git runs on a blocking thread, so
-//! that the task can be stopped meanwhile. Whatever fails here, the task runs; its changes are unknown then, and its
-//! record says why.
+//! that the task can be stopped meanwhile. A failure here never stops the task; its changes are then unknown, and
+//! its record says why.
 
 use std::{
     mem,

@@ -1,4 +1,4 @@
-//! What a task changed in its repository.
+//! A task's changes to its repository.
 
 use std::path::PathBuf;
 

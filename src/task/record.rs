@@ -139,7 +139,7 @@ pub struct TaskEnd {
     pub usage: Option<Usage>,
     /// Tokens that the whole session has used so far, if the agent reports that total.
     pub session_usage: Option<Usage>,
-    /// What the task changed in its repository; `None` if there are no snapshots.
+    /// The changes that the task made to its repository; `None` if there are no snapshots.
     pub changes: Option<Changes>,
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration says about a task's workspace.
+//! The settings of a task's workspace.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub struct WorkspaceSpec {
     pub snapshots: Snapshots,
     /// Whether the task gets its own worktree.
     pub tree: TreeUse,
-    /// What happens if another task that may write works in the same work tree.
+    /// How to treat the task if another task that may write works in the same work tree.
     pub parallel: Parallel,
     /// Where worktrees are made.
     pub trees_dir: PathBuf,
@@ -65,7 +65,7 @@ pub enum TreeUse {
     Always,
 }
 
-/// What happens to a second task that may write in the same work tree.
+/// How to treat a second task that may write in the same work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parallel {

@@ -1,7 +1,7 @@
 use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use crate::{
-    process::identity_of,
+    process::{identity_of, is_alive},
     task::{OperationKind, OperationState, RecoveredOperation, TaskId},
     workspace::{
         OperationError,
@@ -103,8 +103,8 @@ fn a_killed_operation_is_finished_by_the_next_one() {
     assert_eq!((result.recovered, result.files), (vec![expected], paths(&["other.txt"])));
     assert_eq!(project.workspace(&task).operations[0].state, OperationState::Done);
     let filter = fs::read_to_string(project.outside().join("filter-pid")).expect("it was started");
-    let is_alive = identity_of(filter.trim().parse().expect("it is a process ID")).is_some();
-    assert!(!is_alive, "git and its filter could still write files");
+    let filter = identity_of(filter.trim().parse().expect("it is a process ID"));
+    assert!(!filter.is_some_and(|filter| is_alive(&filter)), "git and its filter could still write files");
     let mut now = project.files_now();
     assert_eq!(project.read("d.f"), "changed since\n");
     now.insert("d.f".into(), before[Path::new("d.f")].clone());

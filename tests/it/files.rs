@@ -167,7 +167,7 @@ fn created_files_are_private_whatever_the_umask() {
             let Ok(meta) = fs::symlink_metadata(&path) else { continue };
             let expected = if meta.is_dir() { 0o700 } else { 0o600 };
             assert_eq!(meta.permissions().mode() & 0o777, expected, "umask {umask}: {}", path.display());
-            // What git creates in a temporary directory of ours is private because of that directory.
+            // The directory protects everything that git creates in it.
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shadow-")) {
                 continue;
             }

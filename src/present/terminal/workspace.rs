@@ -10,7 +10,7 @@ use crate::{
     task::{ChangedPath, Changes, TaskRecord},
 };
 
-/// Adds the task's worktree, its changes, and why something is not known about them.
+/// Adds the task's worktree, its changes, and why something about them is unknown.
 pub(super) fn workspace_fields(record: &TaskRecord, fields: &mut Fields, screen: Screen) {
     let Some(state) = &record.progress.workspace else { return };
     if let Some(worktree) = &state.worktree {
