@@ -33,11 +33,7 @@ pub(super) enum WorkspaceProgress {
     },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
-<<<<<<< HEAD
     /// The task must work in its own worktree, which does not exist.
-=======
-    /// The task requires its own worktree, and there is none.
->>>>>>> wsrun
     NoWorktree(NoWorktree),
     /// It was taken.
     Begun(Box<Workspace>),
