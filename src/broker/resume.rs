@@ -95,7 +95,7 @@ impl Broker {
         Resumption { by_tool, command }
     }
 
-    /// If the task worked in a worktree of its own: its ID, and the directory for which the worktree stands.
+    /// If the task had its own worktree: its ID, and the directory for which the worktree stands.
     async fn worktree_of(&self, record: &TaskRecord) -> Result<Option<(TaskId, PathBuf)>, Refusal> {
         let id = record.id.clone();
         let found = self.on_disk(move |broker| Workspaces::of(&broker.upkeep).read(&id)).await??;

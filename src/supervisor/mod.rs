@@ -16,7 +16,7 @@
 //! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
 //! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
 //! - `workspace` has snapshots taken before and after the agent, and `named_files` collects the files that it names;
-//! - `worktree` lets the task work in a worktree of its own;
+//! - `worktree` lets the task work in its own worktree;
 //! - `indexing` adds the running task to the lists of tasks, and `close` writes the end;
 //! - `fallback` chooses the next backend.
 
@@ -165,7 +165,7 @@ struct Task {
     writer: Option<WorkTreeWriter>,
     /// The tasks that were already working in the same work tree when this one began.
     beside: Vec<TaskId>,
-    /// The directory of the request, if the task works in a worktree of its own instead.
+    /// The directory of the request, if the task works in its own worktree instead.
     source: Option<PathBuf>,
 }
 

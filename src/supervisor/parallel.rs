@@ -1,8 +1,8 @@
 //! Other tasks that change files in the same work tree.
 //!
-//! Tasks are compared by the top of their work tree, not by their directory in it. What happens to the second one is
-//! configured (`workspace.parallel`): it runs with a warning, it waits for the others to end, or it gets a worktree of
-//! its own.
+//! Tasks are compared by the top of their work tree, not by their directory in it. `workspace.parallel`
+//! determines the fate of the second one: it runs with a warning, it waits for the others to end, or it gets its own
+//! worktree.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -136,5 +136,5 @@ fn names(others: &[TaskId]) -> String {
 
 /// The files that say who works where only prevent mix-ups. Without them, the task runs.
 fn report(error: &StoreError) {
-    tracing::warn!(%error, "it is not known which other tasks work in the same work tree");
+    tracing::warn!(%error, "other tasks in the same work tree are unknown");
 }

@@ -1,4 +1,4 @@
-//! A task that works in a worktree of its own.
+//! A task that works in its own worktree.
 //!
 //! Its request names a directory in the user's work tree, for which the ceiling is checked. Once the worktree exists, the
 //! task's directory is the same one there, and for the rest of the task, the worktree is the only root.
@@ -26,8 +26,8 @@ use crate::{
 };
 
 impl Task {
-    /// If the task gets a worktree, waits for it and makes its directory the task's. Fails with the task's end if there
-    /// is no worktree, if the ceiling does not admit the directory that it stands for, or if the task is stopped.
+    /// If the task gets a worktree, waits for it and makes its directory the task's. Fails with the task's end if the
+    /// worktree could not be made, if the ceiling does not admit the original directory, or if the task is stopped.
     pub(super) async fn enter_worktree(
         &mut self,
         begun: Instant,
@@ -68,8 +68,7 @@ impl Task {
         Ok(())
     }
 
-    /// Checks that the ceiling admits the directory for which the worktree stands. Needed again for each fallback, which
-    /// has its own ceiling.
+    /// Checks that the ceiling admits the original directory. Each fallback has its own ceiling.
     async fn admit_source(&self, source: &Path) -> Result<(), Box<RunEnd>> {
         let (ceiling, request, timeout) =
             (self.spec.ceiling.clone(), self.spec.request.clone(), self.spec.policy.timeout);
@@ -92,7 +91,7 @@ impl Task {
         let lacking: Vec<String> = match &self.workspace {
             WorkspaceProgress::Begun(workspace) => workspace.warnings().to_vec(),
             WorkspaceProgress::NotCovered(why, _) if self.spec.workspace.tree == TreeUse::Always => {
-                vec![format!("the task has no worktree of its own: {why}")]
+                vec![format!("the task has no worktree: {why}")]
             }
             _ => vec![],
         };

@@ -37,7 +37,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long git may take for one task.
 const GIT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What is known about the task that a workspace file belongs to.
+/// The state of the task that a workspace file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskPhase {
     /// It is running, or its end is not complete.
@@ -75,7 +75,7 @@ pub struct KeptTree {
     pub why: WhyKept,
 }
 
-/// What a cleanup did.
+/// The result of a cleanup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CleanedUp {
     /// Removed tasks whose changes can no longer be shown, undone or applied.

@@ -148,7 +148,7 @@ fn everything_of_a_removed_task_is_removed_even_without_its_repository() {
     let (first, ..) = home.task("first", |_| {});
     let (second, ..) = home.task("second", |_| {});
     home.remove_record(&first);
-    assert_eq!(home.clean_up().run(None).forgotten, [first.clone()]);
+    assert_eq!(home.clean_up().run(None).forgotten, std::slice::from_ref(&first));
     assert_eq!((home.refs(&first), home.refs(&second).lines().count()), (String::new(), 2));
     home.remove_record(&second);
     fs::remove_dir_all(&home.scratch.top).expect("the test owns it");

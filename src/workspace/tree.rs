@@ -79,7 +79,7 @@ pub struct MadeTree {
     pub place: Place,
     /// Files that the worktree has and no snapshot may contain: ignored files that were copied, and links.
     pub omitted: Vec<Omission>,
-    /// What the worktree lacks, one sentence each. They can contain names from the repository.
+    /// Things that the worktree lacks, one sentence each. They can contain names from the repository.
     pub warnings: Vec<String>,
     /// The mark of an unfinished worktree, locked.
     mark: fs::File,

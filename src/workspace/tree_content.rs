@@ -28,22 +28,22 @@ const MAX_COPIED: usize = 10_000;
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const MAX_POINTER_BYTES: u64 = 1_024;
 
-/// Settings with which pointer files stay as they are: git neither starts Git LFS nor downloads anything.
+/// Settings with which git writes pointer files, and neither starts Git LFS nor downloads anything.
 const LFS_POINTERS: [&str; 3] = ["filter.lfs.smudge=", "filter.lfs.process=", "filter.lfs.required=false"];
 
 /// The committer of our snapshots.
 const OUR_EMAIL: &str = "codex-connector@localhost";
 
-/// What a new worktree contains.
+/// The content of a new worktree.
 #[derive(Debug, Clone, Copy)]
 pub enum TreeStart<'a> {
-    /// What the user sees, with this snapshot of the source's shadow repository.
+    /// The files that the user sees, with this snapshot of the source's shadow repository.
     User(&'a Snapshot),
     /// An earlier snapshot of a worktree.
     Commit(&'a ObjectId),
 }
 
-/// What a worktree begins with.
+/// The initial state of a worktree.
 #[derive(Debug)]
 pub(super) struct TreeContent {
     /// The snapshot with the files.
@@ -119,12 +119,12 @@ pub(super) struct Extras {
     pub(super) copied: Vec<GitPath>,
     /// Copied files and links, which no snapshot may contain.
     pub(super) omitted: Vec<Omission>,
-    /// What is missing.
+    /// Things that are missing.
     pub(super) warnings: Vec<String>,
 }
 
 impl Extras {
-    /// Adds what a worktree needs besides the tracked and untracked files. What cannot be added becomes a warning.
+    /// Adds what a worktree needs besides the tracked and untracked files. Each failure becomes a warning.
     ///
     /// `from` and `to` are the tops of the user's work tree and of the worktree, whose path is `tree`.
     pub(super) fn add(source: &Shadow, (from, to): (&Below, &Below), tree: &Path, symlink: &[PathBuf]) -> Self {

@@ -31,7 +31,7 @@ pub enum TreeError {
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was to be done.
+        /// The action.
         action: &'static str,
         /// With which file or directory.
         path: PathBuf,
@@ -66,7 +66,7 @@ impl TreeError {
         }
     }
 
-    /// What to do about it, in one sentence.
+    /// Advice, in one sentence.
     pub fn next(&self) -> &'static str {
         match self {
             Self::InsideRepository { .. } => "set `workspace.trees_dir` to a directory outside the repository",

@@ -4,8 +4,8 @@
 //! that the snapshot leaves out was added. Ignored files, such as the results of a build, do not count.
 //!
 //! Git is not asked to remove it, because `git worktree remove` runs `git status` in the worktree, and with it whatever
-//! the agent wrote into its configuration. The directory is renamed first, so a removal that is interrupted can be told
-//! from a worktree whose files somebody deleted.
+//! the agent wrote into its configuration. The directory is renamed first, so an interrupted removal differs from a
+//! worktree whose files somebody deleted.
 
 use std::{ffi::OsStr, fmt, fs, io, path::Path};
 

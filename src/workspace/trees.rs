@@ -22,7 +22,7 @@ pub struct ExistingTree {
     pub task: TaskId,
     /// Its path.
     pub path: PathBuf,
-    /// What is known about the task.
+    /// The state of the task.
     pub phase: TaskPhase,
     /// Whether the task's changes were applied to the user's work tree, and not undone since.
     pub is_applied: bool,
@@ -31,7 +31,7 @@ pub struct ExistingTree {
 }
 
 impl ExistingTree {
-    /// What is known about its task, in a few words.
+    /// The state of its task, in a few words.
     pub fn state(&self) -> &'static str {
         match (self.phase, self.is_applied) {
             (TaskPhase::Running, _) => "which is running",
@@ -87,7 +87,7 @@ fn is_applied(workspace: &TaskWorkspace) -> bool {
     last.is_some_and(|operation| operation.kind == OperationKind::Apply)
 }
 
-/// The space that a directory takes up, in bytes. What cannot be read does not count.
+/// The space that a directory takes up, in bytes. Unreadable directories do not count.
 fn disk_usage(dir: &Path) -> u64 {
     let mut total = 0;
     let mut remaining = vec![dir.to_owned()];

@@ -2,7 +2,7 @@
 //!
 //! A task that may write in a work tree *enters* it: it creates a file in the work tree's directory and locks it for as
 //! long as it runs. The file's name begins with a number, and a later task has a higher one. The kernel releases the
-//! lock of a process that dies, and the next process that looks removes its file. Whoever enters or looks holds the
+//! lock of a process that dies, and the next process that looks removes its file. A process that enters or looks holds the
 //! directory's own lock meanwhile, so of two tasks that enter at the same time, one sees the other.
 
 use std::{
