@@ -124,7 +124,8 @@ impl Opened {
         let shadow_failed = |error: ShadowError| Refusal::from(shadow_problem(id, None, top, error));
         let own_tree = workspace.worktree.as_ref().filter(|tree| !tree.is_removed);
         let selectors = selection.selectors(id, &tops(&workspace))?;
-        let place = match own_tree {
+        // A snapshot of the end needs no files, and the worktree may just be removed.
+        let place = match own_tree.filter(|_| workspace.after.is_none()) {
             Some(tree) => Place { top: tree.path.clone(), git_dir: tree.git_dir.clone(), ..workspace.place.clone() },
             None => workspace.place.clone(),
         };

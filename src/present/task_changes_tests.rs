@@ -108,7 +108,7 @@ fn a_terminal_shows_changes_and_lists_their_numbers() {
     assert!(shown.contains("changes\tadded a\\x0a\\x1b[2J\\u{202e}b +1 −0\n"), "{shown}");
     assert!(shown.contains("20 more: codex-connector diff 1a2b3c4d --stat\n"), "{shown}");
     assert!(shown.contains("uncovered\t.env (its name suggests a secret)\n"), "{shown}");
-    let list = task_list(&[task.clone()], screen(Some(200)), now());
+    let list = task_list(std::slice::from_ref(&task), screen(Some(200)), now());
     assert!(list.contains("CHANGES") && list.contains("+41 −7"), "{list}");
     let json = json_output::Output::task(&task, now()).line();
     let json: Value = serde_json::from_str(&json).expect("it is JSON");

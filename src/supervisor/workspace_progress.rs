@@ -33,7 +33,7 @@ pub(super) enum WorkspaceProgress {
     },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
-    /// The task requires its own worktree, and there is none.
+    /// The task must work in its own worktree, which does not exist.
     NoWorktree(NoWorktree),
     /// It was taken.
     Begun(Box<Workspace>),

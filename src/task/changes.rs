@@ -1,4 +1,4 @@
-//! The changes that a task made in its repository.
+//! A task's changes to its repository.
 
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ pub struct WorkspaceSpec {
     pub snapshots: Snapshots,
     /// Whether the task gets its own worktree.
     pub tree: TreeUse,
-    /// The rule for a second task that may write in the same work tree.
+    /// How to treat the task if another task that may write works in the same work tree.
     pub parallel: Parallel,
     /// Where worktrees are made.
     pub trees_dir: PathBuf,
@@ -65,7 +65,7 @@ pub enum TreeUse {
     Always,
 }
 
-/// The rule for a second task that may write in the same work tree.
+/// How to treat a second task that may write in the same work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parallel {

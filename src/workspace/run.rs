@@ -61,7 +61,7 @@ pub struct Workspace {
     pub(super) shadow: Shadow,
     /// The place of the task's own worktree, if it has one.
     pub(super) worktree: Option<Place>,
-    /// Parts that the worktree lacks, one sentence each.
+    /// Things that the worktree lacks, one sentence each.
     pub(super) warnings: Vec<String>,
     /// The directory of the shadow repository.
     pub(super) temp: WorkspaceTemp,
@@ -82,7 +82,7 @@ impl Workspace {
         self.worktree.as_ref().map(|place| (place.top.join(&place.prefix), place.top.as_path()))
     }
 
-    /// Parts that the worktree lacks, one sentence each.
+    /// Things that the worktree lacks, one sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -189,7 +189,7 @@ pub enum WorkspaceProblem {
     /// The workspace file could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The task requires its own worktree, which could not be made.
+    /// The task must work in its own worktree, which could not be made.
     #[error("cannot make a worktree for the task: {0}")]
     Tree(#[from] TreeError),
     /// The directory of the shadow repository could not be created.

@@ -145,9 +145,8 @@ fn the_working_directory_is_kept_if_it_exists_there() {
         let place = find(&scratch, below);
         let mut shadow = scratch.shadow_at(&place, None);
         let snapshot = before(&mut shadow);
-        let task = TaskId::random();
+        let (task, trees_dir) = (TaskId::random(), &trees(&scratch));
         let (source, start) = (&shadow, TreeStart::User(&snapshot));
-        let trees_dir = &trees(&scratch);
         let request =
             TreeRequest { task: &task, supervisor: None, source, start, trees_dir, symlink: &[], files: None };
         let made = create_tree(&request).expect("a worktree can be made");
@@ -246,16 +245,18 @@ fn included_files_are_copied_and_never_in_a_snapshot() {
 #[test]
 fn configured_directories_are_links_and_not_changes() {
     let scratch = Scratch::new();
-    scratch.write("build/cache/x", "x");
-    let links = ["build/cache", "missing", "../outside", "dir"].map(PathBuf::from);
+    // `/build/` in `.gitignore` does not match a link.
+    scratch.write("build/x", "x");
+    let links = ["build", "missing", "../outside", "dir"].map(PathBuf::from);
     let tree = make_with(&scratch, &TaskId::random(), &links).expect("a worktree can be made");
-    assert_eq!(fs::read_link(tree.path().join("build/cache")).expect("it is a link"), scratch.top.join("build/cache"));
+    assert_eq!(fs::read_link(tree.path().join("build")).expect("it is a link"), scratch.top.join("build"));
     assert!(tree.path().join("dir").is_dir() && !tree.path().join("dir").is_symlink(), "it is in the repository");
     assert!(!trees(&scratch).join("outside").is_symlink());
     assert_eq!(tree.made.warnings.len(), 1, "{:?}", tree.made.warnings);
     let after = tree.after(&scratch);
+    assert_eq!(scratch.git(&["diff", "--name-only", tree.before.as_str(), after.as_str()]), "");
     assert_eq!(tree.remove(&scratch, &after), None);
-    assert!(scratch.top.join("build/cache/x").exists(), "the link is removed, not the directory");
+    assert!(scratch.top.join("build/x").exists(), "the link is removed, not the directory");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! A task's changes to its repository: snapshots, the record, the timeline, and answers.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 use connector_testing::GitProject;
 use serde_json::{Value, json};
@@ -144,7 +148,12 @@ fn a_cancelled_task_still_has_its_changes() {
 
 #[test]
 fn a_task_whose_agent_cannot_start_leaves_no_snapshot() {
-    let world = World::with_codex(Path::new("no-such-program"));
+    // The probe fails long after the snapshot was taken.
+    let scripts = World::with_fake_agent();
+    let program = scripts.home().join("slow");
+    fs::write(&program, "#!/bin/sh\nsleep 2\nexit 1\n").expect("the home is writable");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the test owns it");
+    let world = World::with_codex(&program);
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("failed"), "{}", answer.text);
     assert_eq!(world.project.git(&["for-each-ref", "refs/codex-connector/"]), "");
@@ -162,6 +171,9 @@ fn the_first_snapshot_is_taken_when_it_is_the_tasks_turn() {
     wait_for_log(&world, &first, "FILES CHANGED");
     let second = start(&mut server, world.fake(json!([{"write": {"path": "second", "text": "y\n"}}])));
     wait_for_log(&world, &second, "QUEUED");
+    // Until another task waits too, a snapshot that is taken too early has been taken.
+    let third = start(&mut server, world.fake(json!([{"say": "x"}])));
+    wait_for_log(&world, &third, "QUEUED");
     world.project.write("by-the-user", "z\n");
     fs::write(go, "").expect("the home is writable");
     wait_for_end(&mut server, &second);
@@ -184,7 +196,9 @@ fn a_stopped_task_does_not_wait_for_its_first_snapshot() {
     let world = world.variable("PATH", path);
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "never"}])));
+    let asked = Instant::now();
     let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    assert!(asked.elapsed() < Duration::from_secs(15), "the supervisor was killed after {:?}", asked.elapsed());
     assert_eq!(field(&answer.text, "Failure reason"), Some("Cancelled by user"), "{}", answer.text);
     assert!(!world.log(&id).contains("SESSION"), "the agent was not started");
 }
