@@ -172,7 +172,7 @@ pub(crate) struct Task {
     activity: Option<Activity>,
     /// Tokens that this run used.
     usage: Option<Tokens>,
-    /// What it changed in its repository; null until it ends, and if that is unknown.
+    /// The changes in its repository; null until it ends, and if that is unknown.
     changes: Option<ChangesObject>,
     /// The repository when the task began; null if nothing is known about it, as for tasks that cannot change files.
     workspace: Option<WorkspaceObject>,

@@ -39,7 +39,7 @@ pub(super) struct RunEnd {
     pub(super) not_started: Option<NotStarted>,
     /// The files that the agent's events name, as the agent writes them.
     pub(super) named_files: BTreeSet<PathBuf>,
-    /// What the task changed, if it is known.
+    /// The task's changes, if they are known.
     pub(super) changes: Option<Changes>,
 }
 

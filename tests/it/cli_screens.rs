@@ -37,7 +37,7 @@ fn assert_screen(name: &str, screen: &str, id: &str) {
     assert_eq!(text, fs::read_to_string(&file).unwrap_or_default(), "{name} differs from {}", file.display());
 }
 
-/// The screen with the ID `1a2b3c4d` instead of `id`, also where the terminal breaks the line in the middle of it.
+/// The screen with the ID `1a2b3c4d` instead of `id`, even if the terminal breaks the line within it.
 fn with_fixed_id(screen: &str, id: &str) -> String {
     let characters: Vec<_> = id.chars().map(String::from).collect();
     let broken = Regex::new(&characters.join("\n?")).expect("a valid pattern");
