@@ -79,7 +79,7 @@ impl Notices {
         self.add(format!("task {id} is listed from tasks.json, because its record cannot be read: {error}"));
     }
 
-    /// Adds a notice, unless it is already waiting, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String`
+    /// Adds a notice, unless it is already waiting, and logs it. Beyond 100 waiting notices it is only logged. A `String`
     /// counts as untrusted text.
     pub fn add(&self, notice: impl Into<Message>) {
         let notice = notice.into();
