@@ -232,7 +232,7 @@ fn a_script_of_the_project_that_a_filter_of_the_user_runs() {
     let scratch = Scratch::new();
     scratch.write("clean.sh", "cat\n");
     scratch.write(".gitattributes", "*.txt filter=x\n");
-    scratch.git(&["config", "filter.x.clean", "sh clean.sh"]);
+    scratch.git(&["config", "--global", "filter.x.clean", "sh clean.sh"]);
     scratch.git(&["add", "-A"]);
     scratch.git(&["commit", "-q", "-m", "a filter"]);
     let trap = scratch.trap();
@@ -252,7 +252,7 @@ fn a_python_module_that_a_filter_of_the_user_finds_in_the_work_tree() {
     fs::write(modules.join("strip_output.py"), "import sys\nsys.stdout.write(sys.stdin.read().upper())\n")
         .expect("it is writable");
     let command = format!("PYTHONPATH={} python3 -m strip_output", modules.display());
-    scratch.git(&["config", "filter.x.clean", &command]);
+    scratch.git(&["config", "--global", "filter.x.clean", &command]);
     scratch.write(".gitattributes", "*.txt filter=x\n");
     let trap = scratch.trap();
     let plant = || {

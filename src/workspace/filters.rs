@@ -4,11 +4,13 @@
 //! settings prevent an agent from adding one, but not from changing a script that an existing one runs. Therefore:
 //!
 //! - A filter that refers to a file in the project is never run, and files with it are not covered.
+//! - The same applies to a filter in the repository's own configuration, because a repository that somebody else made can
+//!   contain one. Exceptions are `git-lfs` and `git-crypt`, which write their settings there.
 //! - Every other filter runs in an empty directory instead of the work tree, so that it finds no file there, for example
 //!   a Python module. Exceptions are `git-lfs` and `git-crypt`, which need the work tree and run nothing from it.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -48,9 +50,17 @@ impl FilterJudge {
         }
     }
 
+    /// Whether a filter with this command may run. `is_local` says whether the repository's own configuration contains it.
+    pub(super) fn is_usable(&self, command: &[u8], is_local: bool) -> bool {
+        let is_named = |program: &OsStr| TRUSTED.iter().any(|trusted| program == *trusted);
+        let is_vouched_for =
+            !is_local || command.is_empty() || only_program(command).is_some_and(|name| is_named(&name));
+        is_vouched_for && self.is_independent(command)
+    }
+
     /// Whether the project has no influence on what this command does. Splits it more often than a shell would, and
     /// thereby errs on the safe side.
-    pub(super) fn is_usable(&self, command: &[u8]) -> bool {
+    fn is_independent(&self, command: &[u8]) -> bool {
         let mut is_program = true;
         for part in command.split_inclusive(|byte| is_separator(*byte)) {
             let (word, separator) = match part.split_last() {
@@ -100,9 +110,16 @@ pub(super) fn wrapped(command: &[u8]) -> Vec<u8> {
 
 /// Whether this is one call of a trusted program, by name or by path.
 fn is_trusted(command: &[u8]) -> bool {
-    let words = str::from_utf8(command).ok().and_then(shlex::split).unwrap_or_default();
-    let program = words.first().and_then(|program| Path::new(program).file_name()).unwrap_or_default();
-    TRUSTED.iter().any(|trusted| program == *trusted) && !command.iter().any(|byte| b"|;&`$()<>\n".contains(byte))
+    let program = only_program(command).unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default();
+    TRUSTED.iter().any(|trusted| name == *trusted)
+}
+
+/// The program of a command that runs only one, as it is written there.
+fn only_program(command: &[u8]) -> Option<OsString> {
+    let words = str::from_utf8(command).ok().and_then(shlex::split)?;
+    let is_one = !command.iter().any(|byte| b"|;&`$()<>\n".contains(byte));
+    words.into_iter().next().filter(|_| is_one).map(OsString::from)
 }
 
 #[cfg(test)]

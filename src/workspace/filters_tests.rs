@@ -19,7 +19,7 @@ fn a_filter_that_depends_on_the_project_is_not_usable() {
         "~/bin/clean --quiet",
         "",
     ] {
-        assert!(judge.is_usable(usable.as_bytes()), "{usable}");
+        assert!(judge.is_usable(usable.as_bytes(), false), "{usable}");
     }
     for unusable in [
         "./clean",
@@ -41,7 +41,7 @@ fn a_filter_that_depends_on_the_project_is_not_usable() {
         "sh $OLDPWD/clean",
         "git-annex smudge --clean -- %f",
     ] {
-        assert!(!judge.is_usable(unusable.as_bytes()), "{unusable}");
+        assert!(!judge.is_usable(unusable.as_bytes(), false), "{unusable}");
     }
 }
 
@@ -53,5 +53,19 @@ fn only_programs_that_need_the_work_tree_run_in_it() {
     for command in ["cat", "git-lfs clean; ./x", "sh -c git-lfs"] {
         let expected = format!("cd \"$CONNECTOR_FILTER_DIRECTORY\" || exit 1; {command}");
         assert_eq!(String::from_utf8_lossy(&wrapped(command.as_bytes())), expected);
+    }
+}
+
+#[test]
+fn of_the_filters_in_a_repository_only_known_ones_are_usable() {
+    let scratch = Scratch::new();
+    let judge = FilterJudge::of(&scratch.tool(), &scratch.place());
+    for usable in ["git-lfs clean -- %f", "git-lfs filter-process", "\"git-crypt\" clean", ""] {
+        assert!(judge.is_usable(usable.as_bytes(), true), "{usable}");
+    }
+    for unusable in
+        ["cat", "/usr/bin/sed s/a/b/", "/tmp/git-lfs clean", "git-lfs clean; touch /tmp/x", "~/bin/git-crypt clean"]
+    {
+        assert!(!judge.is_usable(unusable.as_bytes(), true), "{unusable}");
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     process::Deadline,
     store::{Upkeep, Workspaces},
     task::{
-        FrozenSettings, GitPath, ObjectId, OperationKind, OperationResult, Place, TaskId, TaskWorkspace,
+        FrozenSetting, FrozenSettings, GitPath, ObjectId, OperationKind, OperationResult, Place, TaskId, TaskWorkspace,
         WORKSPACE_FORMAT, Worktree,
     },
 };
@@ -154,12 +154,19 @@ impl Project {
     pub(super) fn add_filter(&mut self, script: &str) {
         let path = self.root.join("filter.sh");
         fs::write(&path, script).expect("it is writable");
-        self.git(&["config", "filter.x.clean", "cat"]);
-        self.git(&["config", "filter.x.smudge", &format!("sh {} %f", path.display())]);
-        self.git(&["config", "filter.x.required", "true"]);
         self.write(".gitattributes", "*.f filter=x\n");
+        let smudge = format!("sh {} %f", path.display());
+        let values = [("clean", "cat"), ("smudge", &smudge), ("required", "true")];
+        for (key, value) in values {
+            self.git(&["config", &format!("filter.x.{key}"), value]);
+        }
         self.commit_all();
-        self.settings = read_settings(&self.git, &self.place).expect("they are readable");
+        // As if the user's own configuration had it: a filter in the repository's configuration is not run.
+        self.settings = FrozenSettings { unusable_filters: vec![], ..self.settings.clone() };
+        self.settings.values.extend(values.map(|(key, value)| FrozenSetting {
+            key: GitPath::from_bytes(format!("filter.x.{key}")),
+            value: GitPath::from_bytes(value),
+        }));
     }
 
     /// Runs git as the user would, and returns its output.

@@ -71,7 +71,8 @@ pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitErro
         };
         if let Some((filter, name)) = filter_key(key) {
             let is_command = name != b"required";
-            if is_command && !judge.is_usable(value) && !settings.unusable_filters.contains(&filter) {
+            let is_local = matches!(scope, b"local" | b"worktree");
+            if is_command && !judge.is_usable(value, is_local) && !settings.unusable_filters.contains(&filter) {
                 settings.unusable_filters.push(filter);
             }
         } else if !KEYS.iter().any(|known| known.as_bytes() == key) {

@@ -49,7 +49,7 @@ fn included_files_and_odd_values_are_frozen() {
     std::fs::write(&included, "[filter \"a\\\"b.c\"]\n\trequired\n[core]\n\tautocrlf = input\n")
         .expect("it is writable");
     scratch.git(&["config", "--global", "include.path", &included.display().to_string()]);
-    scratch.git(&["config", "filter.x.clean", odd]);
+    scratch.git(&["config", "--global", "filter.x.clean", odd]);
     let shadow = scratch.shadow();
     scratch.git(&["config", "filter.x.clean", "planted"]);
     scratch.git(&["config", "core.autocrlf", "true"]);
@@ -63,8 +63,8 @@ fn included_files_and_odd_values_are_frozen() {
 fn a_filter_that_is_not_usable_is_left_out_entirely() {
     let scratch = Scratch::new();
     for (key, value) in [("clean", "./clean"), ("smudge", "cat"), ("required", "true"), ("process", "cat")] {
-        scratch.git(&["config", &format!("filter.x.{key}"), value]);
-        scratch.git(&["config", &format!("filter.y.{key}"), value.trim_start_matches("./")]);
+        scratch.git(&["config", "--global", &format!("filter.x.{key}"), value]);
+        scratch.git(&["config", "--global", &format!("filter.y.{key}"), value.trim_start_matches("./")]);
     }
     let settings = read_settings(&scratch.tool(), &scratch.place()).expect("git lists them");
     assert_eq!(settings.unusable_filters, [GitPath::from_bytes("x")]);

@@ -268,8 +268,8 @@ fn a_submodule_is_not_entered() {
 #[test]
 fn a_file_whose_filter_fails_is_omitted() {
     let scratch = Scratch::new();
-    scratch.git(&["config", "filter.broken.clean", "false"]);
-    scratch.git(&["config", "filter.broken.required", "true"]);
+    scratch.git(&["config", "--global", "filter.broken.clean", "false"]);
+    scratch.git(&["config", "--global", "filter.broken.required", "true"]);
     scratch.write(".gitattributes", "*.x filter=broken\n");
     for number in 0..5 {
         scratch.write(&format!("{number}.x"), "x\n");

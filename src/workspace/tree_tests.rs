@@ -377,9 +377,9 @@ fn nothing_remains_of_a_worktree_that_could_not_be_made() {
     assert!(matches!(&error, TreeError::File { path, .. } if *path == dir), "{error}");
     // A required filter that fails.
     scratch.write(".gitattributes", "a.txt filter=broken\n");
-    scratch.git(&["config", "filter.broken.smudge", "false"]);
-    scratch.git(&["config", "filter.broken.required", "true"]);
-    scratch.git(&["config", "filter.broken.clean", "cat"]);
+    scratch.git(&["config", "--global", "filter.broken.smudge", "false"]);
+    scratch.git(&["config", "--global", "filter.broken.required", "true"]);
+    scratch.git(&["config", "--global", "filter.broken.clean", "cat"]);
     make_with(&scratch, &TaskId::random(), &[]).err().expect("the filter fails");
     assert_eq!(registered(&scratch), 0);
     assert_eq!(names(dir.parent().expect("it has one")), BTreeSet::from([task.to_string()]));
