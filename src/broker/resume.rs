@@ -23,7 +23,7 @@ pub struct Resume {
     pub sandbox: Option<Sandbox>,
     /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
-    /// The task in whose worktree the session continues, and the directory for which that worktree stands; `None` if the
+    /// The task in whose worktree the session continues, and the directory that the worktree replaces; `None` if the
     /// session had no worktree.
     pub continues: Option<(TaskId, PathBuf)>,
 }
@@ -95,7 +95,7 @@ impl Broker {
         Resumption { by_tool, command }
     }
 
-    /// If the task had its own worktree: its ID, and the directory for which the worktree stands.
+    /// If the task had its own worktree: its ID, and the directory that the worktree replaces.
     async fn worktree_of(&self, record: &TaskRecord) -> Result<Option<(TaskId, PathBuf)>, Refusal> {
         let id = record.id.clone();
         let found = self.on_disk(move |broker| Workspaces::of(&broker.upkeep).read(&id)).await??;
@@ -129,7 +129,7 @@ fn resumable(
     newest: Option<&TaskRecord>,
     continues: Option<(TaskId, PathBuf)>,
 ) -> Resumable {
-    // The worktree itself may be gone, and the ceiling is about the directory for which it stands.
+    // The worktree itself may be gone, and the ceiling is about the directory that it replaces.
     let source = continues.as_ref().map(|(_, source)| source.clone());
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {

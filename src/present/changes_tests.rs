@@ -101,7 +101,7 @@ fn the_list_of_changed_files_fits_the_terminal_and_has_columns_in_a_pipe() {
 
 #[test]
 fn a_patch_on_a_terminal_is_colored_by_its_hunks() {
-    let patch = "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n same  two\n--- gone\n+++ \u{1b}[2Jnew\t\n";
+    let patch = "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n same  two\n--- gone\n+++ \u{1b}[2J new\t\n";
     let screen = Screen { has_color: true, ..terminal(10) };
     let text = terminal::patch_lines(&patch.into(), screen);
     let lines: Vec<_> = text.lines().collect();
@@ -110,7 +110,7 @@ fn a_patch_on_a_terminal_is_colored_by_its_hunks() {
     assert_eq!(lines[4], format!("{cyan}@@ -1,3 +1,3 @@{end}"));
     assert_eq!(lines[5], " same  two", "spaces and long lines are kept");
     assert_eq!(lines[6], format!("{red}--- gone{end}"));
-    assert_eq!(lines[7], format!("{green}+++ \\x1b[2Jnew    {end}"));
+    assert_eq!(lines[7], format!("{green}+++ \\x1b[2J new    {end}"));
     assert!(!terminal::patch_lines(&patch.into(), terminal(80)).contains('\u{1b}'));
 }
 

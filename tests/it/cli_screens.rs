@@ -85,7 +85,7 @@ fn assert_shown(world: &World, name: &str, id: &str) {
 #[test]
 fn show_fits_a_completed_task_into_the_terminal() {
     let world = World::with_fake_agent().variable("TZ", "UTC");
-    let said = "All tests pass.\n\n    an indented line, \u{1b}[31mred\u{202e}, that is too long for one line of 80 columns\n日本語日本語";
+    let said = "All tests pass.\n\n    an indented line, \u{1b}[31m red\u{202e}, that is too long for one line of 80 columns\n日本語日本語";
     let id = fixed_task(&world, json!([{"say": said}]), json!({"model": "gpt-6-sol"}));
     assert_shown(&world, "show-completed", &id);
 }
