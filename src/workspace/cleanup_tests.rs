@@ -1,6 +1,6 @@
 //! Tests of worktrees from the beginning of a task to its removal.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use super::*;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     store::{Claim, Upkeep},
     task::{Changes, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
-        Beginning, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        Beginning, ExistingTree, NamedFiles, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
         scratch_tests::{MAX_FILE, Scratch},
     },
 };
@@ -62,7 +62,7 @@ impl Home {
         let workspace = self.begin(&task, change).expect("it can begin");
         let tree = workspace.worktree().expect("it has a worktree").0;
         fs::write(tree.join("a.txt"), text).expect("it is writable");
-        let changes = workspace.finish(&BTreeSet::new(), deadline()).expect("it can be finished");
+        let changes = workspace.finish(&NamedFiles::new(), deadline()).expect("it can be finished");
         self.record(&task, "completed");
         (task, tree, changes)
     }
