@@ -1,10 +1,6 @@
 //! The changes of the real Codex: named, undone, applied, and resumed in worktrees.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use connector_testing::{
     GitProject, ScriptStep, ScriptedModel,
@@ -15,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli_read::{printed, run},
+    worktrees::{registered, wait_for_removal},
     world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log},
 };
 
@@ -159,25 +156,6 @@ fn everything_that_a_patch_does_is_named() {
     }
 }
 
-fn trees_dir(world: &World) -> PathBuf {
-    world.home().join(".local/state/codex-connector/trees")
-}
-
-/// Waits until no worktree is left.
-fn wait_for_removal(world: &World) {
-    eventually("the removal of the worktrees", ANSWER_TIMEOUT, || {
-        let is_empty = fs::read_dir(trees_dir(world)).map_or(true, |mut entries| entries.next().is_none());
-        (is_empty && registered(&world.project).is_empty()).then_some(())
-    });
-}
-
-/// The worktrees that the repository knows, without the user's.
-fn registered(project: &GitProject) -> Vec<String> {
-    let listed = project.git(&["worktree", "list", "--porcelain"]);
-    let paths = listed.lines().filter_map(|line| line.strip_prefix("worktree "));
-    paths.map(str::to_owned).filter(|path| Path::new(path) != project.path()).collect()
-}
-
 /// The directory in which a task worked.
 fn worktree_of(world: &World, id: &str) -> String {
     world.record(id)["workspace"]["worktree"].as_str().expect("it has a worktree").to_owned()
@@ -199,7 +177,7 @@ fn of_three_tasks_in_worktrees_two_are_applied_and_the_conflict_of_the_third_is_
         start(&mut server, world.task(&format!("task {new} SCRIPT{script}")))
     });
     ids.iter().for_each(|id| wait_for_log(&world, id, "COMMAND STARTED"));
-    assert_eq!(registered(project).len(), 3);
+    assert_eq!(registered(&world).len(), 3);
     fs::write(&go, "").expect("it is writable");
     let seen = ["one 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7 8 nine", "1 2 3 4 5 6 7 8 neuf"];
     for (id, lines) in ids.iter().zip(seen) {
@@ -250,7 +228,7 @@ fn a_session_is_resumed_in_a_new_worktree_with_the_files_of_the_first() {
         let told = model.requests().pop().expect("the model was asked").body.to_string();
         assert!(told.contains("begin SCRIPT"), "{version} forgot the session: {told}");
         let [old, new] = [&first, &second].map(|id| worktree_of(&world, id));
-        assert!(old != new && told.contains(&new), "{version}: the agent is told its new directory: {told}");
+        assert!(old == new && told.contains(&new), "{version}: the paths in the conversation are still right: {told}");
         printed(&world, &["apply", &second]);
         assert_eq!((world.project.read("first.txt"), world.project.read("second.txt")), (None, Some("first\n".into())));
     }
