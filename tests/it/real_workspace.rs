@@ -188,7 +188,7 @@ fn of_three_tasks_in_worktrees_two_are_applied_and_the_conflict_of_the_third_is_
         let new = lines.split(' ').find(|line| line.len() > 1).expect("one line was changed");
         let told = model.requests().into_iter().find(|request| request.prompt.contains(&format!("task {new} ")));
         let told = told.expect("the model was asked").body.to_string();
-        assert!(told.contains(&format!("<cwd>{directory}</cwd>")), "the agent is told its directory: {told}");
+        assert!(told.contains(&format!("<cwd>{directory}</cwd>")), "the request names its directory: {told}");
         assert!(!told.contains(&format!("{}<", project.path().display())), "and no other: {told}");
     }
     wait_for_removal(&world);
