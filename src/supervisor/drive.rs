@@ -21,7 +21,7 @@ use super::{
     external::ExternalEvents,
     journal::{FLUSH_AFTER, Journal},
     machine::{Machine, MachineEffect, MachineInput},
-    named_files::NamedFiles,
+    named_files::CollectedNames,
     network::NetworkState,
     sandbox::SandboxWatch,
     stdin::{StdinStalled, StdinWriter},
@@ -52,7 +52,7 @@ pub(super) struct AgentRun {
     sandbox: Sandbox,
     pub(super) watch: SandboxWatch,
     /// The files that its events name.
-    named_files: NamedFiles,
+    named_files: CollectedNames,
     tree: ProcessTreeGuard,
     stop_signal: Signal,
     pub(super) clock: Clock,
@@ -94,7 +94,7 @@ impl AgentRun {
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
             watch: SandboxWatch::default(),
-            named_files: NamedFiles::default(),
+            named_files: CollectedNames::default(),
             stop_signal: match launch.stop_signal {
                 StopSignal::Interrupt => Signal::INT,
                 StopSignal::Terminate => Signal::TERM,
@@ -196,7 +196,7 @@ impl AgentRun {
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let violation = OptionFuture::from(self.directory.as_ref().map(DirectoryWatch::violation)).await.flatten();
         let stopped = self.machine.stopped();
-        let named_files = self.named_files.into_paths();
+        let named_files = self.named_files.into_files();
         RunEnd {
             exit,
             verdict,

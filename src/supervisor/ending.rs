@@ -1,13 +1,16 @@
 //! Determines a task's end from the agent's verdict and the reason why we stopped it.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use connector_api::{AgentFailure, Cause, Exit, Outcome, Verdict, Warning};
 
-use crate::task::{
-    Changes, EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted, cut_middle,
-    signal_name, span,
+use crate::{
+    task::{
+        Changes, EndStatus, FailureReason, StopCause, SubmittedBy, Submitter, TaskEnd, TaskRecord, Untrusted,
+        cut_middle, signal_name, span,
+    },
+    workspace::NamedFiles,
 };
 
 /// Maximum length of an answer or an error message in the record, in characters.
@@ -38,7 +41,7 @@ pub(super) struct RunEnd {
     /// Why the agent was never started; `None` if it was.
     pub(super) not_started: Option<NotStarted>,
     /// The files that the agent's events name, as the agent writes them.
-    pub(super) named_files: BTreeSet<PathBuf>,
+    pub(super) named_files: NamedFiles,
     /// The task's changes, if they are known.
     pub(super) changes: Option<Changes>,
 }
@@ -111,7 +114,7 @@ impl RunEnd {
             stopped: None,
             violation: None,
             not_started: None,
-            named_files: BTreeSet::new(),
+            named_files: NamedFiles::new(),
             changes: None,
         }
     }

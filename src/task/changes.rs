@@ -58,6 +58,13 @@ pub struct ChangedPath {
     pub is_named: bool,
 }
 
+impl ChangedPath {
+    /// Its path, and its old path if it was renamed.
+    pub fn both_paths(&self) -> impl Iterator<Item = &GitPath> {
+        std::iter::once(&self.path).chain(&self.old_path)
+    }
+}
+
 /// How a file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -22,13 +22,19 @@ pub fn changed_paths(
     let command = shadow.object_command(["diff-tree", "-r", "-z", "--raw", "--numstat", "-M", "--full-index"]);
     let output = command.args([base.as_str(), head.as_str()]).run()?;
     let mut changed = parse(&output).ok_or(GitError::Unexpected { command: "diff-tree".into() })?;
-    let named: Option<BTreeSet<&GitPath>> = named.map(|named| named.iter().collect());
-    for file in &mut changed {
-        let is_named = |path: &GitPath| named.as_ref().is_none_or(|named| named.contains(path));
-        file.is_named = is_named(&file.path) && file.old_path.as_ref().is_none_or(is_named);
-    }
+    mark_named(&mut changed, named);
     changed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changed)
+}
+
+/// Sets `is_named` of each file; see [`changed_paths`].
+pub(super) fn mark_named(changed: &mut [ChangedPath], named: Option<&[GitPath]>) {
+    let named: Option<BTreeSet<&GitPath>> = named.map(|named| named.iter().collect());
+    let is_named = |path: &GitPath| named.as_ref().is_none_or(|named| named.contains(path));
+    for file in changed {
+        let is_file_named = file.both_paths().all(is_named);
+        file.is_named = is_file_named;
+    }
 }
 
 /// The summary of `changed`, the difference between the snapshots `base` and `head`. `omitted` lists the files that they

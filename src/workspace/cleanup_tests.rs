@@ -1,6 +1,6 @@
 //! Tests of worktrees from the beginning of a task to its removal.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use super::*;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     store::{Claim, Upkeep},
     task::{Changes, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
-        Beginning, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        Beginning, ExistingTree, NamedFiles, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
         scratch_tests::{MAX_FILE, Scratch},
     },
 };
@@ -62,7 +62,7 @@ impl Home {
         let workspace = self.begin(&task, change).expect("it can begin");
         let tree = workspace.worktree().expect("it has a worktree").0;
         fs::write(tree.join("a.txt"), text).expect("it is writable");
-        let changes = workspace.finish(&BTreeSet::new(), deadline()).expect("it can be finished");
+        let changes = workspace.finish(&NamedFiles::new(), deadline()).expect("it can be finished");
         self.record(&task, "completed");
         (task, tree, changes)
     }
@@ -208,7 +208,12 @@ fn a_session_continues_in_its_worktree_or_in_a_new_one_with_the_same_files() {
     let follow = |earlier: &TaskId, text: &str| home.task(text, |spec| spec.continues = Some(earlier.clone()));
     let (second, tree, changes) = follow(&first, "first\nsecond\n");
     assert_eq!((changes.files, changes.added, changes.removed), (1, 1, 0), "only what the second one did");
-    assert_ne!(tree, old);
+    assert_eq!(tree, old, "at the same path");
+    let (fourth, other, _) = follow(&first, "first\nanother\n");
+    assert_ne!(other, old, "the path is in use");
+    fs::remove_dir_all(other.parent().expect("it has one")).expect("it exists");
+    let (_, next, _) = follow(&fourth, "first\nanother\n");
+    assert_ne!(next, other, "cleaning up after the fourth task would remove it");
     // A user works in it, so it is kept.
     fs::write(tree.join("user.txt"), "user").expect("it is writable");
     assert_eq!(home.clean_up().run(None).kept.len(), 1);

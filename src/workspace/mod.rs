@@ -89,6 +89,7 @@ pub use git::{Git, GitCommand, GitOutput};
 pub use git_error::GitError;
 pub use git_version::{GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, GitVersion};
 pub use guards::check_place;
+pub use named::NamedFiles;
 pub use operation::{OperationRequest, Operator};
 pub use operation_error::OperationError;
 pub use patch::{BoundedPatch, PatchForm, PatchRequest, bounded_patch, hide_paths, write_patch};

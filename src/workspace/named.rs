@@ -1,26 +1,75 @@
 //! The files that an agent's events name, as paths of the repository.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
 };
 
-use crate::task::{GitPath, Place};
+use connector_api::FileChangeKind;
 
-/// The paths of files in the work tree, relative to its top, in order. `named` are paths as an agent writes them:
-/// absolute, or relative to the working directory. Paths outside the work tree are left out.
+use crate::task::{ChangedPath, GitPath, Place};
+
+/// The files that events name, as an agent writes them: absolute, or relative to the working directory. Each has the
+/// kind of its last change.
+pub type NamedFiles = BTreeMap<PathBuf, FileChangeKind>;
+
+/// The paths of files in the work tree, relative to its top, in order. Paths outside the work tree are left out.
 ///
 /// Does not look at the file system: the agent may have changed what is there.
-pub(super) fn named_paths(place: &Place, named: &BTreeSet<PathBuf>) -> Vec<GitPath> {
-    let directory = place.top.join(&place.prefix);
-    let inside = |path: &PathBuf| {
-        let path = normalized(&directory.join(path))?;
-        let relative = path.strip_prefix(&place.top).ok()?;
-        (!relative.as_os_str().is_empty()).then(|| GitPath::from_bytes(relative.as_os_str().as_bytes()))
-    };
-    let paths: BTreeSet<GitPath> = named.iter().filter_map(inside).collect();
+pub(super) fn named_paths(place: &Place, named: &NamedFiles) -> Vec<GitPath> {
+    let paths: BTreeSet<GitPath> = named.keys().filter_map(|path| named_path(place, path)).collect();
     paths.into_iter().collect()
+}
+
+/// Adds to `paths`, which are the [`named_paths`], those that follow from `changed`, the task's changes:
+///
+/// - the changed file to which a named symbolic link leads, or which is named by a path through one, if the name itself
+///   is not the path of a changed file,
+/// - the new path of a renamed file whose old path is named as updated. Codex 0.171.0 reports a move this way, without
+///   the new path.
+///
+/// Looks for symbolic links in the file system as it is after the task.
+pub(super) fn add_implied(place: &Place, named: &NamedFiles, changed: &[ChangedPath], paths: &mut Vec<GitPath>) {
+    let known: BTreeSet<&GitPath> = changed.iter().flat_map(ChangedPath::both_paths).collect();
+    let mut all: BTreeSet<GitPath> = paths.drain(..).collect();
+    let mut updated = BTreeSet::new();
+    for (path, kind) in named {
+        let literal = named_path(place, path);
+        let is_known = literal.as_ref().is_some_and(|path| known.contains(path));
+        let found = if is_known { literal } else { through_links(place, path, &known) };
+        let Some(found) = found else { continue };
+        if *kind == FileChangeKind::Updated {
+            updated.insert(found.clone());
+        }
+        all.insert(found);
+    }
+    let is_updated = |file: &&ChangedPath| file.old_path.as_ref().is_some_and(|old| updated.contains(old));
+    all.extend(changed.iter().filter(is_updated).map(|file| file.path.clone()));
+    paths.extend(all);
+}
+
+fn named_path(place: &Place, path: &Path) -> Option<GitPath> {
+    in_tree(place, &normalized(&absolute(place, path))?)
+}
+
+/// The changed file that a path leads to through symbolic links. The last part is followed only if the link itself is
+/// not changed.
+fn through_links(place: &Place, path: &Path, known: &BTreeSet<&GitPath>) -> Option<GitPath> {
+    let path = absolute(place, path);
+    let in_directory = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    let is_known = |found: PathBuf| in_tree(place, &found).filter(|path| known.contains(path));
+    in_directory().and_then(is_known).or_else(|| path.canonicalize().ok().and_then(is_known))
+}
+
+fn absolute(place: &Place, path: &Path) -> PathBuf {
+    place.top.join(&place.prefix).join(path)
+}
+
+/// The path relative to the top; `None` for the top itself and everything outside.
+fn in_tree(place: &Place, path: &Path) -> Option<GitPath> {
+    let relative = path.strip_prefix(&place.top).ok()?;
+    (!relative.as_os_str().is_empty()).then(|| GitPath::from_bytes(relative.as_os_str().as_bytes()))
 }
 
 /// The absolute path without `.` and `..`; `None` if it leads above the root.
@@ -41,36 +90,5 @@ fn normalized(path: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::task::ObjectFormat;
-
-    #[test]
-    fn names_are_relative_to_the_top_and_only_those_inside_count() {
-        let place = Place {
-            top: "/repo".into(),
-            git_dir: "/repo/.git".into(),
-            common_dir: "/repo/.git".into(),
-            prefix: "sub".into(),
-            object_format: ObjectFormat::Sha1,
-        };
-        for (named, expected) in [
-            ("a.txt", Some("sub/a.txt")),
-            ("./a.txt", Some("sub/a.txt")),
-            ("../b", Some("b")),
-            ("/repo/sub/../c/./d", Some("c/d")),
-            ("/repo/-x", Some("-x")),
-            ("/repository/a", None),
-            ("../../etc/passwd", None),
-            ("/repo/../repo2/x", None),
-            ("/..", None),
-            ("..", None),
-            ("", Some("sub")),
-        ] {
-            let paths = named_paths(&place, &BTreeSet::from([named.into()]));
-            assert_eq!(paths.first().map(GitPath::as_bytes), expected.map(str::as_bytes), "{named}");
-        }
-        let twice = BTreeSet::from(["a".into(), "/repo/sub/a".into()]);
-        assert_eq!(named_paths(&place, &twice).len(), 1);
-    }
-}
+#[path = "named_tests.rs"]
+mod tests;

@@ -5,9 +5,9 @@
 use std::{collections::BTreeSet, io, path::PathBuf};
 
 use super::{
-    changes::{changed_paths, summarize},
+    changes::{changed_paths, mark_named, summarize},
     git_error::GitError,
-    named::named_paths,
+    named::{NamedFiles, add_implied, named_paths},
     place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
     shadow::{Shadow, ShadowError},
@@ -97,7 +97,7 @@ impl Workspace {
     ///
     /// Blocks, at most until the deadline. Fails with [`WorkspaceProblem`] if the changes are unknown. There is no
     /// snapshot after the task then.
-    pub fn finish(mut self, named: &BTreeSet<PathBuf>, deadline: Deadline) -> Result<Changes, WorkspaceProblem> {
+    pub fn finish(mut self, named: &NamedFiles, deadline: Deadline) -> Result<Changes, WorkspaceProblem> {
         self.shadow.set_deadline(deadline);
         let is_own = self.worktree.is_some();
         if !is_own {
@@ -110,8 +110,12 @@ impl Workspace {
             self.files.write(&self.file)?;
         }
         let Snapshot { commit: after, omitted, .. } = taken?;
-        let named = (!is_own).then_some(&self.file.named[..]);
-        let changed = changed_paths(&self.shadow, &before, &after, named)?;
+        let mut changed = changed_paths(&self.shadow, &before, &after, None)?;
+        if !is_own {
+            add_implied(&self.file.place, named, &changed, &mut self.file.named);
+            mark_named(&mut changed, Some(&self.file.named));
+            self.files.write(&self.file)?;
+        }
         // In a worktree, the first files are those that were copied into it.
         let omitted = match is_own {
             true => new_omitted(&self.file.omitted, omitted),

@@ -12,7 +12,7 @@ use super::{
     run::{BEFORE, Beginning, Workspace, WorkspaceProblem, message, state_of},
     shadow::{Base, Shadow},
     snapshot::Snapshot,
-    tree::{MadeTree, TreeRequest, create_tree},
+    tree::{MadeTree, TreeRequest, create_tree_at},
     tree_content::TreeStart,
     tree_error::TreeError,
     tree_files::{lock_reason, registrations},
@@ -20,7 +20,7 @@ use super::{
     trees::make_room,
 };
 use crate::{
-    store::RepositoryLocking,
+    store::{RepositoryLocking, Workspaces},
     task::{Place, TaskId, TaskWorkspace, WORKSPACE_FORMAT, Worktree},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn make_worktree(
     beginning: &Beginning,
     snapshot: &Snapshot,
 ) -> Result<Workspace, WorkspaceProblem> {
-    match add_worktree(&mut workspace, beginning, TreeStart::User(snapshot)) {
+    match add_worktree(&mut workspace, beginning, TreeStart::User(snapshot), None) {
         Ok(()) => Ok(workspace),
         Err(problem) => {
             let deadline = workspace.shadow.git().deadline().clone();
@@ -46,11 +46,12 @@ pub(super) fn make_worktree(
     }
 }
 
-/// Makes a worktree, and writes it to the workspace file. The shadow repository is that of the worktree afterwards.
+/// Makes a worktree, at the path `again` if nothing is there, and writes it to the workspace file. The shadow repository is that of the worktree afterwards.
 fn add_worktree(
     workspace: &mut Workspace,
     beginning: &Beginning,
     start: TreeStart<'_>,
+    again: Option<&Path>,
 ) -> Result<(), WorkspaceProblem> {
     let Beginning { task, spec, files, reader, supervisor, .. } = beginning;
     if let Some(limit) = spec.trees_max_bytes {
@@ -70,7 +71,7 @@ fn add_worktree(
             TreeStart::Commit(_) => None,
         },
     };
-    let made = create_tree(&request)?;
+    let made = create_tree_at(&request, again)?;
     use_made(workspace, made, spec.max_file).inspect_err(|_| {
         // Only then is it certain that no agent works in it.
         if let Some(tree) = &workspace.file.worktree
@@ -108,7 +109,8 @@ fn shadow_of(
     Ok(Shadow::create(git, place, &file.settings, Some(base), max_file, dir)?)
 }
 
-/// Continues in the worktree of the task `earlier`, or, if that was removed, in a new one with its last snapshot.
+/// Continues in the worktree of the task `earlier`, or, if that was removed, in a new one with its last snapshot, at the
+/// same path if possible.
 /// Returns `None` if nothing is known about that worktree.
 pub(super) fn continue_worktree(
     beginning: &Beginning,
@@ -146,6 +148,7 @@ pub(super) fn continue_worktree(
         relock(&tree, &earlier.place.common_dir, beginning);
         return Ok(Some(workspace));
     }
+    let tree_path = tree.path;
     let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
     let dir = temp.path().join("git");
     fs::create_dir(&dir)?;
@@ -167,7 +170,8 @@ pub(super) fn continue_worktree(
     let (files, state) = (files.clone(), state_of(&snapshot));
     let mut workspace = Workspace { file, files, state, shadow, worktree: None, warnings: vec![], temp };
     workspace.keep_before()?;
-    match add_worktree(&mut workspace, beginning, TreeStart::Commit(&last)) {
+    let again = (!is_used(&workspace.files, &tree_path)?).then_some(&*tree_path);
+    match add_worktree(&mut workspace, beginning, TreeStart::Commit(&last), again) {
         Ok(()) => Ok(Some(workspace)),
         Err(problem) => {
             let deadline = workspace.shadow.git().deadline().clone();
@@ -175,6 +179,18 @@ pub(super) fn continue_worktree(
             Err(problem)
         }
     }
+}
+
+/// Whether a task has a worktree at `path`, even if somebody has deleted its files. Cleaning up after that task would
+/// remove whatever is there.
+fn is_used(files: &Workspaces, path: &Path) -> Result<bool, WorkspaceProblem> {
+    for id in files.ids()? {
+        let tree = files.read(&id)?.and_then(|workspace| workspace.worktree);
+        if tree.is_some_and(|tree| !tree.is_removed && tree.path == path) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The workspace file of a task that continues where `earlier` ended.

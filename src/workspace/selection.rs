@@ -96,7 +96,8 @@ pub(super) fn select(
     history: &History,
     wanted: Wanted<'_>,
 ) -> Result<Selection, NothingSelected> {
-    let candidates: Vec<_> = changed.iter().filter(|file| paths_of(file).any(|path| wanted.contains(path))).collect();
+    let candidates: Vec<_> =
+        changed.iter().filter(|file| file.both_paths().any(|path| wanted.contains(path))).collect();
     if candidates.is_empty() {
         return Err(NothingSelected::Unchanged);
     }
@@ -106,7 +107,7 @@ pub(super) fn select(
     for file in &candidates {
         let Some(source) = wanted.source(history.last(file)) else { continue };
         if takes_unnamed || file.is_named {
-            selection.groups.entry(source).or_default().extend(paths_of(file).cloned());
+            selection.groups.entry(source).or_default().extend(file.both_paths().cloned());
         } else {
             selection.unnamed.push(file.path.clone());
         }
@@ -122,11 +123,6 @@ pub(super) fn select(
         }
         OperationKind::Undo | OperationKind::Apply => NothingSelected::NotApplied,
     })
-}
-
-/// The paths of a changed file: both of a renamed one.
-fn paths_of(file: &ChangedPath) -> impl Iterator<Item = &GitPath> {
-    std::iter::once(&file.path).chain(&file.old_path)
 }
 
 #[cfg(test)]

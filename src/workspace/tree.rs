@@ -3,6 +3,7 @@
 //! A worktree begins with what the user sees: its files are those of the snapshot, its HEAD is the user's commit
 //! (detached), and its index has the user's staged content. So `git status` prints the same in both. It belongs to the
 //! user's repository, which gets one directory `worktrees/<name>` for it, locked so that git does not remove it.
+//! If a resumed session gets a new worktree, it is at the path of the earlier one, below the earlier task's ID.
 //!
 //! ```text
 //! <trees_dir>/<repository key>/<task>/            0700
@@ -104,6 +105,12 @@ impl MadeTree {
 ///
 /// The snapshot's objects, and those of the user's staged files, are published first.
 pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
+    create_tree_at(request, None)
+}
+
+/// As [`create_tree`], but at the path `again` of an earlier worktree of the repository, if nothing is there now. Claude
+/// Code 2.1.197 finds a session only in the directory where it began, and a conversation contains absolute paths.
+pub(super) fn create_tree_at(request: &TreeRequest<'_>, again: Option<&Path>) -> Result<MadeTree, TreeError> {
     let place = request.source.place();
     if request.trees_dir.starts_with(&place.top) {
         let (trees_dir, top) = (request.trees_dir.to_owned(), place.top.clone());
@@ -112,7 +119,9 @@ pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
     let content = TreeContent::of(request.source, request.start)?;
     request.source.publish()?;
     let repository = request.trees_dir.join(repository_key(&place.common_dir));
-    let dir = repository.join(request.task.as_str());
+    let earlier = again.and_then(Path::parent).and_then(Path::file_name).map(|name| repository.join(name));
+    let dir = earlier.filter(|dir| dir.symlink_metadata().is_err());
+    let dir = dir.unwrap_or_else(|| repository.join(request.task.as_str()));
     let name = place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref());
     let mut attempts = 0;
     let (path, mark) = loop {

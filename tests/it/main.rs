@@ -45,6 +45,7 @@ mod real_acp;
 mod real_codex;
 mod real_codex_project;
 mod real_codex_resume;
+mod real_workspace;
 mod reconcile;
 mod reports;
 mod resources;

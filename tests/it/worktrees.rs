@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The worktrees that the repository knows, without the user's.
-fn registered(world: &World) -> Vec<String> {
+pub(crate) fn registered(world: &World) -> Vec<String> {
     let listed = world.project.git(&["worktree", "list", "--porcelain"]);
     let paths = listed.lines().filter_map(|line| line.strip_prefix("worktree "));
     paths.map(str::to_owned).filter(|path| Path::new(path) != world.project.path()).collect()
@@ -48,7 +48,7 @@ fn trees_dir(world: &World) -> PathBuf {
 }
 
 /// Waits until no worktree is left.
-fn wait_for_removal(world: &World) {
+pub(crate) fn wait_for_removal(world: &World) {
     eventually("the removal of the worktrees", ANSWER_TIMEOUT, || {
         let is_empty = fs::read_dir(trees_dir(world)).map_or(true, |mut entries| entries.next().is_none());
         (registered(world).is_empty() && is_empty).then_some(())
