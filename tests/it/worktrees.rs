@@ -149,6 +149,30 @@ fn a_resumed_session_continues_with_the_files_of_its_worktree() {
 }
 
 #[test]
+fn a_resume_that_ends_before_its_worktree_exists_leaves_the_session_resumable() {
+    let world = world().configure("tools.extra = [\"resume\"]\n");
+    let mut server = world.server();
+    let (first, _) = call(&mut server, world.fake(json!([write("first.txt", "first\n")])));
+    wait_for_removal(&world);
+    let mut resume = |id: &str| {
+        let task = format!("FAKE{}", json!([{"run": "cat first.txt"}]));
+        let answer = server.call("codex_resume", json!({"taskId": id, "task": task}), |_| {});
+        (task_id(&answer), answer)
+    };
+    fs::remove_dir_all(trees_dir(&world)).expect("it is empty");
+    fs::write(trees_dir(&world), "in the way").expect("it is writable");
+    let (second, answer) = resume(&first);
+    assert!(answer.text.contains("cannot make a worktree for the task"), "{}", answer.text);
+    fs::remove_file(trees_dir(&world)).expect("it exists");
+    for id in [&second, &first] {
+        let (resumed, answer) = resume(id);
+        assert!(world.log(&resumed).contains("first\n"), "{}\n{}", answer.text, world.log(&resumed));
+        assert!(world.record(&resumed)["workspace"]["worktree"].is_string());
+        wait_for_removal(&world);
+    }
+}
+
+#[test]
 fn the_ceiling_is_checked_for_the_directory_and_not_for_the_worktree() {
     let world = world();
     let roots = format!("[ceiling]\nroots = [\"{}\"]\n", world.project.path().display());
