@@ -19,6 +19,7 @@
 //! | `history` | calls, tasks, starts and `ls` at 0 to 100,000 tasks, and with a history of the original program |
 //! | `output` | agents that print 200 MB, against the same into a file |
 //! | `reading` | looking at a task with a large log |
+//! | `workspace` | snapshots and worktrees, next to git's own commands |
 //! | `idle` | processor time and wakeups while an agent is silent, also of `watch` and `logs -f` |
 
 mod burst;
@@ -37,6 +38,7 @@ mod scale;
 mod sides;
 mod start;
 mod store;
+mod workspace;
 mod world;
 
 use std::{env, io, io::Write, path::PathBuf, process::ExitCode};
@@ -49,7 +51,7 @@ use sides::{Build, Builds};
 
 type Part = fn(&mut Builds, &Scale, &mut Report) -> io::Result<()>;
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("start", |builds, _, report| start::measure(builds, report)),
     ("memory", |builds, _, report| memory::measure(builds, report)),
     ("call", |builds, _, report| call::measure(builds, report)),
@@ -57,11 +59,12 @@ const PARTS: [(&str, Part); 8] = [
     ("history", history::measure),
     ("output", |builds, _, report| output::measure(builds, report)),
     ("reading", |builds, _, report| reading::measure(builds, report)),
+    ("workspace", workspace::measure),
     ("idle", |builds, _, report| idle::measure(builds, report)),
 ];
 
 /// The parts that `--check` runs.
-const CHECKED: [&str; 2] = ["burst", "history"];
+const CHECKED: [&str; 3] = ["burst", "history", "workspace"];
 
 #[derive(Debug, Parser)]
 struct Options {

@@ -11,6 +11,12 @@ pub(crate) struct Scale {
     pub(crate) rounds: usize,
     /// Rounds of bursts.
     pub(crate) bursts: usize,
+    /// Numbers of files in the repositories of tasks with snapshots.
+    pub(crate) files: &'static [u32],
+    /// Rounds of tasks with snapshots.
+    pub(crate) workspace_rounds: usize,
+    /// By how much a target about snapshots may be missed, as a factor.
+    pub(crate) slack: f64,
     /// Maximum growth, as a ratio.
     pub(crate) most: f64,
     /// Times below this, in milliseconds, count as this much before something is divided by them.
@@ -26,6 +32,9 @@ impl Scale {
         original: &[0, 50_000],
         rounds: 21,
         bursts: 7,
+        files: &[10, 1_000, 10_000, 50_000],
+        workspace_rounds: 15,
+        slack: 1.0,
         most: 1.5,
         floor: 0.0,
         has_absolute_targets: true,
@@ -37,6 +46,9 @@ impl Scale {
         original: &[0, 4_000],
         rounds: 7,
         bursts: 3,
+        files: &[1_000],
+        workspace_rounds: 7,
+        slack: 4.0,
         most: 3.0,
         floor: 1.0,
         has_absolute_targets: false,

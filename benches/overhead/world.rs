@@ -19,7 +19,8 @@ use crate::sides::Build;
 /// Deadline for everything that the benchmark waits for, longer than any of it takes.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(240);
 
-const FAKE_AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
+/// The fake agent's program.
+pub(crate) const FAKE_AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
 
 /// The home directory and the project of one part of the benchmark; no other part uses them.
 #[derive(Debug)]

@@ -256,7 +256,7 @@ fn is_transient(error: &io::Error) -> bool {
 
 /// Waits for a tool that has closed its output. Normally it exits at once.
 fn wait(child: &mut Child, deadline: &Deadline) -> Result<ExitStatus, ToolError> {
-    let mut pause = Duration::from_micros(100);
+    let mut pause = Duration::from_micros(20);
     loop {
         if let Some(status) = child.try_wait().map_err(ToolError::Output)? {
             return Ok(status);

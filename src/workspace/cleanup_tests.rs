@@ -17,7 +17,7 @@ use crate::{
     store::{Claim, Upkeep},
     task::{Changes, Operation, OperationKind, OperationState, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
-        Beginning, ExistingTree, NamedFiles, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        Beginning, Begun, ExistingTree, NamedFiles, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
         run_tree::take_over,
         scratch_tests::{MAX_FILE, Scratch},
     },
@@ -72,7 +72,10 @@ impl Home {
             reader: self.upkeep.reader().clone(),
             supervisor: None,
         };
-        Workspace::begin(&beginning, deadline)
+        match Workspace::begin(&beginning, deadline.clone())? {
+            Begun::Tree(workspace) => Ok(*workspace),
+            Begun::Captured(captured) => captured.keep(deadline),
+        }
     }
 
     /// A task in a worktree whose agent writes `text` to `a.txt`. Returns what it changed.

@@ -112,3 +112,26 @@ fn a_place_that_became_a_link_is_noticed() {
     std::os::unix::fs::symlink(scratch.root.join("moved"), scratch.top.join(".git")).expect("it is writable");
     assert!(!is_unmoved(&place));
 }
+
+#[test]
+fn a_place_and_its_head_are_found_with_one_process_or_separately() {
+    let found = |scratch: &Scratch, top: &std::path::Path| {
+        let (place, head) = find_place_and_head(&scratch.tool(), top).expect("it is a repository");
+        assert_eq!(place, find_place(&scratch.tool(), top).expect("it is a repository"));
+        head
+    };
+    let scratch = Scratch::new();
+    assert_eq!(found(&scratch, &scratch.top.join("dir")), Some(scratch.head()));
+    scratch.git(&["checkout", "-q", "--detach"]);
+    assert_eq!(found(&scratch, &scratch.top), Some(scratch.head()));
+
+    // Without a commit, three paths with a newline have as many lines as a repository with a commit.
+    let lines = scratch.root.join("new\nline");
+    fs::create_dir(&lines).expect("it is writable");
+    scratch.git_in(&lines, &["init", "-q"]);
+    assert_eq!(found(&scratch, &lines), None);
+    scratch.git_in(&lines, &["commit", "-q", "--allow-empty", "-m", "first"]);
+    assert_eq!(found(&scratch, &lines), None);
+    let unborn = Scratch::unborn(&[]);
+    assert_eq!(found(&unborn, &unborn.top), None);
+}
