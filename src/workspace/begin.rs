@@ -32,7 +32,7 @@ impl Workspace {
             Err(ToolError::Cancelled) => GitError::Cancelled,
             Err(_) => GitError::TimedOut { command: "worktree".to_owned() },
         };
-        // The task may have gone on without it.
+        // The task may have started without it.
         workspace.discard(Deadline::after(DISCARD_TIMEOUT))?;
         Err(problem.into())
     }
