@@ -177,7 +177,7 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
     page.end()
 }
 
-/// Says what was done about an interrupted operation.
+/// A note about an interrupted operation and how it was treated.
 pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
     let RecoveredOperation { task, kind, state, files, left } = recovered;
     let verb = match kind {

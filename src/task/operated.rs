@@ -28,7 +28,7 @@ pub struct RecoveredOperation {
     pub task: TaskId,
     /// The kind.
     pub kind: OperationKind,
-    /// What the later one did about it.
+    /// How it was treated.
     pub state: RecoveryState,
     /// The files that still had to be written; if it is pending, all its files.
     pub files: Vec<GitPath>,
@@ -37,7 +37,7 @@ pub struct RecoveredOperation {
     pub left: Vec<GitPath>,
 }
 
-/// What was done about an interrupted operation.
+/// How an interrupted operation was treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryState {
     /// It was finished.

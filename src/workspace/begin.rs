@@ -64,7 +64,7 @@ impl Workspace {
             Err(ToolError::Cancelled) => GitError::Cancelled,
             Err(_) => GitError::TimedOut { command: "worktree".to_owned() },
         };
-        // The task may have gone on without it. Nothing remains of a snapshot that was only captured.
+        // The task may have started without it. Nothing remains of a snapshot that was only captured.
         if let Begun::Tree(workspace) = begun {
             workspace.discard(Deadline::after(DISCARD_TIMEOUT))?;
         }

@@ -226,7 +226,7 @@ pub(super) fn lock(
     }
 }
 
-/// The path without symbolic links. The part of it that does not exist yet stays as it is.
+/// The path without symbolic links. The part that does not exist yet is unchanged.
 pub(super) fn real_path(path: &Path) -> PathBuf {
     let real = path.ancestors().find_map(|existing| {
         let rest = path.strip_prefix(existing).ok()?;
