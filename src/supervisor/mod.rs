@@ -311,11 +311,9 @@ impl Task {
         if let Some(watch) = watch {
             run = run.with_directory_watch(watch);
         }
-        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.move_into_cgroup()));
         // The agent already has its prompt and is working. Its output waits in the pipes.
-        if let Err(error) = self.files.update_record(&self.record) {
-            tracing::error!(%error, "the record is outdated");
-        }
+        self.record_start(journal, external).await;
+        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.move_into_cgroup()));
         self.schedule_indexing().await;
         run.drive(journal, external, &self.files, &mut self.record).await
     }

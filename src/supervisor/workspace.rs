@@ -1,6 +1,7 @@
 //! Has snapshots of the task's repository taken: one before the agent starts, and one after nothing of it runs any more.
 //!
-//! The first one is taken once, when it is the task's turn, and not again for a fallback. Git runs on a blocking thread, so
+//! The first one is taken once, when it is the task's turn, and not again for a fallback. The agent starts as soon as all
+//! files were read for it; the rest happens at the beginning of the agent's run. Git runs on a blocking thread, so
 //! that the task can be stopped meanwhile. A failure here never stops the task; its changes are then unknown, and
 //! its record says why.
 
@@ -15,7 +16,7 @@ use std::{
 
 use connector_api::Warning;
 use tokio::{
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -36,6 +37,9 @@ use crate::{
 /// How long the snapshot after a task may take once the task is to stop. Shorter than the time after which a supervisor
 /// that does not react is killed.
 const STOPPING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The result of keeping a captured snapshot.
+type Kept = Result<Workspace, WorkspaceProblem>;
 
 impl Task {
     /// Begins to take the first snapshot. Called when it is the task's turn.
@@ -61,13 +65,62 @@ impl Task {
         self.workspace = WorkspaceProgress::Beginning { taken, is_cancelled, needs_tree };
     }
 
-    /// Adds the state of the repository to the record and the log, before an agent starts.
+    /// Writes the record of a task whose agent was just started, and keeps the captured snapshot, if there is one. The
+    /// agent's output waits in its pipes meanwhile. No orphan may be reaped before, because it could be git.
+    pub(super) async fn record_start(&mut self, journal: &mut Journal, external: &mut ExternalEvents) {
+        let keeping = self.begin_keeping();
+        self.update_record();
+        if let Some((kept, is_cancelled)) = keeping {
+            self.workspace = WorkspaceProgress::kept(self.kept(kept, &is_cancelled, external).await);
+            self.record_workspace(journal);
+            self.update_record();
+        }
+    }
+
+    fn update_record(&self) {
+        if let Err(error) = self.files.update_record(&self.record) {
+            tracing::error!(%error, "the record is outdated");
+        }
+    }
+
+    fn begin_keeping(&mut self) -> Option<(JoinHandle<Kept>, Arc<AtomicBool>)> {
+        let captured = self.workspace.take_captured()?;
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let deadline = Deadline::new(STOPPING_TIMEOUT, Arc::clone(&is_cancelled));
+        Some((spawn_blocking(move || captured.keep(deadline)), is_cancelled))
+    }
+
+    /// Waits until the snapshot is kept. Gives up if the task must end.
+    async fn kept(
+        &self,
+        mut kept: JoinHandle<Kept>,
+        is_cancelled: &AtomicBool,
+        external: &mut ExternalEvents,
+    ) -> Result<Kept, JoinError> {
+        let first = tokio::select! {
+            kept = &mut kept => Some(kept),
+            // This is remembered, so it also reaches the agent.
+            () = self.must_end(external) => None,
+        };
+        match first {
+            Some(kept) => kept,
+            None => {
+                is_cancelled.store(true, Ordering::Relaxed);
+                kept.await
+            }
+        }
+    }
+
+    /// Adds the state of the repository to the record and the log, once it is known.
     pub(super) fn record_workspace(&mut self, journal: &mut Journal) {
         if self.record.progress.workspace.is_some() {
             return;
         }
         self.record.progress.workspace = match &self.workspace {
-            WorkspaceProgress::Without | WorkspaceProgress::Beginning { .. } | WorkspaceProgress::NoWorktree(_) => None,
+            WorkspaceProgress::Without
+            | WorkspaceProgress::Beginning { .. }
+            | WorkspaceProgress::NoWorktree(_)
+            | WorkspaceProgress::Captured(_) => None,
             WorkspaceProgress::NotCovered(why, said) => {
                 let said = said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
                 journal.entry(&format!("NO SNAPSHOT: {why}{said}"));

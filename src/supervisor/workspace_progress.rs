@@ -1,16 +1,20 @@
 //! How far a task's workspace has come.
 
 use std::{
+    mem,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 
 use super::no_worktree::NoWorktree;
 use crate::{
     task::first_line,
-    workspace::{NotCovered, Workspace, WorkspaceProblem},
+    workspace::{Begun, CapturedWorkspace, NotCovered, Workspace, WorkspaceProblem},
 };
 
 /// How long a snapshot may take.
@@ -25,30 +29,50 @@ pub(super) enum WorkspaceProgress {
     /// There are no snapshots.
     #[default]
     Without,
-    /// The first snapshot is being taken.
-    Beginning {
-        taken: JoinHandle<Result<Workspace, WorkspaceProblem>>,
-        is_cancelled: Arc<AtomicBool>,
-        needs_tree: bool,
-    },
+    /// The first snapshot is being captured, or the task's worktree is being made.
+    Beginning { taken: JoinHandle<Result<Begun, WorkspaceProblem>>, is_cancelled: Arc<AtomicBool>, needs_tree: bool },
     /// There is none, for this reason.
     NotCovered(String, Option<String>),
     /// The task must work in its own worktree, which does not exist.
     NoWorktree(NoWorktree),
+    /// The first snapshot is captured: the agent may start, and then the snapshot is to be kept.
+    Captured(Box<CapturedWorkspace>),
     /// It was taken.
     Begun(Box<Workspace>),
 }
 
 impl WorkspaceProgress {
-    /// Waits until the first snapshot was taken, or could not be taken. Can be dropped at any time.
+    /// Waits until the agent may start: the first snapshot was captured or taken, or that failed. Can be dropped at any
+    /// time.
     pub(super) async fn begun(&mut self) {
         let Self::Beginning { taken, needs_tree, .. } = self else { return };
         *self = match timeout(SNAPSHOT_TIMEOUT + KILL_TIMEOUT, taken).await {
-            Ok(Ok(Ok(workspace))) => Self::Begun(Box::new(workspace)),
+            Ok(Ok(Ok(Begun::Tree(workspace)))) => Self::Begun(workspace),
+            Ok(Ok(Ok(Begun::Captured(captured)))) => Self::Captured(captured),
             Ok(Ok(Err(problem))) => Self::failed(&problem, *needs_tree),
             Ok(Err(panicked)) => Self::without(panicked.to_string(), None, *needs_tree),
             Err(_) => Self::without("git did not react in time".to_owned(), None, *needs_tree),
         };
+    }
+
+    /// Takes the captured snapshot, if there is one.
+    pub(super) fn take_captured(&mut self) -> Option<Box<CapturedWorkspace>> {
+        match mem::take(self) {
+            Self::Captured(captured) => Some(captured),
+            progress => {
+                *self = progress;
+                None
+            }
+        }
+    }
+
+    /// The progress after an attempt to keep a captured snapshot.
+    pub(super) fn kept(kept: Result<Result<Workspace, WorkspaceProblem>, JoinError>) -> Self {
+        match kept {
+            Ok(Ok(workspace)) => Self::Begun(Box::new(workspace)),
+            Ok(Err(problem)) => Self::failed(&problem, false),
+            Err(panicked) => Self::without(panicked.to_string(), None, false),
+        }
     }
 
     fn failed(problem: &WorkspaceProblem, needs_tree: bool) -> Self {

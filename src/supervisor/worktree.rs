@@ -55,9 +55,10 @@ impl Task {
                 Some((directory, top)) => (directory, top.to_owned()),
                 None => return Ok(()),
             },
-            WorkspaceProgress::Without | WorkspaceProgress::Beginning { .. } | WorkspaceProgress::NotCovered(..) => {
-                return Ok(());
-            }
+            WorkspaceProgress::Without
+            | WorkspaceProgress::Beginning { .. }
+            | WorkspaceProgress::Captured(_)
+            | WorkspaceProgress::NotCovered(..) => return Ok(()),
         };
         let source = self.source.get_or_insert_with(|| self.spec.request.working_directory.clone()).clone();
         self.admit_source(&source).await?;

@@ -8,7 +8,7 @@ use crate::{
     store::{Claim, Upkeep},
     task::{Changes, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
-        Beginning, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        Beginning, Begun, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
         scratch_tests::{MAX_FILE, Scratch},
     },
 };
@@ -53,7 +53,10 @@ impl Home {
             reader: self.upkeep.reader().clone(),
             supervisor: None,
         };
-        Workspace::begin(&beginning, deadline())
+        match Workspace::begin(&beginning, deadline())? {
+            Begun::Tree(workspace) => Ok(*workspace),
+            Begun::Captured(captured) => captured.keep(deadline()),
+        }
     }
 
     /// A task in a worktree whose agent writes `text` to `a.txt`. Returns what it changed.

@@ -91,6 +91,19 @@ impl Git {
         directory: &Path,
         deadline: Deadline,
     ) -> Result<Self, GitError> {
+        Self::locate_with(variables, directory, deadline)?.with_version()
+    }
+
+    /// Like [`find`](Self::find), without asking for the version.
+    pub(super) fn locate(directory: &Path, deadline: Deadline) -> Result<Self, GitError> {
+        Self::locate_with(std::env::vars_os(), directory, deadline)
+    }
+
+    fn locate_with(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        directory: &Path,
+        deadline: Deadline,
+    ) -> Result<Self, GitError> {
         let mut environment: BTreeMap<OsString, OsString> = variables.into_iter().collect();
         // In every sandbox: an agent without one must not choose what runs after it has been stopped.
         if let Some(project) = Project::of(Sandbox::WorkspaceWrite, directory) {
@@ -105,16 +118,20 @@ impl Git {
         }
         let path = environment.get(OsStr::new("PATH"));
         let program = find_program("git", path.map(OsString::as_os_str), None).map_err(|_| GitError::NotInstalled)?;
-        let unasked = Self {
+        Ok(Self {
             program: program.into(),
             version: GitVersion(0, 0),
             environment: Arc::new(environment),
             deadline,
             task: None,
-        };
-        let answer = unasked.command(["version"]).run()?;
+        })
+    }
+
+    /// Asks for the version, which is `0.0` before.
+    pub(super) fn with_version(&self) -> Result<Self, GitError> {
+        let answer = self.command(["version"]).run()?;
         let version = GitVersion::parse(&answer).ok_or(GitError::Unexpected { command: "version".into() })?;
-        Ok(Self { version, ..unasked })
+        Ok(Self { version, ..self.clone() })
     }
 
     /// The same git with another deadline.

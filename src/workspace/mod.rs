@@ -13,7 +13,7 @@
 //! - A *snapshot* is a commit with what the user sees: tracked, changed and untracked files.
 //!
 //! ```text
-//! Git::find ─▶ find_place ─▶ check_place ─▶ FrozenSettings ─▶ Shadow::create ─▶ snapshot ─▶ publish ─▶ refs
+//! Git::find ─▶ find_place ─▶ check_place ─▶ FrozenSettings ─▶ Shadow::create ─▶ capture ─▶ complete ─▶ publish ─▶ refs
 //! ```
 //!
 //! Two rules hold everywhere:
@@ -83,6 +83,7 @@ mod trees;
 mod unfiltered;
 
 pub use crate::process::Deadline;
+pub use begin::{Begun, CapturedWorkspace};
 pub use changes::{changed_paths, summarize};
 pub use cleanup::{CleanUp, CleanedUp, KeptTree, TaskPhase};
 pub use git::{Git, GitCommand, GitOutput};

@@ -1,8 +1,8 @@
 //! Finds a task's place in git.
 
 use std::{
-    ffi::OsString,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -16,8 +16,11 @@ use crate::task::{GitPath, ObjectFormat, ObjectId, Place};
 /// The questions that find a place. git answers each with one line.
 const QUESTIONS: [&str; 4] = ["--show-toplevel", "--absolute-git-dir", "--git-common-dir", "--show-object-format"];
 
-/// The commit and the branch that are checked out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The questions about HEAD. If there is a commit, git answers with three lines: the commit, its tree, and the ref.
+const HEAD_QUESTIONS: [&str; 5] = ["--revs-only", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
+
+/// The commit and the branch that are checked out. By default, there is neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The commit; `None` if there is none yet.
     pub commit: Option<ObjectId>,
@@ -32,28 +35,48 @@ pub struct Head {
 /// Fails with [`NotCovered`] if there is no repository, or if it cannot be used.
 pub fn find_place(git: &Git, directory: &Path) -> Result<Place, NotCovered> {
     git.require(GIT_FOR_SNAPSHOTS)?;
-    let ask = |questions: &[&str]| {
-        let command = git.command(["rev-parse", "--path-format=absolute"]).args(questions.iter().copied());
-        command.directory(directory).run().map_err(refusal)
-    };
-    let answer = ask(&QUESTIONS)?;
-    let mut answers: Vec<Vec<u8>> = lines(&answer).map(<[u8]>::to_vec).collect();
-    if answers.len() != QUESTIONS.len() {
-        // A path contains a newline.
-        answers.clear();
-        for question in QUESTIONS {
-            let answer = ask(&[question])?;
-            answers.push(answer.strip_suffix(b"\n").unwrap_or(&answer).to_vec());
+    let answer = ask(git, directory, &QUESTIONS)?;
+    let answers: Vec<&[u8]> = lines(&answer).collect();
+    if answers.len() == QUESTIONS.len() {
+        return place(directory, &answers);
+    }
+    // A path contains a newline.
+    let answers = QUESTIONS.map(|question| ask(git, directory, &[question]));
+    let answers: Vec<Vec<u8>> = answers.into_iter().collect::<Result<_, _>>()?;
+    let answers: Vec<&[u8]> = answers.iter().map(|answer| answer.strip_suffix(b"\n").unwrap_or(answer)).collect();
+    place(directory, &answers)
+}
+
+/// Like [`find_place`] and [`head`] with one process. The head is `None` if it has to be asked for separately. Must not be
+/// used before the version of git is known to be one for snapshots.
+pub(super) fn find_place_and_head(git: &Git, directory: &Path) -> Result<(Place, Option<Head>), NotCovered> {
+    let answer = ask(git, directory, &[&QUESTIONS[..], &HEAD_QUESTIONS].concat())?;
+    let answers: Vec<&[u8]> = lines(&answer).collect();
+    // With a newline in a path or without a commit, there are more or fewer lines.
+    if answers.len() == QUESTIONS.len() + 3 {
+        let (of_place, of_head) = answers.split_at(QUESTIONS.len());
+        if let (Ok(place), Some(head)) = (place(directory, of_place), head_in(of_head)) {
+            return Ok((place, Some(head)));
         }
     }
-    let format = answers.pop().unwrap_or_default();
-    let mut paths = answers.into_iter().map(|path| PathBuf::from(OsString::from_vec(path)));
+    Ok((find_place(git, directory)?, None))
+}
+
+fn ask(git: &Git, directory: &Path, questions: &[&str]) -> Result<Vec<u8>, NotCovered> {
+    let command = git.command(["rev-parse", "--path-format=absolute"]).args(questions.iter().copied());
+    command.directory(directory).run().map_err(refusal)
+}
+
+/// The place in the answers to [`QUESTIONS`].
+fn place(directory: &Path, answers: &[&[u8]]) -> Result<Place, NotCovered> {
     let unexpected = || NotCovered::Git(GitError::Unexpected { command: "rev-parse".into() });
-    let mut next = || paths.next().filter(|path| path.is_absolute()).ok_or_else(unexpected);
-    let (top, git_dir, common_dir) = (next()?, next()?, next()?);
-    let real = |path: PathBuf| path.canonicalize().map_err(|_| unexpected());
+    let [top, git_dir, common_dir, format] = answers else { return Err(unexpected()) };
+    let real = |path: &[u8]| {
+        let path = Path::new(OsStr::from_bytes(path));
+        path.is_absolute().then(|| path.canonicalize().ok()).flatten().ok_or_else(unexpected)
+    };
     let (top, git_dir, common_dir) = (real(top)?, real(git_dir)?, real(common_dir)?);
-    let object_format = match format.as_slice() {
+    let object_format = match *format {
         b"sha1" => ObjectFormat::Sha1,
         b"sha256" => ObjectFormat::Sha256,
         _ => return Err(unexpected()),
@@ -75,19 +98,26 @@ pub(super) fn repository_command<A: Into<OsString>>(
 /// The commit and the branch that are checked out at a place now.
 pub fn head(git: &Git, place: &Place) -> Result<Head, GitError> {
     let ask = |args: &[&str]| repository_command(git, place, args.iter().copied());
-    let answer = ask(&["rev-parse", "--revs-only", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"]).run()?;
-    let unexpected = || GitError::Unexpected { command: "rev-parse".into() };
+    let answer = ask(&["rev-parse"]).args(HEAD_QUESTIONS).run()?;
     let answers: Vec<&[u8]> = lines(&answer).collect();
-    let (commit, tree, reference) = match answers[..] {
-        [commit, tree, reference] => {
-            let commit = object_id(commit).ok_or_else(unexpected)?;
-            (Some(commit), Some(object_id(tree).ok_or_else(unexpected)?), reference.to_vec())
-        }
-        [] => (None, None, ask(&["symbolic-ref", "-q", "HEAD"]).run()?.trim_ascii_end().to_vec()),
-        _ => return Err(unexpected()),
-    };
-    let branch = reference.strip_prefix(b"refs/heads/").map(GitPath::from_bytes);
-    Ok(Head { commit, tree, branch })
+    if answers.is_empty() {
+        let reference = ask(&["symbolic-ref", "-q", "HEAD"]).run()?;
+        return Ok(Head { commit: None, tree: None, branch: branch(reference.trim_ascii_end()) });
+    }
+    head_in(&answers).ok_or(GitError::Unexpected { command: "rev-parse".into() })
+}
+
+/// The head in the answers to [`HEAD_QUESTIONS`].
+fn head_in(answers: &[&[u8]]) -> Option<Head> {
+    let [commit, tree, reference] = answers else { return None };
+    let (commit, tree) = (object_id(commit)?, object_id(tree)?);
+    (*reference == b"HEAD" || reference.starts_with(b"refs/")).then_some(())?;
+    Some(Head { commit: Some(commit), tree: Some(tree), branch: branch(reference) })
+}
+
+/// The short name of a branch.
+fn branch(reference: &[u8]) -> Option<GitPath> {
+    reference.strip_prefix(b"refs/heads/").map(GitPath::from_bytes)
 }
 
 /// The lines of an answer.

@@ -2,7 +2,7 @@
 //!
 //! Nothing here prevents a task from running: without a snapshot, only its changes are unknown.
 
-use std::{collections::BTreeSet, io, path::PathBuf};
+use std::{collections::BTreeSet, io, path::PathBuf, thread};
 
 use super::{
     changes::{changed_paths, summarize},
@@ -11,7 +11,7 @@ use super::{
     place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
     shadow::{Shadow, ShadowError},
-    snapshot::{Snapshot, SnapshotError},
+    snapshot::{Snapshot, SnapshotError, UserHead},
     tree_error::TreeError,
     tree_removal::{delete, snapshot_of_worktree},
 };
@@ -19,7 +19,7 @@ use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
+        Changes, GitPath, ObjectId, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
         WorkspaceState,
     },
 };
@@ -104,14 +104,28 @@ impl Workspace {
             self.file.named = named_paths(&self.file.place, named);
         }
         let before = self.file.before.clone();
-        let taken = self.snapshot_after();
+        let taken = self.take_after().and_then(|snapshot| {
+            let after = &snapshot.commit;
+            let named = (!is_own).then_some(&self.file.named[..]);
+            // The answer waits for both.
+            let (kept, changed) = thread::scope(|scope| {
+                let kept = scope.spawn(|| self.keep_after(after));
+                let changed = match *after == before {
+                    true => Ok(vec![]),
+                    false => changed_paths(&self.shadow, &before, after, named),
+                };
+                (kept.join().unwrap_or_else(|_| Err(unexpected("update-ref").into())), changed)
+            });
+            kept?;
+            Ok((snapshot, changed))
+        });
         if taken.is_err() {
             // An undo still needs the names.
+            self.file.after = None;
             self.files.write(&self.file)?;
         }
-        let Snapshot { commit: after, omitted, .. } = taken?;
-        let named = (!is_own).then_some(&self.file.named[..]);
-        let changed = changed_paths(&self.shadow, &before, &after, named)?;
+        let (Snapshot { commit: after, omitted, .. }, changed) = taken?;
+        let changed = changed?;
         // In a worktree, the first files are those that were copied into it.
         let omitted = match is_own {
             true => new_omitted(&self.file.omitted, omitted),
@@ -120,18 +134,25 @@ impl Workspace {
         Ok(summarize(before, after, &changed, &omitted))
     }
 
-    fn snapshot_after(&mut self) -> Result<Snapshot, WorkspaceProblem> {
+    fn take_after(&mut self) -> Result<Snapshot, WorkspaceProblem> {
         let task = self.file.task.clone();
         let (message, before) = (message(&task, AFTER), std::slice::from_ref(&self.file.before));
         let snapshot = match &self.worktree {
             Some(_) => snapshot_of_worktree(&mut self.shadow, &message, &self.file.before)?,
-            None => self.shadow.snapshot(&message, Some(before))?,
+            None => {
+                let captured = self.shadow.capture(UserHead::Unneeded, Some(before))?;
+                self.shadow.complete(captured, &message, Some(before))?
+            }
         };
-        self.shadow.publish()?;
-        update_ref(self.shadow.git(), &self.file.place, &ref_name(&task, AFTER), &snapshot.commit)?;
         self.file.after = Some(snapshot.commit.clone());
-        self.files.write(&self.file)?;
         Ok(snapshot)
+    }
+
+    /// Publishes the second snapshot and sets its ref.
+    fn keep_after(&self, after: &ObjectId) -> Result<(), WorkspaceProblem> {
+        self.shadow.publish()?;
+        update_ref(self.shadow.git(), &self.file.place, &ref_name(&self.file.task, AFTER), after)?;
+        Ok(self.files.write(&self.file)?)
     }
 
     /// Removes the snapshot of a task whose agent never started, so that there is nothing to look at or to undo, and its
@@ -147,6 +168,10 @@ impl Workspace {
         delete_refs(self.shadow.git(), &self.file.place, &[ref_name(&self.file.task, BEFORE)])?;
         Ok(self.files.remove(&self.file.task)?)
     }
+}
+
+fn unexpected(command: &str) -> GitError {
+    GitError::Unexpected { command: command.into() }
 }
 
 /// The state of the repository in a snapshot.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     filters::{FilterJudge, wrapped},
-    git::Git,
+    git::{Git, GitCommand},
     git_error::GitError,
 };
 use crate::task::{FrozenSetting, FrozenSettings, GitPath, ObjectFormat, Place};
@@ -54,9 +54,21 @@ const FILTER_KEYS: [&[u8]; 4] = [b"clean", b"smudge", b"process", b"required"];
 
 /// The settings that are in effect at a place now. Must be called before an agent starts.
 pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitError> {
-    let command = git.command(["config", "--list", "--show-scope", "-z"]);
-    let answer = command.git_dir(&place.git_dir).work_tree(&place.top).run()?;
-    let judge = FilterJudge::of(git, place);
+    let answer = list(git).git_dir(&place.git_dir).work_tree(&place.top).run()?;
+    Ok(parse(&answer, &FilterJudge::of(git, place)))
+}
+
+/// All settings that are in effect in a directory, for [`parse`]. The directory's place need not be known.
+pub(super) fn list_in(git: &Git, directory: &Path) -> Result<Vec<u8>, GitError> {
+    list(git).directory(directory).run()
+}
+
+fn list(git: &Git) -> GitCommand {
+    git.command(["config", "--list", "--show-scope", "-z"])
+}
+
+/// Reduces a list of settings to those that are frozen.
+pub(super) fn parse(answer: &[u8], judge: &FilterJudge) -> FrozenSettings {
     let mut settings = FrozenSettings::default();
     let mut parts = answer.split(|byte| *byte == 0);
     while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
@@ -84,7 +96,7 @@ pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitErro
     settings
         .values
         .retain(|setting| filter_key(setting.key.as_bytes()).is_none_or(|(filter, _)| !unusable.contains(&filter)));
-    Ok(settings)
+    settings
 }
 
 /// The name of the filter and of its setting in a key such as `filter.lfs.clean`.

@@ -5,6 +5,9 @@
 //!                   ─▶ write the tree ─▶ commit it
 //! ```
 //!
+//! After the index was updated, the snapshot is *captured*: the rest does not read the work tree, so an agent need not
+//! wait for it.
+//!
 //! The first snapshot starts from the user's index, a later one of the same shadow from the index of the one before. So
 //! it does not matter what the agent does to the user's index, HEAD or branches in between.
 
@@ -14,7 +17,7 @@ use super::{
     candidates::{Candidates, candidates, nul_separated},
     git_error::GitError,
     ignored::omit_formerly_ignored,
-    place::{Head, head, is_unmoved, object_id},
+    place::{self, Head, is_unmoved, object_id},
     shadow::{Shadow, ShadowError},
     unfiltered::omit_unusable_filters,
 };
@@ -30,14 +33,32 @@ pub struct Snapshot {
     pub commit: ObjectId,
     /// Its tree.
     pub tree: ObjectId,
-    /// The commit that the user had checked out; `None` if there was none yet.
+    /// The commit that the user had checked out; `None` if there was none yet, or it was not needed.
     pub head: Option<ObjectId>,
-    /// The short name of the branch that was checked out; `None` if HEAD was detached.
+    /// The short name of the branch that was checked out; `None` if HEAD was detached or not needed.
     pub branch: Option<GitPath>,
-    /// The number of files that differ from `head`.
+    /// The number of files that differ from `head`; 0 if that was not needed.
     pub uncommitted: u64,
     /// Files that exist and are not in the snapshot, or only with the content of an earlier one.
     pub omitted: Vec<Omission>,
+}
+
+/// What is known about the user's HEAD.
+#[derive(Debug)]
+pub(super) enum UserHead {
+    /// Nothing: it has to be asked for.
+    Unknown,
+    /// It was asked for just now.
+    Known(Head),
+    /// It does not matter.
+    Unneeded,
+}
+
+/// The content of a snapshot that is not complete yet: it is in the shadow's index and its object directory.
+#[derive(Debug)]
+pub(super) struct Captured {
+    head: Option<Head>,
+    candidates: Candidates,
 }
 
 impl Shadow {
@@ -45,19 +66,29 @@ impl Shadow {
     ///
     /// The objects are only in the shadow repository until they are [published](Shadow::publish).
     pub fn snapshot(&mut self, message: &str, parents: Option<&[ObjectId]>) -> Result<Snapshot, SnapshotError> {
+        let captured = self.capture(UserHead::Unknown, parents)?;
+        self.complete(captured, message, parents)
+    }
+
+    /// Reads all files that the snapshot needs. Afterwards, they may change.
+    pub(super) fn capture(&self, head: UserHead, parents: Option<&[ObjectId]>) -> Result<Captured, SnapshotError> {
         if !is_unmoved(self.place()) {
             return Err(SnapshotError::Moved);
         }
-        // Several processes at a time, because the agent waits for this.
-        let (head, listed) = thread::scope(|scope| {
-            let head = scope.spawn(|| head(self.git(), self.place()));
-            let listed = candidates(self);
-            (head.join().unwrap_or_else(|_| Err(unexpected("rev-parse"))), listed)
-        });
+        let (head, listed) = match head {
+            UserHead::Known(head) => (Ok(Some(head)), candidates(self)),
+            UserHead::Unneeded => (Ok(None), candidates(self)),
+            // Several processes at a time, because somebody waits for this.
+            UserHead::Unknown => thread::scope(|scope| {
+                let head = scope.spawn(|| place::head(self.git(), self.place()));
+                let listed = candidates(self);
+                (head.join().unwrap_or_else(|_| Err(unexpected("rev-parse"))).map(Some), listed)
+            }),
+        };
         let head = match (head, parents) {
             (Ok(head), _) => head,
             // An agent may have broken HEAD, which is not needed then.
-            (Err(GitError::Failed { .. }), Some(_)) => Head { commit: None, tree: None, branch: None },
+            (Err(GitError::Failed { .. }), Some(_)) => Some(Head::default()),
             (Err(error), _) => return Err(error.into()),
         };
         let mut candidates = match listed {
@@ -71,20 +102,43 @@ impl Shadow {
         omit_unusable_filters(self, &mut candidates)?;
         omit_formerly_ignored(self, &mut candidates)?;
         self.update_index(&mut candidates)?;
-        // Without checking that each object exists: in a partial clone, some do not.
-        let tree = self.command(["write-tree", "--missing-ok"]).run()?;
-        let tree = object_id(&tree).ok_or_else(|| unexpected("write-tree"))?;
-        let (uncommitted, commit) = thread::scope(|scope| {
-            let uncommitted = scope.spawn(|| self.count_uncommitted(&head, &tree));
-            let commit = self.commit(message, &head, parents, &tree);
-            (uncommitted.join().unwrap_or_else(|_| Err(unexpected("diff-tree"))), commit)
-        });
-        let (uncommitted, commit) = (uncommitted?, commit?);
+        Ok(Captured { head, candidates })
+    }
+
+    /// Makes a snapshot of what was captured. Does not read the work tree.
+    pub(super) fn complete(
+        &mut self,
+        captured: Captured,
+        message: &str,
+        parents: Option<&[ObjectId]>,
+    ) -> Result<Snapshot, SnapshotError> {
+        let Captured { head, candidates } = captured;
+        let is_same = candidates.changed.is_empty() && candidates.removed.is_empty();
+        let tree = match &self.earlier.last {
+            Some((_, tree)) if is_same => tree.clone(),
+            Some(_) | None => self.write_tree()?,
+        };
+        let (head, uncommitted, commit) = match head {
+            None => (Head::default(), 0, self.commit(message, &Head::default(), parents, &tree)?),
+            Some(head) => thread::scope(|scope| {
+                let uncommitted = scope.spawn(|| self.count_uncommitted(&head, &tree));
+                let commit = self.commit(message, &head, parents, &tree);
+                let uncommitted = uncommitted.join().unwrap_or_else(|_| Err(unexpected("diff-tree")));
+                Ok::<_, GitError>((head.clone(), uncommitted?, commit?))
+            })?,
+        };
         let omitted = candidates.omissions();
         self.earlier.add_omitted(&omitted);
         self.earlier.untracked.extend(candidates.untracked);
         self.earlier.last = Some((commit.clone(), tree.clone()));
         Ok(Snapshot { commit, tree, head: head.commit, branch: head.branch, uncommitted, omitted })
+    }
+
+    /// Writes the tree of the index.
+    fn write_tree(&self) -> Result<ObjectId, GitError> {
+        // Without checking that each object exists: in a partial clone, some do not.
+        let tree = self.command(["write-tree", "--missing-ok"]).run()?;
+        object_id(&tree).ok_or_else(|| unexpected("write-tree"))
     }
 
     fn update_index(&self, candidates: &mut Candidates) -> Result<(), GitError> {
