@@ -49,6 +49,7 @@ mod git_error;
 mod git_version;
 mod guards;
 mod ignored;
+mod ignored_before;
 mod merge;
 mod named;
 mod operation;

@@ -130,6 +130,9 @@ impl Shadow {
         let omitted = candidates.omissions();
         self.earlier.add_omitted(&omitted);
         self.earlier.untracked.extend(candidates.untracked);
+        if let Some(ignored) = candidates.ignored {
+            self.earlier.ignored = ignored;
+        }
         self.earlier.last = Some((commit.clone(), tree.clone()));
         Ok(Snapshot { commit, tree, head: head.commit, branch: head.branch, uncommitted, omitted })
     }
