@@ -10,6 +10,7 @@
 //! Everything can be interrupted and repeated.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     process::Deadline,
-    store::{Reader, RepositoryLocking, StoreError, Workspaces},
+    store::{Reader, RepositoryLocking, StoreError, Workspaces, is_repository_key},
     task::{Place, TaskId, TaskWorkspace, Worktree},
 };
 
@@ -123,8 +124,11 @@ impl CleanUp {
     /// worked in them.
     pub fn remove_unfinished(&self, trees_dir: &Path) {
         let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        let repositories: Vec<PathBuf> = entries(trees_dir).collect();
-        for dir in repositories.iter().flat_map(|repository| entries(repository)) {
+        // `trees_dir` may contain directories of the user's, even empty ones.
+        let name_of = |path: &Path| path.file_name().and_then(OsStr::to_str).map(str::to_owned).unwrap_or_default();
+        let repositories: Vec<PathBuf> = entries(trees_dir).filter(|path| is_repository_key(&name_of(path))).collect();
+        let tasks = repositories.iter().flat_map(|repository| entries(repository));
+        for dir in tasks.filter(|path| TaskId::parse(&name_of(path)).is_ok()) {
             // Succeeds only if it is empty.
             if fs::remove_dir(&dir).is_ok() {
                 continue;
