@@ -207,6 +207,7 @@ impl CleanUp {
         let settings = &workspace.settings;
         let mut shadow =
             Shadow::create(&git, &place, settings, Some(base), self.max_file, &dir).map_err(TreeError::Shadow)?;
+        shadow.copied_content.clone_from(&tree.copied_content);
         let after = match workspace.after.clone() {
             Some(after) => after,
             None => {

@@ -39,6 +39,7 @@ mod change;
 mod changes;
 mod checkout;
 mod cleanup;
+mod copies;
 mod copying;
 mod filters;
 #[cfg(test)]

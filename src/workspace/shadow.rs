@@ -46,6 +46,8 @@ pub struct Shadow {
     settings: FrozenSettings,
     dir: PathBuf,
     pub(super) max_file: u64,
+    /// The content of files that were copied into the worktree. No snapshot contains a new file with it.
+    pub(super) copied_content: Vec<ObjectId>,
     /// The state left by earlier snapshots. Empty before the first one.
     pub(super) earlier: Earlier,
 }
@@ -84,9 +86,8 @@ impl Earlier {
 
     /// Why an earlier snapshot did not contain this path, if it existed then.
     pub(super) fn omission_of(&self, path: &[u8]) -> Option<OmissionReason> {
-        let is_directory = |reason: &&OmissionReason| {
-            matches!(reason, OmissionReason::NestedRepository | OmissionReason::WasIgnored)
-        };
+        let is_directory =
+            |reason: &&OmissionReason| matches!(reason, OmissionReason::NestedRepository | OmissionReason::WasIgnored);
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let mut parents = slashes.map(|(at, _)| &path[..at]);
         let inside = || parents.find_map(|parent| self.omitted.get(parent).filter(is_directory));
@@ -113,6 +114,7 @@ impl Shadow {
             settings: settings.clone(),
             dir: dir.to_owned(),
             max_file,
+            copied_content: Vec::new(),
             earlier: Earlier::default(),
         };
         shadow.write_files()?;

@@ -15,6 +15,7 @@ use std::thread;
 
 use super::{
     candidates::{Candidates, candidates, nul_separated},
+    copies::omit_copies,
     git_error::GitError,
     ignored::omit_formerly_ignored,
     place::{self, Head, is_unmoved, object_id},
@@ -101,6 +102,7 @@ impl Shadow {
         };
         omit_unusable_filters(self, &mut candidates)?;
         omit_formerly_ignored(self, &mut candidates)?;
+        omit_copies(self, &mut candidates)?;
         self.update_index(&mut candidates)?;
         Ok(Captured { head, candidates })
     }

@@ -25,6 +25,7 @@ use std::{
 
 use super::{
     beneath::Below,
+    copies::content_of_copied,
     git_error::GitError,
     git_version::GitVersion,
     shadow::Shadow,
@@ -161,7 +162,9 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
         place.prefix = PathBuf::new();
     }
     let Extras { copied, omitted, warnings } = extras;
-    let worktree = Worktree { path: path.to_owned(), git_dir, is_removed: false, is_continued: false, copied };
+    let copied_content = content_of_copied(request.source, path, &copied)?;
+    let worktree =
+        Worktree { path: path.to_owned(), git_dir, is_removed: false, is_continued: false, copied, copied_content };
     Ok(MadeTree { worktree, place, omitted, warnings, mark })
 }
 
