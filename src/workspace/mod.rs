@@ -82,6 +82,7 @@ mod tree_files;
 mod tree_removal;
 mod tree_submodules;
 mod trees;
+mod unblocking;
 mod unfiltered;
 
 pub use crate::process::Deadline;

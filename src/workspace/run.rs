@@ -19,8 +19,8 @@ use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
-        WorkspaceState,
+        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted,
+        WorkspaceSpec, WorkspaceState,
     },
 };
 

@@ -11,7 +11,7 @@
 //! The first snapshot starts from the user's index, a later one of the same shadow from the index of the one before. So
 //! it does not matter what the agent does to the user's index, HEAD or branches in between.
 
-use std::thread;
+use std::{os::unix::ffi::OsStrExt, thread};
 
 use super::{
     candidates::{Candidates, candidates, nul_separated},
@@ -104,6 +104,11 @@ impl Shadow {
         omit_formerly_ignored(self, &mut candidates)?;
         omit_copies(self, &mut candidates)?;
         self.update_index(&mut candidates)?;
+        for fifo in self.git().fifos() {
+            if let Ok(path) = fifo.strip_prefix(&self.place().top) {
+                candidates.omit(path.as_os_str().as_bytes(), OmissionReason::Unreadable);
+            }
+        }
         Ok(Captured { head, candidates })
     }
 
