@@ -76,7 +76,7 @@ pub use reader::{
     TaskFile, TimelineEntries, TimelinePosition, TimelineReader,
 };
 pub use reports::{ClaimedReport, ReportClaim, ReportedBy, Reports};
-pub use repository_key::repository_key;
+pub use repository_key::{is_repository_key, repository_key};
 pub use requests::Requests;
 pub use sessions::{PresentSession, Sessions};
 pub use timeline::TimelineWriter;

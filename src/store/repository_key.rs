@@ -12,3 +12,8 @@ pub fn repository_key(common_dir: &Path) -> String {
         });
     format!("{hash:016x}")
 }
+
+/// Whether a name has the form of a [`repository_key`].
+pub fn is_repository_key(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

@@ -113,6 +113,9 @@ pub struct Worktree {
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,
+    /// The content of these files, as objects that need not exist. New files with the same content are copies of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copied_content: Vec<ObjectId>,
 }
 
 /// One undo, redo or apply. Written before the first file is changed.

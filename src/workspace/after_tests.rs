@@ -59,6 +59,31 @@ fn files_that_existed_before_never_seem_to_be_new() {
 }
 
 #[test]
+fn files_in_a_directory_that_ignored_itself_never_seem_to_be_new() {
+    let scratch = Scratch::new();
+    scratch.write("cache/.gitignore", "*\n");
+    scratch.write("cache/data", "existed\n");
+    scratch.write("cache/more/data", "existed\n");
+    scratch.write("logs/x.log", "existed\n");
+    let mut shadow = scratch.shadow();
+    let first = before(&mut shadow);
+    scratch.remove("cache/.gitignore");
+    scratch.write("cache/created", "created\n");
+    scratch.write("logs/created", "created\n");
+    let second = after(&mut shadow, &first.commit);
+    let content = files_of(&shadow, &second);
+    let paths: Vec<_> = content.keys().map(String::as_str).collect();
+    assert_eq!(paths, [".gitignore", "a.txt", "cache/created", "dir/b.txt", "logs/created"]);
+    assert_eq!(omitted(&second), ["cache/data", "cache/more"]);
+    // As for an undo.
+    let base = Base { commit: second.commit.clone(), omitted: second.omitted };
+    shadow.publish().expect("it is writable");
+    let mut other = scratch.shadow_at(&scratch.place(), Some(base));
+    let third = after(&mut other, &second.commit);
+    assert_eq!(third.tree, second.tree);
+}
+
+#[test]
 fn an_untracked_file_that_grew_too_large_is_omitted_instead_of_deleted() {
     let scratch = Scratch::new();
     scratch.write("new", "small\n");

@@ -15,6 +15,7 @@ use std::{
 use super::{
     git_error::GitError,
     guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
+    ignored_before::Ignored,
     shadow::Shadow,
 };
 use crate::task::{GitPath, Omission, OmissionReason};
@@ -35,6 +36,8 @@ pub(super) struct Candidates {
     pub(super) unmerged: BTreeSet<Vec<u8>>,
     /// Files that are left out.
     pub(super) omitted: BTreeMap<Vec<u8>, OmissionReason>,
+    /// Files and directories that are ignored now. Listed only for the first of the snapshots that are compared.
+    pub(super) ignored: Option<Ignored>,
 }
 
 impl Candidates {
@@ -62,12 +65,15 @@ impl Candidates {
 pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
     let tracked = shadow.command(["diff-files", "--raw", "-z", "--ignore-submodules=all"]);
     let untracked = shadow.command(["ls-files", "-z", "--others", "--exclude-standard"]);
-    let (tracked, untracked) = thread::scope(|scope| {
+    let (tracked, untracked, ignored) = thread::scope(|scope| {
         let tracked = scope.spawn(|| tracked.run());
+        let ignored = scope.spawn(|| shadow.earlier.needs_ignored().then(|| Ignored::list(shadow)).transpose());
         let untracked = untracked.run();
-        (tracked.join().unwrap_or(Err(GitError::Unexpected { command: "diff-files".into() })), untracked)
+        let unexpected = |command: &str| GitError::Unexpected { command: command.into() };
+        let tracked = tracked.join().unwrap_or_else(|_| Err(unexpected("diff-files")));
+        (tracked, untracked, ignored.join().unwrap_or_else(|_| Err(unexpected("ls-files"))))
     });
-    let mut candidates = Candidates::default();
+    let mut candidates = Candidates { ignored: ignored?, ..Candidates::default() };
     add_tracked(shadow, &tracked?, &mut candidates)?;
     add_untracked(shadow, &untracked?, &mut candidates);
     add_submodules(shadow, &mut candidates)?;
@@ -117,6 +123,10 @@ fn add_untracked(shadow: &Shadow, output: &[u8], candidates: &mut Candidates) {
     let (mut files, mut bytes) = (0, 0);
     let mut found = BTreeSet::new();
     for path in output.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        if let Some(ignored) = shadow.earlier.ignored.find(path) {
+            candidates.omitted.insert(ignored.to_owned(), OmissionReason::WasIgnored);
+            continue;
+        }
         if let Some(repository) = path.strip_suffix(b"/") {
             candidates.omitted.insert(repository.to_owned(), OmissionReason::NestedRepository);
             continue;

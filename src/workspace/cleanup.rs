@@ -11,6 +11,7 @@
 //! Everything can be interrupted and repeated.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     process::{Deadline, has_processes},
-    store::{Reader, RepositoryLocking, StoreError, Workspaces},
+    store::{Reader, RepositoryLocking, StoreError, Workspaces, is_repository_key},
     task::{Place, TaskId, TaskWorkspace, Worktree},
 };
 
@@ -135,9 +136,12 @@ impl CleanUp {
     /// worked in them.
     pub fn remove_unfinished(&self, trees_dir: &Path) {
         let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        // The marks name real paths.
-        let repositories: Vec<PathBuf> = entries(&real_path(trees_dir)).collect();
-        for dir in repositories.iter().flat_map(|repository| entries(repository)) {
+        // `trees_dir` may contain directories of the user's, even empty ones. The marks name real paths.
+        let name_of = |path: &Path| path.file_name().and_then(OsStr::to_str).map(str::to_owned).unwrap_or_default();
+        let is_ours = |path: &PathBuf| is_repository_key(&name_of(path));
+        let repositories: Vec<PathBuf> = entries(&real_path(trees_dir)).filter(is_ours).collect();
+        let tasks = repositories.iter().flat_map(|repository| entries(repository));
+        for dir in tasks.filter(|path| TaskId::parse(&name_of(path)).is_ok()) {
             // Succeeds only if it is empty.
             if fs::remove_dir(&dir).is_ok() {
                 continue;
@@ -229,6 +233,7 @@ impl CleanUp {
         let settings = &workspace.settings;
         let mut shadow =
             Shadow::create(&git, &place, settings, Some(base), self.max_file, &dir).map_err(TreeError::Shadow)?;
+        shadow.copied_content.clone_from(&tree.copied_content);
         let after = match workspace.after.clone() {
             Some(after) => after,
             None => {

@@ -201,6 +201,19 @@ fn an_unfinished_worktree_is_removed_unless_it_is_being_made() {
 }
 
 #[test]
+fn the_users_empty_directories_next_to_worktrees_are_kept() {
+    let home = Home::new();
+    let trees_dir = home.scratch.root.join("trees");
+    let ours = trees_dir.join("0123456789abcdef").join(TaskId::random().as_str());
+    let theirs = [trees_dir.join("lonely"), trees_dir.join("project/empty"), trees_dir.join("0123456789abcdee/notes")];
+    for dir in theirs.iter().chain([&ours]) {
+        fs::create_dir_all(dir).expect("it is writable");
+    }
+    home.clean_up().remove_unfinished(&trees_dir);
+    assert!(theirs.iter().all(|dir| dir.exists()) && !ours.exists());
+}
+
+#[test]
 fn nothing_is_left_of_a_task_whose_agent_never_started() {
     let home = Home::new();
     let task = TaskId::random();

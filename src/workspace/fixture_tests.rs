@@ -251,6 +251,7 @@ impl Project {
             is_continued: false,
             may_be_in_use: false,
             copied: Vec::new(),
+            copied_content: Vec::new(),
         };
         self.keep(before, Some(after.commit), Vec::new(), Some(worktree))
     }

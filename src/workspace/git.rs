@@ -4,17 +4,18 @@
 //! of the caller's environment changes what git does.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
 };
 
 use connector_api::{EnvRules, Exit, Sandbox};
 
-use super::{git_error::GitError, git_version::GitVersion};
+use super::{git_error::GitError, git_version::GitVersion, unblocking::Fifos};
 use crate::{
     agent_environment::Project,
     process::{Deadline, Tool, ToolError, find_program, run_tool},
@@ -74,6 +75,7 @@ pub struct Git {
     environment: Arc<BTreeMap<OsString, OsString>>,
     deadline: Deadline,
     task: Option<TaskId>,
+    fifos: Arc<Fifos>,
 }
 
 impl Git {
@@ -124,6 +126,7 @@ impl Git {
             environment: Arc::new(environment),
             deadline,
             task: None,
+            fifos: Arc::default(),
         })
     }
 
@@ -147,6 +150,11 @@ impl Git {
     /// The deadline of its commands.
     pub fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    /// The FIFOs for which its commands waited.
+    pub(super) fn fifos(&self) -> BTreeSet<PathBuf> {
+        self.fifos.paths()
     }
 
     /// Its version.
@@ -282,7 +290,19 @@ impl GitCommand {
             stdin: &self.stdin,
             task: self.git.task.as_ref(),
         };
-        let end = run_tool(&tool, &self.git.deadline, stdout).map_err(|error| match error {
+        let path = |name: &str| environment.get(OsStr::new(name)).map(PathBuf::from);
+        let (git_dir, work_tree) = (path("GIT_DIR"), path("GIT_WORK_TREE"));
+        let end = thread::scope(|scope| {
+            let (running, finished) = mpsc::channel::<()>();
+            if git_dir.is_some() {
+                let fifos = &self.git.fifos;
+                scope.spawn(move || fifos.unblock(work_tree.as_deref(), git_dir.as_deref(), &finished));
+            }
+            let end = run_tool(&tool, &self.git.deadline, stdout);
+            drop(running);
+            end
+        });
+        let end = end.map_err(|error| match error {
             ToolError::NotStarted(source) => GitError::NotStarted { source },
             ToolError::TimedOut => GitError::TimedOut { command: command.clone() },
             ToolError::Cancelled => GitError::Cancelled,

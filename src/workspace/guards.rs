@@ -53,13 +53,23 @@ pub fn check_place(git: &Git, place: &Place, home: Option<&Path>, data_directory
 }
 
 /// Whether a file name suggests that the file contains secrets: `.env*`, `*.pem`, `id_*` and `credentials*`, except
-/// source files with the last two. Only untracked files are judged.
+/// source files with the last two; also if a directory of the file has such a name (see [`is_secret_directory`]). Only
+/// untracked files are judged.
 pub(super) fn is_secret(path: &[u8]) -> bool {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).to_ascii_lowercase();
+    let path = path.to_ascii_lowercase();
+    let mut names = path.rsplit(|byte| *byte == b'/');
+    let name = names.next().unwrap_or_default();
     let extension = name.iter().rposition(|byte| *byte == b'.').map(|dot| &name[dot + 1..]);
     let is_source = extension.is_some_and(|extension| SOURCES.iter().any(|source| source.as_bytes() == extension));
     let is_named = name.starts_with(b"id_") || name.starts_with(b"credentials");
-    name.starts_with(b".env") || name.ends_with(b".pem") || is_named && !is_source
+    let is_inside = !is_source && names.any(is_secret_directory);
+    name.starts_with(b".env") || name.ends_with(b".pem") || is_named && !is_source || is_inside
+}
+
+/// Whether the name of a directory suggests that the files in it contain secrets, except source files: `.env`, `.envs`,
+/// `.env.*` and `credentials`.
+fn is_secret_directory(name: &[u8]) -> bool {
+    [&b".env"[..], b".envs", b"credentials"].contains(&name) || name.starts_with(b".env.")
 }
 
 /// Whether so many untracked files, or so many bytes in them, are too much for a snapshot.

@@ -27,10 +27,30 @@ fn a_repository_around_the_home_or_the_data_directory_is_refused() {
 
 #[test]
 fn names_of_secrets_are_recognized() {
-    for secret in [".env", "a/.env.local", "key.pem", "KEY.PEM", "id_rsa", "x/id_ed25519.pub", "credentials.json"] {
+    for secret in [
+        ".env",
+        "a/.env.local",
+        "key.pem",
+        "KEY.PEM",
+        "id_rsa",
+        "x/id_ed25519.pub",
+        "credentials.json",
+        ".env.d/a",
+        ".envs/prod",
+        "x/credentials/a",
+    ] {
         assert!(is_secret(secret.as_bytes()), "{secret}");
     }
-    for other in ["env", "id_rsa/x", "src/id_map.rs", "credentials_test.go", "pem", ".environment/x", "identity"] {
+    for other in [
+        "env",
+        "id_rsa/x",
+        "src/id_map.rs",
+        "credentials_test.go",
+        "pem",
+        ".environment/x",
+        "identity",
+        "credentials/mod.rs",
+    ] {
         assert!(!is_secret(other.as_bytes()), "{other}");
     }
 }

@@ -39,6 +39,7 @@ mod change;
 mod changes;
 mod checkout;
 mod cleanup;
+mod copies;
 mod copying;
 mod filters;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod git_error;
 mod git_version;
 mod guards;
 mod ignored;
+mod ignored_before;
 mod locking;
 mod merge;
 mod named;
@@ -84,6 +86,7 @@ mod tree_limits_tests;
 mod tree_removal;
 mod tree_submodules;
 mod trees;
+mod unblocking;
 mod unfiltered;
 
 pub use crate::process::Deadline;

@@ -19,8 +19,8 @@ use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, ObjectId, Omission, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted, WorkspaceSpec,
-        WorkspaceState,
+        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted,
+        WorkspaceSpec, WorkspaceState,
     },
 };
 
@@ -150,6 +150,12 @@ impl Workspace {
             }
         };
         self.file.after = Some(snapshot.commit.clone());
+        if self.worktree.is_none() {
+            // An undo must not store them either.
+            let was_ignored = snapshot.omitted.iter().filter(|omission| omission.reason == OmissionReason::WasIgnored);
+            let was_ignored: Vec<_> = was_ignored.cloned().collect();
+            self.file.omitted = all_omitted(&self.file.omitted, was_ignored);
+        }
         Ok(snapshot)
     }
 

@@ -116,7 +116,9 @@ fn shadow_of(
 ) -> Result<Shadow, WorkspaceProblem> {
     fs::create_dir(dir)?;
     let base = Base { commit: file.before.clone(), omitted: file.omitted.clone() };
-    Ok(Shadow::create(git, place, &file.settings, Some(base), max_file, dir)?)
+    let mut shadow = Shadow::create(git, place, &file.settings, Some(base), max_file, dir)?;
+    shadow.copied_content = file.worktree.as_ref().map(|tree| tree.copied_content.clone()).unwrap_or_default();
+    Ok(shadow)
 }
 
 /// Continues in the worktree of the task `earlier`, or, if that was removed, in a new one with its last snapshot, at the

@@ -20,6 +20,7 @@ use super::{
     filters::FILTER_DIRECTORY,
     git::{Git, GitCommand},
     git_error::GitError,
+    ignored_before::Ignored,
     publishing::publish,
     settings::{config_text, user_file},
 };
@@ -45,6 +46,8 @@ pub struct Shadow {
     settings: FrozenSettings,
     dir: PathBuf,
     pub(super) max_file: u64,
+    /// The content of files that were copied into the worktree. No snapshot contains a new file with it.
+    pub(super) copied_content: Vec<ObjectId>,
     /// The state left by earlier snapshots. Empty before the first one.
     pub(super) earlier: Earlier,
 }
@@ -62,9 +65,16 @@ pub(super) struct Earlier {
     pub(super) is_tracked_only: bool,
     /// The paths in it that the user does not track.
     pub(super) untracked: HashSet<Vec<u8>>,
+    /// What was ignored at the first snapshot of those that are compared.
+    pub(super) ignored: Ignored,
 }
 
 impl Earlier {
+    /// Whether the next snapshot is the first of those that are compared.
+    pub(super) fn needs_ignored(&self) -> bool {
+        !self.exists
+    }
+
     /// Remembers what a snapshot omitted.
     pub(super) fn add_omitted(&mut self, omitted: &[Omission]) {
         self.exists = true;
@@ -76,10 +86,11 @@ impl Earlier {
 
     /// Why an earlier snapshot did not contain this path, if it existed then.
     pub(super) fn omission_of(&self, path: &[u8]) -> Option<OmissionReason> {
-        let is_repository = |reason: &&OmissionReason| matches!(reason, OmissionReason::NestedRepository);
+        let is_directory =
+            |reason: &&OmissionReason| matches!(reason, OmissionReason::NestedRepository | OmissionReason::WasIgnored);
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let mut parents = slashes.map(|(at, _)| &path[..at]);
-        let inside = || parents.find_map(|parent| self.omitted.get(parent).filter(is_repository));
+        let inside = || parents.find_map(|parent| self.omitted.get(parent).filter(is_directory));
         self.omitted.get(path).or_else(inside).copied()
     }
 }
@@ -103,6 +114,7 @@ impl Shadow {
             settings: settings.clone(),
             dir: dir.to_owned(),
             max_file,
+            copied_content: Vec::new(),
             earlier: Earlier::default(),
         };
         shadow.write_files()?;

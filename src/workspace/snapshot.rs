@@ -11,10 +11,11 @@
 //! The first snapshot starts from the user's index, a later one of the same shadow from the index of the one before. So
 //! it does not matter what the agent does to the user's index, HEAD or branches in between.
 
-use std::thread;
+use std::{os::unix::ffi::OsStrExt, thread};
 
 use super::{
     candidates::{Candidates, candidates, nul_separated},
+    copies::omit_copies,
     git_error::GitError,
     ignored::omit_formerly_ignored,
     place::{self, Head, is_unmoved, object_id},
@@ -101,7 +102,13 @@ impl Shadow {
         };
         omit_unusable_filters(self, &mut candidates)?;
         omit_formerly_ignored(self, &mut candidates)?;
+        omit_copies(self, &mut candidates)?;
         self.update_index(&mut candidates)?;
+        for fifo in self.git().fifos() {
+            if let Ok(path) = fifo.strip_prefix(&self.place().top) {
+                candidates.omit(path.as_os_str().as_bytes(), OmissionReason::Unreadable);
+            }
+        }
         Ok(Captured { head, candidates })
     }
 
@@ -130,6 +137,9 @@ impl Shadow {
         let omitted = candidates.omissions();
         self.earlier.add_omitted(&omitted);
         self.earlier.untracked.extend(candidates.untracked);
+        if let Some(ignored) = candidates.ignored {
+            self.earlier.ignored = ignored;
+        }
         self.earlier.last = Some((commit.clone(), tree.clone()));
         Ok(Snapshot { commit, tree, head: head.commit, branch: head.branch, uncommitted, omitted })
     }

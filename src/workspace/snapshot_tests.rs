@@ -315,3 +315,23 @@ fn a_snapshot_ends_at_its_deadline() {
     let failed = shadow.snapshot("before", None);
     assert!(matches!(failed, Err(SnapshotError::Git(GitError::TimedOut { .. }))), "{failed:?}");
 }
+
+#[test]
+fn git_does_not_wait_for_a_fifo_with_the_name_of_a_file_that_it_opens() {
+    let scratch = Scratch::new();
+    scratch.write("sub/new", "new\n");
+    scratch.write("a.txt", "changed\n");
+    for name in ["sub/.gitignore", "dir/.gitattributes", ".gitattributes", ".gitmodules"] {
+        mkfifo(&scratch.top.join(name));
+    }
+    let started = std::time::Instant::now();
+    let mut shadow = scratch.shadow();
+    let snapshot = before(&mut shadow);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    let content = files_of(&shadow, &snapshot);
+    assert_eq!((content["a.txt"].as_str(), content["sub/new"].as_str()), ("changed\n", "new\n"));
+    let omitted = omitted(&snapshot);
+    for name in [".gitattributes", "dir/.gitattributes", "sub/.gitignore"] {
+        assert!(omitted.iter().any(|path| path == name), "{omitted:?}");
+    }
+}

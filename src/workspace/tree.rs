@@ -26,6 +26,7 @@ use std::{
 
 use super::{
     beneath::Below,
+    copies::content_of_copied,
     git_error::GitError,
     git_version::GitVersion,
     locking::lock_within,
@@ -172,6 +173,7 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
         place.prefix = PathBuf::new();
     }
     let Extras { copied, omitted, warnings } = extras;
+    let copied_content = content_of_copied(request.source, path, &copied)?;
     let worktree = Worktree {
         path: path.to_owned(),
         git_dir,
@@ -179,6 +181,7 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
         is_continued: false,
         may_be_in_use: false,
         copied,
+        copied_content,
     };
     Ok(MadeTree { worktree, place, omitted, warnings, mark })
 }

@@ -222,6 +222,26 @@ fn a_sparse_checkout_is_inherited() {
 }
 
 #[test]
+fn copies_of_included_files_are_never_in_a_snapshot() {
+    let scratch = Scratch::new();
+    scratch.write(".worktreeinclude", "*.log\n");
+    scratch.write("one.log", "secret one\n");
+    scratch.write("two.log", "secret two\n");
+    let tree = make(&scratch);
+    let worktree = &tree.made.worktree;
+    fs::copy(tree.path().join("one.log"), tree.path().join("copy.txt")).expect("it is writable");
+    fs::rename(tree.path().join("two.log"), tree.path().join("renamed.txt")).expect("it is writable");
+    fs::write(tree.path().join("other.txt"), "other\n").expect("it is writable");
+    let base = Base { commit: tree.before.clone(), omitted: tree.made.omitted.clone() };
+    let mut shadow = scratch.shadow_at(&tree.made.place, Some(base));
+    shadow.copied_content.clone_from(&worktree.copied_content);
+    let after = shadow.snapshot("after", Some(std::slice::from_ref(&tree.before))).expect("it can be taken");
+    let listed = shadow.object_command(["ls-tree", "-r", "--name-only", after.tree.as_str()]).run();
+    let listed = String::from_utf8(listed.expect("it is a tree")).expect("it is UTF-8");
+    assert!(listed.contains("other.txt") && !listed.contains("copy.txt") && !listed.contains("renamed"), "{listed}");
+}
+
+#[test]
 fn included_files_are_copied_and_never_in_a_snapshot() {
     let scratch = Scratch::new();
     scratch.write(".worktreeinclude", "*.log\n/secrets/\nlink\n!no.log\n");
