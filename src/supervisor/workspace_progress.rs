@@ -10,7 +10,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use super::no_worktree::NoWorktree;
 use crate::{
     task::first_line,
-    workspace::{NotCovered, Workspace, WorkspaceProblem},
+    workspace::{Workspace, WorkspaceProblem},
 };
 
 /// How long a snapshot may take.
@@ -55,8 +55,6 @@ impl WorkspaceProgress {
         let said = problem.stderr().map(|said| first_line(said.raw()));
         match problem {
             WorkspaceProblem::Tree(error) => Self::NoWorktree(NoWorktree::of(error, said)),
-            // Outside git, there is nothing to make a worktree of.
-            WorkspaceProblem::NotCovered(NotCovered::NoRepository) => Self::without(problem.to_string(), said, false),
             WorkspaceProblem::NotCovered(_)
             | WorkspaceProblem::Snapshot(_)
             | WorkspaceProblem::Shadow(_)
