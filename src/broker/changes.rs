@@ -2,6 +2,8 @@
 
 use std::{io, path::Path, time::Duration};
 
+use connector_api::Sandbox;
+
 use super::{
     Broker, NotOperable, PathSelection, Refusal, TaskPatch,
     path_selection::Selectors,
@@ -11,8 +13,8 @@ use crate::{
     blocking::{BlockingTimeout, Lane},
     store::Workspaces,
     task::{
-        ChangedPath, Compared, GitPath, OperationKind, OperationState, Place, TaskDiff, TaskId, TaskRecord,
-        TaskWorkspace,
+        ChangedPath, Compared, GitPath, OperationKind, Place, TaskDiff, TaskId, TaskRecord, TaskWorkspace,
+        last_operations,
     },
     workspace::{
         Base, Deadline, Git, GitError, PatchForm, PatchRequest, Shadow, ShadowError, changed_paths, hide_paths,
@@ -152,7 +154,13 @@ impl Opened {
         let shown = shown.map_err(shadow_failed)?;
         let named = workspace.worktree.is_none().then_some(&workspace.named[..]);
         let mut files = changed_paths(&shadow, &workspace.before, &shown, named).map_err(failed)?;
+        if workspace.after.is_some() {
+            // A misspelled path must not look like a file that was not changed.
+            selectors.check_all_changed(id, &files)?;
+        }
         files.retain(|file| selectors.has(file));
+        let last = last_operations(&workspace);
+        let undone = files.iter().filter(|file| last.get(&file.path) == Some(&OperationKind::Undo)).count();
         let patch = match content {
             DiffContent::Files => None,
             DiffContent::ShownPatch | DiffContent::ExactPatch => {
@@ -179,7 +187,7 @@ impl Opened {
             compared,
             files,
             worktree: own_tree.map(|tree| tree.path.clone()),
-            last_operation: last_operation(&workspace),
+            undone,
         };
         Ok((diff, patch))
     }
@@ -212,19 +220,18 @@ fn patch_paths(selectors: &Selectors, files: &[ChangedPath]) -> Vec<GitPath> {
     selectors.paths().into_iter().chain(renamed.flatten()).collect()
 }
 
-/// The newest operation that was completed.
-fn last_operation(workspace: &TaskWorkspace) -> Option<OperationKind> {
-    let done = workspace.operations.iter().filter(|operation| operation.state == OperationState::Done);
-    done.map(|operation| operation.kind).next_back()
-}
-
 /// Why a task has no workspace file.
 fn no_workspace(record: &TaskRecord) -> NotOperable {
     match &record.progress.workspace {
         Some(state) if state.before.is_some() => NotOperable::Expired(record.id.clone()),
         state => NotOperable::NoSnapshots {
             id: record.id.clone(),
-            reason: state.as_ref().and_then(|state| state.not_covered.clone()),
+            reason: match state {
+                None if record.start.sandbox == Some(Sandbox::ReadOnly) => {
+                    Some("the sandbox was `read-only`, so the task could not change files".to_owned())
+                }
+                state => state.as_ref().and_then(|state| state.not_covered.clone()),
+            },
         },
     }
 }

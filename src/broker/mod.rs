@@ -144,6 +144,7 @@ impl Broker {
             record.untrusted_texts().for_each(|text| redactor.redact(text));
         }
         record.resumption = self.resumption_of(&record);
+        record.standing = self.standing_of(&record);
         record
     }
 

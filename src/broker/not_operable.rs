@@ -37,6 +37,13 @@ pub enum NotOperable {
     InPlace(TaskId),
     /// It worked in its own worktree, and its changes were not applied, so nothing can be undone.
     NotApplied(TaskId),
+    /// Its worktree already had the changes of another task, which were not applied.
+    BasedOn {
+        /// The task.
+        id: TaskId,
+        /// The first such task.
+        earlier: TaskId,
+    },
     /// No step of the agent names one of the changed files.
     OnlyUnnamed {
         /// The task.
@@ -155,6 +162,7 @@ impl NotOperable {
             Self::NotUndone(id) => texts::nothing_to_redo(id, to),
             Self::InPlace(id) => texts::worked_in_place(id, to),
             Self::NotApplied(id) => texts::not_applied(id, to),
+            Self::BasedOn { id, earlier } => texts::based_on(id, earlier, to),
             Self::OnlyUnnamed { id, files } => texts::only_unnamed(id, files, to),
             Self::Conflicts { id, kind, files } => texts::conflicts(id, *kind, files, to),
             Self::UnchangedPath { id, path } => texts::unchanged_path(id, path, to),

@@ -79,6 +79,9 @@ impl Broker {
         }
         self.with_git(id, move |broker| {
             let opened = broker.open_workspace(&record, Some(wanted.kind))?;
+            if wanted.kind == OperationKind::Apply {
+                broker.check_base_applied(&opened.workspace)?;
+            }
             let selectors = wanted.paths.selectors(&record.id, &tops(&opened.workspace))?;
             let (git, files) = (opened.git.clone(), opened.files.clone());
             let top = opened.workspace.place.top.clone();

@@ -52,6 +52,8 @@ pub enum Refusal {
     AboveCeiling(AboveCeiling),
     /// The agent could change codex-connector's own files.
     Exposed(Exposed),
+    /// A worktree was requested for a task that cannot change files.
+    WorktreeForReading,
     /// The agent does not support the request.
     Unsupported(Unsupported),
     /// The agent's program cannot be used.
@@ -163,6 +165,7 @@ impl Refusal {
             Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
             Self::Exposed(exposed) => Refused::new(exposed.to_string(), exposed.next()),
+            Self::WorktreeForReading => terminal_refusals::worktree_for_reading(),
             Self::Unsupported(unsupported) => Refused::new(unsupported.to_string(), unsupported.next()),
             Self::NotUsable { backend, problem, next } => refusals::not_usable(backend, problem, next),
             Self::ProgramTimedOut { backend } => refusals::program_does_not_respond(backend),
@@ -190,6 +193,7 @@ impl Refusal {
             | Self::NotRemovable(_)
             | Self::OtherLogDir { .. }
             | Self::UnknownBackend(_)
+            | Self::WorktreeForReading
             | Self::NotUsable { .. }
             | Self::ProgramTimedOut { .. }
             | Self::Start(_)
@@ -216,6 +220,7 @@ impl std::error::Error for Refusal {
             | Self::NotOperable(_)
             | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }
+            | Self::WorktreeForReading
             | Self::NotUsable { .. }
             | Self::ProgramTimedOut { .. }
             | Self::TimedOut { .. } => None,

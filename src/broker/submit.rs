@@ -86,6 +86,9 @@ impl Broker {
                 (sandbox, SandboxChoice::Default { key })
             }
         };
+        if task.worktree == Some(TreeUse::Always) && sandbox == Sandbox::ReadOnly {
+            return Err(Refusal::WorktreeForReading);
+        }
         let request = AgentRequest {
             prompt: task.prompt,
             working_directory: task.working_directory,

@@ -54,7 +54,7 @@ impl Broker {
 
     /// A task that was just started, as far as it can be read, and its neighbors.
     pub async fn started(&self, id: &TaskId) -> StartedTask {
-        let started = StartedTask { id: id.clone(), record: None, neighbors: vec![] };
+        let started = StartedTask { id: id.clone(), record: None, in_worktree: false, neighbors: vec![] };
         let id = id.clone();
         let read = self.on_disk(move |broker| {
             let record = broker.record(&id)?;
@@ -75,14 +75,19 @@ impl Broker {
                     || work_tree(&other.progress.working_directory) != own
                     || other.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some())
             };
-            let is_alone = record.start.sandbox == Some(Sandbox::ReadOnly)
-                || broker.gets_worktree(record.progress.backend.as_ref());
+            let only_reads = record.start.sandbox == Some(Sandbox::ReadOnly);
+            let gets_worktree = broker.gets_worktree(record.progress.backend.as_ref());
+            let is_alone = only_reads || gets_worktree;
             let beside = running.into_iter().filter(|other| !is_alone && !is_separate(other));
             let neighbors = beside.map(|record| record.id).filter(runs).collect();
-            Ok::<_, Refusal>((broker.clean(record), neighbors))
+            let has_worktree = record.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some());
+            let in_worktree = !only_reads && gets_worktree && !has_worktree;
+            Ok::<_, Refusal>((broker.clean(record), in_worktree, neighbors))
         });
         match read.await {
-            Ok(Ok((record, neighbors))) => StartedTask { record: Some(record), neighbors, ..started },
+            Ok(Ok((record, in_worktree, neighbors))) => {
+                StartedTask { record: Some(record), in_worktree, neighbors, ..started }
+            }
             Ok(Err(problem)) | Err(problem) => {
                 tracing::debug!(%problem, task = %started.id, "cannot read a task that was just started");
                 started

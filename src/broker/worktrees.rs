@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use super::{Broker, Refusal};
+use connector_api::Sandbox;
+
+use super::{Broker, NewTask, NotOperable, Refusal};
 use crate::{
+    config::ExtraTool,
     present::notices,
     store::Workspaces,
-    task::{TaskId, TreeUse},
+    task::{ChangesPlace, Standing, TaskId, TaskRecord, TaskWorkspace, TreeUse},
     workspace::{CleanUp, CleanedUp, ExistingTree, TaskPhase, existing_trees},
 };
 
@@ -37,6 +40,56 @@ impl Broker {
     pub async fn worktrees(&self) -> Result<Vec<ExistingTree>, Refusal> {
         let found = self.in_background(|broker| existing_trees(&Workspaces::of(&broker.upkeep), &broker.reader)).await;
         Ok(found.unwrap_or(Ok(vec![]))?)
+    }
+
+    /// Where the changes of an ended task are now; `None` if it changed nothing, or if that is unknown. Blocks.
+    pub(super) fn standing_of(&self, record: &TaskRecord) -> Option<Standing> {
+        let changes = record.end.as_ref()?.changes.as_ref().filter(|changes| changes.files > 0)?;
+        let workspace = Workspaces::of(&self.upkeep).read(&record.id).ok()??;
+        let has_tool = |tool| self.config.serving.extra_tools.contains(&tool);
+        Some(Standing {
+            place: ChangesPlace::of(&workspace, changes),
+            continues: workspace.continues,
+            diff_by_tool: has_tool(ExtraTool::Diff),
+            apply_by_tool: has_tool(ExtraTool::Apply),
+        })
+    }
+
+    /// Fails with [`NotOperable::BasedOn`] if this task continued in the worktree of a task whose changes are not in the
+    /// user's files, because its own changes are based on them. Names the first such task. Blocks.
+    pub(super) fn check_base_applied(&self, workspace: &TaskWorkspace) -> Result<(), Refusal> {
+        let files = Workspaces::of(&self.upkeep);
+        let mut first = None;
+        let mut earlier = workspace.continues.clone();
+        while let Some(id) = earlier {
+            // Once it is removed, its changes cannot be applied any more.
+            let (Some(base), Some(record)) = (files.read(&id)?, self.reader.record(&id)?) else { break };
+            let changes = record.end.as_ref().and_then(|end| end.changes.as_ref());
+            let place = changes.filter(|changes| changes.files > 0).map(|changes| ChangesPlace::of(&base, changes));
+            if matches!(place, Some(ChangesPlace::Worktree | ChangesPlace::Undone)) {
+                first = Some(id);
+            }
+            earlier = base.continues;
+        }
+        match first {
+            Some(earlier) => Err(NotOperable::BasedOn { id: workspace.task.clone(), earlier }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this task will get its own worktree, as far as that is known before it starts.
+    pub fn tree_use(&self, task: &NewTask) -> TreeUse {
+        let backend = task.backend.as_ref().unwrap_or(&self.config.default_backend);
+        let earlier = task.resume.as_ref().and_then(|resume| resume.sandbox);
+        let sandbox = task.sandbox.or(earlier).unwrap_or_else(|| self.config.default_sandbox_of(backend).0);
+        let continues = task.resume.as_ref().is_some_and(|resume| resume.continues.is_some());
+        match task.worktree {
+            _ if continues => TreeUse::Always,
+            _ if sandbox == Sandbox::ReadOnly => TreeUse::Never,
+            Some(wanted) => wanted,
+            None if self.gets_worktree(Some(backend)) => TreeUse::Always,
+            None => TreeUse::Never,
+        }
     }
 
     /// Whether a worktree of this task is expected, as far as the configuration says.

@@ -22,8 +22,8 @@ It writes what a task changed in its own worktree to your files, merged with wha
 same lines, nothing is written. Your index, commits, existing branches and stash are unchanged. A snapshot is taken
 first, and `codex-connector undo` reverts the changes.
 
-With --commit, no file is written: a new branch gets one commit with the changes. In a pipe, each line is `changed`, a tab
-and a path.
+With --commit, no file is written: a new branch gets one commit with the changes. In a pipe, each line is `changed`
+(with --check: `would change`), a tab and a path.
 
 Exit codes: 0 done, 4 no such task, 5 refused, 6 conflict: nothing was written.";
 

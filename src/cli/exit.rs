@@ -63,6 +63,7 @@ impl Exit {
             | Refusal::WorkingDirectory { .. }
             | Refusal::AboveCeiling(_)
             | Refusal::Exposed(_)
+            | Refusal::WorktreeForReading
             | Refusal::Unsupported(_)
             | Refusal::NotUsable { .. }
             | Refusal::ProgramTimedOut { .. } => Self::Refused,
@@ -87,6 +88,7 @@ impl Exit {
             | NotOperable::NotUndone(_)
             | NotOperable::InPlace(_)
             | NotOperable::NotApplied(_)
+            | NotOperable::BasedOn { .. }
             | NotOperable::OnlyUnnamed { .. }
             | NotOperable::BranchExists(_)
             | NotOperable::NoGit

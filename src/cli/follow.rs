@@ -25,7 +25,7 @@ use crate::{
         terminal::{self, Screen},
         terminal_refusals,
     },
-    task::{LiveTask, ResultText, TaskId, TaskSummary, TimelineEntry, TimelineEvent},
+    task::{LiveTask, ResultText, TaskId, TaskSummary, TimelineEntry, TimelineEvent, TreeUse},
 };
 
 /// How long the second Ctrl-C waits for the ID of a task that is being submitted.
@@ -38,6 +38,7 @@ pub(super) async fn run_task(
     task: NewTask,
     mode: RunMode,
 ) -> Result<Exit, Exit> {
+    let tree = broker.tree_use(&task);
     let mut interrupts = Interrupts::watched()?;
     let (id, was_interrupted) = submit(broker, task, &mut interrupts).await?;
     let summary = broker.summary(&id).await.map_err(|refusal| refused(broker, &refusal))?;
@@ -48,7 +49,7 @@ pub(super) async fn run_task(
         return Ok(announce(&id, mode));
     }
     let mut view = RunView::new(context, summary, mode)?;
-    view.begin();
+    view.begin(tree);
     let mut followed = broker.follow_from_start(&id);
     let mut is_cancelled = was_interrupted;
     let mut cancelling = is_cancelled.then(|| cancel(broker, &id));
@@ -169,11 +170,11 @@ impl RunView {
         Ok(Self { task: LiveTask::new(summary), display, result_screen: context.screen(), held: None })
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, tree: TreeUse) {
         match &self.display {
             Display::Live { screen, .. } => {
                 let screen = resized(*screen);
-                write_error(&(terminal::begin_line(&self.task.summary, screen) + "\n"));
+                write_error(&(terminal::begin_line(&self.task.summary, tree, screen) + "\n"));
                 self.draw();
             }
             Display::Lines { .. } | Display::Json => {}

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     broker::{Broker, Refusal},
+    directory::is_repository,
     present::{
         json_output::Output,
         terminal::{self, Screen},
@@ -16,11 +17,19 @@ use crate::{
 
 /// Prints what an operation did.
 pub(super) fn print_result(id: &TaskId, result: &OperationResult, screen: Screen, as_json: bool) -> Exit {
-    terminal::operation_notes(result).iter().for_each(|note| error_text(note));
+    print_notes(result);
     match as_json {
         true => print_text(&Output::operation(id, result).pretty()),
         false => print_styled(&terminal::operation(id, result, screen)),
     }
+}
+
+/// Prints notes about an operation, such as the work tree that it changes, if that is not the current one.
+pub(super) fn print_notes(result: &OperationResult) {
+    let current = std::env::current_dir().unwrap_or_default();
+    let current = current.ancestors().find(|level| is_repository(level));
+    let is_current = current.is_some_and(|top| top.canonicalize().is_ok_and(|top| top == result.top));
+    terminal::operation_notes(result, is_current).iter().for_each(|note| error_text(note));
 }
 
 /// Prints why an operation was refused, as JSON too if there are conflicts, and returns the exit code.

@@ -87,7 +87,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if arguments.yes {
             say_what_is_lost(&broker, &ids).await.map_err(fail)?;
         } else if !ids.is_empty() {
-            let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
+            let named = broker.summaries(&ids).await.map_err(fail)?;
             match confirm(&terminal::removal_question(&named, ids.len(), screen)) {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),

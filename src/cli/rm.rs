@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if arguments.yes || !can_confirm() {
             say_what_is_lost(&broker, &ids).await.map_err(fail)?;
         } else if !ids.is_empty() {
-            let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await.map_err(fail)?;
+            let named = broker.summaries(&ids).await.map_err(fail)?;
             if confirm(&terminal::removal_question(&named, ids.len(), screen)) == Answer::No {
                 return Ok(Exit::Refused);
             }
@@ -69,8 +69,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 
 /// Says on stderr which changes can no longer be undone when these tasks are removed. A question says it too.
 pub(super) async fn say_what_is_lost(broker: &Broker, ids: &[TaskId]) -> Result<(), Refusal> {
-    let named = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await?;
-    if let Some(lost) = terminal::lost_changes(&named, ids.len()) {
+    let named = broker.summaries(ids).await?;
+    if let Some(lost) = terminal::lost_changes(&named) {
         error_text(&lost);
     }
     Ok(())

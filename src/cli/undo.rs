@@ -8,7 +8,7 @@ use super::{
     confirm::{Answer, can_confirm, confirm},
     context::{Context, refused, repository, scope},
     exit::Exit,
-    operation::{print_result, report},
+    operation::{print_notes, print_result, report},
     task_paths::selection,
 };
 use crate::{broker::UndoRequest, present::terminal, task::OperationKind};
@@ -25,7 +25,7 @@ changes, nothing is written. Your index, commits, branches and stash are unchang
 `codex-connector redo` makes the changes again.
 
 If the task worked in your files, only files are reverted that a step of its agent names, because you may have changed the
-others. In a pipe, each line is `changed` or `skipped`, a tab and a path.
+others. In a pipe, each line is `changed`, `would change` or `skipped`, a tab and a path.
 
 Exit codes: 0 done, 4 no such task, 5 refused, 6 conflict: nothing was written.";
 
@@ -68,6 +68,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
             UndoRequest { paths: selection(arguments.paths.clone()), all: arguments.all, check: arguments.check };
         if !arguments.check && !arguments.yes && can_confirm() {
             let planned = broker.undo(&id, UndoRequest { check: true, ..request.clone() }).await.map_err(fail)?;
+            print_notes(&planned);
             let question = terminal::undo_question(&id, &planned.files);
             if !planned.files.is_empty() && confirm(&question) == Answer::No {
                 return Ok(Exit::Refused);

@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 38] = [
+const KNOWN_FIELDS: [&str; 40] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -116,6 +116,8 @@ const KNOWN_FIELDS: [&str; 38] = [
     "Commit",
     "Worktree",
     "Based on",
+    "Directory",
+    "Continues in the worktree of",
     "Not covered",
 ];
 

@@ -33,15 +33,7 @@ fn file(path: &str, kind: ChangeKind, lines: Option<(u64, u64)>) -> ChangedPath 
 }
 
 fn diff(files: Vec<ChangedPath>) -> TaskDiff {
-    TaskDiff {
-        id: id(),
-        base: object(),
-        head: object(),
-        compared: Compared::End,
-        files,
-        worktree: None,
-        last_operation: None,
-    }
+    TaskDiff { id: id(), base: object(), head: object(), compared: Compared::End, files, worktree: None, undone: 0 }
 }
 
 /// A change of every kind.
@@ -61,6 +53,7 @@ fn files() -> Vec<ChangedPath> {
 fn result(kind: OperationKind, paths: &[&str]) -> OperationResult {
     OperationResult {
         kind,
+        top: "/repo".into(),
         is_check: false,
         files: paths.iter().map(|path| GitPath::from_bytes(*path)).collect(),
         unnamed: Vec::new(),
@@ -142,7 +135,7 @@ Bytes 0 to 3 of 9. To continue, call `codex_diff` with the same arguments and `o
     assert_eq!(beyond, "`offset` 10 is past the end: the patch of task 1a2b3c4d has 9 bytes.");
     let many = self::diff((0..60).map(|number| file(&format!("f{number}"), ChangeKind::Added, None)).collect());
     assert!(operations::diff(&many, None).contains("- `f49` (added, binary)\n- and 10 more"));
-    let running = TaskDiff { compared: Compared::Running, last_operation: Some(OperationKind::Undo), ..diff };
+    let running = TaskDiff { compared: Compared::Running, undone: 4, ..diff };
     let text = operations::diff(&running, None);
     assert!(text.contains("still running") && text.contains("these changes were undone"), "{text}");
 }
@@ -156,6 +149,7 @@ fn an_operation_says_what_it_wrote_and_what_it_left_alone() {
 ## Changes Undone
 
 **Task ID:** 1a2b3c4d
+**Directory:** /repo
 
 Reverted the task's changes in 1 file. To make them again, call `codex_undo` with `redo: true`.
 
@@ -200,7 +194,7 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
     let words = "an interrupted apply of task 1a2b3c4d was completed first (1 file written); 1 file had changed meanwhile, and \
                  was left as found: b";
     assert!(operations::operation(&id(), &result).contains(&format!("**Note:** {words}")));
-    assert_eq!(terminal::operation_notes(&result), [format!("Note: {words}")]);
+    assert_eq!(terminal::operation_notes(&result, true), [format!("Note: {words}")]);
     let refused = refusals::after_recovery(&result.recovered, refusals::nothing_to_redo(&id(), Audience::Terminal));
     let text = refused.plain();
     assert!(text.contains(&format!("they were not undone; {words}\nnext: run")), "{text}");
@@ -245,7 +239,7 @@ fn no_file_name_can_forge_an_answer_or_control_a_terminal() {
         assert_lines(&terminal::diff_names(&diff), 1);
         assert_lines(&terminal::operation(&id(), &result, Screen::PIPE), 2);
         assert_lines(&terminal::operation(&id(), &result, terminal(60)), 4);
-        assert_lines(&terminal::operation_notes(&result)[0], 1);
+        assert_lines(&terminal::operation_notes(&result, true)[0], 1);
         assert_lines(&terminal::undo_question(&id(), std::slice::from_ref(&path)), 2);
         let shown = terminal::patch_lines(&text.into(), terminal(60));
         assert!(!shown.contains(|letter: char| letter != '\n' && letter.is_control()), "{shown:?}");

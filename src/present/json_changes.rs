@@ -29,8 +29,10 @@ pub(crate) struct DiffObject {
     removed: u64,
     /// The task's own worktree; null if it has none.
     worktree: Option<String>,
-    /// Whether the newest operation undid these changes.
+    /// Whether all of these changes are undone.
     undone: bool,
+    /// The number of these files whose changes are undone.
+    undone_files: usize,
     /// The patch, with secrets redacted and bytes that are not UTF-8 replaced; null if it was not requested. To get the
     /// exact patch, run `diff` without `--json` in a pipe.
     patch: Option<String>,
@@ -82,6 +84,8 @@ pub(crate) struct OperationObject {
     operation: OperationWord,
     /// Whether it was done. False with `--check`, and if there are conflicts.
     done: bool,
+    /// The top of the work tree to which the paths belong; null if there are conflicts.
+    directory: Option<String>,
     /// The paths of the files that were written, or would be.
     files: Vec<PathObject>,
     /// The paths of files that were left as they are, because no step of the agent names them.
@@ -147,7 +151,8 @@ impl DiffObject {
             added: diff.added(),
             removed: diff.removed(),
             worktree: diff.worktree.as_ref().map(|path| path.to_string_lossy().into_owned()),
-            undone: diff.last_operation == Some(OperationKind::Undo),
+            undone: diff.undone > 0 && diff.undone == diff.files.len(),
+            undone_files: diff.undone,
             patch: patch.map(|part| part.text.raw().to_owned()),
             patch_bytes: patch.map(|part| part.size),
             partial: patch.is_some_and(|part| part.next.is_some()),
@@ -162,6 +167,7 @@ impl OperationObject {
             id: id.to_string(),
             operation: result.kind.into(),
             done: !result.is_check,
+            directory: Some(result.top.to_string_lossy().into_owned()),
             files: result.files.iter().map(PathObject::of).collect(),
             skipped: result.unnamed.iter().map(PathObject::of).collect(),
             conflicts: Vec::new(),
@@ -176,6 +182,7 @@ impl OperationObject {
             id: id.to_string(),
             operation: kind.into(),
             done: false,
+            directory: None,
             files: Vec::new(),
             skipped: Vec::new(),
             conflicts: conflicts.iter().map(ConflictObject::of).collect(),

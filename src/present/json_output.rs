@@ -317,7 +317,9 @@ impl Task {
             exit_signal: end.and_then(|end| end.exit_signal.clone()),
             activity: (task.state != TaskState::Ended).then(|| Activity::of(task)),
             usage: end.and_then(|end| end.usage).map(Tokens::from),
-            changes: end.and_then(|end| end.changes.as_ref()).map(ChangesObject::of),
+            changes: end
+                .and_then(|end| end.changes.as_ref())
+                .map(|changes| ChangesObject::of(changes, task.record.standing.as_ref())),
             workspace: progress.workspace.as_ref().map(WorkspaceObject::of),
             links: Links {
                 log: path(&start.log_file),

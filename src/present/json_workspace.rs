@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json_changes::FileObject;
-use crate::task::{Changes, Omission, OmissionReason, WorkspaceState};
+use crate::task::{Changes, ChangesPlace, Omission, OmissionReason, Standing, WorkspaceState};
 
 /// The changes that a task made to its repository.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub(super) struct ChangesObject {
     unnamed: u64,
     /// The first changed files. Empty in lists of tasks; `diff` lists all.
     list: Vec<FileObject>,
+    /// What became of the changes since: `made` (in place), `worktree` (only in the task's worktree), `branch`, `applied`,
+    /// `partly_applied`, `redone`, `undone` or `partly_undone`; null if unknown.
+    standing: Option<String>,
     /// The number of files that are not covered, because the snapshots do not contain them.
     omitted_files: u64,
     /// The first of these files. Empty in lists of tasks.
@@ -59,7 +62,7 @@ pub(super) struct WorkspaceObject {
 }
 
 impl ChangesObject {
-    pub(super) fn of(changes: &Changes) -> Self {
+    pub(super) fn of(changes: &Changes, standing: Option<&Standing>) -> Self {
         Self {
             base: changes.base.to_string(),
             head: changes.head.to_string(),
@@ -68,9 +71,24 @@ impl ChangesObject {
             removed: changes.removed,
             unnamed: changes.unnamed,
             list: changes.paths.iter().map(FileObject::of).collect(),
+            standing: standing.map(|standing| place_word(&standing.place).to_owned()),
             omitted_files: changes.omitted_files,
             omitted: changes.omitted.iter().map(OmittedFile::of).collect(),
         }
+    }
+}
+
+/// What became of changes, in one word for programs.
+fn place_word(place: &ChangesPlace) -> &'static str {
+    match place {
+        ChangesPlace::Made => "made",
+        ChangesPlace::Worktree => "worktree",
+        ChangesPlace::Branch(_) => "branch",
+        ChangesPlace::Applied => "applied",
+        ChangesPlace::PartlyApplied { .. } => "partly_applied",
+        ChangesPlace::Redone => "redone",
+        ChangesPlace::Undone => "undone",
+        ChangesPlace::PartlyUndone { .. } => "partly_undone",
     }
 }
 

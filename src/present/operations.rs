@@ -77,8 +77,12 @@ pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> String {
             "**Note:** no snapshot was taken at the end of the task; this compares the files before it with the current ones",
         ),
     }
-    if diff.last_operation == Some(OperationKind::Undo) {
-        page.line("**Note:** these changes were undone");
+    match (diff.undone, diff.files.len()) {
+        (0, _) => {}
+        (undone, files) if undone < files => {
+            page.line(&format!("**Note:** {undone} of these {files} files were undone"))
+        }
+        (_, _) => page.line("**Note:** these changes were undone"),
     }
     if patch.is_none_or(|part| part.offset == 0) {
         list(&mut page, diff.files.iter().map(changed_file), diff.files.len());
@@ -129,7 +133,7 @@ fn list(page: &mut Page, items: impl Iterator<Item = String>, total: usize) {
 
 /// The answer of `codex_undo` and `codex_apply`.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
-    let OperationResult { kind, is_check, files, unnamed, branch, recovered } = result;
+    let OperationResult { kind, top, is_check, files, unnamed, branch, recovered } = result;
     let mut page = Page::begin(match (kind, is_check) {
         (OperationKind::Undo, false) => "Changes Undone",
         (OperationKind::Redo, false) => "Changes Redone",
@@ -137,6 +141,7 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
         (_, true) => "Check Passed",
     });
     page.field("Task ID", id.as_str());
+    page.path("Directory", Some(top));
     if let Some(branch) = branch {
         page.line(&format!("**Branch:** {}", path(&branch.name)));
         page.line(&format!("**Commit:** {}", branch.commit));

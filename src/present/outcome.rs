@@ -22,13 +22,15 @@ pub struct StartedTask {
     pub id: TaskId,
     /// Its record, if it can be read.
     pub record: Option<TaskRecord>,
+    /// Whether it gets its own worktree, as far as that is known.
+    pub in_worktree: bool,
     /// The other running tasks in its repository.
     pub neighbors: Vec<TaskId>,
 }
 
 /// A task was started in the background. `wait` is the command that waits for its end.
 pub(crate) fn started(task: &StartedTask, on_server_exit: OnServerExit, wait: &str) -> String {
-    let StartedTask { id, record, neighbors } = task;
+    let StartedTask { id, record, in_worktree, neighbors } = task;
     let mut page = Page::begin("Codex Agent Started");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
@@ -36,6 +38,9 @@ pub(crate) fn started(task: &StartedTask, on_server_exit: OnServerExit, wait: &s
         page.field_if("Backend", record.progress.backend.as_ref().map(BackendName::as_str));
         page.run(record);
         page.workspace(record);
+    }
+    if *in_worktree {
+        page.line("**Worktree:** the agent works in its own worktree of this directory, not in its files");
     }
     if !neighbors.is_empty() {
         page.line(&format!("**Warning:** {}", running_beside(neighbors)));
@@ -98,6 +103,7 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.workspace(record);
     page.path("Log", record.start.log_file.as_deref());
     page.explanation(record, MAX_BRIEF_RESULT_CHARACTERS / 2);
+    page.changed_files(record);
     page.result(record, result, MAX_BRIEF_RESULT_CHARACTERS);
     page.end()
 }

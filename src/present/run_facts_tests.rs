@@ -22,7 +22,8 @@ fn resumable() -> TaskRecord {
 
 #[test]
 fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
-    let task = StartedTask { id: id("1a2b3c4d"), record: Some(record("running")), neighbors: vec![] };
+    let task =
+        StartedTask { id: id("1a2b3c4d"), record: Some(record("running")), in_worktree: false, neighbors: vec![] };
     assert_eq!(
         started(&task, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
         "## Codex Agent Started\n\n\
@@ -44,7 +45,11 @@ fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
 #[test]
 fn a_started_task_names_the_other_tasks_in_its_repository() {
     let start = |neighbors: Vec<TaskId>| {
-        started(&StartedTask { id: id("1a2b3c4d"), record: None, neighbors }, OnServerExit::Continue, "x")
+        started(
+            &StartedTask { id: id("1a2b3c4d"), record: None, in_worktree: false, neighbors },
+            OnServerExit::Continue,
+            "x",
+        )
     };
     let one = start(vec![id("00000001")]);
     assert!(one.contains("\n**Warning:** 1 other task is running in this repository (00000001). If "), "{one}");

@@ -6,7 +6,9 @@ use super::{
     operations::{file_count, kind_word},
     text::{one_line, path_line},
 };
-use crate::task::{ChangedPath, Changes, GitPath, Omission, OmissionReason, TaskRecord, WorkspaceState};
+use crate::task::{
+    ChangedPath, Changes, ChangesPlace, GitPath, Omission, OmissionReason, TaskId, TaskRecord, WorkspaceState,
+};
 
 /// Maximum length of the list of changed files and the notes about it, in characters.
 pub(super) const MAX_CHANGES_CHARACTERS: usize = 2_400;
@@ -33,11 +35,18 @@ impl Page {
         let Some(state) = &record.progress.workspace else { return };
         if let Some(worktree) = &state.worktree {
             self.path("Worktree", Some(worktree));
+            let continues = record.standing.as_ref().and_then(|standing| standing.continues.as_ref());
+            self.field_if("Continues in the worktree of", continues.map(TaskId::as_str));
             self.line(&format!("**Based on:** {}", markdown::value(&one_line(&base(state), MAX_REASON_CHARACTERS))));
         }
         if let Some(end) = &record.end {
             let summary = match (&end.changes, &state.not_covered) {
-                (Some(changes), _) => totals(changes),
+                (Some(changes), _) => {
+                    match record.standing.as_ref().and_then(|standing| place_words(&standing.place)) {
+                        Some(place) => format!("{} ({place})", totals(changes)),
+                        None => totals(changes),
+                    }
+                }
                 (None, Some(why)) => format!("unknown, because {}", one_line(why, MAX_REASON_CHARACTERS)),
                 (None, None) => "unknown, because there is no snapshot of the end of the task".to_owned(),
             };
@@ -78,6 +87,20 @@ pub(super) fn totals(changes: &Changes) -> String {
     }
 }
 
+/// What became of the changes since, in a few words; `None` if they are where the task made them.
+pub(super) fn place_words(place: &ChangesPlace) -> Option<String> {
+    Some(match place {
+        ChangesPlace::Made => return None,
+        ChangesPlace::Worktree => "not applied".to_owned(),
+        ChangesPlace::Branch(name) => format!("on branch {}", path_line(name)),
+        ChangesPlace::Applied => "applied".to_owned(),
+        ChangesPlace::PartlyApplied { files: number } => format!("{} applied", counted(*number)),
+        ChangesPlace::Redone => "redone".to_owned(),
+        ChangesPlace::Undone => "undone".to_owned(),
+        ChangesPlace::PartlyUndone { files: number } => format!("{} undone", counted(*number)),
+    })
+}
+
 /// The base of a worktree, such as `main @63b59dd + your 3 uncommitted files`. The branch is not escaped.
 pub(super) fn base(state: &WorkspaceState) -> String {
     let branch = state.branch.as_ref().map(|branch| format!("{} ", path_line(branch))).unwrap_or_default();
@@ -111,9 +134,22 @@ fn notes(record: &TaskRecord, changes: &Changes) -> Vec<String> {
     }
     if changes.files > 0 {
         let id = &record.id;
-        notes.push(format!(
-            "To see the patch, run `codex-connector diff {id}`, or read the resource `task://{id}/diff`."
-        ));
+        let standing = record.standing.as_ref();
+        notes.push(match standing.is_some_and(|standing| standing.diff_by_tool) {
+            true => format!("To see the patch, call `codex_diff` with `taskId` `{id}`."),
+            false => {
+                format!("To see the patch, run `codex-connector diff {id}`, or read the resource `task://{id}/diff`.")
+            }
+        });
+        if let Some(standing) = standing.filter(|standing| standing.place.is_unapplied()) {
+            let next = match standing.apply_by_tool {
+                true => format!("call `codex_apply` with `taskId` `{id}`"),
+                false => format!("run `codex-connector apply {id}`"),
+            };
+            notes.push(format!(
+                "**The changes are in a worktree of the task's own, not in the working files.** To write them there, {next}."
+            ));
+        }
     }
     notes
 }

@@ -16,6 +16,14 @@ fn cut(text: &Untrusted, max: usize) -> Untrusted {
     }
 }
 
+/// A worktree was requested for a task in the sandbox `read-only`.
+pub(crate) fn worktree_for_reading() -> Refused {
+    Refused::new(
+        "a task in the sandbox `read-only` gets no worktree: it cannot change files",
+        "leave out `--worktree`, or use `--sandbox workspace-write`",
+    )
+}
+
 /// The current directory does not exist any more, so a verb cannot be limited to its repository.
 pub(crate) fn no_current_directory() -> Refused {
     Refused::new(

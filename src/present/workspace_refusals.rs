@@ -154,6 +154,24 @@ pub(crate) fn not_applied(id: &TaskId, to: Audience) -> Refused {
     )
 }
 
+/// The task continued in the worktree of another one, whose changes were not applied.
+pub(crate) fn based_on(id: &TaskId, earlier: &TaskId, to: Audience) -> Refused {
+    Refused::new(
+        message![
+            "the changes of task ",
+            id,
+            cannot_be(OperationKind::Apply),
+            "they are based on those of task ",
+            earlier,
+            ", which changed this worktree before and were not applied"
+        ],
+        to.choose(
+            message!["call `codex_apply` with `taskId` ", earlier, " first"],
+            message!["run `codex-connector apply ", earlier, "` first"],
+        ),
+    )
+}
+
 /// No file that the task changed is named by the agent.
 pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refused {
     let problem = message![

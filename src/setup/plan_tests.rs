@@ -138,6 +138,8 @@ fn a_new_user_gets_a_ceiling_the_plugin_and_rules_in_both_spellings() {
             "mcp__plugin_codex-connector_agents__codex_tasks",
             "mcp__codex-connector__codex_cancel",
             "mcp__plugin_codex-connector_agents__codex_cancel",
+            "mcp__codex-connector__codex_diff",
+            "mcp__plugin_codex-connector_agents__codex_diff",
             "Bash(codex-connector wait:*)",
             "mcp__codex-connector__codex_agent",
             "mcp__plugin_codex-connector_agents__codex_agent",

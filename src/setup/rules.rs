@@ -11,8 +11,8 @@ use crate::{
     visible::shell_line,
 };
 
-/// The tools that only show or stop tasks.
-const HARMLESS_TOOLS: [&str; 3] = ["codex_status", "codex_tasks", "codex_cancel"];
+/// The tools that only show or stop tasks. `codex_diff` exists only if it is in `tools.extra`.
+const HARMLESS_TOOLS: [&str; 4] = ["codex_status", "codex_tasks", "codex_cancel", "codex_diff"];
 
 /// The tool that starts tasks.
 const AGENT_TOOL: &str = "codex_agent";

@@ -29,8 +29,10 @@ impl NoWorktree {
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
         Self {
             why: format!("cannot make a worktree for the task: {why}{said}"),
-            next: "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
-                .to_owned(),
+            next:
+                "correct this, or let the task work in the directory itself (`run --no-worktree`, or `workspace.tree = \
+                   \"never\"`)"
+                    .to_owned(),
             errno: errno_of(&io::ErrorKind::Unsupported.into()),
         }
     }

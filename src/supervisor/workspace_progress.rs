@@ -17,7 +17,7 @@ use tokio::{
 use super::no_worktree::NoWorktree;
 use crate::{
     task::first_line,
-    workspace::{Begun, CapturedWorkspace, NotCovered, Workspace, WorkspaceProblem},
+    workspace::{Begun, CapturedWorkspace, Workspace, WorkspaceProblem},
 };
 
 /// How long a snapshot may take.
@@ -86,8 +86,6 @@ impl WorkspaceProgress {
         let said = problem.stderr().map(|said| first_line(said.raw()));
         match problem {
             WorkspaceProblem::Tree(error) => Self::NoWorktree(NoWorktree::of(error, said)),
-            // Outside git, there is nothing to make a worktree of.
-            WorkspaceProblem::NotCovered(NotCovered::NoRepository) => Self::without(problem.to_string(), said, false),
             WorkspaceProblem::NotCovered(_)
             | WorkspaceProblem::Snapshot(_)
             | WorkspaceProblem::Shadow(_)

@@ -91,10 +91,10 @@ impl Task {
         let has_worked = end.not_started.is_none() && !matches!(end.verdict.outcome, Outcome::CommandLineRefused(_));
         let lacking: Vec<String> = match &self.workspace {
             WorkspaceProgress::Begun(workspace) => workspace.warnings().to_vec(),
-            WorkspaceProgress::NotCovered(why, _) if self.spec.workspace.tree == TreeUse::Always => {
-                vec![format!("the task has no worktree: {why}")]
-            }
-            _ => vec![],
+            WorkspaceProgress::Without
+            | WorkspaceProgress::Beginning { .. }
+            | WorkspaceProgress::NotCovered(..)
+            | WorkspaceProgress::NoWorktree(_) => vec![],
         };
         let lacking = lacking.into_iter().map(|message| Warning { message, advice: None });
         lacking.chain(self.shared_work_tree()).filter(|_| has_worked).collect()

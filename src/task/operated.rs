@@ -1,5 +1,7 @@
 //! The results of undo, redo and apply.
 
+use std::path::PathBuf;
+
 use super::{GitPath, ObjectId, OperationKind, TaskId};
 
 /// The result of an undo, a redo or an apply. With a check, nothing was written, and it says what would be.
@@ -7,6 +9,8 @@ use super::{GitPath, ObjectId, OperationKind, TaskId};
 pub struct OperationResult {
     /// The kind.
     pub kind: OperationKind,
+    /// The top of the user's work tree that it concerns.
+    pub top: PathBuf,
     /// Whether nothing was written, because only a check was requested.
     pub is_check: bool,
     /// The files that were written or removed, in the order of their paths. Empty if they already had this content. If a

@@ -12,8 +12,8 @@ use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActivityKind, Changes, EndStatus, FailureReason, Resumption, Submitter, TaskId, TaskSpec, TaskStatus, Untrusted,
-    WorkspaceState, millis_of, span,
+    ActivityKind, Changes, EndStatus, FailureReason, Resumption, Standing, Submitter, TaskId, TaskSpec, TaskStatus,
+    Untrusted, WorkspaceState, millis_of, span,
 };
 
 /// The record format that this version writes. A record without a format number was written by the original program.
@@ -38,6 +38,8 @@ pub struct TaskRecord {
     pub end: Option<TaskEnd>,
     /// How its session can be continued. Not in the file; the broker adds it to records that are shown.
     pub resumption: Resumption,
+    /// Where its changes are now; `None` if it changed nothing, or if that is unknown. Not in the file either.
+    pub standing: Option<Standing>,
 }
 
 /// The part that is fixed when a task begins.
@@ -185,6 +187,7 @@ impl TaskRecord {
             },
             end: None,
             resumption: Resumption::default(),
+            standing: None,
         }
     }
 
@@ -241,7 +244,7 @@ impl TaskRecord {
     ///
     /// This function and those for the three parts name every field, so that a new field cannot be forgotten.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { format: _, id: _, from_original: _, start, progress, end, resumption: _ } = self;
+        let Self { format: _, id: _, from_original: _, start, progress, end, resumption: _, standing: _ } = self;
         start
             .untrusted_texts()
             .chain(progress.untrusted_texts())

@@ -192,14 +192,15 @@ impl From<RecordFile> for TaskRecord {
             workspace: file.workspace,
         };
         let resumption = Resumption::default();
-        Self { format: file.format, id: file.id, from_original: file.from_original, start, progress, end, resumption }
+        let (format, id, from_original) = (file.format, file.id, file.from_original);
+        Self { format, id, from_original, start, progress, end, resumption, standing: None }
     }
 }
 
 impl From<TaskRecord> for RecordFile {
     fn from(record: TaskRecord) -> Self {
         let status = record.status();
-        let TaskRecord { format, id, from_original, start, progress, end, resumption: _ } = record;
+        let TaskRecord { format, id, from_original, start, progress, end, resumption: _, standing: _ } = record;
         // For a task that has not ended, the fields about its end are written without values.
         let (completed_at, exit_code, exit_signal, failure_reason, agent_said, advice) = Default::default();
         let (turn_completed, warnings, duration, duration_formatted, result) = Default::default();

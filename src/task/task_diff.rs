@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ChangedPath, ObjectId, OperationKind, TaskId};
+use super::{ChangedPath, ObjectId, TaskId};
 
 /// The difference that a task made, in all files or in selected ones. The patch is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct TaskDiff {
     pub files: Vec<ChangedPath>,
     /// The task's own worktree, if it has one that was not removed.
     pub worktree: Option<PathBuf>,
-    /// The newest completed undo, redo or apply.
-    pub last_operation: Option<OperationKind>,
+    /// The number of these files whose changes are undone.
+    pub undone: usize,
 }
 
 /// The state of the files that a task's diff compares with the state before the task.

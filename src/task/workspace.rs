@@ -24,6 +24,9 @@ pub struct TaskWorkspace {
     /// The task's own worktree, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Worktree>,
+    /// The task in whose worktree this one continues, with that task's changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<TaskId>,
     /// The settings before the task. All later commands on its files use them.
     #[serde(default)]
     pub settings: FrozenSettings,

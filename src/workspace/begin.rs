@@ -152,6 +152,7 @@ fn new_file(task: &TaskId, place: Place, shadow: &Shadow, snapshot: &Snapshot) -
         task: task.clone(),
         place,
         worktree: None,
+        continues: None,
         settings: shadow.settings().clone(),
         before: snapshot.commit.clone(),
         omitted: snapshot.omitted.clone(),

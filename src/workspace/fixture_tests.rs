@@ -273,6 +273,7 @@ impl Project {
             task: task.clone(),
             place: self.place.clone(),
             worktree,
+            continues: None,
             settings: self.settings.clone(),
             before: before.commit,
             omitted: before.omitted,

@@ -159,6 +159,7 @@ impl Operator<'_> {
         };
         Ok(OperationResult {
             kind: request.kind,
+            top: workspace.place.top.clone(),
             is_check: request.is_check,
             files,
             unnamed: selection.unnamed,

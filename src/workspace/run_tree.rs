@@ -228,6 +228,7 @@ fn following(
         task: beginning.task.clone(),
         place: earlier.place.clone(),
         worktree,
+        continues: Some(earlier.task.clone()),
         // Those from before any agent worked there.
         settings: earlier.settings.clone(),
         before,

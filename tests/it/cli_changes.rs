@@ -82,7 +82,9 @@ fn a_patch_in_a_pipe_is_accepted_by_git_and_the_lists_have_columns() {
     assert_eq!(stat, "modified\t1\t1\ta.txt\t\nadded\t1\t0\tmade.txt\t\nadded\t1\t0\tnew.txt\t\n");
     assert_eq!(printed(&world, &["diff", "@1", "--name-only"]), "a.txt\nmade.txt\nnew.txt\n");
     assert_eq!(printed(&world, &["diff", "@1", "--name-only", "./a.txt", "new.txt"]), "a.txt\nnew.txt\n");
-    assert_eq!(printed(&world, &["diff", "@1", "README.md"]), "", "it did not change");
+    let unchanged = run(&world, &["diff", "@1", "README.md"]);
+    assert_eq!((unchanged.code, &*unchanged.stdout), (Some(2), ""), "like undo");
+    assert!(unchanged.stderr.contains("changed no file at `README.md`"), "{}", unchanged.stderr);
     let outside = run(&world, &["diff", "@1", "../x"]);
     assert_eq!((outside.code, &*outside.stdout), (Some(2), ""));
     assert!(outside.stderr.contains("is outside the repository of task"), "{}", outside.stderr);
@@ -96,7 +98,7 @@ fn undo_reverts_what_the_agent_named_and_redo_makes_it_again() {
     let id = edited(&world);
     world.project.write("a.txt", "ONE\ntwo\nthree\nfour\nfive\nSIX\n");
     let checked = printed(&world, &["undo", &id, "--check"]);
-    assert_eq!(checked, "changed\ta.txt\nchanged\tnew.txt\nskipped\tmade.txt\n");
+    assert_eq!(checked, "would change\ta.txt\nwould change\tnew.txt\nskipped\tmade.txt\n");
     assert!(world.project.read("new.txt").is_some(), "a check writes nothing");
 
     assert_golden(&world, "undo", &printed(&world, &["undo", &id, "--json"]), &id);
@@ -106,6 +108,14 @@ fn undo_reverts_what_the_agent_named_and_redo_makes_it_again() {
         "later changes are kept"
     );
     assert_eq!((world.project.read("new.txt"), world.project.read("made.txt").as_deref()), (None, Some("generated\n")));
+    let partly = run(&world, &["diff", &id, "--name-only"]);
+    assert!(partly.stderr.contains("2 of these 3 files were undone"), "{}", partly.stderr);
+    let elsewhere = world.project.path().join("../elsewhere");
+    world.project.git(&["worktree", "add", "--quiet", "--detach", &elsewhere.to_string_lossy()]);
+    let checked = world.command(&["redo", &id, "--check"]).current_dir(&elsewhere).output().expect("it can be started");
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(said.contains(&format!("the files are in {}, not in", world.project.path().display())), "{said}");
+    world.project.git(&["worktree", "remove", &elsewhere.to_string_lossy()]);
     let again = run(&world, &["undo", &id, "a.txt"]);
     assert_eq!(again.code, Some(5), "{}", again.stderr);
     assert!(
@@ -217,7 +227,7 @@ fn changes_of_a_worktree_are_applied_and_undone() {
 
     world.project.write("a.txt", "one\ntwo\nthree\nfour\nfive\nSIX\n");
     let before = repository(&world);
-    assert_eq!(printed(&world, &["apply", "@1", "--check"]), "changed\ta.txt\nchanged\tmade.txt\n");
+    assert_eq!(printed(&world, &["apply", "@1", "--check"]), "would change\ta.txt\nwould change\tmade.txt\n");
     assert_eq!(printed(&world, &["apply", "@1"]), "changed\ta.txt\nchanged\tmade.txt\n");
     assert_eq!(world.project.read("a.txt").as_deref(), Some("ONE\ntwo\nthree\nfour\nfive\nSIX\n"));
     assert_eq!(printed(&world, &["undo", "@1"]), "changed\ta.txt\nchanged\tmade.txt\n");

@@ -147,6 +147,75 @@ fn a_resumed_session_continues_with_the_files_of_its_worktree() {
     assert!(log.contains("first\nsecond\nthird\nlarge.bin\n"), "{log}");
 }
 
+/// What the record of a task says about its changes since.
+fn standing(world: &World, id: &str) -> Value {
+    let shown: Value = serde_json::from_slice(&run(world, &["show", id, "--json"]).stdout).expect("it is JSON");
+    shown["task"]["changes"]["standing"].clone()
+}
+
+#[test]
+fn until_it_is_applied_everything_says_that_the_changes_are_not_in_the_users_files() {
+    let world = world();
+    let mut server = world.server();
+    let (id, answer) = call(&mut server, world.fake(json!([write("new.txt", "new\n")])));
+    let apply = format!("codex-connector apply {id}");
+    let said = "not in the working files.** To write them there, run `";
+    assert!(answer.text.contains(&format!("{said}{apply}`.")), "{}", answer.text);
+    assert_eq!(standing(&world, &id), "worktree");
+    let lost = text(&run(&world, &["prune", "--keep", "0", "--dry-run"]).stderr);
+    assert!(lost.contains(&format!("1 of them was never applied: `{apply} --commit BRANCH` saves")), "{lost}");
+    assert!(run(&world, &["apply", &id]).status.success());
+    assert_eq!(standing(&world, &id), "applied");
+    let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+    assert_eq!(field(&status, "Changes"), Some("1 file, +1 −0 (applied)"), "{status}");
+    assert!(!status.contains(said), "{status}");
+    assert!(run(&world, &["undo", &id, "--yes"]).status.success());
+    assert_eq!(standing(&world, &id), "undone");
+
+    let steps = world.fake(json!([write("other.txt", "other\n")]));
+    let prompt = steps["task"].as_str().expect("it is a text");
+    let ran = text(&run(&world, &["run", prompt]).stderr);
+    let words = "completed; its changes are in its own worktree, not in your files; to write them there: \
+                 codex-connector apply ";
+    assert!(ran.contains(words), "{ran}");
+}
+
+#[test]
+fn a_worktree_that_was_asked_for_is_never_replaced_by_the_users_files() {
+    let world = world().variable("CODEX_CONNECTOR_BACKENDS__CODEX__REQUIRE_GIT", "false");
+    let refused = run(&world, &["run", "--worktree", "--sandbox", "read-only", "x"]);
+    assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("gets no worktree: it cannot change files"), "{}", text(&refused.stderr));
+    fs::remove_dir_all(world.project.path().join(".git")).expect("the test owns it");
+    let steps = world.fake(json!([write("new.txt", "new\n")]));
+    let ran = run(&world, &["run", "--worktree", steps["task"].as_str().expect("it is a text")]);
+    let said = text(&ran.stderr);
+    let why = "  why: cannot make a worktree for the task: the directory is not in a git repository";
+    assert!(said.contains(why) && said.contains("--no-worktree"), "{said}");
+    assert_eq!(world.project.read("new.txt"), None);
+}
+
+#[test]
+fn the_changes_of_a_resumed_task_are_applied_after_those_they_are_based_on() {
+    let world = world().configure("tools.extra = [\"resume\"]\n");
+    let mut server = world.server();
+    let (first, _) = call(&mut server, world.fake(json!([write("first.txt", "first\n")])));
+    wait_for_removal(&world);
+    let steps = json!([write("first.txt", "first\nsecond\n")]);
+    let answer = server.call("codex_resume", json!({"taskId": first, "task": format!("FAKE{steps}")}), |_| {});
+    let second = task_id(&answer);
+    assert_eq!(field(&answer.text, "Continues in the worktree of"), Some(&*first), "{}", answer.text);
+    let refused = run(&world, &["apply", &second]);
+    let said = text(&refused.stderr);
+    assert_eq!((refused.status.code(), world.project.read("first.txt")), (Some(5), None), "{said}");
+    assert!(said.contains(&format!("next: run `codex-connector apply {first}` first")), "{said}");
+    for id in [&first, &second] {
+        let applied = run(&world, &["apply", id]);
+        assert!(applied.status.success(), "{}", text(&applied.stderr));
+    }
+    assert_eq!(world.project.read("first.txt").as_deref(), Some("first\nsecond\n"));
+}
+
 #[test]
 fn a_resume_that_ends_before_its_worktree_exists_leaves_the_session_resumable() {
     let world = world().configure("tools.extra = [\"resume\"]\n");

@@ -6,7 +6,7 @@ use crate::{
         operations::{file_count, kind_word},
         text::path_line,
     },
-    task::{ChangedPath, Compared, OperationKind, TaskDiff, Untrusted},
+    task::{ChangedPath, Compared, TaskDiff, Untrusted},
 };
 
 /// Minimum width of the column of paths in a list of changed files.
@@ -109,11 +109,12 @@ pub(crate) fn diff_notes(diff: &TaskDiff) -> Vec<String> {
             "There is no snapshot from the end of task {id}. This compares the files before it with the current ones."
         )),
     };
-    let since = match diff.last_operation {
-        Some(OperationKind::Undo) => {
-            Some(format!("These changes were undone. To make them again: codex-connector redo {id}"))
+    let since = match (diff.undone, diff.files.len()) {
+        (0, _) => None,
+        (undone, files) if undone < files => {
+            Some(format!("{undone} of these {files} files were undone. To make them again: codex-connector redo {id}"))
         }
-        Some(OperationKind::Apply | OperationKind::Redo) | None => None,
+        (_, _) => Some(format!("These changes were undone. To make them again: codex-connector redo {id}")),
     };
     compared.into_iter().chain(since).collect()
 }

@@ -10,7 +10,10 @@ use super::{
     tokens,
     workspace::line_counts,
 };
-use crate::task::{Outcome, Summaries, TaskSummary};
+use crate::{
+    present::task_changes::place_words,
+    task::{Outcome, Summaries, TaskSummary},
+};
 
 const COLUMNS: [Column; 7] = [
     Column { title: "", is_flexible: false, is_number: false, rank: 0 },
@@ -113,9 +116,11 @@ pub(super) fn used(task: &TaskSummary) -> Option<u64> {
     Some(usage.input_tokens.saturating_add(usage.output_tokens))
 }
 
-/// The numbers of added and removed lines; empty if nothing was changed, or if that is unknown.
+/// The numbers of added and removed lines, and what became of them; empty if nothing was changed, or if that is unknown.
 fn changed(task: &TaskSummary, screen: Screen) -> String {
     let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
     let changes = changes.filter(|changes| changes.files > 0);
-    changes.map_or_else(String::new, |changes| line_counts(changes.added, changes.removed, screen))
+    let standing = task.record.standing.as_ref().and_then(|standing| place_words(&standing.place));
+    let words = standing.map_or_else(String::new, |words| format!(" {words}"));
+    changes.map_or_else(String::new, |changes| line_counts(changes.added, changes.removed, screen) + &words)
 }

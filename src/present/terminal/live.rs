@@ -11,8 +11,8 @@ use super::{
     workspace::totals,
 };
 use crate::task::{
-    LiveTask, Outcome, ResultText, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble,
-    Untrusted,
+    LiveTask, Outcome, ResultText, TaskId, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, TreeUse,
+    Trouble, Untrusted,
 };
 
 /// Below this width, a live line has no agent and no tokens.
@@ -44,6 +44,9 @@ pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
     match state {
         TaskState::Ended => {
             line = line.with(tone, word(*state, outcome));
+            if is_unapplied(record) {
+                line = line.with(Tone::Attention, " (not applied)");
+            }
             match record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)) {
                 Some(reason) => line.with(Tone::Plain, ": ").with(Tone::Plain, reason),
                 None => line,
@@ -107,6 +110,9 @@ pub(crate) fn end_row(task: &TaskSummary, screen: Screen) -> String {
     if let Some(reason) = task.record.failure_reason() {
         line = line.with(Tone::Plain, ": ").with(Tone::Plain, reason);
     }
+    if is_unapplied(&task.record) {
+        line = line.with(Tone::Plain, "; ").with(Tone::Plain, &unapplied(&task.record));
+    }
     let at = task.record.completed_at().unwrap_or(task.record.start.started_at);
     tabbed(&task.record.id, at, "ended", line, screen)
 }
@@ -117,8 +123,8 @@ fn tabbed(id: &TaskId, at: DateTime<Utc>, kind: &str, text: Line, screen: Screen
     cells.map(|cell| cell.render(screen)).join("\t") + "\n"
 }
 
-/// The beginning of `run`: ID, agent, sandbox and directory.
-pub(crate) fn begin_line(task: &TaskSummary, screen: Screen) -> String {
+/// The beginning of `run`: ID, agent, sandbox and directory, or the directory that the task gets a copy of.
+pub(crate) fn begin_line(task: &TaskSummary, tree: TreeUse, screen: Screen) -> String {
     let progress = &task.record.progress;
     let mut line = Line::of(Tone::Plain, "Task ").with(Tone::Strong, task.record.id.as_str());
     if let Some(backend) = &progress.backend {
@@ -128,6 +134,10 @@ pub(crate) fn begin_line(task: &TaskSummary, screen: Screen) -> String {
         line = line.with(Tone::Faint, screen.symbols.dot()).with(Tone::Plain, sandbox.as_str());
     }
     let directory = progress.working_directory.to_string_lossy().into_owned();
+    let directory = match tree {
+        TreeUse::Never => directory,
+        TreeUse::Always => format!("in its own worktree of {directory}"),
+    };
     line.with(Tone::Faint, screen.symbols.dot()).with(Tone::Faint, &directory).render(uncut(screen))
 }
 
@@ -193,8 +203,23 @@ pub(crate) fn end_lines(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
     }
     let changes = changes_line(record, screen).map(|text| Line::of(Tone::Plain, INDENT).with(Tone::Faint, &text));
     let reason = detail("reason", record.failure_reason().filter(|_| outcome != Some(Outcome::Cancelled)));
-    let lines = std::iter::once(line).chain(changes).chain(reason);
+    let not_applied =
+        is_unapplied(record).then(|| Line::of(Tone::Plain, INDENT).with(Tone::Attention, &unapplied(record)));
+    let lines = std::iter::once(line).chain(changes).chain(not_applied).chain(reason);
     lines.map(|line| line.render(uncut(screen)) + "\n").collect::<String>() + &explanation_lines(record, screen)
+}
+
+/// Whether the task's changes are only in its own worktree.
+fn is_unapplied(record: &TaskRecord) -> bool {
+    record.standing.as_ref().is_some_and(|standing| standing.place.is_unapplied())
+}
+
+/// Says that a task's changes are not in the user's files, and how to write them there.
+fn unapplied(record: &TaskRecord) -> String {
+    format!(
+        "its changes are in its own worktree, not in your files; to write them there: codex-connector apply {}",
+        record.id
+    )
 }
 
 /// How much an ended task changed, and the command that shows it; `None` if it changed nothing, or if that is unknown.
@@ -214,7 +239,8 @@ pub(crate) fn explanation_lines(record: &TaskRecord, screen: Screen) -> String {
     let end = record.end.as_ref();
     let mut lines = Vec::new();
     if Outcome::of(record) != Some(Outcome::Cancelled) {
-        lines.extend(detail("the agent says", end.and_then(|end| end.agent_said.as_ref())));
+        let said = if record.did_not_start() { "why" } else { "the agent says" };
+        lines.extend(detail(said, end.and_then(|end| end.agent_said.as_ref())));
         let advice =
             end.and_then(|end| end.advice.as_ref()).map(|advice| with_options(advice.raw()).into_owned().into());
         lines.extend(detail("next", advice.as_ref()));

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{live::step_row, *};
 use crate::task::{
-    LiveTask, ResultText, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, Trouble, WarningSource,
+    LiveTask, ResultText, TaskRecord, TaskState, TaskSummary, TimelineEntry, TimelineEvent, TreeUse, Trouble,
+    WarningSource,
 };
 
 fn screen(width: usize) -> Screen {
@@ -62,9 +63,12 @@ fn in_an_ascii_locale_every_line_of_ours_is_ascii() {
     let screen = Screen { symbols: Symbols::Ascii, ..screen(80) };
     for task in [running(), task(json!({}), TaskState::Queued), failed()] {
         let step = step_row(&task.summary, screen, now()).unwrap_or_default();
-        for text in
-            [live_line(&task, screen, now()), begin_line(&task.summary, screen), end_lines(&task, screen, now()), step]
-        {
+        for text in [
+            live_line(&task, screen, now()),
+            begin_line(&task.summary, TreeUse::Never, screen),
+            end_lines(&task, screen, now()),
+            step,
+        ] {
             assert!(text.is_ascii(), "{text}");
         }
     }
@@ -108,7 +112,7 @@ fn a_step_in_a_pipe_is_complete_and_has_four_columns() {
 #[test]
 fn the_beginning_and_the_end_of_a_run_say_what_a_person_asks_next() {
     assert_eq!(
-        begin_line(&running().summary, screen(20)),
+        begin_line(&running().summary, TreeUse::Never, screen(20)),
         "Task 1a2b3c4d · codex · read-only · /srv/shop",
         "it is not cut"
     );

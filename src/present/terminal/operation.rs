@@ -22,21 +22,25 @@ pub(crate) fn undo_question(id: &TaskId, files: &[GitPath]) -> String {
     format!("{named}{more}Revert the changes of task {id} in {}? [y/N] ", file_count(files.len()))
 }
 
-/// Notes about an operation for stderr: interrupted ones that were finished first.
-pub(crate) fn operation_notes(result: &OperationResult) -> Vec<String> {
-    let note = |recovered| format!("Note: {}", recovery(recovered));
-    result.recovered.iter().map(note).collect()
+/// Notes about an operation for stderr: interrupted ones that were finished first, and the work tree, unless it is the
+/// current one.
+pub(crate) fn operation_notes(result: &OperationResult, is_current: bool) -> Vec<String> {
+    let recovered = result.recovered.iter().map(|recovered| format!("Note: {}", recovery(recovered)));
+    let elsewhere = (!is_current && result.branch.is_none()).then(|| {
+        format!("Note: the files are in {}, not in the current work tree", path_line(&result.top.as_path().into()))
+    });
+    recovered.chain(elsewhere).collect()
 }
 
-/// The files that an operation changed or would change. In a pipe, each line is `changed` or `skipped`, a tab and a
-/// path.
+/// The files that an operation changed or would change. In a pipe, each line is `changed`, `would change` or
+/// `skipped`, a tab and a path.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -> String {
-    let OperationResult { kind, is_check, files, unnamed, branch, recovered: _ } = result;
+    let OperationResult { kind, top: _, is_check, files, unnamed, branch, recovered: _ } = result;
     if !screen.is_terminal() {
         let rows = |word: &'static str, files: &[GitPath]| -> String {
             files.iter().map(|path| format!("{word}\t{}\n", path_line(path))).collect()
         };
-        return rows("changed", files) + &rows("skipped", unnamed);
+        return rows(if *is_check { "would change" } else { "changed" }, files) + &rows("skipped", unnamed);
     }
     let list = |files: &[GitPath]| -> String {
         files

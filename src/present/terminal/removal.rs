@@ -4,7 +4,7 @@ use super::{Line, Screen, Tone, state::word};
 use crate::task::{Outcome, TaskId, TaskSummary};
 
 /// Maximum number of tasks that the question names.
-pub(crate) const MAX_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// Maximum length of a task's text in the question, in columns.
 const MAX_TEXT_COLUMNS: usize = 50;
@@ -21,27 +21,42 @@ pub(crate) fn removal_question(tasks: &[TaskSummary], total: usize, screen: Scre
     let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
     let count = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
     let named: String = named.collect();
-    let lost = lost_changes(tasks, total).map_or_else(String::new, |lost| format!("{lost}\n"));
+    let lost = lost_changes(tasks).map_or_else(String::new, |lost| format!("{lost}\n"));
     format!("{named}{more}{lost}Remove {count} with all files (logs, results, records)? [y/N] ")
 }
 
-/// Says which changes can no longer be shown or undone when `total` tasks are removed, if there are any. `tasks` are the
-/// first [`MAX_NAMED`] of them.
-pub(crate) fn lost_changes(tasks: &[TaskSummary], total: usize) -> Option<String> {
-    if total > tasks.len() {
-        return Some("The changes of removed tasks can no longer be shown or undone.".to_owned());
-    }
+/// Says which changes can no longer be shown or undone when these tasks are removed, if there are any, and
+/// which of them were never applied. Names at most [`MAX_NAMED`] tasks.
+pub(crate) fn lost_changes(tasks: &[TaskSummary]) -> Option<String> {
     let has_changes = |task: &&TaskSummary| {
         let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
         changes.is_some_and(|changes| changes.files > 0)
     };
     let ids: Vec<_> = tasks.iter().filter(has_changes).map(|task| task.record.id.as_str()).collect();
-    let named = ids.join(", ");
+    let (named, unapplied) = (ids.join(", "), unapplied(tasks));
     match ids.len() {
         0 => None,
-        1 => Some(format!("The changes of task {named} can then no longer be shown or undone.")),
-        _ => Some(format!("The changes of tasks {named} can then no longer be shown or undone.")),
+        number if number > MAX_NAMED => {
+            Some(format!("The changes of {number} tasks can then no longer be shown or undone.{unapplied}"))
+        }
+        1 => Some(format!("The changes of task {named} can then no longer be shown or undone.{unapplied}")),
+        _ => Some(format!("The changes of tasks {named} can then no longer be shown or undone.{unapplied}")),
     }
+}
+
+/// Says how many tasks worked in their own worktree and were never applied, and how to save their changes.
+fn unapplied(tasks: &[TaskSummary]) -> String {
+    let is_unapplied = |task: &&TaskSummary| task.record.standing.as_ref().is_some_and(|its| its.place.is_unapplied());
+    let mut unapplied = tasks.iter().filter(is_unapplied);
+    let Some(first) = unapplied.next() else { return String::new() };
+    let were = match 1 + unapplied.count() {
+        1 => "1 of them was".to_owned(),
+        number => format!("{number} of them were"),
+    };
+    format!(
+        "\n{were} never applied: `codex-connector apply {} --commit BRANCH` saves the changes on a branch.",
+        first.record.id
+    )
 }
 
 /// A removed task.

@@ -15,7 +15,7 @@ use super::{
     workspace::workspace_fields,
 };
 use crate::{
-    task::{Outcome, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted, span},
+    task::{ChangesPlace, Outcome, ResultText, TaskRecord, TaskState, TaskSummary, TaskView, Untrusted, span},
     visible::fully_visible,
 };
 
@@ -263,6 +263,17 @@ fn exact(line: &str) -> FieldLine {
     FieldLine::Wrapped(Line::default().with_exact(Tone::Plain, line))
 }
 
+/// The verb that takes a task's changes further: `apply`, `undo` or `redo`.
+fn next_operation(record: &TaskRecord) -> Option<&'static str> {
+    let standing = record.standing.as_ref()?;
+    Some(match standing.place {
+        ChangesPlace::Worktree | ChangesPlace::PartlyApplied { .. } => "apply",
+        ChangesPlace::Made | ChangesPlace::Applied | ChangesPlace::Redone => "undo",
+        ChangesPlace::Undone | ChangesPlace::PartlyUndone { .. } => "redo",
+        ChangesPlace::Branch(_) => return None,
+    })
+}
+
 /// Commands to continue with.
 fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Screen) -> Vec<String> {
     let id = &record.id;
@@ -279,6 +290,7 @@ fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Scr
             }
             if record.end.as_ref().and_then(|end| end.changes.as_ref()).is_some_and(|changes| changes.files > 0) {
                 commands.push(format!("codex-connector diff {id}"));
+                commands.extend(next_operation(record).map(|verb| format!("codex-connector {verb} {id}")));
             }
             commands.push(format!("codex-connector logs {id}"));
             commands.extend(next.agent_command.clone());

@@ -60,10 +60,11 @@ fn a_completed_task_on_a_terminal() {
         "  ended     2026-01-02 05:07:17 (1h ago)",
         "  session   0198-5dc2",
         "  usage     31,204 in (22,016 cached) · 890 out",
+        "  snapshot  none, because the sandbox is read-only",
         "  result    line 1",
         "              line 2",
     ];
-    assert_eq!(lines[..10], expected_start);
+    assert_eq!(lines[..11], expected_start);
     let expected_end = [
         "            line 20",
         "            … 3 lines more: codex-connector show 1a2b3c4d --result",
@@ -89,6 +90,7 @@ fn a_failed_task_shows_why_and_the_end_of_its_log() {
         "  where     /home/x/shop",
         "  started   2026-01-02 05:04:05 (2h ago)",
         "  ended     2026-01-02 05:07:17 (1h ago)",
+        "  snapshot  none, because the sandbox is read-only",
         "  failure   Agent exited with code 1",
         "            401 Unauthorized\\x1b[31m",
         "            please log in",
@@ -139,10 +141,11 @@ fn a_pipe_gets_names_tabs_and_everything_in_full() {
         "ended\t2026-01-02T03:07:17Z",
         "session\t0198-5dc2",
         "usage\t31,204 in (22,016 cached) · 890 out",
+        "snapshot\tnone, because the sandbox is read-only",
         "result\tline 1",
     ];
-    assert_eq!(lines[..16], expected);
-    assert_eq!((lines.len(), &*lines[lines.len() - 2]), (16 + 23, "result\tline 23"));
+    assert_eq!(lines[..17], expected);
+    assert_eq!((lines.len(), &*lines[lines.len() - 2]), (17 + 23, "result\tline 23"));
 }
 
 #[test]

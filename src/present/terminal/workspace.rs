@@ -1,10 +1,12 @@
 //! A task's workspace and its changes.
 
+use connector_api::Sandbox;
+
 use super::{Line, Screen, Tone, fields::Fields};
 use crate::{
     present::{
         operations::{file_count, kind_word},
-        task_changes::{base, omission_reason},
+        task_changes::{base, omission_reason, place_words},
         text::path_line,
     },
     task::{ChangedPath, Changes, TaskRecord},
@@ -12,7 +14,12 @@ use crate::{
 
 /// Adds the task's worktree, its changes, and why something about them is unknown.
 pub(super) fn workspace_fields(record: &TaskRecord, fields: &mut Fields, screen: Screen) {
-    let Some(state) = &record.progress.workspace else { return };
+    let Some(state) = &record.progress.workspace else {
+        if record.start.sandbox == Some(Sandbox::ReadOnly) {
+            fields.add("snapshot", Line::of(Tone::Plain, "none, because the sandbox is read-only"));
+        }
+        return;
+    };
     if let Some(worktree) = &state.worktree {
         fields.add("worktree", Line::of(Tone::Plain, &worktree.to_string_lossy().into_owned()));
         fields.add("based on", Line::of(Tone::Plain, &base(state)));
@@ -21,7 +28,15 @@ pub(super) fn workspace_fields(record: &TaskRecord, fields: &mut Fields, screen:
         fields.add("snapshot", Line::of(Tone::Attention, &format!("none, because {why}")));
     }
     let Some(changes) = record.end.as_ref().and_then(|end| end.changes.as_ref()) else { return };
-    let mut lines = vec![Line::of(Tone::Plain, &totals(changes, screen))];
+    let standing = record.standing.as_ref();
+    if let Some(earlier) = standing.and_then(|standing| standing.continues.as_ref()) {
+        fields.add("continues", Line::of(Tone::Plain, &format!("in the worktree of task {earlier}, with its changes")));
+    }
+    let mut total = Line::of(Tone::Plain, &totals(changes, screen));
+    if let Some(words) = standing.and_then(|standing| place_words(&standing.place)) {
+        total = total.with(Tone::Plain, ", ").with(Tone::Attention, &words);
+    }
+    let mut lines = vec![total];
     lines.extend(changes.paths.iter().map(|file| changed_file(file, screen)));
     let listed = u64::try_from(changes.paths.len()).unwrap_or(u64::MAX);
     if let Some(more @ 1..) = changes.files.checked_sub(listed) {
