@@ -54,12 +54,12 @@ const FILTER_KEYS: [&[u8]; 4] = [b"clean", b"smudge", b"process", b"required"];
 
 /// The settings that are in effect at a place now. Must be called before an agent starts.
 pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitError> {
-    let command = git.command(["config", "--list", "--show-scope", "-z"]);
+    let command = git.command(["config", "--list", "--show-scope", "--show-origin", "-z"]);
     let answer = command.git_dir(&place.git_dir).work_tree(&place.top).run()?;
     let judge = FilterJudge::of(git, place);
     let mut settings = FrozenSettings::default();
     let mut parts = answer.split(|byte| *byte == 0);
-    while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
+    while let (Some(scope), Some(origin), Some(entry)) = (parts.next(), parts.next(), parts.next()) {
         // Our own settings have the scope `command`.
         if scope == b"command" {
             continue;
@@ -71,7 +71,7 @@ pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitErro
         };
         if let Some((filter, name)) = filter_key(key) {
             let is_command = name != b"required";
-            let is_local = matches!(scope, b"local" | b"worktree");
+            let is_local = judge.is_local(scope, origin);
             if is_command && !judge.is_usable(value, is_local) && !settings.unusable_filters.contains(&filter) {
                 settings.unusable_filters.push(filter);
             }
