@@ -7,10 +7,13 @@ use connector_api::{BackendName, Sandbox, Usage};
 use super::{Broker, NotResumable, Refusal};
 use crate::{
     config::ExtraTool,
-    store::Workspaces,
+    store::{StoreError, Workspaces},
     task::{Resumption, TaskId, TaskRecord, TaskStatus, Untrusted},
     visible::shell_line,
 };
+
+/// Maximum number of tasks of one session that are searched for its worktree.
+const MAX_TASKS: usize = 100;
 
 /// The earlier session that a task resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +54,17 @@ impl Broker {
             return refuse(NotResumable::NoSession(id.clone()));
         };
         self.check_free(&session).await?;
-        let newest = self.newest_of(&session).await?;
-        let continues = self.worktree_of(newest.as_ref().unwrap_or(&record)).await?;
-        Ok(resumable(session, Some(&record), newest.as_ref(), continues))
+        let tasks = self.newest_of(&session).await?;
+        let continues = self.worktree_of(if tasks.is_empty() { std::slice::from_ref(&record) } else { &tasks }).await?;
+        Ok(resumable(session, Some(&record), tasks.first(), continues))
     }
 
     /// The session with this ID, which need not belong to a known task. Fails if a running task is using it.
     pub async fn session_named(&self, session: &str) -> Result<Resumable, Refusal> {
         self.check_free(session).await?;
-        let newest = self.newest_of(session).await?;
-        let continues = match &newest {
-            Some(newest) => self.worktree_of(newest).await?,
-            None => None,
-        };
-        Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref(), continues))
+        let tasks = self.newest_of(session).await?;
+        let (newest, continues) = (tasks.first(), self.worktree_of(&tasks).await?);
+        Ok(resumable(session.to_owned(), newest, newest, continues))
     }
 
     /// How the session of an ended task can be continued. Records of the original program do not contain a backend;
@@ -95,19 +95,32 @@ impl Broker {
         Resumption { by_tool, command }
     }
 
-    /// If the task had its own worktree: its ID, and the directory that the worktree replaces.
-    async fn worktree_of(&self, record: &TaskRecord) -> Result<Option<(TaskId, PathBuf)>, Refusal> {
-        let id = record.id.clone();
-        let found = self.on_disk(move |broker| Workspaces::of(&broker.upkeep).read(&id)).await??;
-        let found = found.filter(|workspace| workspace.worktree.is_some());
+    /// The newest of these tasks, newest first, whose agent may have started. If it had its own worktree: its ID, and the
+    /// directory that the worktree replaces.
+    async fn worktree_of(&self, tasks: &[TaskRecord]) -> Result<Option<(TaskId, PathBuf)>, Refusal> {
+        let ids: Vec<TaskId> = tasks.iter().map(|record| record.id.clone()).collect();
+        let read = move |broker: &Self| -> Result<_, StoreError> {
+            let files = Workspaces::of(&broker.upkeep);
+            for id in ids {
+                // A task that ended before its agent started has no workspace.
+                if let Some(found) = files.read(&id)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        };
+        let found = self.on_disk(read).await??.filter(|workspace| workspace.worktree.is_some());
         Ok(found.map(|workspace| (workspace.task, workspace.place.top.join(workspace.place.prefix))))
     }
 
-    /// The newest task with this session.
-    async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
+    /// The newest tasks with this session, newest first.
+    async fn newest_of(&self, session: &str) -> Result<Vec<TaskRecord>, Refusal> {
         let session = session.to_owned();
-        self.on_disk(move |broker| Ok(broker.reader.newest_of_session(&session)?.map(|record| broker.clean(record))))
-            .await?
+        let read = move |broker: &Self| {
+            let found = broker.reader.newest_of_session(&session, MAX_TASKS)?;
+            Ok(found.into_iter().map(|record| broker.clean(record)).collect())
+        };
+        self.on_disk(read).await?
     }
 
     /// Fails if a running task is using the session. Two agents in one session would overwrite each other's state.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::task::{
     ChangeKind, ChangedPath, Compared, ConflictReason, FileConflict, GitPath, NewBranch, ObjectId, OperationKind,
-    OperationResult, RecoveredOperation, TaskDiff, TaskId,
+    OperationResult, RecoveredOperation, RecoveryState, TaskDiff, TaskId,
 };
 
 fn id() -> TaskId {
@@ -192,6 +192,7 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
     let recovered = RecoveredOperation {
         task: id(),
         kind: OperationKind::Apply,
+        state: RecoveryState::Finished,
         files: vec![GitPath::from_bytes("a")],
         left: vec![GitPath::from_bytes("b")],
     };
@@ -203,6 +204,14 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
     let refused = refusals::after_recovery(&result.recovered, refusals::nothing_to_redo(&id(), Audience::Terminal));
     let text = refused.plain();
     assert!(text.contains(&format!("they were not undone; {words}\nnext: run")), "{text}");
+    for (state, words) in [
+        (RecoveryState::Pending, "has to be completed first (1 file), so only its files are listed"),
+        (RecoveryState::Abandoned, "no longer contains its snapshots; these files may be incomplete: b"),
+    ] {
+        let recovered = vec![RecoveredOperation { state, ..result.recovered[0].clone() }];
+        let notes = terminal::operation_notes(&OperationResult { recovered, ..result.clone() });
+        assert!(notes.len() == 1 && notes[0].contains(words), "{notes:?}");
+    }
 }
 
 #[test]
@@ -220,6 +229,7 @@ fn no_file_name_can_forge_an_answer_or_control_a_terminal() {
         let recovered = RecoveredOperation {
             task: id(),
             kind: OperationKind::Undo,
+            state: RecoveryState::Finished,
             files: vec![path.clone()],
             left: vec![path.clone()],
         };

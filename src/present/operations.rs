@@ -7,7 +7,7 @@ use super::{
 };
 use crate::task::{
     ChangeKind, ChangedPath, Compared, ConflictReason, GitPath, OperationKind, OperationResult, RecoveredOperation,
-    TaskDiff, TaskId, Untrusted,
+    RecoveryState, TaskDiff, TaskId, Untrusted,
 };
 
 /// Maximum number of files that an answer names.
@@ -177,21 +177,38 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
     page.end()
 }
 
-/// Says that an interrupted operation was finished.
+/// Says what was done about an interrupted operation.
 pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
-    let RecoveredOperation { task, kind, files, left } = recovered;
+    let RecoveredOperation { task, kind, state, files, left } = recovered;
     let verb = match kind {
         OperationKind::Undo => "undo",
         OperationKind::Redo => "redo",
         OperationKind::Apply => "apply",
     };
+    let names = |files: &[GitPath]| files.iter().take(MAX_LEFT_FILES).map(path_line).collect::<Vec<_>>().join(", ");
+    match state {
+        RecoveryState::Finished => {}
+        RecoveryState::Pending => {
+            return format!(
+                "an interrupted {verb} of task {task} has to be completed first ({}), so only its files are listed",
+                file_count(files.len())
+            );
+        }
+        RecoveryState::Abandoned => {
+            return format!(
+                "an interrupted {verb} of task {task} cannot be completed, because the repository no longer contains its \
+                 snapshots; these files may be incomplete: {}",
+                names(left)
+            );
+        }
+    }
     let left = match left.as_slice() {
         [] => String::new(),
         left => format!(
             "; {} had changed meanwhile, and {} left as found: {}",
             file_count(left.len()),
             if left.len() == 1 { "was" } else { "were" },
-            left.iter().take(MAX_LEFT_FILES).map(path_line).collect::<Vec<_>>().join(", ")
+            names(left)
         ),
     };
     format!("an interrupted {verb} of task {task} was completed first ({} written){left}", file_count(files.len()))

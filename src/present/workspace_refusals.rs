@@ -311,7 +311,7 @@ pub(crate) fn not_restored(id: &TaskId, kind: OperationKind, files: &[GitPath], 
             "fix the cause, and try again: the next undo, redo or apply in this repository completes it first; git has the \
              files as they were before it, in `refs/codex-connector/",
             id,
-            "/`"
+            "/op-N^` with the largest N"
         ],
     )
 }

@@ -37,8 +37,8 @@ pub use signals::reset_signals;
 pub use system::{ProcUnavailable, check_proc};
 pub use tool::{Deadline, Tool, ToolEnd, ToolError, kill_abandoned_tools, run_tool};
 pub use tree::{
-    Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
-    parent_cgroup, sweep_cgroups,
+    Cgroup, Member, NUDGE, ProcessTree, has_processes, kill_agent, kill_left_behind, kill_supervisor, left_behind,
+    not_ended, nudge, parent_cgroup, sweep_cgroups,
 };
 
 /// Makes writes beyond the user's file size limit fail, instead of ending this process with SIGXFSZ. Does not affect

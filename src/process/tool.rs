@@ -53,6 +53,14 @@ impl Deadline {
         Self::new(time, Arc::default())
     }
 
+    /// The remaining time; zero if it is over or the work was cancelled.
+    pub fn remaining(&self) -> Duration {
+        if self.is_cancelled.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        self.at.saturating_duration_since(Instant::now())
+    }
+
     /// Fails if the time is over or the work was cancelled.
     pub fn check(&self) -> Result<(), ToolError> {
         if self.is_cancelled.load(Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use std::{
 use connector_api::Warning;
 use tokio::{
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     process::Deadline,
-    task::{Changes, Snapshots, StopCause, TreeUse, WorkspaceSpec, WorkspaceState, first_line},
+    task::{Changes, OnAgentExit, Snapshots, StopCause, TreeUse, WorkspaceSpec, WorkspaceState, first_line},
     workspace::{Beginning, Workspace, WorkspaceProblem},
 };
 
@@ -103,15 +103,19 @@ impl Task {
         let mut workspace = mem::take(&mut self.workspace);
         if let WorkspaceProgress::Beginning { is_cancelled, .. } = &workspace {
             is_cancelled.store(true, Ordering::Relaxed);
-            workspace.begun().await;
+            // If this takes longer, the snapshot is discarded when it is taken.
+            let _ = timeout(STOPPING_TIMEOUT, workspace.begun()).await;
         }
-        let WorkspaceProgress::Begun(workspace) = workspace else { return };
+        let WorkspaceProgress::Begun(mut workspace) = workspace else { return };
         if self.record.progress.pid.is_none() {
             let discarded = spawn_blocking(move || workspace.discard(Deadline::after(STOPPING_TIMEOUT))).await;
             if let Ok(Err(problem)) = discarded {
                 tracing::warn!(%problem, "the snapshot before the task remains");
             }
             return;
+        }
+        if self.spec.policy.on_agent_exit == OnAgentExit::Leave {
+            workspace.leave_processes();
         }
         journal.phase("comparing files");
         let named = mem::take(&mut end.named_files);

@@ -1,7 +1,10 @@
 //! How far a task's workspace has come.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,12 +45,16 @@ pub(super) enum WorkspaceProgress {
 impl WorkspaceProgress {
     /// Waits until the first snapshot was taken, or could not be taken. Can be dropped at any time.
     pub(super) async fn begun(&mut self) {
-        let Self::Beginning { taken, needs_tree, .. } = self else { return };
+        let Self::Beginning { taken, is_cancelled, needs_tree } = self else { return };
         *self = match timeout(SNAPSHOT_TIMEOUT + KILL_TIMEOUT, taken).await {
             Ok(Ok(Ok(workspace))) => Self::Begun(Box::new(workspace)),
             Ok(Ok(Err(problem))) => Self::failed(&problem, *needs_tree),
             Ok(Err(panicked)) => Self::without(panicked.to_string(), None, *needs_tree),
-            Err(_) => Self::without("git did not react in time".to_owned(), None, *needs_tree),
+            Err(_) => {
+                // It must not take a snapshot or make a worktree after the agent has started.
+                is_cancelled.store(true, Ordering::Relaxed);
+                Self::without("git did not react in time".to_owned(), None, *needs_tree)
+            }
         };
     }
 
@@ -68,5 +75,21 @@ impl WorkspaceProgress {
 
     fn without(why: String, said: Option<String>, needs_tree: bool) -> Self {
         if needs_tree { Self::NoWorktree(NoWorktree::because(&why, said)) } else { Self::NotCovered(why, said) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_that_takes_too_long_is_cancelled() {
+        let taken = tokio::spawn(std::future::pending());
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&is_cancelled);
+        let mut progress = WorkspaceProgress::Beginning { taken, is_cancelled: flag, needs_tree: false };
+        progress.begun().await;
+        assert!(matches!(progress, WorkspaceProgress::NotCovered(..)), "{progress:?}");
+        assert!(is_cancelled.load(Ordering::Relaxed));
     }
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     blocking::{CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
-    task::{ChosenBy, OnAgentExit, SandboxChoice, TaskRecord, TaskRequest, TaskSpec, TreeUse},
+    task::{ChosenBy, SandboxChoice, TaskRecord, TaskRequest, TaskSpec, TreeUse},
     workspace::CleanUp,
 };
 
@@ -104,8 +104,7 @@ impl Task {
 /// kept.
 pub(super) async fn clean_up(record: &TaskRecord, spec: &TaskSpec, data: &DataDirectory) {
     let has_worktree = record.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some());
-    // A process that the agent left behind may use it.
-    if !has_worktree || spec.policy.on_agent_exit == OnAgentExit::Leave {
+    if !has_worktree {
         return;
     }
     let clean_up =

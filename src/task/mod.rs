@@ -46,7 +46,7 @@ pub use live::LiveView;
 pub use live_task::LiveTask;
 pub(crate) use message::message;
 pub use message::{Message, MessagePart};
-pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation};
+pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation, RecoveryState};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};

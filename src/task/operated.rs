@@ -9,28 +9,44 @@ pub struct OperationResult {
     pub kind: OperationKind,
     /// Whether nothing was written, because only a check was requested.
     pub is_check: bool,
-    /// The files that were written or removed, in the order of their paths. Empty if they already had this content.
+    /// The files that were written or removed, in the order of their paths. Empty if they already had this content. If a
+    /// check found an interrupted operation, only the files of that one, because the others depend on its result.
     pub files: Vec<GitPath>,
     /// Files that changed while the task ran and that no event of the agent names. They were left as they are, because
     /// somebody else may have changed them.
     pub unnamed: Vec<GitPath>,
     /// The branch that was created instead of writing files.
     pub branch: Option<NewBranch>,
-    /// Operations that a killed process had not finished, and that were finished first.
+    /// Operations that a killed process had not finished, and that were finished first, or given up.
     pub recovered: Vec<RecoveredOperation>,
 }
 
-/// An operation that was interrupted, and that a later one finished.
+/// An operation that was interrupted, and that a later one found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredOperation {
     /// The task.
     pub task: TaskId,
     /// The kind.
     pub kind: OperationKind,
-    /// The files that still had to be written.
+    /// What the later one did about it.
+    pub state: RecoveryState,
+    /// The files that still had to be written; if it is pending, all its files.
     pub files: Vec<GitPath>,
-    /// Files that it should have written, and that somebody changed meanwhile. They were left as they are.
+    /// Files that it should have written. They were left as they are, because somebody changed them meanwhile. If it was
+    /// abandoned, all its files.
     pub left: Vec<GitPath>,
+}
+
+/// What was done about an interrupted operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryState {
+    /// It was finished.
+    Finished,
+    /// Nothing: a check found it. It will be finished before the next operation in the work tree.
+    Pending,
+    /// It was given up, because the repository no longer contains its snapshots. Some of its files may be written, and
+    /// others not.
+    Abandoned,
 }
 
 /// A branch that `apply` created.

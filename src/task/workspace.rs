@@ -107,6 +107,9 @@ pub struct Worktree {
     /// Whether it was made for an earlier task, whose session this one resumes.
     #[serde(default)]
     pub is_continued: bool,
+    /// Whether processes of the agent may run after the task and use it (`on_agent_exit = "leave"`).
+    #[serde(default)]
+    pub may_be_in_use: bool,
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,
@@ -163,4 +166,7 @@ pub enum OperationState {
     Done,
     /// Nothing of it remains.
     Reverted,
+    /// It was interrupted, and it can be neither finished nor reverted, because the repository no longer contains its
+    /// snapshots.
+    Abandoned,
 }

@@ -4,17 +4,18 @@ use std::fs;
 
 use super::{
     git::Git,
+    git_error::GitError,
     git_version::GIT_FOR_SNAPSHOTS,
     guards::check_place,
     place::find_place,
     run::{BEFORE, Beginning, Workspace, WorkspaceProblem, message, state_of},
-    run_tree::{continue_worktree, make_worktree},
+    run_tree::{DISCARD_TIMEOUT, continue_worktree, make_worktree},
     settings::read_settings,
     shadow::Shadow,
     snapshot::Snapshot,
 };
 use crate::{
-    process::Deadline,
+    process::{Deadline, ToolError},
     task::{Place, TaskId, TaskWorkspace, TreeUse, WORKSPACE_FORMAT},
 };
 
@@ -22,9 +23,21 @@ impl Workspace {
     /// Finds the task's place in git, takes the snapshot before the task, and makes its worktree if it gets one. Must be
     /// called before the agent starts.
     ///
-    /// Blocks, at most until the deadline. Fails with [`WorkspaceProblem`] if the task gets no snapshots, and with
+    /// Blocks, at most until the deadline and the end of the file operation that runs then. Fails with [`WorkspaceProblem`] if the task gets no snapshots, and with
     /// [`WorkspaceProblem::Tree`] if it has no worktree although it must have one.
     pub fn begin(beginning: &Beginning, deadline: Deadline) -> Result<Self, WorkspaceProblem> {
+        let workspace = Self::make(beginning, deadline.clone())?;
+        let problem = match deadline.check() {
+            Ok(()) => return Ok(workspace),
+            Err(ToolError::Cancelled) => GitError::Cancelled,
+            Err(_) => GitError::TimedOut { command: "worktree".to_owned() },
+        };
+        // The task may have gone on without it.
+        workspace.discard(Deadline::after(DISCARD_TIMEOUT))?;
+        Err(problem.into())
+    }
+
+    fn make(beginning: &Beginning, deadline: Deadline) -> Result<Self, WorkspaceProblem> {
         let Beginning { task, spec, directory, home, data_dir, files, .. } = beginning;
         let git = Git::find(directory, deadline)?.for_task(task);
         if let Some(earlier) = &spec.continues

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | is running | is left alone | are left alone |
 //! | has ended | is removed if it is the same as the snapshot after the task; otherwise it is unlocked and kept | are kept |
+//! | has ended and left processes running (`on_agent_exit = "leave"`) | is left alone while they run | are kept |
 //! | was removed | the same | are removed, unless the worktree is kept |
 //!
 //! If a supervisor was killed, the snapshot after the task is taken here, so the work in a worktree is not lost.
@@ -18,15 +19,17 @@ use std::{
 use super::{
     git::Git,
     git_error::GitError,
+    locking::lock_within,
     refs::{delete_refs, list_refs, ref_name, update_ref},
     run::{AFTER, message},
     shadow::{Base, Shadow},
+    tree::real_path,
     tree_error::TreeError,
     tree_files::{MAKING, read_mark},
     tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{
-    process::Deadline,
+    process::{Deadline, has_processes},
     store::{Reader, RepositoryLocking, StoreError, Workspaces},
     task::{Place, TaskId, TaskWorkspace, Worktree},
 };
@@ -106,9 +109,18 @@ impl CleanUp {
             })
         };
         let ids = only.map_or_else(all, <[TaskId]>::to_vec);
+        self.clean_up_all(ids, || Deadline::after(GIT_DEADLINE))
+    }
+
+    /// Cleans up after these tasks, until the deadline.
+    pub(super) fn run_until(&self, only: &[TaskId], deadline: &Deadline) -> CleanedUp {
+        self.clean_up_all(only.to_vec(), || deadline.clone())
+    }
+
+    fn clean_up_all(&self, ids: Vec<TaskId>, deadline: impl Fn() -> Deadline) -> CleanedUp {
         let mut done = CleanedUp::default();
         for id in ids {
-            match self.clean_up(&id) {
+            match self.clean_up(&id, &deadline()) {
                 Ok(Cleaned { kept, is_forgotten }) => {
                     done.kept.extend(kept);
                     done.forgotten.extend(is_forgotten.then_some(id));
@@ -123,7 +135,8 @@ impl CleanUp {
     /// worked in them.
     pub fn remove_unfinished(&self, trees_dir: &Path) {
         let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        let repositories: Vec<PathBuf> = entries(trees_dir).collect();
+        // The marks name real paths.
+        let repositories: Vec<PathBuf> = entries(&real_path(trees_dir)).collect();
         for dir in repositories.iter().flat_map(|repository| entries(repository)) {
             // Succeeds only if it is empty.
             if fs::remove_dir(&dir).is_ok() {
@@ -142,26 +155,25 @@ impl CleanUp {
         repositories.iter().for_each(|repository| drop(fs::remove_dir(repository)));
     }
 
-    fn clean_up(&self, id: &TaskId) -> Result<Cleaned, CleanUpError> {
+    fn clean_up(&self, id: &TaskId, deadline: &Deadline) -> Result<Cleaned, CleanUpError> {
         let phase = TaskPhase::of(id, &self.reader)?;
         let Some(found) = self.files.read(id)? else { return Ok(Cleaned::default()) };
         let has_tree = found.worktree.as_ref().is_some_and(|tree| !tree.is_removed);
         if phase == TaskPhase::Running || (phase == TaskPhase::Ended && !has_tree) {
             return Ok(Cleaned::default());
         }
-        let RepositoryLocking::Locked(_lock) = self.files.lock(&found.place.common_dir, id, LOCK_TIMEOUT)? else {
-            return Ok(Cleaned::default());
-        };
+        let locking = lock_within(&self.files, &found.place.common_dir, id, LOCK_TIMEOUT, deadline)?;
+        let RepositoryLocking::Locked(_lock) = locking else { return Ok(Cleaned::default()) };
         // It may have changed before we had the lock.
         let Some(mut workspace) = self.files.read(id)? else { return Ok(Cleaned::default()) };
         if let Some(tree) = workspace.worktree.clone().filter(|tree| !tree.is_removed)
-            && let Some(why) = self.settle(&mut workspace, &tree)?
+            && let Some(why) = self.settle(&mut workspace, &tree, deadline)?
         {
             let kept = KeptTree { task: id.clone(), path: tree.path, phase, why };
             return Ok(Cleaned { kept: Some(kept), is_forgotten: false });
         }
         if phase == TaskPhase::Removed {
-            remove_refs(&workspace)?;
+            remove_refs(&workspace, deadline)?;
             self.files.remove(id)?;
             return Ok(Cleaned { kept: None, is_forgotten: true });
         }
@@ -169,14 +181,23 @@ impl CleanUp {
     }
 
     /// Removes the worktree of a task that no longer runs, or returns why it is kept.
-    fn settle(&self, workspace: &mut TaskWorkspace, tree: &Worktree) -> Result<Option<WhyKept>, CleanUpError> {
+    fn settle(
+        &self,
+        workspace: &mut TaskWorkspace,
+        tree: &Worktree,
+        deadline: &Deadline,
+    ) -> Result<Option<WhyKept>, CleanUpError> {
+        // Nothing else of the agent runs any more.
+        if tree.may_be_in_use && has_processes(&workspace.task) {
+            return Ok(Some(WhyKept::InUse));
+        }
         let common_dir = workspace.place.common_dir.clone();
         let is_used = !tree.path.with_file_name(MAKING).exists();
         if tree.path.is_dir() && is_used {
             if !common_dir.is_dir() {
                 return Ok(Some(WhyKept::Unknown(format!("the repository {} does not exist", common_dir.display()))));
             }
-            if let Some(why) = self.settle_used(workspace, tree)? {
+            if let Some(why) = self.settle_used(workspace, tree, deadline)? {
                 if let Err(error) = unlock(&tree.path, &common_dir) {
                     tracing::warn!(%error, "a worktree remains locked");
                 }
@@ -193,8 +214,13 @@ impl CleanUp {
     }
 
     /// The same for a worktree that an agent has worked in.
-    fn settle_used(&self, workspace: &mut TaskWorkspace, tree: &Worktree) -> Result<Option<WhyKept>, CleanUpError> {
-        let git = Git::find(&workspace.place.top, Deadline::after(GIT_DEADLINE))?;
+    fn settle_used(
+        &self,
+        workspace: &mut TaskWorkspace,
+        tree: &Worktree,
+        deadline: &Deadline,
+    ) -> Result<Option<WhyKept>, CleanUpError> {
+        let git = Git::find(&workspace.place.top, deadline.clone())?;
         let temp = self.files.temp_dir()?;
         let dir = temp.path().join("shadow");
         fs::create_dir(&dir).map_err(TreeError::file("create", &dir))?;
@@ -227,12 +253,12 @@ struct Cleaned {
 }
 
 /// Removes all refs of a task. If its repository is gone, so are they.
-fn remove_refs(workspace: &TaskWorkspace) -> Result<(), GitError> {
+fn remove_refs(workspace: &TaskWorkspace, deadline: &Deadline) -> Result<(), GitError> {
     let place = &workspace.place;
     if !place.common_dir.is_dir() {
         return Ok(());
     }
-    let git = Git::find(&place.top, Deadline::after(GIT_DEADLINE))?;
+    let git = Git::find(&place.top, deadline.clone())?;
     let names: Vec<String> = list_refs(&git, place, Some(&workspace.task))?.into_iter().map(|(name, _)| name).collect();
     delete_refs(&git, place, &names)
 }

@@ -1,14 +1,25 @@
 //! Tests of worktrees from the beginning of a task to its removal.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::symlink,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::{
     process::Deadline,
     store::{Claim, Upkeep},
-    task::{Changes, TaskRecord, TreeUse, WorkspaceSpec},
+    task::{Changes, Operation, OperationKind, OperationState, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
         Beginning, ExistingTree, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        run_tree::take_over,
         scratch_tests::{MAX_FILE, Scratch},
     },
 };
@@ -36,6 +47,15 @@ impl Home {
     }
 
     fn begin(&self, task: &TaskId, change: impl FnOnce(&mut WorkspaceSpec)) -> Result<Workspace, WorkspaceProblem> {
+        self.begin_until(task, deadline(), change)
+    }
+
+    fn begin_until(
+        &self,
+        task: &TaskId,
+        deadline: Deadline,
+        change: impl FnOnce(&mut WorkspaceSpec),
+    ) -> Result<Workspace, WorkspaceProblem> {
         let mut spec = WorkspaceSpec {
             tree: TreeUse::Always,
             trees_dir: self.scratch.root.join("trees"),
@@ -53,7 +73,7 @@ impl Home {
             reader: self.upkeep.reader().clone(),
             supervisor: None,
         };
-        Workspace::begin(&beginning, deadline())
+        Workspace::begin(&beginning, deadline)
     }
 
     /// A task in a worktree whose agent writes `text` to `a.txt`. Returns what it changed.
@@ -239,15 +259,136 @@ fn worktrees_that_are_not_needed_make_room_for_others() {
     let trees = home.existing();
     assert!(trees.len() == 1 && trees[0].bytes > 100_000 && trees[0].phase == TaskPhase::Ended, "{trees:?}");
     let (clean_up, trees_dir) = (home.clean_up(), home.scratch.root.join("trees"));
-    make_room(&clean_up, &trees_dir, 1_000_000).expect("there is room");
+    make_room(&clean_up, &trees_dir, 1_000_000, &deadline()).expect("there is room");
     assert!(removable.exists());
-    make_room(&clean_up, &trees_dir, 50_000).expect("one worktree can be removed");
+    make_room(&clean_up, &trees_dir, 50_000, &deadline()).expect("one worktree can be removed");
     assert!(!removable.exists());
     let (_, kept, _) = home.task("x", |_| {});
     fs::write(kept.join("large.bin"), vec![1; 100_000]).expect("it is writable");
-    let full = make_room(&clean_up, &trees_dir, 50_000).expect_err("it contains work");
+    let full = make_room(&clean_up, &trees_dir, 50_000, &deadline()).expect_err("it contains work");
     assert!(matches!(full, TreeError::Full { used, limit: 50_000, .. } if used > 100_000), "{full}");
     assert!(kept.exists());
     let problem = home.begin(&TaskId::random(), |spec| spec.trees_max_bytes = Some(50_000)).expect_err("no room");
     assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::Full { .. })), "{problem}");
+}
+
+#[test]
+fn a_resumed_session_makes_room_for_its_new_worktree() {
+    let home = Home::new();
+    let (first, old, _) = home.task("first\n", |_| {});
+    home.clean_up().run(None);
+    assert!(!old.exists());
+    let (_, removable, _) = home.task(&"x".repeat(100_000), |_| {});
+    let (_, tree, _) = home.task("second\n", |spec| {
+        spec.continues = Some(first);
+        spec.trees_max_bytes = Some(50_000);
+    });
+    assert!(tree.exists() && !removable.exists());
+}
+
+#[test]
+fn applied_worktrees_are_removed_first_and_then_older_ones() {
+    let home = Home::new();
+    let text = "x".repeat(100_000);
+    let [(_, old, _), (_, newer, _), (applied, newest, _)] = [0, 1, 2].map(|_| home.task(&text, |_| {}));
+    let mut file = home.files().read(&applied).expect("it is readable").expect("it exists");
+    let after = file.after.clone().expect("it has ended");
+    file.operations.push(Operation {
+        kind: OperationKind::Apply,
+        at: chrono::DateTime::UNIX_EPOCH,
+        ours: file.before.clone(),
+        target: after,
+        paths: vec![],
+        covers: vec![],
+        branch: None,
+        marker: None,
+        state: OperationState::Done,
+    });
+    home.files().write(&file).expect("it is writable");
+    let exist = || [old.exists(), newer.exists(), newest.exists()];
+    let trees_dir = home.scratch.root.join("trees");
+    for (limit, expected) in [(300_000, [true, true, false]), (200_000, [false, true, false])] {
+        make_room(&home.clean_up(), &trees_dir, limit, &deadline()).expect("worktrees can be removed");
+        assert_eq!(exist(), expected);
+    }
+}
+
+#[test]
+fn a_worktree_is_left_alone_while_processes_that_the_agent_left_behind_run() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let mut workspace = home.begin(&task, |_| {}).expect("it can begin");
+    let tree = workspace.worktree().expect("it has a worktree").0;
+    workspace.leave_processes();
+    workspace.finish(&BTreeSet::new(), deadline()).expect("it can be finished");
+    home.record(&task, "completed");
+    let mut left = Command::new("sleep").arg("60").env("CONNECTOR_TASK_IDS", task.as_str()).spawn().expect("it exists");
+    let kept = home.clean_up().run(None).kept;
+    let is_left_alone = tree.exists();
+    left.kill().and_then(|()| left.wait()).expect("it is our child");
+    assert_eq!((kept.into_iter().map(|kept| kept.why).collect(), is_left_alone), (vec![WhyKept::InUse], true));
+    home.clean_up().run(None);
+    assert!(!tree.exists());
+}
+
+#[test]
+fn a_worktree_that_cannot_be_taken_over_stays_with_its_task() {
+    let home = Home::new();
+    let (first, ..) = home.task("first\n", |_| {});
+    let second = TaskId::random();
+    let workspace = home.begin(&second, |_| {}).expect("it can begin");
+    let mut earlier = home.files().read(&first).expect("it is readable").expect("it exists");
+    let file = home.scratch.root.join(format!("data/workspaces/{first}.json"));
+    fs::remove_file(&file).and_then(|()| fs::create_dir_all(file.join("x"))).expect("the test owns it");
+    let problem = take_over(&workspace, &mut earlier);
+    assert!(matches!(problem, Err(WorkspaceProblem::Store(_))), "{problem:?}");
+    assert_eq!((home.files().ids().expect("it is readable"), home.refs(&second)), (vec![first], String::new()));
+}
+
+#[test]
+fn a_worktree_is_not_made_while_another_process_works_on_the_repository() {
+    let home = Home::new();
+    let task = TaskId::random();
+    let common_dir = home.scratch.place().common_dir;
+    let lock = home.files().lock(&common_dir, &TaskId::random(), Duration::ZERO).expect("it is writable");
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let begun = Instant::now();
+    let problem = thread::scope(|scope| {
+        scope.spawn(|| {
+            // Until it waits for the lock.
+            let trees = home.scratch.root.join("trees");
+            let end = Instant::now() + Duration::from_secs(60);
+            while !trees.exists() && Instant::now() < end {
+                thread::yield_now();
+            }
+            is_cancelled.store(true, Ordering::Relaxed);
+        });
+        let deadline = Deadline::new(Duration::from_secs(60), Arc::clone(&is_cancelled));
+        home.begin_until(&task, deadline, |_| {})
+    });
+    let problem = problem.expect_err("the repository is locked");
+    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::File { action: "lock", .. })), "{problem}");
+    assert!(begun.elapsed() < Duration::from_secs(15), "it does not wait longer than necessary");
+    drop(lock);
+    assert_eq!((home.refs(&task), home.files().ids().expect("it is readable")), (String::new(), vec![]));
+}
+
+#[test]
+fn symbolic_links_in_the_path_of_the_worktrees_make_no_difference() {
+    let home = Home::new();
+    let (real, link) = (home.scratch.root.join("real"), home.scratch.root.join("link"));
+    fs::create_dir(&real).and_then(|()| symlink(&real, &link)).expect("it is writable");
+    let workspace = home.begin(&TaskId::random(), |spec| spec.trees_dir = link.join("trees")).expect("it can begin");
+    let tree = workspace.worktree().expect("it has a worktree").0;
+    drop(workspace);
+    let common_dir = home.scratch.place().common_dir;
+    let content = [common_dir.as_os_str().as_encoded_bytes(), b"\0", tree.as_os_str().as_encoded_bytes()].concat();
+    fs::write(tree.with_file_name(MAKING), content).expect("it is writable");
+    home.clean_up().remove_unfinished(&link.join("trees"));
+    assert!(!tree.exists());
+    let inside = home.scratch.root.join("inside");
+    symlink(&home.scratch.top, &inside).expect("it is writable");
+    let problem =
+        home.begin(&TaskId::random(), |spec| spec.trees_dir = inside.join("trees")).expect_err("it is inside");
+    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::InsideRepository { .. })), "{problem}");
 }

@@ -244,8 +244,14 @@ impl Project {
         let parents = [before.commit.clone()];
         let after = shadow.snapshot("after", Some(&parents)).expect("it can be taken");
         shadow.publish().expect("it can be published");
-        let worktree =
-            Worktree { path, git_dir: place.git_dir, is_removed: false, is_continued: false, copied: Vec::new() };
+        let worktree = Worktree {
+            path,
+            git_dir: place.git_dir,
+            is_removed: false,
+            is_continued: false,
+            may_be_in_use: false,
+            copied: Vec::new(),
+        };
         self.keep(before, Some(after.commit), Vec::new(), Some(worktree))
     }
 

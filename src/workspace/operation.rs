@@ -22,7 +22,7 @@
 //! `refs/codex-connector/<id>/op-<n>` keeps, before the first file is written. If the process is killed meanwhile, the
 //! next operation in the work tree [recovers](super::recovery) from that.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -37,11 +37,12 @@ use super::{
     operation_error::OperationError,
     patch::hide_paths,
     place::head,
+    presence::{check_commits_exist, check_place_exists},
     raw_diff::differences,
     recovery::{Settled, Toward, settle},
-    refs::{command, ref_name, update_ref},
+    refs::{ref_name, update_ref},
     restrict::empty_tree,
-    selection::{History, NothingSelected, Wanted, select},
+    selection::{History, Wanted, select},
     shadow::{Base, Shadow},
 };
 use crate::{
@@ -49,7 +50,7 @@ use crate::{
     store::{RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces},
     task::{
         GitPath, NewBranch, ObjectId, Operation, OperationKind, OperationResult, OperationState, Place,
-        RecoveredOperation, TaskId, TaskWorkspace,
+        RecoveredOperation, RecoveryState, TaskId, TaskWorkspace,
     },
 };
 
@@ -98,13 +99,21 @@ struct TemporaryShadow {
 impl Operator<'_> {
     /// Carries out an operation on an ended task. Blocks.
     ///
-    /// Finishes interrupted operations in the same work tree first.
+    /// Finishes interrupted operations in the same work tree first. A check writes nothing, so it returns only the files
+    /// of these operations if there are any.
     pub fn operate(&self, request: &OperationRequest) -> Result<OperationResult, OperationError> {
         self.git.require(GIT_FOR_MERGES)?;
         let place = self.workspace(&request.task)?.place;
         check_place_exists(&place)?;
         let _lock = self.lock_within(&place, &request.task, LOCK_TIMEOUT)?;
-        let recovered = self.recover(&place)?;
+        let recovered = self.recover(&place, request.is_check)?;
+        let is_pending = |recovered: &&RecoveredOperation| recovered.state == RecoveryState::Pending;
+        let pending: BTreeSet<_> =
+            recovered.iter().filter(is_pending).flat_map(|pending| pending.files.clone()).collect();
+        if !pending.is_empty() {
+            let (kind, is_check, files) = (request.kind, true, pending.into_iter().collect());
+            return Ok(OperationResult { kind, is_check, files, unnamed: vec![], branch: None, recovered });
+        }
         // Read again: another process may have changed it before this one had the lock.
         let mut workspace = self.workspace(&request.task)?;
         match self.operate_on(&mut workspace, request) {
@@ -124,7 +133,7 @@ impl Operator<'_> {
         }
         let before = workspace.before.clone();
         let after = workspace.after.clone().ok_or(OperationError::NoAfter)?;
-        check_exists(self.git, &workspace.place, [&before, &after])?;
+        check_commits_exist(self.git, &workspace.place, [&before, &after])?;
         let mut temporary = self.shadow(self.git, workspace, &covered_commit(workspace, request.kind, &after))?;
         let shadow = &mut temporary.shadow;
 
@@ -199,10 +208,10 @@ impl Operator<'_> {
                 Ok(files)
             }
             Err(error @ CheckoutError::Interrupted(_)) => Err(self.restore(workspace, error.into())),
-            Err(error) => {
-                self.finish(workspace, OperationState::Reverted)?;
-                Err(error.into())
-            }
+            Err(error) => Err(match self.finish(workspace, OperationState::Reverted) {
+                Ok(()) => error.into(),
+                Err(unrecorded) => unfinished(workspace, unrecorded),
+            }),
         }
     }
 
@@ -266,34 +275,46 @@ impl Operator<'_> {
     /// Restores the files after writing them failed, and returns the error for the caller.
     fn restore(&self, workspace: &mut TaskWorkspace, source: OperationError) -> OperationError {
         let Some(operation) = workspace.operations.last().cloned() else { return source };
-        let source = Box::new(source);
         match self.settle(workspace, &operation, Toward::Ours) {
             Ok(settled) => match self.finish(workspace, OperationState::Reverted) {
-                Ok(()) => OperationError::Failed { source, left: settled.left },
-                Err(error) => error,
+                Ok(()) => OperationError::Failed { source: Box::new(source), left: settled.left },
+                Err(unrecorded) => unfinished(workspace, unrecorded),
             },
             Err(error) => {
                 tracing::warn!(%error, "the files of an operation cannot be restored");
-                let Operation { kind, paths: files, .. } = operation;
-                OperationError::Unfinished { task: workspace.task.clone(), kind, files, source }
+                unfinished(workspace, source)
             }
         }
     }
 
-    /// Finishes interrupted operations in a work tree. The caller has the lock of the repository.
-    fn recover(&self, place: &Place) -> Result<Vec<RecoveredOperation>, OperationError> {
+    /// Finishes interrupted operations in a work tree; with a check, only finds them. The caller has the lock of the
+    /// repository.
+    fn recover(&self, place: &Place, is_check: bool) -> Result<Vec<RecoveredOperation>, OperationError> {
         let mut recovered = Vec::new();
         for id in self.files.ids()? {
             let Some(mut workspace) = self.files.read(&id)? else { continue };
             let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
             let Some(operation) = last.filter(|_| workspace.place.top == place.top) else { continue };
-            let settled = self.settle(&workspace, &operation, Toward::Target).map_err(|source| {
-                let Operation { kind, paths: files, .. } = operation.clone();
-                OperationError::Unfinished { task: id.clone(), kind, files, source: Box::new(source) }
-            })?;
-            self.finish(&mut workspace, OperationState::Done)?;
-            let Settled { written: files, left } = settled;
-            recovered.push(RecoveredOperation { task: id, kind: operation.kind, files, left });
+            let Operation { kind, ours, target, paths, .. } = &operation;
+            let (state, Settled { written: files, left }) =
+                match check_commits_exist(self.git, &workspace.place, [ours, target]) {
+                    // Otherwise it would prevent all operations in the work tree, forever.
+                    Err(OperationError::SnapshotsGone) => {
+                        if !is_check {
+                            self.finish(&mut workspace, OperationState::Abandoned)?;
+                        }
+                        (RecoveryState::Abandoned, Settled { written: vec![], left: paths.clone() })
+                    }
+                    Err(error) => return Err(error),
+                    Ok(()) if is_check => (RecoveryState::Pending, Settled { written: paths.clone(), left: vec![] }),
+                    Ok(()) => {
+                        let settled = self.settle(&workspace, &operation, Toward::Target);
+                        let settled = settled.map_err(|source| unfinished(&workspace, source))?;
+                        self.finish(&mut workspace, OperationState::Done)?;
+                        (RecoveryState::Finished, settled)
+                    }
+                };
+            recovered.push(RecoveredOperation { task: id, kind: *kind, state, files, left });
         }
         Ok(recovered)
     }
@@ -313,7 +334,7 @@ impl Operator<'_> {
             }
             None => git,
         };
-        check_exists(&git, &workspace.place, [&operation.ours, &operation.target])?;
+        check_commits_exist(&git, &workspace.place, [&operation.ours, &operation.target])?;
         let mut temporary = self.shadow(&git, workspace, &operation.target)?;
         settle(&mut temporary.shadow, operation, toward)
     }
@@ -349,27 +370,11 @@ fn covered_commit(workspace: &TaskWorkspace, kind: OperationKind, after: &Object
     }
 }
 
-/// Fails with [`OperationError::PlaceGone`] if a directory is missing, or a symbolic link has taken its place.
-fn check_place_exists(place: &Place) -> Result<(), OperationError> {
-    let is_missing = |path: &&PathBuf| !path.is_dir() || path.canonicalize().is_ok_and(|real| real != **path);
-    match [&place.top, &place.git_dir, &place.common_dir].into_iter().find(is_missing) {
-        None => Ok(()),
-        Some(path) => Err(OperationError::PlaceGone { path: path.clone() }),
-    }
-}
-
-/// Fails with [`OperationError::SnapshotsGone`] if the repository lacks one of the commits.
-fn check_exists<'a>(
-    git: &Git,
-    place: &Place,
-    commits: impl IntoIterator<Item = &'a ObjectId>,
-) -> Result<(), OperationError> {
-    for commit in commits {
-        if command(git, place, &["cat-file", "-e", &format!("{commit}^{{tree}}")]).output()?.code != 0 {
-            return Err(OperationError::SnapshotsGone);
-        }
-    }
-    Ok(())
+/// The error if the last operation of a task is recorded as begun, so that the next one in the work tree finishes it.
+fn unfinished(workspace: &TaskWorkspace, source: OperationError) -> OperationError {
+    let Some(Operation { kind, paths, .. }) = workspace.operations.last() else { return source };
+    let (task, kind, files) = (workspace.task.clone(), *kind, paths.clone());
+    OperationError::Unfinished { task, kind, files, source: Box::new(source) }
 }
 
 fn verb(kind: OperationKind) -> &'static str {
@@ -377,17 +382,6 @@ fn verb(kind: OperationKind) -> &'static str {
         OperationKind::Undo => "undo",
         OperationKind::Redo => "redo",
         OperationKind::Apply => "apply",
-    }
-}
-
-impl From<NothingSelected> for OperationError {
-    fn from(nothing: NothingSelected) -> Self {
-        match nothing {
-            NothingSelected::Unchanged => Self::Unchanged,
-            NothingSelected::AlreadyUndone => Self::AlreadyUndone,
-            NothingSelected::NotUndone => Self::NotUndone,
-            NothingSelected::NotApplied => Self::NotApplied,
-        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{checkout::CheckoutError, git_error::GitError, shadow::ShadowError, snapshot::SnapshotError};
+use super::{
+    checkout::CheckoutError, git_error::GitError, selection::NothingSelected, shadow::ShadowError,
+    snapshot::SnapshotError,
+};
 use crate::{
     store::{LockHolder, StoreError},
     task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
@@ -61,8 +64,8 @@ pub enum OperationError {
         /// Files that could not be restored, because somebody changed them meanwhile.
         left: Vec<GitPath>,
     },
-    /// An operation is unfinished: writing its files failed, and they could not be restored either. The next operation
-    /// in this work tree tries again.
+    /// An operation is unfinished: writing its files failed, and they could not be restored either, or that could not be
+    /// recorded. The next operation in this work tree finishes it.
     #[error("the files could not be written completely: {source}")]
     Unfinished {
         /// The task that the operation belongs to.
@@ -74,7 +77,7 @@ pub enum OperationError {
         /// The reason.
         source: Box<OperationError>,
     },
-    /// Interrupted operations were finished, which changed files. The operation itself was not possible.
+    /// Interrupted operations were finished, which changed files, or given up. The operation itself was not possible.
     #[error("{source}")]
     AfterRecovery {
         /// The finished operations.
@@ -105,6 +108,17 @@ impl From<CheckoutError> for OperationError {
             CheckoutError::Conflicts(conflicts) => Self::Conflicts(conflicts),
             CheckoutError::Inspect(source) => Self::Inspect(source),
             CheckoutError::Git(source) | CheckoutError::Interrupted(source) => Self::Git(source),
+        }
+    }
+}
+
+impl From<NothingSelected> for OperationError {
+    fn from(nothing: NothingSelected) -> Self {
+        match nothing {
+            NothingSelected::Unchanged => Self::Unchanged,
+            NothingSelected::AlreadyUndone => Self::AlreadyUndone,
+            NothingSelected::NotUndone => Self::NotUndone,
+            NothingSelected::NotApplied => Self::NotApplied,
         }
     }
 }

@@ -86,6 +86,8 @@ fn undo_restores_every_kind_of_change_and_redo_brings_it_back() {
     assert_eq!(project.private(), private, "the index, refs and settings of the user are the same");
     let refs = project.git(&["for-each-ref", "--format=%(refname:lstrip=3)", "refs/codex-connector"]);
     assert_eq!(refs.lines().collect::<Vec<_>>(), ["after", "before", "op-1", "op-2", "op-3"]);
+    let shown = |name: &str| project.git(&["show", &format!("refs/codex-connector/{task}/{name}:a.txt")]);
+    assert!(shown("op-1^").contains("TWO") && !shown("op-1").contains("TWO"), "the snapshot before it is its parent");
     let states: Vec<_> = project.workspace(&task).operations.iter().map(|done| (done.kind, done.state)).collect();
     let done = |kind| (kind, OperationState::Done);
     assert_eq!(states, [done(OperationKind::Undo), done(OperationKind::Redo), done(OperationKind::Undo)]);

@@ -2,9 +2,9 @@ use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use crate::{
     process::{identity_of, is_alive},
-    task::{OperationKind, OperationState, RecoveredOperation, TaskId},
+    task::{OperationKind, OperationState, RecoveredOperation, RecoveryState, TaskId},
     workspace::{
-        OperationError,
+        OperationError, OperationRequest,
         fixture::{Files, Project, path, paths, request, write},
     },
 };
@@ -65,6 +65,78 @@ fn an_operation_that_can_be_neither_finished_nor_reverted_stays_unfinished() {
     assert_eq!(project.files_now(), before);
 }
 
+/// Records that the last operation of a task was interrupted, and undoes it in these files.
+fn interrupt(project: &Project, task: &TaskId, files: &[(&str, &str)]) {
+    let mut workspace = project.workspace(task);
+    workspace.operations.last_mut().expect("there is one").state = OperationState::Begun;
+    project.files.write(&workspace).expect("it is writable");
+    files.iter().for_each(|(name, text)| project.write(name, text));
+}
+
+fn changed(text: &'static str) -> (Project, TaskId) {
+    let project = Project::with(&[("a.txt", "old\n")]);
+    let task = project.task(&["a.txt"], |top| write(top, "a.txt", text));
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    (project, task)
+}
+
+#[test]
+fn a_check_finds_an_interrupted_operation_and_writes_nothing() {
+    let (project, task) = changed("new\n");
+    interrupt(&project, &task, &[("a.txt", "new\n")]);
+    let other = project.task(&["b.txt"], |top| write(top, "b.txt", "b\n"));
+    let check = OperationRequest { is_check: true, ..request(OperationKind::Undo, &other) };
+    let found = project.operate(&check).expect("nothing is in the way");
+    let pending = RecoveredOperation {
+        task: task.clone(),
+        kind: OperationKind::Undo,
+        state: RecoveryState::Pending,
+        files: paths(&["a.txt"]),
+        left: vec![],
+    };
+    assert_eq!((found.recovered, found.files, found.is_check), (vec![pending], paths(&["a.txt"]), true));
+    assert_eq!((project.read("a.txt"), project.read("b.txt")), ("new\n".to_owned(), "b\n".to_owned()));
+    assert_eq!(project.workspace(&task).operations[0].state, OperationState::Begun);
+    let done = project.run(OperationKind::Undo, &other).expect("nothing is in the way");
+    assert_eq!((done.recovered[0].state, done.files), (RecoveryState::Finished, paths(&["b.txt"])));
+    assert_eq!(project.read("a.txt"), "old\n");
+}
+
+#[test]
+fn an_interrupted_operation_whose_snapshots_are_gone_is_given_up_and_reported() {
+    let (project, task) = changed("new\n");
+    interrupt(&project, &task, &[("a.txt", "new\n")]);
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", &format!("refs/codex-connector/{task}")]);
+    refs.lines().for_each(|name| drop(project.git(&["update-ref", "-d", name])));
+    project.git(&["gc", "-q", "--prune=now"]);
+    let other = project.task(&["b.txt"], |top| write(top, "b.txt", "b\n"));
+    let done = project.run(OperationKind::Undo, &other).expect("nothing is in the way");
+    assert_eq!((done.recovered[0].state, &done.recovered[0].left), (RecoveryState::Abandoned, &paths(&["a.txt"])));
+    assert_eq!((project.read("a.txt"), done.files), ("new\n".to_owned(), paths(&["b.txt"])));
+    assert_eq!(project.workspace(&task).operations[0].state, OperationState::Abandoned);
+    assert_eq!(project.run(OperationKind::Redo, &other).expect("nothing is in the way").recovered, []);
+}
+
+#[test]
+fn a_revert_that_cannot_be_recorded_is_unfinished() {
+    let (project, task, _) = project(|outside| {
+        let (full, files) = (outside.join("full"), outside.join("data/workspaces"));
+        // Writing fails, and then the workspace file can no longer be replaced.
+        format!(
+            "if [ \"$1\" = c.f ] && [ -e {0} ]; then rm {0}; for file in {1}/*.json; do mv $file {0}.json; \
+             mkdir -p $file/x; done; exit 1; fi; cat\n",
+            full.display(),
+            files.display()
+        )
+    });
+    let full = project.outside().join("full");
+    fs::write(&full, "").expect("it is writable");
+    let files = project.files_now();
+    let failed = project.run(OperationKind::Undo, &task);
+    assert!(matches!(&failed, Err(OperationError::Unfinished { files, .. }) if *files == paths(&NAMES)), "{failed:?}");
+    assert_eq!(project.files_now(), files, "they were restored");
+}
+
 /// The test runs itself as another process, which is killed in the middle of an undo, while git keeps running.
 #[test]
 fn a_killed_operation_is_finished_by_the_next_one() {
@@ -97,6 +169,7 @@ fn a_killed_operation_is_finished_by_the_next_one() {
     let expected = RecoveredOperation {
         task: task.clone(),
         kind: OperationKind::Undo,
+        state: RecoveryState::Finished,
         files: paths(&["b.f", "c.f", "e.f", "f.f"]),
         left: vec![path("d.f")],
     };

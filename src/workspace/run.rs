@@ -144,8 +144,20 @@ impl Workspace {
             }
             delete(&tree.path, &self.file.place.common_dir)?;
         }
+        self.forget()
+    }
+
+    /// Removes the first snapshot and the workspace file.
+    pub(super) fn forget(&self) -> Result<(), WorkspaceProblem> {
         delete_refs(self.shadow.git(), &self.file.place, &[ref_name(&self.file.task, BEFORE)])?;
         Ok(self.files.remove(&self.file.task)?)
+    }
+
+    /// Records that processes of the agent may run after the task. Its worktree is kept as long as they do.
+    pub fn leave_processes(&mut self) {
+        if let Some(tree) = &mut self.file.worktree {
+            tree.may_be_in_use = true;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The worktree of a task: a new one, or that of the earlier task whose session it resumes.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,20 +12,22 @@ use super::{
     run::{BEFORE, Beginning, Workspace, WorkspaceProblem, message, state_of},
     shadow::{Base, Shadow},
     snapshot::Snapshot,
-    tree::{MadeTree, TreeRequest, create_tree},
+    tree::{MadeTree, TreeRequest, create_tree, lock},
     tree_content::TreeStart,
-    tree_error::TreeError,
     tree_files::{lock_reason, registrations},
     tree_removal::{delete, snapshot_of_worktree},
     trees::make_room,
 };
 use crate::{
-    store::RepositoryLocking,
+    process::Deadline,
     task::{Place, TaskId, TaskWorkspace, WORKSPACE_FORMAT, Worktree},
 };
 
 /// How long to wait for another process that works on the repository of the earlier task.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long removing a worktree and a snapshot that are not used may take.
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes a worktree for a task whose first snapshot was taken. If that fails, neither the worktree nor the snapshot
 /// remains.
@@ -34,16 +36,26 @@ pub(super) fn make_worktree(
     beginning: &Beginning,
     snapshot: &Snapshot,
 ) -> Result<Workspace, WorkspaceProblem> {
-    match add_worktree(&mut workspace, beginning, TreeStart::User(snapshot)) {
-        Ok(()) => Ok(workspace),
-        Err(problem) => {
-            let deadline = workspace.shadow.git().deadline().clone();
-            if let Err(problem) = workspace.discard(deadline) {
-                tracing::warn!(%problem, "the snapshot before the task remains");
-            }
-            Err(problem)
-        }
+    let added = free_space(beginning, workspace.shadow.git())
+        .and_then(|()| add_worktree(&mut workspace, beginning, TreeStart::User(snapshot)));
+    keep_if_added(workspace, added)
+}
+
+/// Discards the workspace if its worktree could not be made.
+fn keep_if_added(workspace: Workspace, added: Result<(), WorkspaceProblem>) -> Result<Workspace, WorkspaceProblem> {
+    let Err(problem) = added else { return Ok(workspace) };
+    if let Err(problem) = workspace.discard(Deadline::after(DISCARD_TIMEOUT)) {
+        tracing::warn!(%problem, "the snapshot before the task remains");
     }
+    Err(problem)
+}
+
+/// Makes room for another worktree. Must not be called with the lock of a repository.
+fn free_space(beginning: &Beginning, git: &Git) -> Result<(), WorkspaceProblem> {
+    let Beginning { spec, files, reader, .. } = beginning;
+    let Some(limit) = spec.trees_max_bytes else { return Ok(()) };
+    let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file };
+    Ok(make_room(&clean_up, &spec.trees_dir, limit, git.deadline())?)
 }
 
 /// Makes a worktree, and writes it to the workspace file. The shadow repository is that of the worktree afterwards.
@@ -52,11 +64,7 @@ fn add_worktree(
     beginning: &Beginning,
     start: TreeStart<'_>,
 ) -> Result<(), WorkspaceProblem> {
-    let Beginning { task, spec, files, reader, supervisor, .. } = beginning;
-    if let Some(limit) = spec.trees_max_bytes {
-        let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file };
-        make_room(&clean_up, &spec.trees_dir, limit)?;
-    }
+    let Beginning { task, spec, files, supervisor, .. } = beginning;
     let request = TreeRequest {
         task,
         supervisor: supervisor.as_ref(),
@@ -117,32 +125,27 @@ pub(super) fn continue_worktree(
 ) -> Result<Option<Workspace>, WorkspaceProblem> {
     let files = &beginning.files;
     let Some(found) = files.read(earlier)?.filter(|found| found.worktree.is_some()) else { return Ok(None) };
-    let RepositoryLocking::Locked(_lock) = files.lock(&found.place.common_dir, earlier, LOCK_TIMEOUT)? else {
-        let busy = TreeError::file("lock", &found.place.common_dir)(io::ErrorKind::TimedOut.into());
-        return Err(busy.into());
-    };
+    if !found.worktree.as_ref().is_some_and(exists) {
+        free_space(beginning, git)?;
+    }
+    let _lock = lock(files, &found.place.common_dir, earlier, LOCK_TIMEOUT, git.deadline())?;
     let Some(mut earlier) = files.read(earlier)? else { return Ok(None) };
     let Some(tree) = earlier.worktree.clone() else { return Ok(None) };
     let temp = files.temp_dir()?;
-    if !tree.is_removed && tree.path.is_dir() {
+    if exists(&tree) {
         let place = Place { top: tree.path.clone(), git_dir: tree.git_dir.clone(), ..earlier.place.clone() };
         let mut shadow = shadow_of(git, &earlier, &place, beginning.spec.max_file, &temp.path().join("git"))?;
         let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
         let snapshot = snapshot_of_worktree(&mut shadow, &message(&beginning.task, BEFORE), &last)?;
         shadow.publish()?;
-        let worktree = Worktree { is_continued: true, ..tree.clone() };
+        let worktree = Worktree { is_continued: true, may_be_in_use: false, ..tree.clone() };
         let file = following(beginning, &earlier, snapshot.commit.clone(), Some(worktree));
         let mut state = state_of(&snapshot);
         state.worktree = Some(tree.path.clone());
         let worktree = Some(with_prefix(place));
         let files = files.clone();
         let workspace = Workspace { file, files, state, shadow, worktree, warnings: vec![], temp };
-        workspace.keep_before()?;
-        // Only now: a worktree always belongs to a task.
-        if let Some(tree) = &mut earlier.worktree {
-            tree.is_removed = true;
-        }
-        workspace.files.write(&earlier)?;
+        take_over(&workspace, &mut earlier)?;
         relock(&tree, &earlier.place.common_dir, beginning);
         return Ok(Some(workspace));
     }
@@ -167,14 +170,30 @@ pub(super) fn continue_worktree(
     let (files, state) = (files.clone(), state_of(&snapshot));
     let mut workspace = Workspace { file, files, state, shadow, worktree: None, warnings: vec![], temp };
     workspace.keep_before()?;
-    match add_worktree(&mut workspace, beginning, TreeStart::Commit(&last)) {
-        Ok(()) => Ok(Some(workspace)),
-        Err(problem) => {
-            let deadline = workspace.shadow.git().deadline().clone();
-            let _ = workspace.discard(deadline);
-            Err(problem)
+    let added = add_worktree(&mut workspace, beginning, TreeStart::Commit(&last));
+    keep_if_added(workspace, added).map(Some)
+}
+
+/// Records that the worktree of `earlier` belongs to another task. If that fails, nothing is recorded of the other one, or
+/// a cleanup after one of them would remove it under the other.
+pub(super) fn take_over(workspace: &Workspace, earlier: &mut TaskWorkspace) -> Result<(), WorkspaceProblem> {
+    // In this order, because a worktree always belongs to a task.
+    let recorded = workspace.keep_before().and_then(|()| {
+        if let Some(tree) = &mut earlier.worktree {
+            tree.is_removed = true;
         }
-    }
+        Ok(workspace.files.write(earlier)?)
+    });
+    recorded.inspect_err(|_| {
+        if let Err(problem) = workspace.forget() {
+            tracing::warn!(%problem, "the snapshot before the task remains");
+        }
+    })
+}
+
+/// Whether the worktree is there and still belongs to its task.
+fn exists(tree: &Worktree) -> bool {
+    !tree.is_removed && tree.path.is_dir()
 }
 
 /// The workspace file of a task that continues where `earlier` ended.

@@ -16,7 +16,7 @@ impl History {
     pub(super) fn of(workspace: &TaskWorkspace) -> Self {
         let is_done = |operation: &Operation| match operation.state {
             OperationState::Done => operation.branch.is_none(),
-            OperationState::Begun | OperationState::Reverted => false,
+            OperationState::Begun | OperationState::Reverted | OperationState::Abandoned => false,
         };
         let done = workspace.operations.iter().enumerate().filter(|(_, operation)| is_done(operation));
         let covered = done.flat_map(|(at, done)| done.covers.iter().map(move |path| (path.clone(), (at, done.kind))));

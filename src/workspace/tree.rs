@@ -27,6 +27,7 @@ use super::{
     beneath::Below,
     git_error::GitError,
     git_version::GitVersion,
+    locking::lock_within,
     shadow::Shadow,
     tree_content::{Extras, TreeContent, TreeStart},
     tree_error::TreeError,
@@ -34,7 +35,8 @@ use super::{
     tree_removal::delete,
 };
 use crate::{
-    store::{Workspaces, repository_key},
+    process::Deadline,
+    store::{RepositoryLock, RepositoryLocking, Workspaces, repository_key},
     task::{ObjectId, Omission, Place, ProcessIdentity, TaskId, Worktree},
 };
 
@@ -105,13 +107,15 @@ impl MadeTree {
 /// The snapshot's objects, and those of the user's staged files, are published first.
 pub fn create_tree(request: &TreeRequest<'_>) -> Result<MadeTree, TreeError> {
     let place = request.source.place();
-    if request.trees_dir.starts_with(&place.top) {
-        let (trees_dir, top) = (request.trees_dir.to_owned(), place.top.clone());
+    // The top is a real path.
+    let trees_dir = real_path(request.trees_dir);
+    if trees_dir.starts_with(&place.top) {
+        let top = place.top.clone();
         return Err(TreeError::InsideRepository { trees_dir, top });
     }
     let content = TreeContent::of(request.source, request.start)?;
     request.source.publish()?;
-    let repository = request.trees_dir.join(repository_key(&place.common_dir));
+    let repository = trees_dir.join(repository_key(&place.common_dir));
     let dir = repository.join(request.task.as_str());
     let name = place.top.file_name().unwrap_or(DEFAULT_NAME.as_ref());
     let mut attempts = 0;
@@ -137,9 +141,7 @@ fn make_dir(dir: &Path, name: &OsStr, common_dir: &Path) -> Result<(PathBuf, fs:
     let repository = dir.parent().expect("it is two levels below `trees_dir`");
     repository.parent().map_or(Ok(()), make_private)?;
     make_private(repository)?;
-    let real = repository.canonicalize().map_err(TreeError::file("find", repository))?;
-    let dir = real.join(dir.file_name().expect("it is the task's ID"));
-    DirBuilder::new().mode(0o700).create(&dir).map_err(TreeError::file("create", &dir))?;
+    DirBuilder::new().mode(0o700).create(dir).map_err(TreeError::file("create", dir))?;
     let (path, mark) = (dir.join(name), dir.join(MAKING));
     let locked = write_mark(&mark, common_dir, &path).map_err(TreeError::file("write", &mark))?;
     Ok((path, locked))
@@ -161,7 +163,14 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
         place.prefix = PathBuf::new();
     }
     let Extras { copied, omitted, warnings } = extras;
-    let worktree = Worktree { path: path.to_owned(), git_dir, is_removed: false, is_continued: false, copied };
+    let worktree = Worktree {
+        path: path.to_owned(),
+        git_dir,
+        is_removed: false,
+        is_continued: false,
+        may_be_in_use: false,
+        copied,
+    };
     Ok(MadeTree { worktree, place, omitted, warnings, mark })
 }
 
@@ -169,12 +178,12 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
 ///
 /// Git fails if another one is just adding or removing a worktree of the same repository. Ours do not, because the
 /// repository is locked, but the user's can.
-fn add(request: &TreeRequest<'_>, path: &Path, head: &ObjectId) -> Result<(), GitError> {
+fn add(request: &TreeRequest<'_>, path: &Path, head: &ObjectId) -> Result<(), TreeError> {
     let (git, source) = (request.source.git(), request.source.place());
-    let lock = request.files.map(|files| files.lock(&source.common_dir, request.task, LOCK_TIMEOUT));
-    if let Some(Err(error)) = &lock {
-        tracing::warn!(%error, "the repository is not locked");
-    }
+    let _lock = match request.files {
+        Some(files) => Some(lock(files, &source.common_dir, request.task, LOCK_TIMEOUT, git.deadline())?),
+        None => None,
+    };
     let mut command = git.command(["worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock"]);
     if git.version() >= GIT_FOR_LOCK_REASON {
         command = command.arg("--reason").arg(lock_reason(request.task, request.supervisor));
@@ -189,9 +198,32 @@ fn add(request: &TreeRequest<'_>, path: &Path, head: &ObjectId) -> Result<(), Gi
         attempts += 1;
         match command.clone().run() {
             Err(GitError::Failed { .. }) if attempts < MAX_ATTEMPTS => thread::sleep(RETRY_PAUSE),
-            done => return done.map(drop),
+            done => return Ok(done.map(drop)?),
         }
     }
+}
+
+/// Locks a repository, like [`lock_within`]. Fails if another process has the lock.
+pub(super) fn lock(
+    files: &Workspaces,
+    common_dir: &Path,
+    task: &TaskId,
+    max_wait: Duration,
+    deadline: &Deadline,
+) -> Result<RepositoryLock, TreeError> {
+    match lock_within(files, common_dir, task, max_wait, deadline)? {
+        RepositoryLocking::Locked(lock) => Ok(lock),
+        RepositoryLocking::Busy(_) => Err(TreeError::file("lock", common_dir)(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// The path without symbolic links. The part of it that does not exist yet stays as it is.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    let real = path.ancestors().find_map(|existing| {
+        let rest = path.strip_prefix(existing).ok()?;
+        existing.canonicalize().ok().map(|real| if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+    });
+    real.unwrap_or_else(|| path.to_owned())
 }
 
 /// Git before 2.36 does not copy the patterns of a sparse checkout to a new worktree.

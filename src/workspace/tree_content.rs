@@ -24,6 +24,9 @@ const MAX_INCLUDE_BYTES: u64 = 1 << 20;
 /// Maximum number of ignored files that are copied into a worktree.
 const MAX_COPIED: usize = 10_000;
 
+/// Maximum size of these files together, in bytes: 1 GiB.
+const MAX_COPIED_BYTES: u64 = 1 << 30;
+
 /// The beginning of a Git LFS pointer file, and the size that no pointer exceeds, in bytes.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const MAX_POINTER_BYTES: u64 = 1_024;
@@ -155,7 +158,7 @@ impl Extras {
         let mut exclude_from = std::ffi::OsString::from("--exclude-from=");
         exclude_from.push(&include);
         let listed = source.command(["ls-files", "-z", "--others", "--ignored"]).arg(exclude_from).run()?;
-        let mut failed = Vec::new();
+        let (mut failed, mut bytes) = (Vec::new(), 0_u64);
         // A name that ends with a slash is a nested repository.
         let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty() && !name.ends_with(b"/"));
         for (number, name) in names.enumerate() {
@@ -166,6 +169,15 @@ impl Extras {
             }
             let path = GitPath::from_bytes(name);
             let Ok(file) = from.file(path.as_path()) else { continue };
+            bytes = bytes.saturating_add(file.metadata().map_or(0, |found| found.len()));
+            if bytes > MAX_COPIED_BYTES || source.git().deadline().remaining().is_zero() {
+                let why = if bytes > MAX_COPIED_BYTES { "are larger than 1 GiB together" } else { "take too long" };
+                self.warnings.push(format!(
+                    "only the first {} files that `{INCLUDE}` names were copied, because all of them {why}",
+                    self.copied.len()
+                ));
+                break;
+            }
             match to.create(path.as_path()).and_then(|new| copy(&file, &new)) {
                 Ok(()) => {
                     self.omitted.push(Omission { path: path.clone(), reason: OmissionReason::WasIgnored });

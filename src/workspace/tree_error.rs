@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{git_error::GitError, shadow::ShadowError, snapshot::SnapshotError};
+use crate::store::StoreError;
 
 /// A worktree could not be made or removed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,12 @@ impl TreeError {
                 "correct this, or let the task work in the directory itself (`workspace.tree = \"never\"`)"
             }
         }
+    }
+}
+
+impl From<StoreError> for TreeError {
+    fn from(error: StoreError) -> Self {
+        Self::File { action: error.doing, path: error.path, source: error.source }
     }
 }
 

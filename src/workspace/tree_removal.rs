@@ -40,6 +40,8 @@ const IN_PROGRESS: [&str; 7] =
 pub enum WhyKept {
     /// Its task is running.
     Running,
+    /// Processes that its task's agent left behind are running, and may use it.
+    InUse,
     /// Its files or its HEAD differ from the last snapshot.
     Newer,
     /// It contains files that no snapshot contains, such as this one.
@@ -58,6 +60,7 @@ impl fmt::Display for WhyKept {
         let path = |path: &GitPath| path.as_path().display().to_string();
         match self {
             Self::Running => f.write_str("its task is running"),
+            Self::InUse => f.write_str("processes that its agent left behind are running"),
             Self::Newer => f.write_str("it contains changes that were made after the task"),
             Self::NotCovered(file) => write!(f, "no snapshot contains its file {}", path(file)),
             Self::InProgress => f.write_str("a merge, rebase or similar operation has begun in it"),

@@ -4,7 +4,7 @@
 //! connection to the server. A submodule that the user does not have is left empty.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
@@ -97,14 +97,15 @@ fn fill(source: &Shadow, tree: &Path, submodule: &Submodule) -> Result<(), GitEr
         .env("GIT_TEMPLATE_DIR", "")
         .run()?;
     // A `git push` in the submodule must not reach the user's clone.
-    let config = |git_dir: &Path, args: &[&str]| {
-        git.command(["config", "--file"]).arg(git_dir.join("config")).args(args.iter().copied()).output()
+    let config = |git_dir: &Path| git.command(["config", "--file"]).arg(git_dir.join("config"));
+    let found = config(&submodule.git_dir).args(["-z", "remote.origin.url"]).output()?;
+    let url = found.stdout.strip_suffix(b"\0").filter(|url| found.code == 0 && !url.is_empty());
+    let made = git_dir_of(&tree.join(&submodule.path))
+        .map_err(|source| GitError::Output { command: "submodule".to_owned(), source })?;
+    match url {
+        Some(url) => config(&made).arg("remote.origin.url").arg(OsStr::from_bytes(url)).run()?,
+        None => config(&made).args(["--unset-all", "remote.origin.url"]).run()?,
     };
-    let url = config(&submodule.git_dir, &["remote.origin.url"])?.stdout;
-    let url = String::from_utf8_lossy(&url).trim_end().to_owned();
-    if let (Ok(made), false) = (git_dir_of(&tree.join(&submodule.path)), url.is_empty()) {
-        config(&made, &["remote.origin.url", &url])?;
-    }
     Ok(())
 }
 

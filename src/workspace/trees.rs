@@ -8,9 +8,11 @@ use std::{
 
 use super::{
     cleanup::{CleanUp, TaskPhase},
+    git_error::GitError,
     tree_error::TreeError,
 };
 use crate::{
+    process::Deadline,
     store::{Reader, StoreError, Workspaces},
     task::{OperationKind, OperationState, TaskId, TaskWorkspace},
 };
@@ -61,11 +63,10 @@ pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<Existin
 /// tasks, applied ones first, and older ones before newer ones. A worktree with work that no snapshot contains is never
 /// removed.
 ///
-/// Fails with [`TreeError::Full`] if the rest still takes up too much.
-pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64) -> Result<(), TreeError> {
-    let trees = existing_trees(&clean_up.files, &clean_up.reader);
-    let mut trees =
-        trees.map_err(|error| TreeError::File { action: "read", path: error.path, source: error.source })?;
+/// Must not be called with the lock of a repository, because each removal takes one. Blocks, at most until the deadline
+/// and the end of the file operation that runs then. Fails with [`TreeError::Full`] if the rest still takes up too much.
+pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64, deadline: &Deadline) -> Result<(), TreeError> {
+    let mut trees = existing_trees(&clean_up.files, &clean_up.reader)?;
     let mut used: u64 = trees.iter().map(|tree| tree.bytes).sum();
     trees.retain(|tree| tree.phase != TaskPhase::Running);
     trees.sort_by_key(|tree| (!tree.is_applied, fs::metadata(&tree.path).and_then(|found| found.created()).ok()));
@@ -73,7 +74,10 @@ pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64) -> Result<(),
         if used < limit {
             return Ok(());
         }
-        clean_up.run(Some(&[tree.task]));
+        if deadline.remaining().is_zero() {
+            return Err(GitError::TimedOut { command: "worktree".to_owned() }.into());
+        }
+        clean_up.run_until(&[tree.task], deadline);
         if !tree.path.exists() {
             used -= tree.bytes;
         }

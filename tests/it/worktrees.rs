@@ -4,8 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Output,
-    thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use connector_testing::{McpServer, ToolAnswer, eventually};
@@ -149,6 +148,30 @@ fn a_resumed_session_continues_with_the_files_of_its_worktree() {
 }
 
 #[test]
+fn a_resume_that_ends_before_its_worktree_exists_leaves_the_session_resumable() {
+    let world = world().configure("tools.extra = [\"resume\"]\n");
+    let mut server = world.server();
+    let (first, _) = call(&mut server, world.fake(json!([write("first.txt", "first\n")])));
+    wait_for_removal(&world);
+    let mut resume = |id: &str| {
+        let task = format!("FAKE{}", json!([{"run": "cat first.txt"}]));
+        let answer = server.call("codex_resume", json!({"taskId": id, "task": task}), |_| {});
+        (task_id(&answer), answer)
+    };
+    fs::remove_dir_all(trees_dir(&world)).expect("it is empty");
+    fs::write(trees_dir(&world), "in the way").expect("it is writable");
+    let (second, answer) = resume(&first);
+    assert!(answer.text.contains("cannot make a worktree for the task"), "{}", answer.text);
+    fs::remove_file(trees_dir(&world)).expect("it exists");
+    for id in [&second, &first] {
+        let (resumed, answer) = resume(id);
+        assert!(world.log(&resumed).contains("first\n"), "{}\n{}", answer.text, world.log(&resumed));
+        assert!(world.record(&resumed)["workspace"]["worktree"].is_string());
+        wait_for_removal(&world);
+    }
+}
+
+#[test]
 fn the_ceiling_is_checked_for_the_directory_and_not_for_the_worktree() {
     let world = world();
     let roots = format!("[ceiling]\nroots = [\"{}\"]\n", world.project.path().display());
@@ -263,31 +286,33 @@ fn rm_removes_the_refs_and_keeps_a_worktree_with_newer_work() {
 #[test]
 fn a_supervisor_that_is_killed_at_any_moment_loses_no_work_and_leaves_no_worktree() {
     let world = world();
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    for round in 0..6_u64 {
+    // Before the snapshot, while the worktree is made, before and after the work, and some moments in between.
+    let entries = ["", "SNAPSHOT:", "WORKTREE:", "SANDBOX", "MESSAGE: written"];
+    let moments = entries.map(|entry| (entry, 0)).into_iter().chain([3, 20, 60, 150].map(|delay| ("", delay)));
+    let mut written = 0;
+    for (round, (entry, delay)) in moments.enumerate() {
         let mut server = world.server();
         let text = format!("round {round}\n");
-        let id = start(&mut server, world.fake(json!([write("work.txt", &text), {"say": "written"}, {"sleep": 0.2}])));
-        let moment = Duration::from_millis((seed as u64).wrapping_mul(6_364_136_223_846_793_005 + round) % 1_500);
+        let id = start(&mut server, world.fake(json!([write("work.txt", &text), {"say": "written"}, {"sleep": 2}])));
+        let delay = Duration::from_millis(delay);
+        wait_for_log(&world, &id, entry);
         let begun = Instant::now();
-        eventually("the moment", ANSWER_TIMEOUT, || (begun.elapsed() >= moment).then_some(()));
+        eventually("the moment", ANSWER_TIMEOUT, || (begun.elapsed() >= delay).then_some(()));
         let _ = kill_process(world.supervisor_of(&id), Signal::KILL);
         drop(server);
         let was_written = world.log(&id).contains("MESSAGE: written");
         let mut next = world.server();
         wait_for_end(&mut next, &id);
-        eventually("the removal of the worktree", ANSWER_TIMEOUT, || {
-            let is_gone = registered(&world).is_empty();
-            if !is_gone {
-                // A server cleans up once, when it starts.
-                drop(world.server());
-                thread::sleep(Duration::from_millis(200));
-            }
-            is_gone.then_some(())
-        });
+        drop(next);
+        // A server cleans up once, when it starts.
+        let _cleaner = world.server();
+        eventually("the removal of the worktree", ANSWER_TIMEOUT, || registered(&world).is_empty().then_some(()));
         let after = format!("refs/codex-connector/{id}/after");
         if was_written {
-            assert_eq!(world.project.git(&["show", &format!("{after}:work.txt")]), text, "seed {seed}, {moment:?}");
+            let kept = world.project.git(&["show", &format!("{after}:work.txt")]);
+            assert_eq!(kept.trim_end(), text.trim_end(), "{entry:?}, {delay:?}");
+            written += 1;
         }
     }
+    assert!(written > 0, "no supervisor was killed after the work");
 }

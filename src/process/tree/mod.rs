@@ -116,6 +116,11 @@ pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&
     left
 }
 
+/// Whether a process with the marker of this task is running, such as one that its agent left behind.
+pub fn has_processes(id: &TaskId) -> bool {
+    !left_behind(id, None, None).is_empty()
+}
+
 /// How long to kill the remaining processes of a task.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Number of scans in a row that must find nothing. One is not enough, because a process that is just starting has no

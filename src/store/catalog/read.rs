@@ -33,7 +33,7 @@ pub(super) const NUMBER: &str = "SELECT count(*) ";
 pub(super) const BY_ROW: &str = "WHERE rowid = ?1";
 pub(super) const BY_ID: &str = "WHERE id = ?1";
 pub(super) const HAS_ENDED: &str = "SELECT ended_at IS NOT NULL FROM tasks WHERE id = ?1";
-pub(super) const NEWEST_OF_SESSION: &str = "WHERE session = ?1 ORDER BY started_at DESC, id LIMIT 1";
+pub(super) const NEWEST_OF_SESSION: &str = "WHERE session = ?1 ORDER BY started_at DESC, id LIMIT ?2";
 pub(super) const WITH_PREFIX: &str = "WHERE id >= ?1 AND id < ?2";
 pub(super) const RUNNING: &str = "SELECT id FROM tasks WHERE state = 'running'";
 pub(super) const TALLY: &str =
@@ -126,10 +126,17 @@ impl Catalog {
         })
     }
 
-    /// The newest task with this session of the agent.
-    pub(in crate::store) fn newest_of_session(&self, session: &str) -> Result<Option<StoredTask>, CatalogError> {
+    /// The tasks with this session of the agent, newest first, at most `limit`.
+    pub(in crate::store) fn newest_of_session(
+        &self,
+        session: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredTask>, CatalogError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.reading(|connection| {
-            Ok(connection.prepare_cached(&select(NEWEST_OF_SESSION))?.query_row([session], listed).optional()?)
+            let mut statement = connection.prepare_cached(&select(NEWEST_OF_SESSION))?;
+            let found = statement.query_map((session, limit), listed)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
 

@@ -149,8 +149,12 @@ fn a_catalog_remembers_its_sources_and_the_newest_task_of_a_session() {
     catalog.store(&[], &sources("two", "y"), || false).expect("it is writable");
     let known = CatalogSources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
     assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was no longer current");
-    let newest = |session| catalog.newest_of_session(session).expect("it is readable").map(|task| task.row.id);
-    assert_eq!([newest("a"), newest("b"), newest("c")], [Some(id(2)), Some(id(3)), None]);
+    let newest = |session, limit| -> Vec<_> {
+        let found = catalog.newest_of_session(session, limit).expect("it is readable");
+        found.into_iter().map(|task| task.row.id).collect()
+    };
+    assert_eq!([newest("a", 1), newest("a", 9), newest("b", 9)], [vec![id(2)], vec![id(2), id(1)], vec![id(3)]]);
+    assert_eq!(newest("c", 1), []);
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Listing and finding tasks in the catalog.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Reader,
@@ -66,22 +63,28 @@ impl Reader {
         }
     }
 
-    /// The newest task with this session of the agent.
-    pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
+    /// The tasks with this session of the agent, newest first, at most `limit`.
+    pub fn newest_of_session(&self, session: &str, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
         let newest = self.catalog.query(|catalog| {
-            let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
-            let changed = self.changed(catalog)?;
+            let mut newest = NewestTasks::new(limit);
+            for found in catalog.newest_of_session(session, limit)? {
+                newest.add(record_of(&found.row)?);
+            }
             // Changed records take precedence over rows.
-            let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
+            let changed = self.changed(catalog)?;
+            let mut records = newest.listing(false).records;
+            records.retain(|stored| !changed.contains_key(&stored.id));
+            let mut newest = NewestTasks::new(limit);
             let changed = changed.into_values().filter(|record| has_session(record, session));
-            Ok(changed.chain(stored).max_by_key(start_order))
+            changed.chain(records).for_each(|record| newest.add(record));
+            Ok(newest.listing(false).records)
         });
         match newest {
             Ok(newest) => Ok(newest),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                self.newest_of_session_without_catalog(session)
+                self.newest_of_session_without_catalog(session, limit)
             }
         }
     }
@@ -106,8 +109,4 @@ impl Reader {
         let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(finder.find_all(false)?.records)
     }
-}
-
-fn start_order(record: &TaskRecord) -> impl Ord + use<> {
-    (record.start.started_at, Reverse(record.id.clone()))
 }

@@ -86,11 +86,15 @@ impl Reader {
         Ok(newest.listing(false))
     }
 
-    /// The newest task with this session, from all records.
-    pub(super) fn newest_of_session_without_catalog(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
-        let mut newest = NewestTasks::new(1);
+    /// The newest tasks with this session, from all records.
+    pub(super) fn newest_of_session_without_catalog(
+        &self,
+        session: &str,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, StoreError> {
+        let mut newest = NewestTasks::new(limit);
         self.all_tasks()?.filter(|task| has_session(task, session)).for_each(|task| newest.add(task));
-        Ok(newest.listing(false).records.pop())
+        Ok(newest.listing(false).records)
     }
 
     /// All tasks, one at a time.

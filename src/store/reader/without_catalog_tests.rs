@@ -118,9 +118,9 @@ fn one_task_and_its_session_are_found_without_a_catalog() {
     let (_dir, upkeep, all) = history(LONG);
     let oldest = upkeep.reader().record(&all[0]).expect("it is readable").expect("the task exists");
     assert_eq!(oldest.id, all[0]);
-    let found = upkeep.reader().newest_of_session("session 0").expect("it is readable");
+    let found = upkeep.reader().newest_of_session("session 0", 1).expect("it is readable").pop();
     assert_eq!(found.map(|found| found.id), Some(all[0].clone()));
-    assert_eq!(upkeep.reader().newest_of_session("another").expect("it is readable"), None);
+    assert_eq!(upkeep.reader().newest_of_session("another", 1).expect("it is readable"), []);
     assert!(!upkeep.layout().catalog().exists());
 }
 
