@@ -49,6 +49,7 @@ mod git_error;
 mod git_version;
 mod guards;
 mod ignored;
+mod interrupted;
 mod locking;
 mod merge;
 mod named;
@@ -56,6 +57,7 @@ mod operation;
 mod operation_error;
 #[cfg(test)]
 mod operation_property_tests;
+mod operation_recovery;
 #[cfg(test)]
 mod operation_states_tests;
 mod patch;

@@ -88,7 +88,7 @@ pub fn read_settings(git: &Git, place: &Place) -> Result<FrozenSettings, GitErro
 }
 
 /// The name of the filter and of its setting in a key such as `filter.lfs.clean`.
-fn filter_key(key: &[u8]) -> Option<(GitPath, &[u8])> {
+pub(super) fn filter_key(key: &[u8]) -> Option<(GitPath, &[u8])> {
     let rest = key.strip_prefix(b"filter.")?;
     let dot = rest.iter().rposition(|byte| *byte == b'.')?;
     let name = &rest[dot + 1..];
