@@ -15,7 +15,7 @@ use crate::{
 
 impl Broker {
     /// Cleans up the workspaces of these tasks, or of all. Adds a notice for each worktree of a removed task that is
-    /// kept, if `only` names tasks. Blocks.
+    /// kept, and for each interrupted operation of one, if `only` names tasks. Blocks.
     pub(super) fn clean_up_workspaces(&self, only: Option<&[TaskId]>) -> CleanedUp {
         let clean_up = CleanUp {
             files: Workspaces::of(&self.upkeep),
@@ -31,6 +31,12 @@ impl Broker {
         } else {
             for kept in done.kept.iter().filter(|kept| kept.phase == TaskPhase::Removed) {
                 self.reader.notices().add(notices::kept_worktree(&kept.task, &kept.path, &kept.why.to_string()));
+            }
+            for recovered in &done.recovered {
+                self.reader.notices().add(notices::recovered(recovered));
+            }
+            for id in &done.unfinished {
+                self.reader.notices().add(notices::unfinished(id));
             }
         }
         done

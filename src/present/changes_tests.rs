@@ -203,7 +203,7 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
         (RecoveryState::Abandoned, "no longer contains its snapshots; these files may be incomplete: b"),
     ] {
         let recovered = vec![RecoveredOperation { state, ..result.recovered[0].clone() }];
-        let notes = terminal::operation_notes(&OperationResult { recovered, ..result.clone() });
+        let notes = terminal::operation_notes(&OperationResult { recovered, ..result.clone() }, true);
         assert!(notes.len() == 1 && notes[0].contains(words), "{notes:?}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Refused, markdown::sentence, message::line};
-use crate::task::{Message, TaskId, message};
+use super::{Refused, markdown::sentence, message::line, operations::recovery};
+use crate::task::{Message, RecoveredOperation, TaskId, message};
 
 /// Maximum length of all notices together, in characters.
 const MAX_NOTICES_CHARACTERS: usize = 2_000;
@@ -71,6 +71,22 @@ pub(crate) fn kept_worktree(id: &TaskId, worktree: &Path, why: &str) -> Message 
         " is kept: ",
         why.to_owned(),
         ". If you do not need it, remove it with `git worktree remove --force`"
+    ]
+}
+
+/// An interrupted operation of a removed task that was finished.
+pub(crate) fn recovered(recovered: &RecoveredOperation) -> Message {
+    message![recovery(recovered)]
+}
+
+/// An interrupted operation of a removed task that could not be finished.
+pub(crate) fn unfinished(id: &TaskId) -> Message {
+    message![
+        "an interrupted undo, redo or apply of the removed task ",
+        id.to_string(),
+        " could not be completed, so its snapshots are kept in git, in `refs/codex-connector/",
+        id.to_string(),
+        "/`; the next undo, redo or apply in this repository tries again"
     ]
 }
 

@@ -93,6 +93,7 @@ impl Task {
             WorkspaceProgress::Begun(workspace) => workspace.warnings().to_vec(),
             WorkspaceProgress::Without
             | WorkspaceProgress::Beginning { .. }
+            | WorkspaceProgress::Captured(_)
             | WorkspaceProgress::NotCovered(..)
             | WorkspaceProgress::NoWorktree(_) => vec![],
         };

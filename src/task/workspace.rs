@@ -146,6 +146,10 @@ pub struct Operation {
     /// The marker of the processes that write its files. If it was interrupted, they may still run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<TaskId>,
+    /// Whether git failed while it wrote the files. If it was interrupted then, several of them may be missing or
+    /// incomplete; after a kill, only one.
+    #[serde(default)]
+    pub has_failed: bool,
     /// How far it has come.
     pub state: OperationState,
 }

@@ -51,6 +51,12 @@ impl Below {
         copy(from, &self.create(path)?)
     }
 
+    /// Removes a file or link.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        let (parent, name) = self.parent(path, Missing::Fail)?;
+        Ok(unlinkat(parent.as_fd(), name, AtFlags::empty())?)
+    }
+
     /// Creates a symbolic link and the directories above it. Fails with [`io::ErrorKind::AlreadyExists`] if it exists.
     pub(super) fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
         let (parent, name) = self.parent(path, Missing::Create)?;

@@ -5,10 +5,11 @@
 //! | is running | is left alone | are left alone |
 //! | has ended | is removed if it is the same as the snapshot after the task; otherwise it is unlocked and kept | are kept |
 //! | has ended and left processes running (`on_agent_exit = "leave"`) | is left alone while they run | are kept |
-//! | was removed | the same | are removed, unless the worktree is kept |
+//! | was removed | the same | are removed, unless the worktree is kept or an undo, redo or apply cannot be finished |
 //!
 //! If a supervisor was killed, the snapshot after the task is taken here, so the work in a worktree is not lost.
-//! Everything can be interrupted and repeated.
+//! If an undo, redo or apply of a removed task was interrupted, it is finished here, because nothing could restore the
+//! files without the refs. Everything can be interrupted and repeated.
 
 use std::{
     ffi::OsStr,
@@ -21,6 +22,8 @@ use super::{
     git::Git,
     git_error::GitError,
     locking::lock_within,
+    operation::Operator,
+    operation_error::OperationError,
     refs::{delete_refs, list_refs, ref_name, update_ref},
     run::{AFTER, message},
     shadow::{Base, Shadow},
@@ -32,7 +35,7 @@ use super::{
 use crate::{
     process::{Deadline, has_processes},
     store::{Reader, RepositoryLocking, StoreError, Workspaces, is_repository_key},
-    task::{Place, TaskId, TaskWorkspace, Worktree},
+    task::{Place, RecoveredOperation, TaskId, TaskWorkspace, Worktree},
 };
 
 /// How long another process may work in the repository before it is skipped.
@@ -86,6 +89,11 @@ pub struct CleanedUp {
     pub forgotten: Vec<TaskId>,
     /// Worktrees that are kept.
     pub kept: Vec<KeptTree>,
+    /// Interrupted operations of removed tasks that were finished, or given up.
+    pub recovered: Vec<RecoveredOperation>,
+    /// Removed tasks whose snapshots are kept, because an interrupted operation could not be finished. That is tried
+    /// again at the next cleanup.
+    pub unfinished: Vec<TaskId>,
 }
 
 /// Cleans up in one data directory.
@@ -122,11 +130,15 @@ impl CleanUp {
         let mut done = CleanedUp::default();
         for id in ids {
             match self.clean_up(&id, &deadline()) {
-                Ok(Cleaned { kept, is_forgotten }) => {
+                Ok(Cleaned { kept, recovered, is_forgotten }) => {
                     done.kept.extend(kept);
+                    done.recovered.extend(recovered);
                     done.forgotten.extend(is_forgotten.then_some(id));
                 }
-                Err(error) => tracing::warn!(%error, task = %id, "the workspace of a task was not cleaned up"),
+                Err(error) => {
+                    tracing::warn!(%error, task = %id, "the workspace of a task was not cleaned up");
+                    done.unfinished.extend(matches!(error, CleanUpError::Operation(_)).then_some(id));
+                }
             }
         }
         done
@@ -170,18 +182,37 @@ impl CleanUp {
         let RepositoryLocking::Locked(_lock) = locking else { return Ok(Cleaned::default()) };
         // It may have changed before we had the lock.
         let Some(mut workspace) = self.files.read(id)? else { return Ok(Cleaned::default()) };
+        let recovered = match phase {
+            TaskPhase::Removed => self.finish_interrupted(&mut workspace, deadline)?,
+            TaskPhase::Running | TaskPhase::Ended => None,
+        };
         if let Some(tree) = workspace.worktree.clone().filter(|tree| !tree.is_removed)
             && let Some(why) = self.settle(&mut workspace, &tree, deadline)?
         {
             let kept = KeptTree { task: id.clone(), path: tree.path, phase, why };
-            return Ok(Cleaned { kept: Some(kept), is_forgotten: false });
+            return Ok(Cleaned { kept: Some(kept), recovered, is_forgotten: false });
         }
         if phase == TaskPhase::Removed {
             remove_refs(&workspace, deadline)?;
             self.files.remove(id)?;
-            return Ok(Cleaned { kept: None, is_forgotten: true });
+            return Ok(Cleaned { kept: None, recovered, is_forgotten: true });
         }
         Ok(Cleaned::default())
+    }
+
+    /// Finishes an interrupted operation in the user's work tree, if that still exists.
+    fn finish_interrupted(
+        &self,
+        workspace: &mut TaskWorkspace,
+        deadline: &Deadline,
+    ) -> Result<Option<RecoveredOperation>, CleanUpError> {
+        let Place { top, common_dir, .. } = &workspace.place;
+        if !top.is_dir() || !common_dir.is_dir() {
+            return Ok(None);
+        }
+        let git = Git::find(top, deadline.clone())?;
+        let operator = Operator { git: &git, files: &self.files, max_file: self.max_file };
+        Ok(operator.finish_interrupted(workspace)?)
     }
 
     /// Removes the worktree of a task that no longer runs, or returns why it is kept.
@@ -254,6 +285,7 @@ impl CleanUp {
 #[derive(Debug, Default)]
 struct Cleaned {
     kept: Option<KeptTree>,
+    recovered: Option<RecoveredOperation>,
     is_forgotten: bool,
 }
 
@@ -277,6 +309,8 @@ enum CleanUpError {
     Git(#[from] GitError),
     #[error(transparent)]
     Tree(#[from] TreeError),
+    #[error("an interrupted operation cannot be finished: {0}")]
+    Operation(#[from] OperationError),
 }
 
 #[cfg(test)]

@@ -157,10 +157,10 @@ fn a_worktree_with_newer_work_is_kept_unlocked_until_it_is_gone() {
     assert!(!home.scratch.git(&["worktree", "list", "--porcelain"]).contains("locked"));
     home.remove_record(&task);
     let done = home.clean_up().run(Some(std::slice::from_ref(&task)));
-    assert_eq!(done, CleanedUp { kept: vec![kept(TaskPhase::Removed)], forgotten: vec![] });
+    assert_eq!(done, CleanedUp { kept: vec![kept(TaskPhase::Removed)], ..CleanedUp::default() });
     assert_eq!(home.refs(&task).lines().count(), 2);
     home.scratch.git(&["worktree", "remove", "--force", &tree.display().to_string()]);
-    assert_eq!(home.clean_up().run(None), CleanedUp { kept: vec![], forgotten: vec![task.clone()] });
+    assert_eq!(home.clean_up().run(None), CleanedUp { forgotten: vec![task.clone()], ..CleanedUp::default() });
     assert_eq!((home.refs(&task), home.files().read(&task).expect("it is readable")), (String::new(), None));
 }
 
@@ -322,6 +322,7 @@ fn applied_worktrees_are_removed_first_and_then_older_ones() {
         covers: vec![],
         branch: None,
         marker: None,
+        has_failed: false,
         state: OperationState::Done,
     });
     home.files().write(&file).expect("it is writable");

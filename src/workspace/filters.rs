@@ -5,7 +5,8 @@
 //!
 //! - A filter that refers to a file in the project is never run, and files with it are not covered.
 //! - The same applies to a filter in the repository's own configuration, because a repository that somebody else made can
-//!   contain one. Exceptions are `git-lfs` and `git-crypt`, which write their settings there.
+//!   contain one, and to a filter in a file of the project that the user's configuration includes, because an earlier task
+//!   can have written it. Exceptions are `git-lfs` and `git-crypt`, which write their settings there.
 //! - Every other filter runs in an empty directory instead of the work tree, so that it finds no file there, for example
 //!   a Python module. Exceptions are `git-lfs` and `git-crypt`, which need the work tree and run nothing from it.
 
@@ -19,7 +20,7 @@ use connector_api::Sandbox;
 use memchr::memmem;
 
 use super::git::Git;
-use crate::{agent_environment::Project, task::Place};
+use crate::{agent_environment::Project, directory::Route, task::Place};
 
 /// The variable with the empty directory in which filters run.
 pub(super) const FILTER_DIRECTORY: &str = "CONNECTOR_FILTER_DIRECTORY";
@@ -50,7 +51,18 @@ impl FilterJudge {
         }
     }
 
-    /// Whether a filter with this command may run. `is_local` says whether the repository's own configuration contains it.
+    /// Whether the project determines a setting, given its scope and the file that contains it, both as git prints them.
+    pub(super) fn is_local(&self, scope: &[u8], origin: &[u8]) -> bool {
+        let is_in_project = |file: &[u8]| {
+            let path = Path::new(OsStr::from_bytes(file));
+            let is_below_top = || Route::of(path).path_in(&self.top).is_some();
+            // The top counts even if it contains the home directory.
+            self.project.as_ref().is_none_or(|project| project.controls(path)) || is_below_top()
+        };
+        matches!(scope, b"local" | b"worktree") || origin.strip_prefix(b"file:").is_none_or(is_in_project)
+    }
+
+    /// Whether a filter with this command may run. `is_local` says whether the project determines it.
     pub(super) fn is_usable(&self, command: &[u8], is_local: bool) -> bool {
         let is_named = |program: &OsStr| TRUSTED.iter().any(|trusted| program == *trusted);
         let is_vouched_for =

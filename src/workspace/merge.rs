@@ -1,11 +1,27 @@
-//! Three-way merges of trees. They neither read nor write files of a work tree.
+//! Three-way merges of trees. They read only attributes of the work tree, and write nothing there.
+//!
+//! Of the attribute `merge`, only `-merge` and `merge=binary` are followed: such a file is in conflict if both sides
+//! changed it. `merge=union` would resolve every conflict silently by keeping the lines of both sides, and an agent can set
+//! it for all files.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use super::{
-    git_error::GitError, git_version::GIT_FOR_MERGES, raw_diff::fields, restrict::parse_object, shadow::Shadow,
+    candidates::nul_separated,
+    copying::copy_small,
+    git_error::GitError,
+    git_version::GIT_FOR_MERGES,
+    raw_diff::{differences, fields},
+    restrict::parse_object,
+    shadow::{Shadow, ShadowError},
 };
 use crate::task::{ConflictReason, FileConflict, GitPath, ObjectId};
+
+/// The last line of the attributes for a merge, which takes precedence over all others.
+const NO_MERGE_DRIVERS: &str = "\n* !merge\n";
 
 /// The result of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +36,71 @@ pub(super) struct Merge {
 /// influence.
 ///
 /// Fails with [`GitError::TooOld`] before git 2.38.
-pub(super) fn merge(shadow: &Shadow, base: &ObjectId, ours: &ObjectId, theirs: &ObjectId) -> Result<Merge, GitError> {
+pub(super) fn merge(
+    shadow: &Shadow,
+    base: &ObjectId,
+    ours: &ObjectId,
+    theirs: &ObjectId,
+) -> Result<Merge, ShadowError> {
     shadow.git().require(GIT_FOR_MERGES)?;
     // `--merge-base` needs git 2.40, so the base is the parent of two commits that only serve for this merge.
     let base = commit(shadow, base, &[], "base")?;
     let ours = commit(shadow, ours, &[&base], "ours")?;
     let theirs = commit(shadow, theirs, &[&base], "theirs")?;
-    // With the work tree, for the attributes of its files: some files must not be merged line by line.
+    let dir = directory(shadow)?;
     let command = shadow.command(["merge-tree", "--write-tree", "-z", "--no-messages"]);
+    let command = command.git_dir(dir.path()).env("GIT_OBJECT_DIRECTORY", shadow.dir().join("objects"));
     let output = command.args([ours.as_str(), theirs.as_str()]).output()?;
-    match output.code {
-        0 | 1 => parse(&output.stdout, &[ours, theirs]),
-        _ => Err(output.success("merge-tree").err().unwrap_or_else(unexpected)),
+    let mut merge = match output.code {
+        0 | 1 => parse(&output.stdout, &[ours.clone(), theirs.clone()])?,
+        _ => return Err(output.success("merge-tree").err().unwrap_or_else(unexpected).into()),
+    };
+    let known: BTreeSet<_> = merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+    let whole = merged_by_line(shadow, [&base, &ours, &theirs], &merge.tree)?;
+    let whole = whole.into_iter().filter(|path| !known.contains(path));
+    merge.conflicts.extend(whole.map(|path| FileConflict { path, reason: ConflictReason::Content }));
+    merge.conflicts.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(merge)
+}
+
+/// A git directory in which no merge driver applies. It uses the objects of the shadow repository.
+fn directory(shadow: &Shadow) -> Result<tempfile::TempDir, ShadowError> {
+    let failed = |source| ShadowError::File { action: "write the git directory of a merge", source };
+    let dir = tempfile::Builder::new().prefix("merge-").tempdir_in(shadow.dir()).map_err(failed)?;
+    for name in ["objects", "refs", "info"] {
+        fs::create_dir(dir.path().join(name)).map_err(failed)?;
     }
+    for name in ["HEAD", "config", "info/attributes"] {
+        copy_small(&shadow.dir().join(name), &dir.path().join(name)).map_err(failed)?;
+    }
+    let attributes = dir.path().join("info/attributes");
+    let mut text = fs::read(&attributes).unwrap_or_default();
+    text.extend_from_slice(NO_MERGE_DRIVERS.as_bytes());
+    fs::write(&attributes, text).map_err(failed)?;
+    Ok(dir)
+}
+
+/// The files that were merged line by line although their attributes forbid it.
+fn merged_by_line(shadow: &Shadow, sides: [&ObjectId; 3], merged: &ObjectId) -> Result<BTreeSet<GitPath>, GitError> {
+    let [base, ours, theirs] = sides;
+    let taken: BTreeSet<_> =
+        differences(shadow, base, theirs)?.into_values().filter_map(|change| Some(change.new?.object)).collect();
+    let changed = differences(shadow, ours, merged)?;
+    let is_merged = |object: &ObjectId| !taken.contains(object);
+    let paths = changed.iter().filter(|(_, change)| change.new.as_ref().is_some_and(|new| is_merged(&new.object)));
+    let paths: Vec<Vec<u8>> = paths.map(|(path, _)| path.as_bytes().to_vec()).collect();
+    if paths.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let answer = shadow.command(["check-attr", "-z", "--stdin", "merge"]).stdin(nul_separated(&paths)).run()?;
+    let mut parts = answer.split(|byte| *byte == 0);
+    let mut found = BTreeSet::new();
+    while let (Some(path), Some(_), Some(value)) = (parts.next(), parts.next(), parts.next()) {
+        if matches!(value, b"unset" | b"binary") {
+            found.insert(GitPath::from_bytes(path));
+        }
+    }
+    Ok(found)
 }
 
 /// Creates a commit of a tree, or of another commit's tree.

@@ -85,6 +85,27 @@ fn files_that_must_not_be_merged_by_line_are_in_conflict() {
 }
 
 #[test]
+fn conflicts_are_not_resolved_by_keeping_the_lines_of_both_sides() {
+    let union = |top: &Path| {
+        write(top, ".gitattributes", "* merge=union\n");
+        write(top, ".git/info/attributes", "* merge=union\n");
+    };
+    let trees = trees(
+        |top| {
+            union(top);
+            write(top, "a", LINES.replace('2', "ours"));
+            write(top, "b", LINES.replace('2', "ours"));
+        },
+        |top| {
+            union(top);
+            write(top, "a", LINES.replace('2', "theirs"));
+            write(top, "b", LINES.replace('6', "theirs"));
+        },
+    );
+    assert_eq!(merged(&trees).conflicts, [FileConflict { path: path("a"), reason: ConflictReason::Content }]);
+}
+
+#[test]
 fn no_merge_driver_of_the_project_runs() {
     let trees = trees(
         |top| write(top, "a", LINES.replace('2', "ours")),

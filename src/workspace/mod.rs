@@ -51,6 +51,7 @@ mod git_version;
 mod guards;
 mod ignored;
 mod ignored_before;
+mod interrupted;
 mod locking;
 mod merge;
 mod named;
@@ -58,6 +59,7 @@ mod operation;
 mod operation_error;
 #[cfg(test)]
 mod operation_property_tests;
+mod operation_recovery;
 #[cfg(test)]
 mod operation_states_tests;
 mod patch;

@@ -39,14 +39,13 @@ use super::{
     place::head,
     presence::{check_commits_exist, check_place_exists},
     raw_diff::differences,
-    recovery::{Settled, Toward, settle},
     refs::{ref_name, update_ref},
     restrict::empty_tree,
     selection::{History, Wanted, select},
     shadow::{Base, Shadow},
 };
 use crate::{
-    process::{Deadline, kill_abandoned_tools},
+    process::Deadline,
     store::{RepositoryLock, RepositoryLocking, WorkspaceTemp, Workspaces},
     task::{
         GitPath, NewBranch, ObjectId, Operation, OperationKind, OperationResult, OperationState, Place,
@@ -58,7 +57,7 @@ use crate::{
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long writing or restoring files may take. It cannot be cancelled, because that would leave some of them written.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(600);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Carries out operations.
 #[derive(Debug, Clone, Copy)]
@@ -91,8 +90,8 @@ pub struct OperationRequest {
 }
 
 /// A shadow repository in its temporary directory.
-struct TemporaryShadow {
-    shadow: Shadow,
+pub(super) struct TemporaryShadow {
+    pub(super) shadow: Shadow,
     _dir: WorkspaceTemp,
 }
 
@@ -112,7 +111,8 @@ impl Operator<'_> {
             recovered.iter().filter(is_pending).flat_map(|pending| pending.files.clone()).collect();
         if !pending.is_empty() {
             let (kind, is_check, files) = (request.kind, true, pending.into_iter().collect());
-            return Ok(OperationResult { kind, is_check, files, unnamed: vec![], branch: None, recovered });
+            let top = place.top.clone();
+            return Ok(OperationResult { kind, is_check, top, files, unnamed: vec![], branch: None, recovered });
         }
         // Read again: another process may have changed it before this one had the lock.
         let mut workspace = self.workspace(&request.task)?;
@@ -195,6 +195,7 @@ impl Operator<'_> {
             covers: change.covers,
             branch: None,
             marker: Some(marker),
+            has_failed: false,
             state: OperationState::Begun,
         };
         self.begin(workspace, shadow, operation)?;
@@ -211,7 +212,7 @@ impl Operator<'_> {
             Err(error @ CheckoutError::Interrupted(_)) => Err(self.restore(workspace, error.into())),
             Err(error) => Err(match self.finish(workspace, OperationState::Reverted) {
                 Ok(()) => error.into(),
-                Err(unrecorded) => unfinished(workspace, unrecorded),
+                Err(unrecorded) => OperationError::unfinished(workspace, unrecorded),
             }),
         }
     }
@@ -245,6 +246,7 @@ impl Operator<'_> {
             covers: change.covers,
             branch: Some(name.clone()),
             marker: None,
+            has_failed: false,
             state: OperationState::Done,
         });
         self.files.write(workspace)?;
@@ -266,82 +268,20 @@ impl Operator<'_> {
     }
 
     /// Records the state of the last operation.
-    fn finish(&self, workspace: &mut TaskWorkspace, state: OperationState) -> Result<(), OperationError> {
+    pub(super) fn finish(&self, workspace: &mut TaskWorkspace, state: OperationState) -> Result<(), OperationError> {
         if let Some(last) = workspace.operations.last_mut() {
             last.state = state;
         }
         Ok(self.files.write(workspace)?)
     }
 
-    /// Restores the files after writing them failed, and returns the error for the caller.
-    fn restore(&self, workspace: &mut TaskWorkspace, source: OperationError) -> OperationError {
-        let Some(operation) = workspace.operations.last().cloned() else { return source };
-        match self.settle(workspace, &operation, Toward::Ours) {
-            Ok(settled) => match self.finish(workspace, OperationState::Reverted) {
-                Ok(()) => OperationError::Failed { source: Box::new(source), left: settled.left },
-                Err(unrecorded) => unfinished(workspace, unrecorded),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "the files of an operation cannot be restored");
-                unfinished(workspace, source)
-            }
-        }
-    }
-
-    /// Finishes interrupted operations in a work tree; with a check, only finds them. The caller has the lock of the
-    /// repository.
-    fn recover(&self, place: &Place, is_check: bool) -> Result<Vec<RecoveredOperation>, OperationError> {
-        let mut recovered = Vec::new();
-        for id in self.files.ids()? {
-            let Some(mut workspace) = self.files.read(&id)? else { continue };
-            let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
-            let Some(operation) = last.filter(|_| workspace.place.top == place.top) else { continue };
-            let Operation { kind, ours, target, paths, .. } = &operation;
-            let (state, Settled { written: files, left }) =
-                match check_commits_exist(self.git, &workspace.place, [ours, target]) {
-                    // Otherwise it would prevent all operations in the work tree, forever.
-                    Err(OperationError::SnapshotsGone) => {
-                        if !is_check {
-                            self.finish(&mut workspace, OperationState::Abandoned)?;
-                        }
-                        (RecoveryState::Abandoned, Settled { written: vec![], left: paths.clone() })
-                    }
-                    Err(error) => return Err(error),
-                    Ok(()) if is_check => (RecoveryState::Pending, Settled { written: paths.clone(), left: vec![] }),
-                    Ok(()) => {
-                        let settled = self.settle(&workspace, &operation, Toward::Target);
-                        let settled = settled.map_err(|source| unfinished(&workspace, source))?;
-                        self.finish(&mut workspace, OperationState::Done)?;
-                        (RecoveryState::Finished, settled)
-                    }
-                };
-            recovered.push(RecoveredOperation { task: id, kind: *kind, state, files, left });
-        }
-        Ok(recovered)
-    }
-
-    fn settle(
-        &self,
-        workspace: &TaskWorkspace,
-        operation: &Operation,
-        toward: Toward,
-    ) -> Result<Settled, OperationError> {
-        let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
-        let git = match &operation.marker {
-            Some(marker) => {
-                // After a kill, git may still be writing files.
-                kill_abandoned_tools(marker);
-                git.for_task(marker)
-            }
-            None => git,
-        };
-        check_commits_exist(&git, &workspace.place, [&operation.ours, &operation.target])?;
-        let mut temporary = self.shadow(&git, workspace, &operation.target)?;
-        settle(&mut temporary.shadow, operation, toward)
-    }
-
     /// A shadow repository for the place of a task, with all files of `base` in its next snapshot.
-    fn shadow(&self, git: &Git, workspace: &TaskWorkspace, base: &ObjectId) -> Result<TemporaryShadow, OperationError> {
+    pub(super) fn shadow(
+        &self,
+        git: &Git,
+        workspace: &TaskWorkspace,
+        base: &ObjectId,
+    ) -> Result<TemporaryShadow, OperationError> {
         let dir = self.files.temp_dir()?;
         let base = Base { commit: base.clone(), omitted: workspace.omitted.clone() };
         let TaskWorkspace { place, settings, .. } = workspace;
@@ -369,13 +309,6 @@ fn covered_commit(workspace: &TaskWorkspace, kind: OperationKind, after: &Object
         (_, OperationKind::Undo) => after.clone(),
         (_, OperationKind::Redo | OperationKind::Apply) => workspace.before.clone(),
     }
-}
-
-/// The error if the last operation of a task is recorded as begun, so that the next one in the work tree finishes it.
-fn unfinished(workspace: &TaskWorkspace, source: OperationError) -> OperationError {
-    let Some(Operation { kind, paths, .. }) = workspace.operations.last() else { return source };
-    let (task, kind, files) = (workspace.task.clone(), *kind, paths.clone());
-    OperationError::Unfinished { task, kind, files, source: Box::new(source) }
 }
 
 fn verb(kind: OperationKind) -> &'static str {

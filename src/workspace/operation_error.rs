@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     store::{LockHolder, StoreError},
-    task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
+    task::{FileConflict, GitPath, Operation, OperationKind, RecoveredOperation, TaskId, TaskWorkspace},
 };
 
 /// An undo, a redo or an apply was not possible. Unless it says otherwise, no file was changed.
@@ -100,6 +100,15 @@ pub enum OperationError {
     /// The data directory could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl OperationError {
+    /// The error if the last operation of a task is recorded as begun, so that the next one in the work tree finishes it.
+    pub(super) fn unfinished(workspace: &TaskWorkspace, source: Self) -> Self {
+        let Some(Operation { kind, paths, .. }) = workspace.operations.last() else { return source };
+        let (task, kind, files) = (workspace.task.clone(), *kind, paths.clone());
+        Self::Unfinished { task, kind, files, source: Box::new(source) }
+    }
 }
 
 impl From<CheckoutError> for OperationError {

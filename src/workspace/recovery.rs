@@ -6,8 +6,8 @@
 //! |---|---|
 //! | as wanted | nothing is left to do |
 //! | as on the other side | it is written |
-//! | missing or incomplete, as git leaves it when it is killed | it is written |
-//! | anything else | somebody changed it: it is left alone and reported |
+//! | missing or incomplete, [as git leaves it](super::interrupted) when it is killed or fails | it is written |
+//! | anything else, or not readable for git | it is left alone and reported |
 //!
 //! Before that, processes that still write files of the operation are killed.
 //!
@@ -16,56 +16,49 @@
 use std::collections::BTreeSet;
 
 use super::{
+    beneath::Below,
     checkout::{Checkout, CheckoutError},
-    git_error::GitError,
+    interrupted::{Found, Toward, inspect},
     operation_error::OperationError,
-    raw_diff::{Content, differences},
     restrict::restrict,
     shadow::Shadow,
 };
 use crate::task::{GitPath, Operation};
-
-/// The side to which the files are brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Toward {
-    /// The content after the operation.
-    Target,
-    /// The content before it.
-    Ours,
-}
 
 /// The result of [`settle`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// The files that were written or removed.
     pub(super) written: Vec<GitPath>,
-    /// The files that somebody changed meanwhile.
+    /// The files that somebody changed meanwhile, or that git cannot read.
     pub(super) left: Vec<GitPath>,
 }
 
 /// Brings the files of an interrupted operation to one of its sides. `shadow` is new, and its base is the target.
 pub(super) fn settle(shadow: &mut Shadow, operation: &Operation, toward: Toward) -> Result<Settled, OperationError> {
     let message = "codex-connector: before the recovery of an operation";
-    let now = shadow.snapshot(message, Some(std::slice::from_ref(&operation.ours)))?;
-    let (wanted, other) = match toward {
-        Toward::Target => (&operation.target, &operation.ours),
-        Toward::Ours => (&operation.ours, &operation.target),
+    let parents = std::slice::from_ref(&operation.ours);
+    let mut now = shadow.snapshot(message, Some(parents))?;
+    let mut found = inspect(shadow, operation, toward, &now)?;
+    if !found.unreadable.is_empty() {
+        // git would not replace a file that it cannot read. Nothing is lost: it has the beginning of what is written.
+        let top = Below::open(&shadow.place().top).map_err(OperationError::Inspect)?;
+        for path in &found.unreadable {
+            top.remove(path.as_path()).map_err(OperationError::Inspect)?;
+        }
+        now = shadow.snapshot(message, Some(parents))?;
+        found = inspect(shadow, operation, toward, &now)?;
+    }
+    let wanted = match toward {
+        Toward::Target => &operation.target,
+        Toward::Ours => &operation.ours,
     };
-    let to_wanted = differences(shadow, &now.tree, wanted)?;
-    let to_other = differences(shadow, &now.tree, other)?;
     let (mut pending, mut left) = (BTreeSet::new(), Vec::new());
-    for path in &operation.paths {
-        let Some(difference) = to_wanted.get(path) else { continue };
-        let other = to_other.get(path);
-        let target = match (toward, other) {
-            (Toward::Target, _) => difference.new.as_ref(),
-            (Toward::Ours, Some(other)) => other.new.as_ref(),
-            (Toward::Ours, None) => difference.old.as_ref(),
-        };
-        if other.is_none() || is_incomplete(shadow, difference.old.as_ref(), target)? {
-            pending.insert(path.clone());
-        } else {
-            left.push(path.clone());
+    for (path, found) in found.files {
+        match found {
+            Found::Wanted => {}
+            Found::Other | Found::Missing | Found::Incomplete => drop(pending.insert(path)),
+            Found::Changed => left.push(path),
         }
     }
     loop {
@@ -87,19 +80,6 @@ pub(super) fn settle(shadow: &mut Shadow, operation: &Operation, toward: Toward)
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Whether a file may be what git left when it was killed: it removes a file before it writes the new one.
-fn is_incomplete(shadow: &Shadow, now: Option<&Content>, target: Option<&Content>) -> Result<bool, GitError> {
-    let Some(target) = target else { return Ok(false) };
-    let Some(now) = now else { return Ok(true) };
-    if !now.mode.is_file() || !target.mode.is_file() {
-        return Ok(false);
-    }
-    let read = |content: &Content| shadow.object_command(["cat-file", "blob", content.object.as_str()]).run();
-    let (now, target) = (read(now)?, read(target)?);
-    // The end may be half of a line break.
-    Ok(target.starts_with(now.strip_suffix(b"\r").unwrap_or(&now)))
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@ use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use crate::{
     process::{identity_of, is_alive},
+    store::Upkeep,
     task::{OperationKind, OperationState, RecoveredOperation, RecoveryState, TaskId},
     workspace::{
-        OperationError, OperationRequest,
-        fixture::{Files, Project, path, paths, request, write},
+        CleanUp, CleanedUp, OperationError, OperationRequest,
+        fixture::{Files, MAX_FILE, Project, paths, request, write},
     },
 };
 
@@ -170,8 +171,8 @@ fn a_killed_operation_is_finished_by_the_next_one() {
         task: task.clone(),
         kind: OperationKind::Undo,
         state: RecoveryState::Finished,
-        files: paths(&["b.f", "c.f", "e.f", "f.f"]),
-        left: vec![path("d.f")],
+        files: paths(&["b.f", "c.f", "f.f"]),
+        left: paths(&["d.f", "e.f"]),
     };
     assert_eq!((result.recovered, result.files), (vec![expected], paths(&["other.txt"])));
     assert_eq!(project.workspace(&task).operations[0].state, OperationState::Done);
@@ -180,8 +181,72 @@ fn a_killed_operation_is_finished_by_the_next_one() {
     assert!(!filter.is_some_and(|filter| is_alive(&filter)), "git and its filter could still write files");
     let mut now = project.files_now();
     assert_eq!(project.read("d.f"), "changed since\n");
-    now.insert("d.f".into(), before[Path::new("d.f")].clone());
+    assert_eq!(project.read("e.f"), "old content of", "git had not come so far");
+    for name in ["d.f", "e.f"] {
+        now.insert(name.into(), before[Path::new(name)].clone());
+    }
     assert_eq!(now, before);
     let again = project.operate(&request(OperationKind::Undo, &task));
     assert!(matches!(again, Err(OperationError::AlreadyUndone)), "{again:?}");
+}
+
+fn clean_up(project: &Project, task: &TaskId) -> CleanedUp {
+    let data = project.outside().join("data");
+    let upkeep = Upkeep::open(&data, &data.join("logs")).expect("it is writable");
+    let clean_up = CleanUp { files: project.files.clone(), reader: upkeep.reader().clone(), max_file: MAX_FILE };
+    // The task has no record, so it counts as removed.
+    clean_up.run(Some(std::slice::from_ref(task)))
+}
+
+#[test]
+fn an_interrupted_operation_of_a_removed_task_is_finished_before_its_snapshots_are_removed() {
+    let (project, task, before) = project(|outside| format!("[ ! -e {} ] && cat\n", outside.join("full").display()));
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    interrupt(&project, &task, &[("e.f", "new e.f\n"), ("f.f", "new f.f\n")]);
+    let refs = || project.git(&["for-each-ref", "refs/codex-connector/"]).lines().count();
+    let full = project.outside().join("full");
+    fs::write(&full, "").expect("it is writable");
+    assert_eq!(clean_up(&project, &task), CleanedUp { unfinished: vec![task.clone()], ..CleanedUp::default() });
+    assert_eq!((project.workspace(&task).operations[0].state, refs()), (OperationState::Begun, 3));
+    fs::remove_file(&full).expect("it exists");
+    let done = clean_up(&project, &task);
+    let [recovered] = &done.recovered[..] else { panic!("{done:?}") };
+    assert_eq!((recovered.state, &recovered.left), (RecoveryState::Finished, &vec![]));
+    assert_eq!((done.forgotten, project.files_now(), refs()), (vec![task], before, 0));
+}
+
+#[test]
+fn a_file_that_was_deleted_or_emptied_after_a_kill_is_left_alone() {
+    let (project, task, _) = project(|_| "cat\n".to_owned());
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    interrupt(&project, &task, &[("b.f", ""), ("c.f", "old content of")]);
+    fs::remove_file(project.top.join("a.f")).expect("it exists");
+    let files = project.files_now();
+    let done = project.run(OperationKind::Redo, &task);
+    let Err(OperationError::AfterRecovery { recovered, .. }) = done else { panic!("they differ: {done:?}") };
+    assert_eq!((&recovered[0].files, &recovered[0].left), (&vec![], &paths(&["a.f", "b.f", "c.f"])));
+    assert_eq!(project.files_now(), files);
+}
+
+#[test]
+fn a_file_that_git_cannot_read_is_completed_only_if_git_has_written_its_beginning() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let project = Project::with(&[(".gitattributes", "*.txt working-tree-encoding=UTF-16LE\n")]);
+    project.write("w.txt", utf16("old text\n"));
+    project.commit_all();
+    let task = project.task(&["w.txt"], |top| write(top, "w.txt", utf16("new\n")));
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    let read = || fs::read(project.top.join("w.txt")).expect("it exists");
+    let check = |is_completed: bool| {
+        let done = project.run(OperationKind::Undo, &task);
+        let Err(OperationError::AfterRecovery { recovered, .. }) = done else { panic!("{done:?}") };
+        let names = |is: bool| if is { paths(&["w.txt"]) } else { vec![] };
+        assert_eq!((&recovered[0].files, &recovered[0].left), (&names(is_completed), &names(!is_completed)));
+    };
+    interrupt(&project, &task, &[("w.txt", "odd")]);
+    check(false);
+    assert_eq!(read(), b"odd");
+    interrupt(&project, &task, &[("w.txt", "o\0l")]);
+    check(true);
+    assert_eq!(read(), utf16("old text\n"));
 }

@@ -64,14 +64,14 @@ pub(super) fn list_in(git: &Git, directory: &Path) -> Result<Vec<u8>, GitError> 
 }
 
 fn list(git: &Git) -> GitCommand {
-    git.command(["config", "--list", "--show-scope", "-z"])
+    git.command(["config", "--list", "--show-scope", "--show-origin", "-z"])
 }
 
 /// Reduces a list of settings to those that are frozen.
 pub(super) fn parse(answer: &[u8], judge: &FilterJudge) -> FrozenSettings {
     let mut settings = FrozenSettings::default();
     let mut parts = answer.split(|byte| *byte == 0);
-    while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
+    while let (Some(scope), Some(origin), Some(entry)) = (parts.next(), parts.next(), parts.next()) {
         // Our own settings have the scope `command`.
         if scope == b"command" {
             continue;
@@ -83,7 +83,7 @@ pub(super) fn parse(answer: &[u8], judge: &FilterJudge) -> FrozenSettings {
         };
         if let Some((filter, name)) = filter_key(key) {
             let is_command = name != b"required";
-            let is_local = matches!(scope, b"local" | b"worktree");
+            let is_local = judge.is_local(scope, origin);
             if is_command && !judge.is_usable(value, is_local) && !settings.unusable_filters.contains(&filter) {
                 settings.unusable_filters.push(filter);
             }
@@ -100,7 +100,7 @@ pub(super) fn parse(answer: &[u8], judge: &FilterJudge) -> FrozenSettings {
 }
 
 /// The name of the filter and of its setting in a key such as `filter.lfs.clean`.
-fn filter_key(key: &[u8]) -> Option<(GitPath, &[u8])> {
+pub(super) fn filter_key(key: &[u8]) -> Option<(GitPath, &[u8])> {
     let rest = key.strip_prefix(b"filter.")?;
     let dot = rest.iter().rposition(|byte| *byte == b'.')?;
     let name = &rest[dot + 1..];

@@ -72,3 +72,25 @@ fn a_filter_that_is_not_usable_is_left_out_entirely() {
     let filters: Vec<_> = filters.map(|(filter, _)| filter).collect();
     assert_eq!(filters, vec![GitPath::from_bytes("y"); 4]);
 }
+
+#[test]
+fn a_filter_in_a_file_of_the_project_is_not_usable_wherever_it_is_included() {
+    let scratch = Scratch::new();
+    let filter =
+        |name: &str| format!("[filter \"{name}\"]\n\tclean = cat\n[filter \"lfs-{name}\"]\n\tclean = git-lfs clean\n");
+    scratch.write("in-global", filter("global"));
+    scratch.write("dir/in-local", filter("local"));
+    scratch.write("linked", filter("link"));
+    std::fs::write(scratch.root.join("outside"), filter("outside")).expect("it is writable");
+    let link = scratch.root.join("link");
+    std::os::unix::fs::symlink(scratch.top.join("linked"), &link).expect("it is writable");
+    for included in ["../repo/in-global", "../outside", &link.display().to_string()] {
+        scratch.git(&["config", "--global", "--add", "include.path", included]);
+    }
+    scratch.git(&["config", "include.path", "../dir/in-local"]);
+    let settings = read_settings(&scratch.tool(), &scratch.place()).expect("git lists them");
+    let mut unusable: Vec<_> =
+        settings.unusable_filters.iter().map(|name| name.to_untrusted().raw().to_owned()).collect();
+    unusable.sort();
+    assert_eq!(unusable, ["global", "link", "local"]);
+}
