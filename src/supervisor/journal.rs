@@ -35,6 +35,15 @@ use crate::{
 /// How long a line may stay in memory before it is written to the log.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
+/// Why a task waits for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// At most this number of tasks may run at the same time.
+    MaxRunning(usize),
+    /// They write in the same work tree.
+    WorkTree,
+}
+
 /// Maximum length of the prompt in the log, in characters. The record has all of it.
 const MAX_PROMPT_CHARS: usize = 20_000;
 
@@ -116,14 +125,16 @@ impl Journal {
         self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text, offline: false });
     }
 
-    /// Records that the task waits behind `ahead` others: because at most `max` may run at the same time, or, if `max` is
-    /// 0, because they write in the same work tree.
-    pub(super) fn queued(&mut self, ahead: usize, max: usize) {
-        let (rule, why) = match max {
-            0 => {
-                (r#"workspace.parallel = "queue""#.to_owned(), " in the same work tree (workspace.parallel)".to_owned())
-            }
-            _ => (
+    /// Records that the task waits behind `ahead` others.
+    pub(super) fn queued(&mut self, ahead: usize, queue: Queue) {
+        let (max, rule, why) = match queue {
+            Queue::WorkTree => (
+                0,
+                r#"workspace.parallel = "queue""#.to_owned(),
+                " in the same work tree (workspace.parallel)".to_owned(),
+            ),
+            Queue::MaxRunning(max) => (
+                max,
                 format!("limits.max_running = {max}"),
                 format!(", and at most {max} run at a time (limits.max_running)"),
             ),

@@ -18,6 +18,7 @@ impl NoWorktree {
     pub(super) fn of(error: &TreeError, said: Option<String>) -> Self {
         let errno = match error {
             TreeError::File { source, .. } => errno_of(source),
+            TreeError::Full { .. } => "ENOSPC".to_owned(),
             _ => "EIO".to_owned(),
         };
         let next = error.next().to_owned();
@@ -41,5 +42,16 @@ impl NoWorktree {
     pub(super) fn end(&self) -> RunEnd {
         let why = NotStarted::NoDirectory { errno: self.errno.clone() };
         RunEnd::not_started(why, self.why.clone(), Some(self.next.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_on_worktrees_that_is_reached_is_a_lack_of_space() {
+        let error = TreeError::Full { trees_dir: "/trees".into(), used: 2, limit: 1 };
+        assert_eq!(NoWorktree::of(&error, None).errno, "ENOSPC");
     }
 }

@@ -1,7 +1,7 @@
 //! Other tasks that change files in the same work tree.
 //!
 //! Tasks are compared by the top of their work tree, not by their directory in it. `workspace.parallel`
-//! determines the fate of the second one: it runs with a warning, it waits for the others to end, or it gets its own
+//! determines what happens to the second one: it runs with a warning, it waits for the others to end, or it gets its own
 //! worktree.
 
 use std::{path::PathBuf, time::Duration};
@@ -9,7 +9,11 @@ use std::{path::PathBuf, time::Duration};
 use connector_api::{Sandbox, Warning};
 use tokio::time::timeout;
 
-use super::{Task, external::ExternalEvents, journal::Journal};
+use super::{
+    Task,
+    external::ExternalEvents,
+    journal::{Journal, Queue},
+};
 use crate::{
     blocking::{CALLER_PATHS, PATH_DEADLINE},
     directory::is_repository,
@@ -97,7 +101,7 @@ impl Task {
                 has_waited = true;
                 self.files.set_waits_for_tree(true).unwrap_or_else(|error| report(&error));
             }
-            journal.queued(ahead, 0);
+            journal.queued(ahead, Queue::WorkTree);
             let received = timeout(POLL_INTERVAL, external.next()).await.ok().flatten();
             if let Some(cause) = self.asked_to_stop(received) {
                 break Err(cause);

@@ -8,7 +8,11 @@ use std::{
 use chrono::Utc;
 use tokio::time::timeout;
 
-use super::{Task, external::ExternalEvents, journal::Journal};
+use super::{
+    Task,
+    external::ExternalEvents,
+    journal::{Journal, Queue},
+};
 use crate::{
     store::{Admission, StoreError},
     task::{StopCause, TaskId},
@@ -50,7 +54,7 @@ impl Task {
                     return Ok(());
                 }
                 Ok(Admission::Waiting { ahead, not_taken_by }) => {
-                    journal.queued(ahead, self.spec.max_running);
+                    journal.queued(ahead, Queue::MaxRunning(self.spec.max_running));
                     suspect = not_taken_by.map(|other| match suspect.take() {
                         Some((same, since)) if same == other => (same, since),
                         Some(_) | None => (other, Instant::now()),
