@@ -28,8 +28,9 @@ static GIT: Lane = Lane::new(8);
 /// How long all commands of git for one request may take together.
 const GIT_DEADLINE: Duration = Duration::from_secs(300);
 
-/// How long a request may take. Longer than [`GIT_DEADLINE`], so that git's own deadline is reported where possible.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(330);
+/// How long a request may take. Longer than [`GIT_DEADLINE`] and two writes of files, each of which may take ten minutes, so
+/// that git's own deadline is reported and no operation is still writing when it is reported as failed.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(330 + 2 * 600);
 
 /// The content of a diff in addition to the list of changed files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

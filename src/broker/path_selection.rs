@@ -55,9 +55,9 @@ impl PathSelection {
 }
 
 impl Selectors {
-    /// Whether everything is selected.
+    /// Whether everything is selected: nothing is named, or the top of the work tree is.
     pub(super) fn is_everything(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_empty() || self.0.iter().any(|selector| selector.path.as_bytes().is_empty())
     }
 
     /// The paths of files and directories for git.
