@@ -24,7 +24,7 @@ pub(super) struct ChangesObject {
     unnamed: u64,
     /// The first changed files. Empty in lists of tasks; `diff` lists all.
     list: Vec<FileObject>,
-    /// What became of the changes since: `made` (in place), `worktree` (only in the task's worktree), `branch`, `applied`,
+    /// Where the changes are now: `made` (in place), `worktree` (only in the task's worktree), `branch`, `applied`,
     /// `partly_applied`, `redone`, `undone` or `partly_undone`; null if unknown.
     standing: Option<String>,
     /// The number of files that are not covered, because the snapshots do not contain them.
@@ -78,7 +78,7 @@ impl ChangesObject {
     }
 }
 
-/// What became of changes, in one word for programs.
+/// Where changes are, in one word for programs.
 fn place_word(place: &ChangesPlace) -> &'static str {
     match place {
         ChangesPlace::Made => "made",

@@ -87,7 +87,7 @@ pub(super) fn totals(changes: &Changes) -> String {
     }
 }
 
-/// What became of the changes since, in a few words; `None` if they are where the task made them.
+/// Where the changes are now, in a few words; `None` if they are where the task made them.
 pub(super) fn place_words(place: &ChangesPlace) -> Option<String> {
     Some(match place {
         ChangesPlace::Made => return None,

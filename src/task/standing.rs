@@ -1,4 +1,4 @@
-//! What became of a task's changes after it ended.
+//! Where a task's changes are after operations on them.
 
 use std::collections::BTreeMap;
 

@@ -110,7 +110,7 @@ fn undo_reverts_what_the_agent_named_and_redo_makes_it_again() {
     assert_eq!((world.project.read("new.txt"), world.project.read("made.txt").as_deref()), (None, Some("generated\n")));
     let partly = run(&world, &["diff", &id, "--name-only"]);
     assert!(partly.stderr.contains("2 of these 3 files were undone"), "{}", partly.stderr);
-    let elsewhere = world.project.path().join("../elsewhere");
+    let elsewhere = world.home().join("elsewhere");
     world.project.git(&["worktree", "add", "--quiet", "--detach", &elsewhere.to_string_lossy()]);
     let checked = world.command(&["redo", &id, "--check"]).current_dir(&elsewhere).output().expect("it can be started");
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();

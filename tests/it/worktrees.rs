@@ -147,7 +147,7 @@ fn a_resumed_session_continues_with_the_files_of_its_worktree() {
     assert!(log.contains("first\nsecond\nthird\nlarge.bin\n"), "{log}");
 }
 
-/// What the record of a task says about its changes since.
+/// Where the changes of a task are, according to `show`.
 fn standing(world: &World, id: &str) -> Value {
     let shown: Value = serde_json::from_slice(&run(world, &["show", id, "--json"]).stdout).expect("it is JSON");
     shown["task"]["changes"]["standing"].clone()

@@ -116,7 +116,7 @@ pub(super) fn used(task: &TaskSummary) -> Option<u64> {
     Some(usage.input_tokens.saturating_add(usage.output_tokens))
 }
 
-/// The numbers of added and removed lines, and what became of them; empty if nothing was changed, or if that is unknown.
+/// The numbers of added and removed lines, and where they are now; empty if nothing was changed, or if that is unknown.
 fn changed(task: &TaskSummary, screen: Screen) -> String {
     let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
     let changes = changes.filter(|changes| changes.files > 0);
