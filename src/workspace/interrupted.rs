@@ -1,4 +1,4 @@
-//! Finds out what became of the files of an interrupted operation.
+//! Finds out how far git came with each file of an interrupted operation.
 //!
 //! A half-written file must be completed, but a file that the user deleted or shortened since must not. git writes in
 //! this order (2.38 to 2.47): it removes the files that the target lacks, and then, sorted by path, removes one file
@@ -34,7 +34,7 @@ pub(super) enum Toward {
     Ours,
 }
 
-/// What became of a file.
+/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// It is as wanted.
@@ -52,7 +52,7 @@ pub(super) enum Found {
 /// The files of an interrupted operation.
 #[derive(Debug)]
 pub(super) struct Interrupted {
-    /// What became of each file.
+    /// The state of each file.
     pub(super) files: BTreeMap<GitPath, Found>,
     /// The incomplete files that git cannot read. The snapshot does not have their content.
     pub(super) unreadable: Vec<GitPath>,

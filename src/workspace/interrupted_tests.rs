@@ -4,7 +4,7 @@ use crate::{
     workspace::fixture::{Project, path, paths},
 };
 
-/// The file that git was writing, given what became of the files `a`, `b`, and so on, of which `d` is to be removed.
+/// The file that git was writing, given the states of the files `a`, `b`, and so on, of which `d` is to be removed.
 fn written(found: &[Found]) -> Option<GitPath> {
     let names = ["a", "b", "c", "d"].map(path);
     being_written(&names.into_iter().zip(found.iter().copied()).collect(), |removed| *removed == path("d"))
