@@ -84,6 +84,24 @@ fn files_in_a_directory_that_ignored_itself_never_seem_to_be_new() {
 }
 
 #[test]
+fn changes_that_the_user_hides_from_git_are_in_snapshots() {
+    let scratch = Scratch::new();
+    scratch.write("a.txt", "local\n");
+    scratch.write("dir/b.txt", "local\n");
+    scratch.git(&["update-index", "--assume-unchanged", "a.txt"]);
+    scratch.git(&["update-index", "--skip-worktree", "dir/b.txt"]);
+    let unchanged = scratch.git_files();
+    let mut shadow = scratch.shadow();
+    let first = before(&mut shadow);
+    assert_eq!(files_of(&shadow, &first)["a.txt"], "local\n");
+    scratch.write("dir/b.txt", "changed\n");
+    let second = after(&mut shadow, &first.commit);
+    let content = files_of(&shadow, &second);
+    assert_eq!((content["a.txt"].as_str(), content["dir/b.txt"].as_str()), ("local\n", "changed\n"));
+    assert_eq!(scratch.git_files(), unchanged, "the user's index keeps the marks");
+}
+
+#[test]
 fn an_untracked_file_that_grew_too_large_is_omitted_instead_of_deleted() {
     let scratch = Scratch::new();
     scratch.write("new", "small\n");

@@ -15,6 +15,7 @@ use std::{
 use super::{
     git_error::GitError,
     guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
+    hidden::reveal_hidden,
     ignored_before::Ignored,
     shadow::Shadow,
 };
@@ -66,7 +67,16 @@ pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
     let tracked = shadow.command(["diff-files", "--raw", "-z", "--ignore-submodules=all"]);
     let untracked = shadow.command(["ls-files", "-z", "--others", "--exclude-standard"]);
     let (tracked, untracked, ignored) = thread::scope(|scope| {
-        let tracked = scope.spawn(|| tracked.run());
+        let tracked = scope.spawn(|| {
+            let changed = thread::scope(|scope| {
+                let changed = scope.spawn(|| tracked.clone().run());
+                let is_first = shadow.earlier.last.is_none();
+                let is_outdated = is_first && reveal_hidden(shadow)?;
+                let changed = (!is_outdated).then(|| changed.join()).and_then(Result::ok);
+                changed.transpose()
+            });
+            changed?.map_or_else(|| tracked.clone().run(), Ok)
+        });
         let ignored = scope.spawn(|| shadow.earlier.needs_ignored().then(|| Ignored::list(shadow)).transpose());
         let untracked = untracked.run();
         let unexpected = |command: &str| GitError::Unexpected { command: command.into() };

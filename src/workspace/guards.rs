@@ -53,7 +53,7 @@ pub fn check_place(git: &Git, place: &Place, home: Option<&Path>, data_directory
 }
 
 /// Whether a file name suggests that the file contains secrets: `.env*`, `*.pem`, `id_*` and `credentials*`, except
-/// source files with the last two; also if a directory of the file has such a name (see [`is_secret_directory`]). Only
+/// source files with the last two. A file in a directory with such a name counts too (see [`is_secret_directory`]). Only
 /// untracked files are judged.
 pub(super) fn is_secret(path: &[u8]) -> bool {
     let path = path.to_ascii_lowercase();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{git_error::GitError, shadow::Shadow};
 
-/// Paths that git ignores, relative to the top. A directory ends with `/` and stands for everything in it.
+/// Paths that git ignores, relative to the top. A directory ends with `/` and includes everything in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ignored(BTreeSet<Vec<u8>>);
 

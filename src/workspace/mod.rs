@@ -49,6 +49,7 @@ mod git;
 mod git_error;
 mod git_version;
 mod guards;
+mod hidden;
 mod ignored;
 mod ignored_before;
 mod interrupted;

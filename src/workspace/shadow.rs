@@ -65,7 +65,7 @@ pub(super) struct Earlier {
     pub(super) is_tracked_only: bool,
     /// The paths in it that the user does not track.
     pub(super) untracked: HashSet<Vec<u8>>,
-    /// What was ignored at the first snapshot of those that are compared.
+    /// The files and directories that were ignored at the first snapshot of those that are compared.
     pub(super) ignored: Ignored,
 }
 

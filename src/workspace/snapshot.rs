@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub omitted: Vec<Omission>,
 }
 
-/// What is known about the user's HEAD.
+/// Knowledge about the user's HEAD.
 #[derive(Debug)]
 pub(super) enum UserHead {
     /// Nothing: it has to be asked for.

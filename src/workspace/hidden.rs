@@ -1,0 +1,50 @@
+//! Files whose changes the user hides from git: with `git update-index --assume-unchanged` or `--skip-worktree`.
+//!
+//! A snapshot contains such files as they are, because an agent changes them like any other. So the marks are removed from
+//! the shadow's index. Files that a sparse checkout leaves out have the second mark too, and do not exist.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{
+    candidates::{as_path, nul_separated},
+    git_error::GitError,
+    shadow::Shadow,
+};
+
+/// The files that have a mark, from the output of `git ls-files -v -z`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hidden {
+    assumed_unchanged: BTreeSet<Vec<u8>>,
+    skipped: BTreeSet<Vec<u8>>,
+}
+
+impl Hidden {
+    /// `exists` is only asked for files that are skipped.
+    fn parse(output: &[u8], exists: impl Fn(&[u8]) -> bool) -> Self {
+        let mut hidden = Self::default();
+        for entry in output.split(|byte| *byte == 0) {
+            let [tag, b' ', path @ ..] = entry else { continue };
+            if tag.is_ascii_lowercase() {
+                hidden.assumed_unchanged.insert(path.to_vec());
+            }
+            if tag.eq_ignore_ascii_case(&b'S') && exists(path) {
+                hidden.skipped.insert(path.to_vec());
+            }
+        }
+        hidden
+    }
+}
+
+/// Removes the marks of existing files from the shadow's index. Returns whether there were any.
+pub(super) fn reveal_hidden(shadow: &Shadow) -> Result<bool, GitError> {
+    let listed = shadow.command(["ls-files", "-v", "-z"]).run()?;
+    let top: &Path = &shadow.place().top;
+    let hidden = Hidden::parse(&listed, |path| top.join(as_path(path)).symlink_metadata().is_ok());
+    let Hidden { assumed_unchanged, skipped } = &hidden;
+    for (option, paths) in [("--no-assume-unchanged", assumed_unchanged), ("--no-skip-worktree", skipped)] {
+        if !paths.is_empty() {
+            shadow.command(["update-index", option, "-z", "--stdin"]).stdin(nul_separated(paths)).run()?;
+        }
+    }
+    Ok(hidden != Hidden::default())
+}
