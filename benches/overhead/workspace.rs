@@ -201,7 +201,7 @@ fn times(
     report.row("– `git worktree add`", &worktree, "ms", Target::None)
 }
 
-/// What 1,000 tasks that change a file leave behind.
+/// The cost of 1,000 tasks, each of which changes a file.
 fn growth(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
     const TASKS: u32 = 1_000;
     let repository = repository(1_000)?;

@@ -8,12 +8,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::ErrorKind,
-    path::Path,
     thread,
 };
 
 use super::{
     git_error::GitError,
+    git_paths::as_path,
     guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
     hidden::reveal_hidden,
     ignored_before::Ignored,
@@ -77,7 +77,8 @@ pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
             });
             changed?.map_or_else(|| tracked.clone().run(), Ok)
         });
-        let ignored = scope.spawn(|| shadow.earlier.needs_ignored().then(|| Ignored::list(shadow)).transpose());
+        let ignored = scope
+            .spawn(|| shadow.earlier.needs_ignored().then(|| Ignored::list(shadow.command(["ls-files"]))).transpose());
         let untracked = untracked.run();
         let unexpected = |command: &str| GitError::Unexpected { command: command.into() };
         let tracked = tracked.join().unwrap_or_else(|_| Err(unexpected("diff-files")));
@@ -185,21 +186,6 @@ fn add_submodules(shadow: &Shadow, candidates: &mut Candidates) -> Result<(), Gi
         }
     }
     Ok(())
-}
-
-pub(super) fn as_path(path: &[u8]) -> &Path {
-    use std::os::unix::ffi::OsStrExt;
-    Path::new(std::ffi::OsStr::from_bytes(path))
-}
-
-/// Paths as git reads them with `-z`.
-pub(super) fn nul_separated<'a>(paths: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for path in paths {
-        text.extend(path);
-        text.push(0);
-    }
-    text
 }
 
 fn is_gone(kind: ErrorKind) -> bool {

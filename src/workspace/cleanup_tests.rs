@@ -366,50 +366,5 @@ fn a_worktree_that_cannot_be_taken_over_stays_with_its_task() {
     assert_eq!((home.files().ids().expect("it is readable"), home.refs(&second)), (vec![first], String::new()));
 }
 
-#[test]
-fn a_worktree_is_not_made_while_another_process_works_on_the_repository() {
-    let home = Home::new();
-    let task = TaskId::random();
-    let common_dir = home.scratch.place().common_dir;
-    let lock = home.files().lock(&common_dir, &TaskId::random(), Duration::ZERO).expect("it is writable");
-    let is_cancelled = Arc::new(AtomicBool::new(false));
-    let begun = Instant::now();
-    let problem = thread::scope(|scope| {
-        scope.spawn(|| {
-            // Until it waits for the lock.
-            let trees = home.scratch.root.join("trees");
-            let end = Instant::now() + Duration::from_secs(60);
-            while !trees.exists() && Instant::now() < end {
-                thread::yield_now();
-            }
-            is_cancelled.store(true, Ordering::Relaxed);
-        });
-        let deadline = Deadline::new(Duration::from_secs(60), Arc::clone(&is_cancelled));
-        home.begin_until(&task, deadline, |_| {})
-    });
-    let problem = problem.expect_err("the repository is locked");
-    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::File { action: "lock", .. })), "{problem}");
-    assert!(begun.elapsed() < Duration::from_secs(15), "it does not wait longer than necessary");
-    drop(lock);
-    assert_eq!((home.refs(&task), home.files().ids().expect("it is readable")), (String::new(), vec![]));
-}
-
-#[test]
-fn symbolic_links_in_the_path_of_the_worktrees_make_no_difference() {
-    let home = Home::new();
-    let (real, link) = (home.scratch.root.join("real"), home.scratch.root.join("link"));
-    fs::create_dir(&real).and_then(|()| symlink(&real, &link)).expect("it is writable");
-    let workspace = home.begin(&TaskId::random(), |spec| spec.trees_dir = link.join("trees")).expect("it can begin");
-    let tree = workspace.worktree().expect("it has a worktree").0;
-    drop(workspace);
-    let common_dir = home.scratch.place().common_dir;
-    let content = [common_dir.as_os_str().as_encoded_bytes(), b"\0", tree.as_os_str().as_encoded_bytes()].concat();
-    fs::write(tree.with_file_name(MAKING), content).expect("it is writable");
-    home.clean_up().remove_unfinished(&link.join("trees"));
-    assert!(!tree.exists());
-    let inside = home.scratch.root.join("inside");
-    symlink(&home.scratch.top, &inside).expect("it is writable");
-    let problem =
-        home.begin(&TaskId::random(), |spec| spec.trees_dir = inside.join("trees")).expect_err("it is inside");
-    assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::InsideRepository { .. })), "{problem}");
-}
+#[path = "cleanup_more_tests.rs"]
+mod more;

@@ -6,8 +6,9 @@
 use std::{collections::BTreeSet, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{
-    candidates::{Candidates, as_path},
+    candidates::Candidates,
     git_error::GitError,
+    git_paths::as_path,
     shadow::{Shadow, ShadowError},
 };
 use crate::task::{GitPath, ObjectId, OmissionReason};

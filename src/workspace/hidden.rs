@@ -6,8 +6,8 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    candidates::{as_path, nul_separated},
     git_error::GitError,
+    git_paths::{as_path, nul_separated},
     shadow::Shadow,
 };
 

@@ -7,7 +7,8 @@
 use std::{fs, io};
 
 use super::{
-    candidates::{Candidates, nul_separated},
+    candidates::Candidates,
+    git_paths::nul_separated,
     shadow::{Shadow, ShadowError},
 };
 use crate::task::OmissionReason;

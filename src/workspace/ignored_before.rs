@@ -6,17 +6,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{git_error::GitError, shadow::Shadow};
+use super::{git::GitCommand, git_error::GitError};
 
 /// Paths that git ignores, relative to the top. A directory ends with `/` and includes everything in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ignored(BTreeSet<Vec<u8>>);
 
 impl Ignored {
-    /// Lists what is ignored in the work tree. Does not enter ignored directories.
-    pub(super) fn list(shadow: &Shadow) -> Result<Self, GitError> {
-        let command = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
-        Ok(Self::parse(&shadow.command(command).run()?))
+    /// Lists the ignored paths of the work tree. `ls_files` is git's command of that name, without arguments. Does not
+    /// enter ignored directories.
+    pub(super) fn list(ls_files: GitCommand) -> Result<Self, GitError> {
+        let command = ls_files.args(["-z", "--others", "--ignored", "--exclude-standard", "--directory"]);
+        Ok(Self::parse(&command.run()?))
     }
 
     fn parse(output: &[u8]) -> Self {

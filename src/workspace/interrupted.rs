@@ -15,8 +15,8 @@ use std::{
 
 use super::{
     beneath::Below,
-    candidates::nul_separated,
     git_error::GitError,
+    git_paths::nul_separated,
     operation_error::OperationError,
     raw_diff::{Content, differences},
     settings::filter_key,

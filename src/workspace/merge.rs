@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    candidates::nul_separated,
     copying::copy_small,
     git_error::GitError,
+    git_paths::nul_separated,
     git_version::GIT_FOR_MERGES,
     raw_diff::{differences, fields},
     restrict::parse_object,

@@ -47,6 +47,7 @@ mod filters;
 mod fixture;
 mod git;
 mod git_error;
+mod git_paths;
 mod git_version;
 mod guards;
 mod hidden;

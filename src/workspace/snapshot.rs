@@ -14,9 +14,10 @@
 use std::{os::unix::ffi::OsStrExt, thread};
 
 use super::{
-    candidates::{Candidates, candidates, nul_separated},
+    candidates::{Candidates, candidates},
     copies::omit_copies,
     git_error::GitError,
+    git_paths::nul_separated,
     ignored::omit_formerly_ignored,
     place::{self, Head, is_unmoved, object_id},
     shadow::{Shadow, ShadowError},

@@ -1,10 +1,6 @@
 //! Leaves out files with a filter that must not run.
 
-use super::{
-    candidates::{Candidates, nul_separated},
-    git_error::GitError,
-    shadow::Shadow,
-};
+use super::{candidates::Candidates, git_error::GitError, git_paths::nul_separated, shadow::Shadow};
 use crate::task::OmissionReason;
 
 /// Omits the candidates whose attribute `filter` names an unusable one.

@@ -229,6 +229,7 @@ fn a_session_is_resumed_in_a_new_worktree_with_the_files_of_the_first() {
         assert!(told.contains("begin SCRIPT"), "{version} forgot the session: {told}");
         let [old, new] = [&first, &second].map(|id| worktree_of(&world, id));
         assert!(old == new && told.contains(&new), "{version}: the paths in the conversation are still right: {told}");
+        printed(&world, &["apply", &first]);
         printed(&world, &["apply", &second]);
         assert_eq!((world.project.read("first.txt"), world.project.read("second.txt")), (None, Some("first\n".into())));
     }
