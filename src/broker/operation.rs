@@ -85,7 +85,7 @@ impl Broker {
             let selectors = wanted.paths.selectors(&record.id, &tops(&opened.workspace))?;
             let (git, files) = (opened.git.clone(), opened.files.clone());
             let top = opened.workspace.place.top.clone();
-            if !selectors.is_everything() && opened.workspace.after.is_some() {
+            if !selectors.is_empty() && opened.workspace.after.is_some() {
                 // A misspelled path must not be ignored because another one is right.
                 let (diff, _) = opened.diff(broker, &record, false, &PathSelection::default(), DiffContent::Files)?;
                 selectors.check_all_changed(&record.id, &diff.files)?;

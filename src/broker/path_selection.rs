@@ -60,6 +60,11 @@ impl Selectors {
         self.0.is_empty() || self.0.iter().any(|selector| selector.path.as_bytes().is_empty())
     }
 
+    /// Whether nothing is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The paths of files and directories for git.
     pub(super) fn paths(&self) -> Vec<GitPath> {
         self.0.iter().map(|selector| selector.path.clone()).collect()

@@ -175,6 +175,7 @@ fn what_cannot_be_shown_or_undone_is_refused_with_the_reason() {
         (vec!["apply", &in_place], 5, "it worked in your files"),
         (vec!["undo", &running], 5, "it is still running\nnext: wait until it ends with `codex-connector wait"),
         (vec!["undo", &in_place, "nothing.txt"], 2, "changed no file at `nothing.txt`"),
+        (vec!["undo", &in_place, ".", "nothing.txt"], 2, "changed no file at `nothing.txt`"),
         (vec!["undo", "00000000"], 4, "no task has the ID"),
     ] {
         let refused = run(&world, &args);
