@@ -122,6 +122,8 @@ pub enum NotOperable {
         files: Vec<GitPath>,
         /// The problem.
         problem: String,
+        /// Whether the next operation completes it. Otherwise, it was reverted as far as possible.
+        is_pending: bool,
     },
     /// Interrupted operations were finished first. The requested one was then refused.
     AfterRecovery {
@@ -174,7 +176,9 @@ impl NotOperable {
             Self::RepositoryGone { id, place } => texts::repository_gone(id, place),
             Self::Busy { place, holder } => texts::repository_busy(place, holder.as_ref()),
             Self::TimedOut { place } => texts::git_timed_out(place),
-            Self::NotRestored { id, kind, files, problem } => texts::not_restored(id, *kind, files, problem),
+            Self::NotRestored { id, kind, files, problem, is_pending } => {
+                texts::not_restored(id, *kind, files, problem, *is_pending)
+            }
             Self::AfterRecovery { recovered, source } => texts::after_recovery(recovered, source.explain(to)),
             Self::Failed { id, problem } => texts::workspace_failed(id, problem),
         }

@@ -17,7 +17,7 @@ use crate::{
 pub struct UndoRequest {
     /// The files to revert.
     pub paths: PathSelection,
-    /// Whether to revert files that no step of the agent names, too.
+    /// Whether to revert files that the agent did not report changing, too.
     pub all: bool,
     /// Whether to write nothing, and only say what would be done.
     pub check: bool,

@@ -80,10 +80,10 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
             return operation_problem(&id, kind, top, *source);
         }
         OperationError::Failed { source, left } => {
-            NotOperable::NotRestored { id, kind, files: left, problem: source.to_string() }
+            NotOperable::NotRestored { id, kind, files: left, problem: source.to_string(), is_pending: false }
         }
         OperationError::Unfinished { task, kind, files, source } => {
-            NotOperable::NotRestored { id: task, kind, files, problem: source.to_string() }
+            NotOperable::NotRestored { id: task, kind, files, problem: source.to_string(), is_pending: true }
         }
         error @ OperationError::Inspect(_) => NotOperable::Failed { id, problem: error.to_string() },
         OperationError::Snapshot(error) => snapshot_problem(&id, Some(kind), top, error),

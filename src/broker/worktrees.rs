@@ -50,7 +50,7 @@ impl Broker {
 
     /// Where the changes of an ended task are now; `None` if it changed nothing, or if that is unknown. Blocks.
     pub(super) fn standing_of(&self, record: &TaskRecord) -> Option<Standing> {
-        let changes = record.end.as_ref()?.changes.as_ref().filter(|changes| changes.files > 0)?;
+        let changes = record.file_changes()?;
         let workspace = Workspaces::of(&self.upkeep).read(&record.id).ok()??;
         let has_tool = |tool| self.config.serving.extra_tools.contains(&tool);
         Some(Standing {

@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::Context,
+    lists::resolve_here,
     operation::{print_result, report},
     task_paths::selection,
 };
@@ -15,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   codex-connector apply 1a2b
   codex-connector apply @1 src tests/parser.rs     only these files and directories
-  codex-connector apply @1 --check                 only say what it would do
+  codex-connector apply @1 --check                 only print what it would do
   codex-connector apply @1 --commit codex/parser   create a branch instead
 
 It writes what a task changed in its own worktree to your files, merged with what you changed since. If both changed the
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
     /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
-    /// Write nothing, only say which files would change and whether there are conflicts
+    /// Write nothing; only print which files would change and whether there are conflicts
     #[arg(long)]
     check: bool,
     /// Create this branch, with one commit that contains the changes, and leave the files as they are
@@ -55,9 +56,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all)?;
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await;
-        let id = id.map_err(|refusal| refused(&broker, &refusal))?;
+        let id = resolve_here(&broker, &arguments.id, arguments.all).await?;
         let fail = |refusal| report(&broker, &id, OperationKind::Apply, &refusal, arguments.json);
         let request = ApplyRequest {
             paths: selection(arguments.paths.clone()),

@@ -5,8 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::{Context, refused},
     exit::Exit,
+    lists::resolve_here,
     output::{error_text, print_styled, print_text, stdout_writer, write_failed},
     pager::print_paged,
     task_paths::selection,
@@ -73,9 +74,8 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await.map_err(fail)?;
+        let id = resolve_here(&broker, &arguments.id, arguments.all).await?;
         let lists_files = arguments.stat || arguments.name_only;
         let form = match (lists_files, arguments.json || screen.is_terminal()) {
             (true, _) => DiffContent::Files,

@@ -7,7 +7,7 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    context::refused,
+    context::{refused, repository, scope},
     exit::Exit,
     output::{error_text, refuse},
 };
@@ -46,6 +46,12 @@ pub(super) async fn resolve(broker: &Broker, word: &str, scope: &Filter) -> Resu
         false => broker.resolve(word, scope).await,
     };
     found.map_err(|refusal| refused(broker, &refusal))
+}
+
+/// Like [`resolve`], for a verb that is limited to the repository of the current directory unless `is_everywhere`.
+pub(super) async fn resolve_here(broker: &Broker, word: &str, is_everywhere: bool) -> Result<TaskId, Exit> {
+    let repository = repository(is_everywhere)?;
+    resolve(broker, word, &scope(repository.as_deref())).await
 }
 
 async fn finish_rebuild(broker: &Broker) {

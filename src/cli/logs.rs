@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::{
-    context::{Context, local_time, refused, repository, scope},
+    context::{Context, local_time, refused},
     exit::Exit,
     interrupts::Interrupts,
-    lists::resolve,
+    lists::resolve_here,
     output::{error_text, is_stdout_closed, print_bytes, print_styled, print_text, reader_gone},
     time::since,
 };
@@ -91,9 +91,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         (false, false) => Format::Text(screen),
     };
     context.run(async |broker| {
-        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let id = resolve(&broker, &arguments.id, &scope(repository.as_deref())).await?;
+        let id = resolve_here(&broker, &arguments.id, arguments.all).await?;
         let printer = Printer { id: id.clone(), format };
         // Before anything is printed: from then on, a person may press Ctrl-C.
         let interrupts = arguments.follow.then(Interrupts::watched).transpose()?;

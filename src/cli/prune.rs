@@ -11,7 +11,7 @@ use super::{
     exit::Exit,
     lists::with_lists,
     output::{is_stdout_closed, print_styled, print_text, refuse},
-    rm::{remove, say_what_is_lost},
+    rm::{TASKS_PER_PAGE, question, remove, say_what_is_lost},
     time::since,
 };
 use crate::{
@@ -23,9 +23,6 @@ use crate::{
     },
     task::TaskId,
 };
-
-/// Number of tasks that are read and listed at once.
-const TASKS_PER_PAGE: usize = 500;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,8 +84,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if arguments.yes {
             say_what_is_lost(&broker, &ids).await.map_err(fail)?;
         } else if !ids.is_empty() {
-            let named = broker.summaries(&ids).await.map_err(fail)?;
-            match confirm(&terminal::removal_question(&named, ids.len(), screen)) {
+            match confirm(&question(&broker, &ids, screen).await.map_err(fail)?) {
                 Answer::Yes => {}
                 Answer::No => return Ok(Exit::Refused),
                 Answer::Unasked => {

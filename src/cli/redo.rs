@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
-    context::{Context, refused, repository, scope},
+    context::Context,
+    lists::resolve_here,
     operation::{print_result, report},
 };
 use crate::task::OperationKind;
@@ -13,7 +14,7 @@ use crate::task::OperationKind;
 const EXAMPLES: &str = "\
 Examples:
   codex-connector redo 1a2b
-  codex-connector redo @1 --check    only say what it would do
+  codex-connector redo @1 --check    only print what it would do
 
 It makes the changes again that `codex-connector undo` reverted, and keeps what was changed since. In a pipe, each line is
 `changed`, a tab and a path.
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
     /// Count @N in all repositories, not only in this one
     #[arg(short, long)]
     all: bool,
-    /// Write nothing, only say which files would change and whether there are conflicts
+    /// Write nothing; only print which files would change and whether there are conflicts
     #[arg(long)]
     check: bool,
     /// Print one JSON object
@@ -42,9 +43,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all)?;
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await;
-        let id = id.map_err(|refusal| refused(&broker, &refusal))?;
+        let id = resolve_here(&broker, &arguments.id, arguments.all).await?;
         let fail = |refusal| report(&broker, &id, OperationKind::Redo, &refusal, arguments.json);
         let result = broker.redo(&id, arguments.check).await.map_err(fail)?;
         Ok(print_result(&id, &result, screen, arguments.json))

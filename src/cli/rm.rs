@@ -13,10 +13,17 @@ use super::{
 };
 use crate::{
     broker::{Broker, NotRemovable, Refusal},
-    present::{json_output::Output, plain, terminal},
+    present::{
+        json_output::Output,
+        plain,
+        terminal::{self, Screen},
+    },
     store::Removal,
     task::TaskId,
 };
+
+/// Number of tasks that are read at once.
+pub(super) const TASKS_PER_PAGE: usize = 500;
 
 /// Minimum length of a prefix that names a task whose removal was interrupted. A shorter one may mean another task.
 const MIN_FINISHED_PREFIX: usize = 4;
@@ -58,8 +65,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if arguments.yes || !can_confirm() {
             say_what_is_lost(&broker, &ids).await.map_err(fail)?;
         } else if !ids.is_empty() {
-            let named = broker.summaries(&ids).await.map_err(fail)?;
-            if confirm(&terminal::removal_question(&named, ids.len(), screen)) == Answer::No {
+            let question = question(&broker, &ids, screen).await.map_err(fail)?;
+            if confirm(&question) == Answer::No {
                 return Ok(Exit::Refused);
             }
         }
@@ -69,11 +76,26 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
 
 /// Says on stderr which changes can no longer be undone when these tasks are removed. A question says it too.
 pub(super) async fn say_what_is_lost(broker: &Broker, ids: &[TaskId]) -> Result<(), Refusal> {
-    let named = broker.summaries(ids).await?;
-    if let Some(lost) = terminal::lost_changes(&named) {
+    if let Some(lost) = lost_changes(broker, ids).await? {
         error_text(&lost);
     }
     Ok(())
+}
+
+/// The question before these tasks are removed.
+pub(super) async fn question(broker: &Broker, ids: &[TaskId], screen: Screen) -> Result<String, Refusal> {
+    let first = broker.summaries(&ids[..ids.len().min(terminal::MAX_NAMED)]).await?;
+    let lost = lost_changes(broker, ids).await?;
+    Ok(terminal::removal_question(&first, ids.len(), lost.as_deref(), screen))
+}
+
+/// Which changes are lost when these tasks are removed. Reads one page of tasks at a time, because there may be many.
+async fn lost_changes(broker: &Broker, ids: &[TaskId]) -> Result<Option<String>, Refusal> {
+    let mut changed = Vec::new();
+    for page in ids.chunks(TASKS_PER_PAGE) {
+        changed.extend(broker.summaries(page).await?.into_iter().filter(|task| task.record.file_changes().is_some()));
+    }
+    Ok(terminal::lost_changes(&changed))
 }
 
 /// Finishes removals that were interrupted. Returns the named tasks that are gone now, and the other words.

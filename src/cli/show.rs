@@ -6,10 +6,10 @@ use chrono::Utc;
 use clap::Args;
 
 use super::{
-    context::{Context, local_time, refused, repository, scope},
+    context::{Context, local_time, refused},
     exit::Exit,
     final_message::{MessageEnd, print_final_message},
-    lists::resolve,
+    lists::resolve_here,
     output::{print_text, refuse},
     pager::print_paged,
 };
@@ -56,9 +56,8 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.all)?;
         let fail = |refusal| refused(&broker, &refusal);
-        let id = resolve(&broker, &arguments.id, &scope(repository.as_deref())).await?;
+        let id = resolve_here(&broker, &arguments.id, arguments.all).await?;
         let task = broker.summary(&id).await.map_err(fail)?;
         let now = Utc::now();
         if arguments.json {

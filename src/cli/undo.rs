@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{
     confirm::{Answer, can_confirm, confirm},
-    context::{Context, refused, repository, scope},
+    context::Context,
     exit::Exit,
+    lists::resolve_here,
     operation::{print_notes, print_result, report},
     task_paths::selection,
 };
@@ -17,15 +18,15 @@ const EXAMPLES: &str = "\
 Examples:
   codex-connector undo 1a2b
   codex-connector undo @1 src/parser.rs    only this file; or all files in a directory
-  codex-connector undo @1 --all            also the files that no step of the agent names
-  codex-connector undo @1 --check          only say what it would do
+  codex-connector undo @1 --all            also the files that the agent did not report changing
+  codex-connector undo @1 --check          only print what it would do
 
 It reverts what the task changed, and keeps what was changed since. If a file cannot be reverted without losing later
 changes, nothing is written. Your index, commits, branches and stash are unchanged. A snapshot is taken first, and
 `codex-connector redo` makes the changes again.
 
-If the task worked in your files, only files are reverted that a step of its agent names, because you may have changed the
-others. In a pipe, each line is `changed`, `would change` or `skipped`, a tab and a path.
+If the task worked in your files, only files that the agent reported changing are reverted, because you may have changed
+the others. In a pipe, each line is `changed`, `would change` or `skipped`, a tab and a path.
 
 Exit codes: 0 done, 4 no such task, 5 refused, 6 conflict: nothing was written.";
 
@@ -39,13 +40,13 @@ pub(super) struct Arguments {
     /// Only these files and directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Also revert files that no step of the agent names
+    /// Also revert files that the agent did not report changing
     #[arg(long)]
     all: bool,
     /// Count @N in all repositories, not only in this one
     #[arg(short = 'a', long)]
     everywhere: bool,
-    /// Write nothing, only say which files would change and whether there are conflicts
+    /// Write nothing; only print which files would change and whether there are conflicts
     #[arg(long)]
     check: bool,
     /// Do not ask for confirmation on a terminal
@@ -60,9 +61,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
     let screen = context.screen();
     context.run(async |broker| {
-        let repository = repository(arguments.everywhere)?;
-        let id = broker.resolve(&arguments.id, &scope(repository.as_deref())).await;
-        let id = id.map_err(|refusal| refused(&broker, &refusal))?;
+        let id = resolve_here(&broker, &arguments.id, arguments.everywhere).await?;
         let fail = |refusal| report(&broker, &id, OperationKind::Undo, &refusal, arguments.json);
         let request =
             UndoRequest { paths: selection(arguments.paths.clone()), all: arguments.all, check: arguments.check };

@@ -254,7 +254,8 @@ fn no_file_name_can_forge_an_answer_or_control_a_terminal() {
             refusals::invalid_branch(&path),
             refusals::repository_gone(&id(), path.as_path()),
             refusals::repository_busy(path.as_path(), Some(&(1, id()))),
-            refusals::not_restored(&id(), OperationKind::Undo, std::slice::from_ref(&path), &text),
+            refusals::not_restored(&id(), OperationKind::Undo, std::slice::from_ref(&path), &text, true),
+            refusals::not_restored(&id(), OperationKind::Undo, std::slice::from_ref(&path), &text, false),
             refusals::workspace_failed(&id(), &text),
         ];
         for refused in all {

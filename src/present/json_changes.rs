@@ -88,7 +88,7 @@ pub(crate) struct OperationObject {
     directory: Option<String>,
     /// The paths of the files that were written, or would be.
     files: Vec<PathObject>,
-    /// The paths of files that were left as they are, because no step of the agent names them.
+    /// The paths of files that were left as they are, because the agent did not report changing them.
     skipped: Vec<PathObject>,
     /// The files that were changed in another way. If there are any, nothing was written.
     conflicts: Vec<ConflictObject>,

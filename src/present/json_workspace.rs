@@ -20,7 +20,7 @@ pub(super) struct ChangesObject {
     added: u64,
     /// The number of lines removed in text files.
     removed: u64,
-    /// The number of changed files that no step of the agent names. Somebody else may have changed them.
+    /// The number of changed files that the agent did not report changing. Somebody else may have changed them.
     unnamed: u64,
     /// The first changed files. Empty in lists of tasks; `diff` lists all.
     list: Vec<FileObject>,

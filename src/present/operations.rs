@@ -39,11 +39,11 @@ pub(super) fn kind_word(kind: ChangeKind) -> &'static str {
 /// Why an operation cannot change a file, as the end of a sentence that begins with the path.
 pub(super) fn conflict_words(reason: ConflictReason) -> &'static str {
     match reason {
-        ConflictReason::Content => "the same lines were changed in another way",
+        ConflictReason::Content => "you and the task changed the same lines",
         ConflictReason::Removed => "changed on one side, and removed or renamed on the other",
         ConflictReason::InTheWay => "another file or directory is in the way",
         ConflictReason::BehindLink => "a directory of its path is a symbolic link",
-        ConflictReason::ChangedMeanwhile => "changed just now",
+        ConflictReason::ChangedMeanwhile => "changed while this command ran",
         ConflictReason::NotWritable => "its directory does not permit changes",
     }
 }

@@ -120,10 +120,10 @@ pub(super) fn base(state: &WorkspaceState) -> String {
 fn notes(record: &TaskRecord, changes: &Changes) -> Vec<String> {
     let mut notes = vec![];
     if changes.unnamed > 0 {
-        let (files, were) = (counted(changes.unnamed), if changes.unnamed == 1 { "was" } else { "were" });
+        let files = counted(changes.unnamed);
         notes.push(format!(
             "**Note:** the agent did not name {files} among its changes: a command of the agent may have changed {}, but \
-             so may somebody else who worked here at the same time. All that {were} changed meanwhile is included.",
+             so may somebody else who worked here at the same time. Everything that changed while it ran is included.",
             if changes.unnamed == 1 { "it" } else { "them" }
         ));
     }

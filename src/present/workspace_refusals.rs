@@ -172,7 +172,7 @@ pub(crate) fn based_on(id: &TaskId, earlier: &TaskId, to: Audience) -> Refused {
     )
 }
 
-/// No file that the task changed is named by the agent.
+/// The agent reported changing none of the files that changed.
 pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refused {
     let problem = message![
         "nothing was undone: while task ",
@@ -181,7 +181,7 @@ pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refu
         MessagePart::trusted(file_count(files.len())),
         " changed (",
         MessagePart::Untrusted(names(files).into()),
-        "), but no step of the agent names ",
+        "), but the agent did not report changing ",
         them(files.len()),
         ", so somebody else may have changed ",
         them(files.len()),
@@ -195,7 +195,7 @@ pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refu
     )
 }
 
-/// The operation would change files that were changed in another way. Nothing was written.
+/// Later changes overlap with the operation. Nothing was written.
 pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, files: &[FileConflict], to: Audience) -> Refused {
     let named = files.iter().take(MAX_NAMED).enumerate().map(|(position, conflict)| {
         let separator = if position == 0 { "" } else { "; " };
@@ -313,8 +313,19 @@ pub(crate) fn git_timed_out(place: &Path) -> Refused {
     )
 }
 
-/// Writing failed in the middle, and some files could not be restored.
-pub(crate) fn not_restored(id: &TaskId, kind: OperationKind, files: &[GitPath], problem: &impl ToString) -> Refused {
+/// Writing failed in the middle, and some files could not be restored. If `is_pending`, the next operation completes this
+/// one; otherwise, all other files are as before.
+pub(crate) fn not_restored(
+    id: &TaskId,
+    kind: OperationKind,
+    files: &[GitPath],
+    problem: &impl ToString,
+    is_pending: bool,
+) -> Refused {
+    let next = match is_pending {
+        true => "fix the cause, and try again: the next undo, redo or apply in this work tree completes it first",
+        false => "fix the cause, and check these files; all others are as before",
+    };
     Refused::new(
         message![
             verb(kind),
@@ -326,8 +337,8 @@ pub(crate) fn not_restored(id: &TaskId, kind: OperationKind, files: &[GitPath], 
             MessagePart::Untrusted(names(files).into())
         ],
         message![
-            "fix the cause, and try again: the next undo, redo or apply in this repository completes it first; git has the \
-             files as they were before it, in `refs/codex-connector/",
+            next,
+            "; git has the files as they were before it, in `refs/codex-connector/",
             id,
             "/op-N^` with the largest N"
         ],
@@ -372,7 +383,7 @@ mod tests {
         assert_eq!(
             text,
             "nothing was written: apply of task 1a2b3c4d conflicts with the current files in 2 files: a\\x1b[2J\\x0a.rs \
-             (the same lines were changed in another way); b (another file or directory is in the way)\nnext: name the \
+             (you and the task changed the same lines); b (another file or directory is in the way)\nnext: name the \
              other files after the ID, or resolve the conflict by hand; `--commit BRANCH` creates a branch with the \
              changes instead"
         );

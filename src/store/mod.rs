@@ -12,8 +12,9 @@
 //! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors at startup |
 //!
 //! Some files belong to no task, or any process may write them. Each has its own small type: [`Requests`] to stop a
-//! task, the [`ProbeCache`], the [`HttpToken`], the [`Reports`] of ends the [`UnreportedEnds`], the present
-//! [`Sessions`], and the [`Workspaces`] of tasks. All of them are created from an [`Upkeep`], which proves that the directory exists and belongs to us.
+//! task, the [`ProbeCache`], the [`HttpToken`], the [`Reports`] of ends, the [`UnreportedEnds`], the present
+//! [`Sessions`], and the [`Workspaces`] of tasks. All of them are created from an [`Upkeep`], which proves that the
+//! directory exists and belongs to us.
 //!
 //! | file | holds | written by |
 //! |---|---|---|

@@ -2,8 +2,8 @@
 
 use std::{os::unix::ffi::OsStrExt, path::Path};
 
-/// A short name for a repository, given its common directory, or for a work tree, given its top: 16 hexadecimal digits. The same in every version of this
-/// program.
+/// A short name for a repository, given its common directory, or for a work tree, given its top: 16 hexadecimal digits.
+/// It is the same in every version of this program.
 pub fn repository_key(common_dir: &Path) -> String {
     // FNV-1a with 64 bits. The hash function of the standard library may change.
     let hash =

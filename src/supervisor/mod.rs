@@ -9,13 +9,13 @@
 //! - `clock` measures the time in which the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes everything that people and other processes see: log, timeline, live view, hints;
 //! - `entries` converts events to timeline entries, `rate` limits their number, and `timeline` writes them;
-//! - `queue` waits for a slot if the number of running tasks is limited, and `parallel` deals with other tasks in the
+//! - `queue` waits for a slot if the number of running tasks is limited, and `parallel` handles other tasks in the
 //!   same work tree;
 //! - `sandbox` detects that nothing could run in the agent's sandbox;
 //! - `redaction` removes secrets from the output of all of these;
 //! - `directory_watch` guards the working directory if `ceiling.roots` limits it;
 //! - `prepare` builds the command line from the spec, and `ending` determines the task's status;
-//! - `workspace` has snapshots taken before and after the agent, and `named_files` collects the files that it names;
+//! - `workspace` takes the snapshots before and after the agent, and `named_files` collects the files that it names;
 //! - `worktree` lets the task work in its own worktree;
 //! - `indexing` adds the running task to the lists of tasks, and `close` writes the end;
 //! - `fallback` chooses the next backend.

@@ -1,8 +1,8 @@
-//! Has snapshots of the task's repository taken: one before the agent starts, and one after nothing of it runs any more.
+//! Takes the snapshots of a task's repository: one before the agent starts, and one after its last process has ended.
 //!
 //! The first one is taken once, when it is the task's turn, and not again for a fallback. The agent starts as soon as all
 //! files were read for it; the rest happens at the beginning of the agent's run. Git runs on a blocking thread, so
-//! that the task can be stopped meanwhile. A failure here never stops the task; its changes are then unknown, and
+//! that the task can still be stopped. A failure here never stops the task; its changes are then unknown, and
 //! its record says why.
 
 use std::{

@@ -74,7 +74,7 @@ pub struct FileConflict {
 /// Why an operation cannot change a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictReason {
-    /// The same lines were changed in another way.
+    /// The user and the task changed the same lines.
     Content,
     /// One side changed the file, and the other removed or renamed it.
     Removed,

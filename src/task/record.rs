@@ -226,6 +226,11 @@ impl TaskRecord {
         self.end.as_ref()?.completed_at
     }
 
+    /// The task's changes, if it is known to have changed a file.
+    pub fn file_changes(&self) -> Option<&Changes> {
+        self.end.as_ref()?.changes.as_ref().filter(|changes| changes.files > 0)
+    }
+
     /// The agent's own words about its failure.
     pub fn agent_said(&self) -> Option<&Untrusted> {
         self.end.as_ref()?.agent_said.as_ref()

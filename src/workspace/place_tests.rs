@@ -94,7 +94,7 @@ fn git_really_refuses_a_repository_of_another_user_like_this() {
     let scratch = Scratch::new();
     let mut environment = scratch.environment();
     environment.push(("PATH".into(), std::env::var_os("PATH").unwrap_or_default()));
-    // Only root can give files away, so git is told to assume it.
+    // Only root could change the owner, so git's own test switch simulates another one.
     let question = scratch.tool().command(["rev-parse", "--show-toplevel"]).directory(&scratch.top);
     let refused = question.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1").run().map_err(refusal);
     assert!(

@@ -106,13 +106,12 @@ impl Workspace {
         let before = self.file.before.clone();
         let taken = self.take_after().and_then(|snapshot| {
             let after = &snapshot.commit;
-            let named = (!is_own).then_some(&self.file.named[..]);
             // The answer waits for both.
             let (kept, changed) = thread::scope(|scope| {
                 let kept = scope.spawn(|| self.keep_after(after));
                 let changed = match *after == before {
                     true => Ok(vec![]),
-                    false => changed_paths(&self.shadow, &before, after, named),
+                    false => changed_paths(&self.shadow, &before, after, None),
                 };
                 (kept.join().unwrap_or_else(|_| Err(unexpected("update-ref").into())), changed)
             });
@@ -127,9 +126,12 @@ impl Workspace {
         let (Snapshot { commit: after, omitted, .. }, changed) = taken?;
         let mut changed = changed?;
         if !is_own {
+            let reported = self.file.named.clone();
             add_implied(&self.file.place, named, &changed, &mut self.file.named);
             mark_named(&mut changed, Some(&self.file.named));
-            self.files.write(&self.file)?;
+            if self.file.named != reported {
+                self.files.write(&self.file)?;
+            }
         }
         // In a worktree, the first files are those that were copied into it.
         let omitted = match is_own {

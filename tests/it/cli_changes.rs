@@ -169,7 +169,7 @@ fn what_cannot_be_shown_or_undone_is_refused_with_the_reason() {
     for (args, code, words) in [
         (vec!["diff", &reader], 5, "no snapshots of its files were taken"),
         (vec!["undo", &reader], 5, "no snapshots of its files were taken"),
-        (vec!["undo", &unnamed], 5, "no step of the agent names it"),
+        (vec!["undo", &unnamed], 5, "the agent did not report changing it"),
         (vec!["undo", &idle], 5, "changed no files"),
         (vec!["redo", &in_place], 5, "cannot be redone: they were not undone"),
         (vec!["apply", &in_place], 5, "it worked in your files"),

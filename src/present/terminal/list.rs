@@ -118,9 +118,9 @@ pub(super) fn used(task: &TaskSummary) -> Option<u64> {
 
 /// The numbers of added and removed lines, and where they are now; empty if nothing was changed, or if that is unknown.
 fn changed(task: &TaskSummary, screen: Screen) -> String {
-    let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
-    let changes = changes.filter(|changes| changes.files > 0);
     let standing = task.record.standing.as_ref().and_then(|standing| place_words(&standing.place));
     let words = standing.map_or_else(String::new, |words| format!(" {words}"));
-    changes.map_or_else(String::new, |changes| line_counts(changes.added, changes.removed, screen) + &words)
+    task.record
+        .file_changes()
+        .map_or_else(String::new, |changes| line_counts(changes.added, changes.removed, screen) + &words)
 }

@@ -224,7 +224,7 @@ fn unapplied(record: &TaskRecord) -> String {
 
 /// How much an ended task changed, and the command that shows it; `None` if it changed nothing, or if that is unknown.
 fn changes_line(record: &TaskRecord, screen: Screen) -> Option<String> {
-    let changes = record.end.as_ref()?.changes.as_ref().filter(|changes| changes.files > 0)?;
+    let changes = record.file_changes()?;
     Some(format!("{}: codex-connector diff {}", totals(changes, screen), record.id))
 }
 

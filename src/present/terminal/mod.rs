@@ -45,7 +45,7 @@ pub(crate) use live::{
 pub(crate) use log::{event_line, log_line, raw_lines};
 pub(crate) use operation::{operation, operation_notes, undo_question};
 pub(crate) use options::with_options;
-pub(crate) use removal::{id_line, lost_changes, nothing_to_remove, removal_question};
+pub(crate) use removal::{MAX_NAMED, id_line, lost_changes, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
 pub(crate) use show::{NextSteps, result_text, show};

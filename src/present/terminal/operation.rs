@@ -68,10 +68,8 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
     let mut text = Line::of(Tone::Strong, &summary).render(Screen { width: None, ..screen }) + "\n" + &list(files);
     if !unnamed.is_empty() {
         let note = format!(
-            "Left {} as {}, because no step of the agent names {}, so somebody else may have changed {} (--all includes {}):",
+            "Skipped {} that the agent did not report changing; somebody else may have changed {} (--all reverts {} too):",
             file_count(unnamed.len()),
-            if unnamed.len() == 1 { "it is" } else { "they are" },
-            them(unnamed.len()),
             them(unnamed.len()),
             them(unnamed.len()),
         );

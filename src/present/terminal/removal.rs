@@ -4,35 +4,33 @@ use super::{Line, Screen, Tone, state::word};
 use crate::task::{Outcome, TaskId, TaskSummary};
 
 /// Maximum number of tasks that the question names.
-const MAX_NAMED: usize = 10;
+pub(crate) const MAX_NAMED: usize = 10;
 
 /// Maximum length of a task's text in the question, in columns.
 const MAX_TEXT_COLUMNS: usize = 50;
 
-/// The question before `total` tasks are removed, below the first of them with their outcomes and first words.
-pub(crate) fn removal_question(tasks: &[TaskSummary], total: usize, screen: Screen) -> String {
-    let named = tasks.iter().take(MAX_NAMED).map(|task| {
+/// The question before `total` tasks are removed, below the first of them with their outcomes and first words. `lost` is
+/// the text of [`lost_changes`] about all of them.
+pub(crate) fn removal_question(first: &[TaskSummary], total: usize, lost: Option<&str>, screen: Screen) -> String {
+    let named = first.iter().take(MAX_NAMED).map(|task| {
         let text = Line::of(Tone::Plain, &task.record.start.task).cut(MAX_TEXT_COLUMNS, screen.symbols);
         let outcome = word(task.state, Outcome::of(&task.record));
         let line = Line::of(Tone::Plain, "  ").with(Tone::Plain, task.record.id.as_str());
         line.with(Tone::Plain, "  ").with(Tone::Plain, outcome).with(Tone::Plain, "  ").then(text).text() + "\n"
     });
-    let more = total.saturating_sub(tasks.len().min(MAX_NAMED));
+    let more = total.saturating_sub(first.len().min(MAX_NAMED));
     let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
     let count = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
     let named: String = named.collect();
-    let lost = lost_changes(tasks).map_or_else(String::new, |lost| format!("{lost}\n"));
+    let lost = lost.map_or_else(String::new, |lost| format!("{lost}\n"));
     format!("{named}{more}{lost}Remove {count} with all files (logs, results, records)? [y/N] ")
 }
 
 /// Says which changes can no longer be shown or undone when these tasks are removed, if there are any, and
 /// which of them were never applied. Names at most [`MAX_NAMED`] tasks.
 pub(crate) fn lost_changes(tasks: &[TaskSummary]) -> Option<String> {
-    let has_changes = |task: &&TaskSummary| {
-        let changes = task.record.end.as_ref().and_then(|end| end.changes.as_ref());
-        changes.is_some_and(|changes| changes.files > 0)
-    };
-    let ids: Vec<_> = tasks.iter().filter(has_changes).map(|task| task.record.id.as_str()).collect();
+    let changed = tasks.iter().filter(|task| task.record.file_changes().is_some());
+    let ids: Vec<_> = changed.map(|task| task.record.id.as_str()).collect();
     let (named, unapplied) = (ids.join(", "), unapplied(tasks));
     match ids.len() {
         0 => None,

@@ -288,7 +288,7 @@ fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Scr
                 let text = screen.symbols.choose("…", "...");
                 commands.push(format!("codex-connector resume {id} \"{text}\""));
             }
-            if record.end.as_ref().and_then(|end| end.changes.as_ref()).is_some_and(|changes| changes.files > 0) {
+            if record.file_changes().is_some() {
                 commands.push(format!("codex-connector diff {id}"));
                 commands.extend(next_operation(record).map(|verb| format!("codex-connector {verb} {id}")));
             }

@@ -54,9 +54,9 @@ fn the_question_before_a_removal_names_the_tasks() {
     let ended = &tasks()[2..];
     let expected = "  1a2b3c4d  completed  write the missing tests for the parser\n  bbbbbbbb  cancelled  a b\\x1b[31m c \\u{202e}evil 漢字\n\
                     Remove 2 tasks with all files (logs, results, records)? [y/N] ";
-    assert_eq!(removal_question(ended, ended.len(), screen(80)), expected);
+    assert_eq!(removal_question(ended, ended.len(), lost_changes(ended).as_deref(), screen(80)), expected);
     let many: Vec<_> = ended.iter().cycle().take(13).cloned().collect();
-    let question = removal_question(&many, many.len(), screen(80));
+    let question = removal_question(&many, many.len(), lost_changes(&many).as_deref(), screen(80));
     assert_eq!(question.lines().count(), 12, "{question}");
     assert!(question.contains("\n  and 3 more\nRemove 13 tasks "), "{question}");
     assert_eq!(nothing_to_remove(Screen::PIPE), "");

@@ -131,7 +131,7 @@ pub(crate) fn undo() -> ToolText {
             "description": "true: make the changes again that an earlier undo reverted."
         }
     });
-    ToolText::new("codex_undo", "Undo of task changes", description, schema(properties, json!(["taskId"])))
+    ToolText::new("codex_undo", "Undo task changes", description, schema(properties, json!(["taskId"])))
 }
 
 /// `codex_apply`.
@@ -145,7 +145,7 @@ pub(crate) fn apply() -> ToolText {
         "check": check(),
         "commit": string("Instead of writing files, create this branch, with one commit that contains the changes.")
     });
-    ToolText::new("codex_apply", "Application of task changes", description, schema(properties, json!(["taskId"])))
+    ToolText::new("codex_apply", "Apply task changes", description, schema(properties, json!(["taskId"])))
 }
 
 fn paths(description: &str) -> Value {
