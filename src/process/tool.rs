@@ -90,7 +90,7 @@ pub struct Tool<'a> {
     pub task: Option<&'a TaskId>,
 }
 
-/// How a tool ended by itself.
+/// The end of a tool that was not killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolEnd {
     /// Its exit status.
@@ -238,7 +238,7 @@ impl<'a> Pipes<'a> {
     }
 }
 
-/// Reads what is there. Closes the pipe at its end.
+/// Reads the available bytes. Closes the pipe at its end.
 fn read_from<'b>(pipe: &mut Option<impl Read>, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, ToolError> {
     let Some(open) = pipe else { return Ok(None) };
     match open.read(buffer) {

@@ -49,7 +49,7 @@ impl Task {
         Ok(())
     }
 
-    /// Enters the user's work tree, if the task may change files there, and decides what the others in it mean.
+    /// Enters the user's work tree, if the task may change files there, and decides how to treat the other tasks in it.
     async fn enter(&mut self, journal: &mut Journal) {
         let request = &self.spec.request;
         if request.sandbox == Sandbox::ReadOnly || self.spec.workspace.tree == TreeUse::Always {

@@ -66,7 +66,7 @@ impl Task {
     }
 
     /// Writes the record of a task whose agent was just started, and keeps the captured snapshot, if there is one. The
-    /// agent's output waits in its pipes meanwhile. No orphan may be reaped before, because it could be git.
+    /// agent's output waits in its pipes until then. No orphan may be reaped earlier, because it could be git.
     pub(super) async fn record_start(&mut self, journal: &mut Journal, external: &mut ExternalEvents) {
         let keeping = self.begin_keeping();
         self.update_record();

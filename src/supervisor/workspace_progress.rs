@@ -1,4 +1,4 @@
-//! How far a task's workspace has come.
+//! The progress of a task's workspace.
 
 use std::{
     mem,
@@ -26,7 +26,7 @@ pub(super) const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much longer than its deadline git may take to be killed.
 pub(super) const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How far a task's workspace has come.
+/// The progress of a task's workspace.
 #[derive(Debug, Default)]
 pub(super) enum WorkspaceProgress {
     /// There are no snapshots.

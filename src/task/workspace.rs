@@ -150,7 +150,7 @@ pub struct Operation {
     /// incomplete; after a kill, only one.
     #[serde(default)]
     pub has_failed: bool,
-    /// How far it has come.
+    /// Its progress.
     pub state: OperationState,
 }
 

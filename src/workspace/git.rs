@@ -261,7 +261,7 @@ impl GitCommand {
         self.output()?.success(&command)
     }
 
-    /// Runs it and returns its output, whatever its exit code is. Fails with [`GitError`] if it does not end by itself,
+    /// Runs it and returns its output, regardless of its exit code. Fails with [`GitError`] if it does not end by itself,
     /// or prints more than 1 GiB.
     pub fn output(self) -> Result<GitOutput, GitError> {
         let mut stdout = Bounded(Vec::new());

@@ -16,7 +16,7 @@ pub type NamedFiles = BTreeMap<PathBuf, FileChangeKind>;
 
 /// The paths of files in the work tree, relative to its top, in order. Paths outside the work tree are left out.
 ///
-/// Does not look at the file system: the agent may have changed what is there.
+/// Does not look at the file system: the agent may have changed it.
 pub(super) fn named_paths(place: &Place, named: &NamedFiles) -> Vec<GitPath> {
     let paths: BTreeSet<GitPath> = named.keys().filter_map(|path| named_path(place, path)).collect();
     paths.into_iter().collect()

@@ -1,6 +1,6 @@
 //! Moves objects from a shadow repository into the user's repository.
 //!
-//! An agent may run meanwhile. It could replace a directory by a symbolic link to make us write elsewhere, so each
+//! An agent may be running. It could replace a directory by a symbolic link to make us write elsewhere, so each
 //! directory is opened once, without following one, and its objects are added to what was opened.
 
 use std::{

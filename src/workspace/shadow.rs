@@ -98,7 +98,7 @@ impl Earlier {
 impl Shadow {
     /// Makes a shadow repository in `dir`, an empty directory that only this user can read. The caller removes it.
     ///
-    /// With a `base`, the next snapshot covers all files of that snapshot, even if they are ignored meanwhile, and none
+    /// With a `base`, the next snapshot covers all files of that snapshot, even if they are ignored now, and none
     /// that it omits. `max_file` is the size limit of an untracked file, in bytes.
     pub fn create(
         git: &Git,

@@ -174,7 +174,7 @@ impl Shadow {
         command.stdin(nul_separated(&candidates.removed)).run().map(drop)
     }
 
-    /// Adds the content of files to the index. A file that is gone meanwhile is left out. One that git cannot read, for
+    /// Adds the content of files to the index. A file that has disappeared is left out. One that git cannot read, for
     /// example because its filter fails, is found by halving the list, and added to `failures`.
     fn add(&self, paths: &[Vec<u8>], failures: &mut Vec<Vec<u8>>) -> Result<(), GitError> {
         let command = self.command(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);

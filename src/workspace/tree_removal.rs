@@ -31,7 +31,7 @@ const REMOVING: &str = ".removing";
 /// The name that its registration in the repository gets while it is removed.
 const REGISTRATION: &str = ".registration";
 
-/// Files in a worktree's git directory that exist during a merge, a rebase and the like.
+/// Files in a worktree's git directory that exist during a merge, a rebase or a similar command.
 const IN_PROGRESS: [&str; 7] =
     ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply", "sequencer"];
 

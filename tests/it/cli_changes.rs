@@ -141,7 +141,8 @@ fn a_conflict_is_named_before_anything_is_written() {
     assert_eq!((refused.code, &*refused.stdout), (Some(6), ""), "{}", refused.stderr);
     let words = "nothing was written: undo of task ";
     assert!(
-        refused.stderr.starts_with(words) && refused.stderr.contains(": a.txt (the same lines"),
+        refused.stderr.starts_with(words)
+            && refused.stderr.contains(": a.txt (you and the task changed the same lines"),
         "{}",
         refused.stderr
     );
