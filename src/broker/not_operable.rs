@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     present::{
-        Refused,
+        Refused, repository_refusals,
         workspace_refusals::{self as texts, Audience},
     },
     task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
@@ -168,19 +168,19 @@ impl NotOperable {
             Self::OnlyUnnamed { id, files } => texts::only_unnamed(id, files, to),
             Self::Conflicts { id, kind, files } => texts::conflicts(id, *kind, files, to),
             Self::UnchangedPath { id, path } => texts::unchanged_path(id, path, to),
-            Self::OutsideRepository { id, path, top } => texts::outside_repository(id, path, top),
-            Self::BranchExists(name) => texts::branch_exists(name),
-            Self::InvalidBranch(name) => texts::invalid_branch(name),
-            Self::NoGit => texts::git_not_installed(),
-            Self::GitTooOld { id, kind, found, needed } => texts::git_too_old(id, *kind, found, needed),
-            Self::RepositoryGone { id, place } => texts::repository_gone(id, place),
-            Self::Busy { place, holder } => texts::repository_busy(place, holder.as_ref()),
-            Self::TimedOut { place } => texts::git_timed_out(place),
+            Self::OutsideRepository { id, path, top } => repository_refusals::outside_repository(id, path, top),
+            Self::BranchExists(name) => repository_refusals::branch_exists(name),
+            Self::InvalidBranch(name) => repository_refusals::invalid_branch(name),
+            Self::NoGit => repository_refusals::git_not_installed(),
+            Self::GitTooOld { id, kind, found, needed } => repository_refusals::git_too_old(id, *kind, found, needed),
+            Self::RepositoryGone { id, place } => repository_refusals::repository_gone(id, place),
+            Self::Busy { place, holder } => repository_refusals::repository_busy(place, holder.as_ref()),
+            Self::TimedOut { place } => repository_refusals::git_timed_out(place),
             Self::NotRestored { id, kind, files, problem, is_pending } => {
                 texts::not_restored(id, *kind, files, problem, *is_pending)
             }
             Self::AfterRecovery { recovered, source } => texts::after_recovery(recovered, source.explain(to)),
-            Self::Failed { id, problem } => texts::workspace_failed(id, problem),
+            Self::Failed { id, problem } => repository_refusals::workspace_failed(id, problem),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     hostile_tests::HOSTILE,
     json_output::{Output, schema},
     operations::{self, PatchPart},
+    repository_refusals,
     terminal::{self, Screen, Symbols},
     workspace_refusals::{self as refusals, Audience},
 };
@@ -249,14 +250,14 @@ fn no_file_name_can_forge_an_answer_or_control_a_terminal() {
             refusals::only_unnamed(&id(), std::slice::from_ref(&path), Audience::Terminal),
             refusals::no_snapshots(&id(), Some(text)),
             refusals::unchanged_path(&id(), path.as_path(), Audience::Model),
-            refusals::outside_repository(&id(), path.as_path(), path.as_path()),
-            refusals::branch_exists(&path),
-            refusals::invalid_branch(&path),
-            refusals::repository_gone(&id(), path.as_path()),
-            refusals::repository_busy(path.as_path(), Some(&(1, id()))),
+            repository_refusals::outside_repository(&id(), path.as_path(), path.as_path()),
+            repository_refusals::branch_exists(&path),
+            repository_refusals::invalid_branch(&path),
+            repository_refusals::repository_gone(&id(), path.as_path()),
+            repository_refusals::repository_busy(path.as_path(), Some(&(1, id()))),
             refusals::not_restored(&id(), OperationKind::Undo, std::slice::from_ref(&path), &text, true),
             refusals::not_restored(&id(), OperationKind::Undo, std::slice::from_ref(&path), &text, false),
-            refusals::workspace_failed(&id(), &text),
+            repository_refusals::workspace_failed(&id(), &text),
         ];
         for refused in all {
             assert_lines(&refused.plain(), 2);

@@ -54,6 +54,7 @@ pub(crate) mod prompts;
 pub(crate) mod protocol;
 pub(crate) mod refusals;
 mod refused;
+pub(crate) mod repository_refusals;
 pub(crate) mod resources;
 #[cfg(test)]
 mod run_facts_tests;

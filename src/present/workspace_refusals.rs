@@ -50,7 +50,7 @@ fn cannot_be(kind: OperationKind) -> &'static str {
     }
 }
 
-fn cannot(id: &TaskId, kind: OperationKind, reason: impl Into<MessagePart>) -> Message {
+pub(super) fn cannot(id: &TaskId, kind: OperationKind, reason: impl Into<MessagePart>) -> Message {
     message!["the changes of task ", id, cannot_be(kind), reason.into()]
 }
 
@@ -246,73 +246,6 @@ pub(crate) fn unchanged_path(id: &TaskId, path: &Path, to: Audience) -> Refused 
     )
 }
 
-/// A selected path is not in the task's repository.
-pub(crate) fn outside_repository(id: &TaskId, path: &Path, top: &Path) -> Refused {
-    Refused::new(
-        message!["the path ", MessagePart::quoted(path), " is outside the repository of task ", id, ", which is ", top],
-        "use a path below it, absolute or relative to it",
-    )
-}
-
-/// The branch to create exists.
-pub(crate) fn branch_exists(name: &GitPath) -> Refused {
-    Refused::new(
-        message!["the branch ", MessagePart::quoted(name.to_untrusted()), " already exists"],
-        "choose another name",
-    )
-}
-
-/// The name of the branch to create is invalid.
-pub(crate) fn invalid_branch(name: &GitPath) -> Refused {
-    Refused::new(
-        message![MessagePart::quoted(name.to_untrusted()), " is not a valid branch name"],
-        "choose a name such as `codex/parser-tests`; `git help check-ref-format` has the rules",
-    )
-}
-
-/// Git is not installed.
-pub(crate) fn git_not_installed() -> Refused {
-    Refused::new("`git` not found on PATH", "install git, and try again")
-}
-
-/// The installed git cannot merge trees.
-pub(crate) fn git_too_old(id: &TaskId, kind: Option<OperationKind>, found: &str, needed: &str) -> Refused {
-    let reason = MessagePart::trusted(format!("this needs git {needed} or newer, but {found} is installed"));
-    match kind {
-        Some(kind) => {
-            Refused::new(cannot(id, kind, reason), "update git, and try again; `diff` works with this version")
-        }
-        None => Refused::new(
-            message!["the changes of task ", id, " cannot be shown: ", reason],
-            "update git, and try again",
-        ),
-    }
-}
-
-/// The repository is not where it was.
-pub(crate) fn repository_gone(id: &TaskId, place: &Path) -> Refused {
-    Refused::new(
-        message!["the repository of task ", id, " is not at ", place, " any more"],
-        "if it was moved, move it back, or make a symbolic link at its old path",
-    )
-}
-
-/// Another process, the holder, is working on the same repository for a task.
-pub(crate) fn repository_busy(place: &Path, holder: Option<&(u32, TaskId)>) -> Refused {
-    let who =
-        holder.map_or_else(Message::default, |(pid, task)| message![" (process ", *pid, ", for task ", task, ")"]);
-    let problem = [message!["another process is changing files or snapshots in ", place], who];
-    Refused::new(problem.into_iter().collect::<Message>(), "try again when it has finished")
-}
-
-/// Git did not finish in time.
-pub(crate) fn git_timed_out(place: &Path) -> Refused {
-    Refused::new(
-        message!["git did not finish in time in ", place],
-        "try again; if the repository is on a slow disk, select fewer files",
-    )
-}
-
 /// Writing failed in the middle, and some files could not be restored. If `is_pending`, the next operation completes this
 /// one; otherwise, all other files are as before.
 pub(crate) fn not_restored(
@@ -349,14 +282,6 @@ pub(crate) fn not_restored(
 pub(crate) fn after_recovery(recovered: &[RecoveredOperation], refused: Refused) -> Refused {
     let notes = recovered.iter().map(|recovered| message!["; ", recovery(recovered)]);
     Refused { problem: [refused.problem].into_iter().chain(notes).collect(), next: refused.next }
-}
-
-/// Git failed, or a file could not be read or written.
-pub(crate) fn workspace_failed(id: &TaskId, problem: &impl ToString) -> Refused {
-    Refused::new(
-        message!["cannot work with the changes of task ", id, ": ", problem.to_string()],
-        "fix the cause, and try again",
-    )
 }
 
 /// The first files by name.
