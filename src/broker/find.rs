@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     store::Filter,
-    task::{Summaries, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary, TimelineEntry},
+    task::{
+        Outcome, StateFilter, Summaries, TaskCounts, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary,
+        TimelineEntry,
+    },
 };
 
 /// Number of tasks that an error lists for an ambiguous prefix.
@@ -86,6 +89,48 @@ impl Broker {
             Ok(Summaries { tasks, total: listing.total, is_partial: listing.is_partial })
         })
         .await?
+    }
+
+    /// Like [`find`](Self::find), but only tasks that `state` selects as well.
+    pub async fn find_in_state(
+        &self,
+        filter: &Filter,
+        state: Option<StateFilter>,
+        limit: usize,
+    ) -> Result<Summaries, Refusal> {
+        let Some(state) = state else { return self.find(filter, limit).await };
+        let status = match state {
+            StateFilter::State(TaskState::Queued | TaskState::Running) => Some(TaskStatus::Running),
+            StateFilter::State(TaskState::Ended) => None,
+            StateFilter::Outcome(Outcome::Completed) => Some(TaskStatus::Completed),
+            StateFilter::Outcome(Outcome::Failed | Outcome::Cancelled | Outcome::TimedOut) => Some(TaskStatus::Failed),
+            StateFilter::Outcome(Outcome::Interrupted) => Some(TaskStatus::Interrupted),
+        };
+        let filter = Filter { state: status, ..filter.clone() };
+        if matches!(state, StateFilter::Outcome(Outcome::Completed | Outcome::Interrupted)) {
+            return self.find(&filter, limit).await;
+        }
+        // The index does not tell these apart, so read them all.
+        let mut found = self.find(&filter, usize::MAX).await?;
+        found.tasks.retain(|task| state.selects(task));
+        found.total = found.tasks.len();
+        found.tasks.truncate(limit);
+        Ok(found)
+    }
+
+    /// The number of tasks that `filter` selects, by state and outcome.
+    pub async fn counts(&self, filter: &Filter) -> Result<TaskCounts, Refusal> {
+        let found = self.find(filter, usize::MAX).await?;
+        let count = |filter: StateFilter| found.tasks.iter().filter(|task| filter.selects(task)).count() as u64;
+        Ok(TaskCounts {
+            queued: count(StateFilter::State(TaskState::Queued)),
+            running: count(StateFilter::State(TaskState::Running)),
+            completed: count(StateFilter::Outcome(Outcome::Completed)),
+            failed: count(StateFilter::Outcome(Outcome::Failed)),
+            cancelled: count(StateFilter::Outcome(Outcome::Cancelled)),
+            timed_out: count(StateFilter::Outcome(Outcome::TimedOut)),
+            interrupted: count(StateFilter::Outcome(Outcome::Interrupted)),
+        })
     }
 
     /// One task, as a list shows it. If its supervisor has died, this finalizes the task.

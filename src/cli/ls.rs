@@ -3,7 +3,10 @@
 use std::{io, path::Path, process::ExitCode};
 
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use super::{
     context::{Context, refused, repository, scope},
@@ -22,7 +25,7 @@ use crate::{
         terminal_refusals,
     },
     store::Filter,
-    task::{Outcome, Summaries, TaskState, TaskStatus, TaskSummary},
+    task::{StateFilter, Summaries},
 };
 
 /// The number of tasks that are listed by default.
@@ -46,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     all: bool,
     /// Only tasks in this state or with this outcome
-    #[arg(short, long, value_name = "STATE")]
+    #[arg(short, long, value_name = "STATE", value_parser = state_values())]
     state: Option<StateFilter>,
     /// Only tasks of this backend
     #[arg(short, long, value_name = "NAME")]
@@ -65,50 +68,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// A state, or an outcome of ended tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum StateFilter {
-    Queued,
-    Running,
-    Ended,
-    Completed,
-    Failed,
-    Cancelled,
-    TimedOut,
-    Interrupted,
-}
-
-impl StateFilter {
-    /// The status of all tasks that it selects; `None` if they have different ones.
-    fn status(self) -> Option<TaskStatus> {
-        match self {
-            Self::Queued | Self::Running => Some(TaskStatus::Running),
-            Self::Ended => None,
-            Self::Completed => Some(TaskStatus::Completed),
-            Self::Failed | Self::Cancelled | Self::TimedOut => Some(TaskStatus::Failed),
-            Self::Interrupted => Some(TaskStatus::Interrupted),
-        }
-    }
-
-    /// Whether it selects every task with this status.
-    fn is_whole_status(self) -> bool {
-        matches!(self, Self::Completed | Self::Interrupted)
-    }
-
-    fn selects(self, task: &TaskSummary) -> bool {
-        let has = |outcome| Outcome::of(&task.record) == Some(outcome);
-        match self {
-            Self::Queued => task.state == TaskState::Queued,
-            Self::Running => task.state == TaskState::Running,
-            Self::Ended => task.state == TaskState::Ended,
-            Self::Completed => has(Outcome::Completed),
-            Self::Failed => has(Outcome::Failed),
-            Self::Cancelled => has(Outcome::Cancelled),
-            Self::TimedOut => has(Outcome::TimedOut),
-            Self::Interrupted => has(Outcome::Interrupted),
-        }
-    }
+/// The values of `--state`.
+fn state_values() -> impl TypedValueParser<Value = StateFilter> {
+    PossibleValuesParser::new(StateFilter::ALL.map(StateFilter::as_str))
+        .map(|name| StateFilter::parse(&name).expect("clap accepts only these names"))
 }
 
 /// Lists tasks.
@@ -197,16 +160,5 @@ async fn find(
     state: Option<StateFilter>,
     limit: usize,
 ) -> Result<Summaries, Refusal> {
-    let find = async |filter: &Filter, limit| with_lists(broker, async || broker.find(filter, limit).await).await;
-    let Some(state) = state else { return find(filter, limit).await };
-    let filter = Filter { state: state.status(), ..filter.clone() };
-    if state.is_whole_status() {
-        return find(&filter, limit).await;
-    }
-    // The index does not tell these apart, so read them all.
-    let mut found = find(&filter, usize::MAX).await?;
-    found.tasks.retain(|task| state.selects(task));
-    found.total = found.tasks.len();
-    found.tasks.truncate(limit);
-    Ok(found)
+    with_lists(broker, async || broker.find_in_state(filter, state, limit).await).await
 }

@@ -108,6 +108,92 @@ impl Outcome {
     }
 }
 
+/// Selects tasks by their state, or by their outcome once they have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateFilter {
+    /// Tasks in this state.
+    State(TaskState),
+    /// Ended tasks with this outcome.
+    Outcome(Outcome),
+}
+
+impl StateFilter {
+    /// Every filter, in the order in which lists offer them.
+    pub const ALL: [Self; 8] = [
+        Self::State(TaskState::Queued),
+        Self::State(TaskState::Running),
+        Self::State(TaskState::Ended),
+        Self::Outcome(Outcome::Completed),
+        Self::Outcome(Outcome::Failed),
+        Self::Outcome(Outcome::Cancelled),
+        Self::Outcome(Outcome::TimedOut),
+        Self::Outcome(Outcome::Interrupted),
+    ];
+
+    /// The word on the command line and in addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::State(state) => state.as_str(),
+            Self::Outcome(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// The filter with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|filter| filter.as_str() == name)
+    }
+
+    /// Whether it selects this task.
+    pub fn selects(self, task: &TaskSummary) -> bool {
+        match self {
+            Self::State(state) => task.state == state,
+            Self::Outcome(outcome) => Outcome::of(&task.record) == Some(outcome),
+        }
+    }
+}
+
+/// The number of tasks in each state, and of ended tasks with each outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Tasks that wait for other tasks.
+    pub queued: u64,
+    /// Tasks whose agents are working.
+    pub running: u64,
+    /// Completed tasks.
+    pub completed: u64,
+    /// Failed tasks, without the cancelled ones and those that reached a limit.
+    pub failed: u64,
+    /// Cancelled tasks.
+    pub cancelled: u64,
+    /// Tasks that reached a limit.
+    pub timed_out: u64,
+    /// Interrupted tasks.
+    pub interrupted: u64,
+}
+
+impl TaskCounts {
+    /// The number of tasks that `filter` selects.
+    pub fn of(&self, filter: StateFilter) -> u64 {
+        match filter {
+            StateFilter::State(TaskState::Queued) => self.queued,
+            StateFilter::State(TaskState::Running) => self.running,
+            StateFilter::State(TaskState::Ended) => {
+                self.completed + self.failed + self.cancelled + self.timed_out + self.interrupted
+            }
+            StateFilter::Outcome(Outcome::Completed) => self.completed,
+            StateFilter::Outcome(Outcome::Failed) => self.failed,
+            StateFilter::Outcome(Outcome::Cancelled) => self.cancelled,
+            StateFilter::Outcome(Outcome::TimedOut) => self.timed_out,
+            StateFilter::Outcome(Outcome::Interrupted) => self.interrupted,
+        }
+    }
+
+    /// The number of all tasks.
+    pub fn total(&self) -> u64 {
+        self.queued + self.running + self.of(StateFilter::State(TaskState::Ended))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -1,0 +1,17 @@
+//! `top`: the tasks of this repository, or of all, on the whole terminal.
+//!
+//! ```text
+//! keys ────▶ ┌───────┐            ┌───────┐
+//! tasks ───▶ │ State │ ─ draw ──▶ │ Frame │
+//! resize ──▶ └───┬───┘            └───────┘
+//!                └─ Effect ──▶ load (through the broker), or an action (a verb of the broker)
+//! ```
+//!
+//! [`State`] is plain data. Keys and news change it without I/O and return effects; [`run`] executes them and feeds the
+//! results back. The views draw a state into a frame and change nothing. So every screen and every key is tested
+//! without a terminal.
+//!
+//! The screen is redrawn when something has changed, and once a second because of the times in it. Nothing is read that is not
+//! visible: the list is read again when a task begins or ends, and the open tab follows its task.
+//!
+//! Actions are the verbs of the command line. Each is shown before it runs, as the command that a person would type.
