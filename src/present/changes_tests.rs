@@ -164,7 +164,7 @@ it. Left as it is. To include it, pass `all: true`.
     assert_eq!(terminal::operation(&id(), &undone, Screen::PIPE), "changed\tsrc/a.rs\nskipped\tnotes.txt\n");
     let text = terminal::operation(&id(), &undone, terminal(100));
     assert!(
-        text.starts_with("Reverted the changes of task 1a2b3c4d in 1 file:\n  src/a.rs\nLeft 1 file as it is"),
+        text.starts_with("Reverted the changes of task 1a2b3c4d in 1 file:\n  src/a.rs\nSkipped 1 file that"),
         "{text}"
     );
     assert!(text.ends_with("  notes.txt\nto make them again: codex-connector redo 1a2b3c4d\n"), "{text}");
