@@ -65,7 +65,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut next = world.server();
     let killed: BTreeSet<String> =
         actions.iter().filter(|(_, taken)| taken.supervisor_killed).map(|(id, _)| id.clone()).collect();
-    let writers = Writers { were_killed: kill_targets.supervisors, killed };
+    // A server writes too: it builds the catalog when it starts.
+    let writers = Writers { were_killed: kill_targets.supervisors || kill_targets.server, killed };
     if !kill_targets.server || continues {
         // A surviving server can start a task after the kill, and a surviving supervisor has no run directory at
         // first.

@@ -1,6 +1,7 @@
 //! The home of one round: a data directory, its servers, and marks by which all started processes are found.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -148,7 +149,11 @@ impl World {
             let id = seen.args.split(' ').skip_while(|word| *word != "supervise").nth(1)?.to_owned();
             Some((id, seen))
         });
-        supervisors.collect()
+        let mut supervisors: Vec<_> = supervisors.collect();
+        // A process that a supervisor has forked has its arguments until it executes another program.
+        let pids: BTreeSet<u32> = supervisors.iter().map(|(_, seen)| seen.process.pid).collect();
+        supervisors.retain(|(_, seen)| !pids.contains(&seen.parent));
+        supervisors
     }
 }
 
