@@ -35,6 +35,10 @@ pub struct Head {
 /// Fails with [`NotCovered`] if there is no repository, or if it cannot be used.
 pub fn find_place(git: &Git, directory: &Path) -> Result<Place, NotCovered> {
     git.require(GIT_FOR_SNAPSHOTS)?;
+    find(git, directory)
+}
+
+fn find(git: &Git, directory: &Path) -> Result<Place, NotCovered> {
     let answer = ask(git, directory, &QUESTIONS)?;
     let answers: Vec<&[u8]> = lines(&answer).collect();
     if answers.len() == QUESTIONS.len() {
@@ -47,8 +51,10 @@ pub fn find_place(git: &Git, directory: &Path) -> Result<Place, NotCovered> {
     place(directory, &answers)
 }
 
-/// Like [`find_place`] and [`head`] with one process. The head is `None` if it has to be asked for separately. Must not be
-/// used before the version of git is known to be one for snapshots.
+/// Like [`find_place`] and [`head`] with one process, if possible. The head is `None` if it has to be asked for separately.
+///
+/// Does not check the version of git, so that the caller can ask for it at the same time. Must not be used before the
+/// version is known to be one for snapshots.
 pub(super) fn find_place_and_head(git: &Git, directory: &Path) -> Result<(Place, Option<Head>), NotCovered> {
     let answer = ask(git, directory, &[&QUESTIONS[..], &HEAD_QUESTIONS].concat())?;
     let answers: Vec<&[u8]> = lines(&answer).collect();
@@ -59,7 +65,7 @@ pub(super) fn find_place_and_head(git: &Git, directory: &Path) -> Result<(Place,
             return Ok((place, Some(head)));
         }
     }
-    Ok((find_place(git, directory)?, None))
+    Ok((find(git, directory)?, None))
 }
 
 fn ask(git: &Git, directory: &Path, questions: &[&str]) -> Result<Vec<u8>, NotCovered> {

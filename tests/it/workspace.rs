@@ -115,6 +115,15 @@ fn there_are_no_snapshots_if_they_are_off_or_nothing_can_be_changed() {
 }
 
 #[test]
+fn a_repository_without_a_commit_has_snapshots() {
+    let world = World::with_fake_agent();
+    world.project.git(&["update-ref", "-d", "HEAD"]);
+    let (answer, record) = write_one(&world, "danger-full-access");
+    assert!(field(&answer, "Changes").is_some_and(|changes| changes.starts_with("1 file")), "{answer}");
+    assert_eq!(record["changes"]["paths"][0]["path"], "new", "{record:#}");
+}
+
+#[test]
 fn an_answer_says_why_there_is_no_snapshot() {
     let no_repository = World::with_fake_agent().variable("CODEX_CONNECTOR_BACKENDS__CODEX__REQUIRE_GIT", "false");
     fs::remove_dir_all(no_repository.project.path().join(".git")).expect("the test owns it");
