@@ -58,7 +58,7 @@ pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, Trus
 pub use standing::{ChangesPlace, Standing, last_operations};
 pub use status::{EndStatus, TaskStatus};
 pub use submitter::{SubmittedBy, Submitter, is_session_id};
-pub use summary::{Outcome, StateFilter, Summaries, TaskCounts, TaskState, TaskSummary};
+pub use summary::{Outcome, Page, StateFilter, Summaries, TaskCounts, TaskState, TaskSummary};
 pub use task_diff::{Compared, TaskDiff};
 pub use text::{cut_middle, first_line};
 pub use timeline::{

@@ -3,11 +3,10 @@
 use rusqlite::Connection;
 
 use super::{
-    read::{
-        BY_ID, BY_ROW, ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST, NEWEST_OF_SESSION, NUMBER, OLDEST,
-        RUNNING, SEARCHES, TALLY, WITH_PREFIX,
-    },
+    read::{ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST_OF_SESSION, OLDEST, RUNNING, WITH_PREFIX},
+    row::StoredState,
     schema::select,
+    search::{BY_ID, BY_ROW, NEWEST, NUMBER, SEARCHES, TALLIES, TALLY},
     tests::{World, row},
     usage::statement,
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
@@ -30,7 +29,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 #[test]
 fn no_statement_scans_or_sorts() {
     let world = World::new();
-    let catalog = world.rebuild((0..200).map(|number| row(number, TaskStatus::ALL[number as usize % 4]))).catalog;
+    let catalog = world.rebuild((0..200).map(|number| row(number, StoredState::ALL[number as usize % 6]))).catalog;
     let of_searches = |before: &str, after: &str, covering: &str| {
         let indexes = ["by_state", "by_repository", "by_backend", "by_repository_and_backend"];
         let statements = SEARCHES.iter().map(|search| format!("{before}{search}{after}"));
@@ -53,6 +52,7 @@ fn no_statement_scans_or_sorts() {
         (RUNNING, "(state=?)"),
         (FIRST_AFTER, "USING INDEX removable (ended_at>?)"),
         (TALLY, "USING PRIMARY KEY (scope=? AND repository=? AND backend=? AND state=?)"),
+        (TALLIES, "USING PRIMARY KEY (scope=?)"),
         (LAST_SEQ, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (OLDEST, "USING COVERING INDEX removable (ended_at<?)"),
         (STORED, "(id=?)"),

@@ -7,6 +7,7 @@
 
 mod chunks;
 mod connection;
+mod counts;
 mod ids;
 mod listing;
 mod log;
@@ -115,6 +116,8 @@ impl Reader {
     fn report(&self, error: &CatalogError) {
         match error {
             CatalogError::Missing if !self.is_catalog_lost() => {}
+            // The next writer upgrades it.
+            CatalogError::Older => {}
             error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
             error => self.notices.add(format!("{error}; the task records are listed instead")),
         }
