@@ -66,7 +66,7 @@ pub use timeline::{
     WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome, script};
-pub use totals::{Totals, TotalsBy, UsageReport};
+pub use totals::{DailyUsage, DayUsage, Totals, TotalsBy, UsageReport};
 pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};

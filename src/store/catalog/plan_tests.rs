@@ -8,7 +8,7 @@ use super::{
     schema::select,
     search::{BY_ID, BY_ROW, NEWEST, NUMBER, SEARCHES, TALLIES, TALLY},
     tests::{World, row},
-    usage::statement,
+    usage::{daily_statement, statement},
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
 };
 use crate::task::{TaskStatus, TotalsBy};
@@ -73,8 +73,9 @@ fn no_statement_scans_or_sorts() {
 fn totals_read_only_an_index() {
     let world = World::new();
     let catalog = world.rebuild((0..200).map(|number| row(number, TaskStatus::Completed))).catalog;
-    for by in [TotalsBy::Day, TotalsBy::Backend, TotalsBy::Model, TotalsBy::Repository] {
-        let plan = plan(&catalog.connection, &statement(by));
+    let groups = [TotalsBy::Day, TotalsBy::Backend, TotalsBy::Model, TotalsBy::Repository];
+    for sql in groups.map(statement).into_iter().chain([daily_statement()]) {
+        let plan = plan(&catalog.connection, &sql);
         assert_eq!(plan[0], "SEARCH tasks USING COVERING INDEX by_start (started_at>?)", "{plan:?}");
     }
 }
