@@ -14,6 +14,7 @@ mod live_task;
 mod message;
 mod operated;
 mod origin;
+mod pages;
 mod policy;
 mod record;
 mod record_file;
@@ -49,6 +50,7 @@ pub(crate) use message::message;
 pub use message::{Message, MessagePart};
 pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation, RecoveryState};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
+pub use pages::{ActivityPage, LogPage, PageLine};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
 pub use resumption::Resumption;
@@ -62,8 +64,8 @@ pub use summary::{Outcome, Page, StateFilter, Summaries, TaskCounts, TaskState, 
 pub use task_diff::{Compared, TaskDiff};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
-    ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
-    WarningSource, excerpt, fit_items,
+    ActivityMark, ActivitySpan, ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, SpanBuilder,
+    SpanKind, TIMELINE_FORMAT, TimelineEntry, TimelineEvent, WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome, script};
 pub use totals::{DailyUsage, DayUsage, Totals, TotalsBy, UsageReport};
