@@ -1,4 +1,4 @@
-//! What a task did when, for a bar on a time axis.
+//! Periods of thinking, commands, edits and so on, for a bar on a time axis.
 //!
 //! An entry of a timeline says what has just happened. A [`SpanBuilder`] derives from it what the task did *until* then:
 //!
@@ -23,7 +23,7 @@ const SILENCE_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// A period in which a task did one kind of thing, or mostly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivitySpan {
-    /// What it did.
+    /// The kind of thing.
     pub kind: SpanKind,
     /// When this began; to the millisecond, like all times.
     pub start: DateTime<Utc>,
@@ -31,7 +31,7 @@ pub struct ActivitySpan {
     pub end: DateTime<Utc>,
 }
 
-/// What a task does in a period.
+/// The kinds of things that a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpanKind {
     /// The agent reasons or writes, or does something else that is not listed here.
@@ -153,7 +153,7 @@ impl Part {
         self.spent.iter().sum()
     }
 
-    /// What most of it was spent on.
+    /// The kind that most of it was spent on.
     fn kind(&self) -> SpanKind {
         SpanKind::ALL.into_iter().rev().max_by_key(|kind| self.spent[*kind as usize]).unwrap_or(SpanKind::Thinking)
     }
