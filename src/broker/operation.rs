@@ -35,7 +35,7 @@ pub struct ApplyRequest {
 }
 
 /// An operation, before its paths are resolved.
-struct Wanted {
+struct RequestedOperation {
     kind: OperationKind,
     paths: PathSelection,
     all: bool,
@@ -50,7 +50,7 @@ impl Broker {
     /// changed, unless the refusal says so.
     pub async fn undo(&self, id: &TaskId, request: UndoRequest) -> Result<OperationResult, Refusal> {
         let UndoRequest { paths, all, check } = request;
-        let wanted = Wanted { kind: OperationKind::Undo, paths, all, is_check: check, branch: None };
+        let wanted = RequestedOperation { kind: OperationKind::Undo, paths, all, is_check: check, branch: None };
         let result = self.operate(id, wanted).await?;
         if result.files.is_empty() && !result.unnamed.is_empty() {
             return Err(NotOperable::OnlyUnnamed { id: id.clone(), files: result.unnamed }.into());
@@ -61,7 +61,8 @@ impl Broker {
     /// Makes the changes again that an undo reverted. Fails like [`undo`](Self::undo).
     pub async fn redo(&self, id: &TaskId, is_check: bool) -> Result<OperationResult, Refusal> {
         let paths = PathSelection::default();
-        self.operate(id, Wanted { kind: OperationKind::Redo, paths, all: true, is_check, branch: None }).await
+        self.operate(id, RequestedOperation { kind: OperationKind::Redo, paths, all: true, is_check, branch: None })
+            .await
     }
 
     /// Writes what an ended task changed in its own worktree to the user's files, or commits it to a new branch. Fails
@@ -69,10 +70,11 @@ impl Broker {
     pub async fn apply(&self, id: &TaskId, request: ApplyRequest) -> Result<OperationResult, Refusal> {
         let ApplyRequest { paths, check, branch } = request;
         let branch = branch.map(|name| GitPath::from_bytes(name.into_bytes()));
-        self.operate(id, Wanted { kind: OperationKind::Apply, paths, all: true, is_check: check, branch }).await
+        self.operate(id, RequestedOperation { kind: OperationKind::Apply, paths, all: true, is_check: check, branch })
+            .await
     }
 
-    async fn operate(&self, id: &TaskId, wanted: Wanted) -> Result<OperationResult, Refusal> {
+    async fn operate(&self, id: &TaskId, wanted: RequestedOperation) -> Result<OperationResult, Refusal> {
         let (record, is_running) = self.record_and_state(id).await?;
         if is_running {
             return Err(NotOperable::Running(id.clone(), wanted.kind).into());

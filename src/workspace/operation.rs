@@ -13,12 +13,12 @@
 //! another, the latest first. Conflicts are found before anything is written.
 //!
 //! ```text
-//! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ journal: begun ─▶ write ─▶ journal: done
-//!                                                     │                                │ failed
-//!                                                     └▶ conflicts, nothing written    └▶ restore ─▶ journal: reverted
+//! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ state: begun ─▶ write ─▶ state: done
+//!                                                     │                               │ failed
+//!                                                     └▶ conflicts, nothing written   └▶ restore ─▶ state: reverted
 //! ```
 //!
-//! The journal is the task's workspace file. It names both the snapshot before the operation and its target, which
+//! The state is in the task's workspace file. It names both the snapshot before the operation and its target, which
 //! `refs/codex-connector/<id>/op-<n>` keeps, before the first file is written. If the process is killed meanwhile, the
 //! next operation in the work tree [recovers](super::recovery) from that.
 

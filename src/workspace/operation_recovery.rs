@@ -5,7 +5,7 @@ use super::{
     operation::{Operator, WRITE_TIMEOUT},
     operation_error::OperationError,
     presence::{check_commits_exist, check_place_exists},
-    recovery::{Settled, settle},
+    recovery::{SideWritten, write_side},
 };
 use crate::{
     process::{Deadline, kill_abandoned_tools},
@@ -27,9 +27,9 @@ impl Operator<'_> {
     pub(super) fn restore(&self, workspace: &mut TaskWorkspace, source: OperationError) -> OperationError {
         self.note_failure(workspace);
         let Some(operation) = workspace.operations.last().cloned() else { return source };
-        match self.settle(workspace, &operation, Toward::Ours) {
-            Ok(settled) => match self.finish(workspace, OperationState::Reverted) {
-                Ok(()) => OperationError::Failed { source: Box::new(source), left: settled.left },
+        match self.write_side_of(workspace, &operation, Toward::Ours) {
+            Ok(written) => match self.finish(workspace, OperationState::Reverted) {
+                Ok(()) => OperationError::Failed { source: Box::new(source), left: written.left },
                 Err(unrecorded) => OperationError::unfinished(workspace, unrecorded),
             },
             Err(error) => {
@@ -73,35 +73,35 @@ impl Operator<'_> {
         let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
         let Some(operation) = last else { return Ok(None) };
         let Operation { kind, ours, target, paths, .. } = &operation;
-        let (state, Settled { written: files, left }) =
+        let (state, SideWritten { written: files, left }) =
             match check_commits_exist(self.git, &workspace.place, [ours, target]) {
                 // Otherwise it would prevent all operations in the work tree, forever.
                 Err(OperationError::SnapshotsGone) => {
                     if !is_check {
                         self.finish(workspace, OperationState::Abandoned)?;
                     }
-                    (RecoveryState::Abandoned, Settled { written: vec![], left: paths.clone() })
+                    (RecoveryState::Abandoned, SideWritten { written: vec![], left: paths.clone() })
                 }
                 Err(error) => return Err(error),
-                Ok(()) if is_check => (RecoveryState::Pending, Settled { written: paths.clone(), left: vec![] }),
+                Ok(()) if is_check => (RecoveryState::Pending, SideWritten { written: paths.clone(), left: vec![] }),
                 Ok(()) => {
-                    let settled = self.settle(workspace, &operation, Toward::Target).map_err(|source| {
+                    let written = self.write_side_of(workspace, &operation, Toward::Target).map_err(|source| {
                         self.note_failure(workspace);
                         OperationError::unfinished(workspace, source)
                     })?;
                     self.finish(workspace, OperationState::Done)?;
-                    (RecoveryState::Finished, settled)
+                    (RecoveryState::Finished, written)
                 }
             };
         Ok(Some(RecoveredOperation { task: workspace.task.clone(), kind: *kind, state, files, left }))
     }
 
-    fn settle(
+    fn write_side_of(
         &self,
         workspace: &TaskWorkspace,
         operation: &Operation,
         toward: Toward,
-    ) -> Result<Settled, OperationError> {
+    ) -> Result<SideWritten, OperationError> {
         let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
         let git = match &operation.marker {
             Some(marker) => {
@@ -113,6 +113,6 @@ impl Operator<'_> {
         };
         check_commits_exist(&git, &workspace.place, [&operation.ours, &operation.target])?;
         let mut temporary = self.shadow(&git, workspace, &operation.target)?;
-        settle(&mut temporary.shadow, operation, toward)
+        write_side(&mut temporary.shadow, operation, toward)
     }
 }
