@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::{
     Broker, NotOperable, PathSelection, Refusal,
     changes::{DiffContent, tops},
-    workspace_problem::operation_problem,
+    workspace_problem::{TriedOperation, operation_problem},
 };
 use crate::{
     task::{GitPath, OperationKind, OperationResult, TaskId},
@@ -53,7 +53,8 @@ impl Broker {
         let wanted = RequestedOperation { kind: OperationKind::Undo, paths, all, is_check: check, branch: None };
         let result = self.operate(id, wanted).await?;
         if result.files.is_empty() && !result.unnamed.is_empty() {
-            return Err(NotOperable::OnlyUnnamed { id: id.clone(), files: result.unnamed }.into());
+            let refusal = NotOperable::OnlyUnnamed { id: id.clone(), files: result.unnamed };
+            return Err(Refusal::from(refusal).after(result.recovered));
         }
         Ok(result)
     }
@@ -92,6 +93,8 @@ impl Broker {
                 let (diff, _) = opened.diff(broker, &record, false, &PathSelection::default(), DiffContent::Files)?;
                 selectors.check_all_changed(&record.id, &diff.files)?;
             }
+            let tried =
+                TriedOperation { id: &record.id, kind: wanted.kind, is_commit: wanted.branch.is_some(), top: &top };
             let request = OperationRequest {
                 task: record.id.clone(),
                 kind: wanted.kind,
@@ -102,7 +105,14 @@ impl Broker {
                 now: Utc::now(),
             };
             let operator = Operator { git: &git, files: &files, max_file: broker.config.workspace.max_file };
-            operator.operate(&request).map_err(|error| operation_problem(&record.id, wanted.kind, &top, error))
+            let done = operator.operate(&request);
+            let done = done.map_err(|error| operation_problem(tried, error))?;
+            // Files are written already, so a problem with this must not look like a failure.
+            let running = match &done.branch {
+                None => broker.running_in(&top, &record.id).unwrap_or_default(),
+                Some(_) => Vec::new(),
+            };
+            Ok(OperationResult { running, ..done })
         })
         .await
     }

@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if !arguments.check && !arguments.yes && can_confirm() {
             let planned = broker.undo(&id, UndoRequest { check: true, ..request.clone() }).await.map_err(fail)?;
             print_notes(&planned);
-            let question = terminal::undo_question(&id, &planned.files);
+            let question = terminal::undo_question(&id, &planned);
             if !planned.files.is_empty() && confirm(&question) == Answer::No {
                 return Ok(Exit::Refused);
             }

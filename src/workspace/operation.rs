@@ -112,14 +112,14 @@ impl Operator<'_> {
         if !pending.is_empty() {
             let (kind, is_check, files) = (request.kind, true, pending.into_iter().collect());
             let top = place.top.clone();
-            return Ok(OperationResult { kind, is_check, top, files, unnamed: vec![], branch: None, recovered });
+            let (unnamed, running) = (vec![], vec![]);
+            return Ok(OperationResult { kind, is_check, top, files, unnamed, branch: None, running, recovered });
         }
         // Read again: another process may have changed it before this one had the lock.
-        let mut workspace = self.workspace(&request.task)?;
-        match self.operate_on(&mut workspace, request) {
+        let done = self.workspace(&request.task).and_then(|mut workspace| self.operate_on(&mut workspace, request));
+        match done {
             Ok(result) => Ok(OperationResult { recovered, ..result }),
-            Err(source) if recovered.is_empty() => Err(source),
-            Err(source) => Err(OperationError::AfterRecovery { recovered, source: Box::new(source) }),
+            Err(error) => Err(error.after(recovered)),
         }
     }
 
@@ -164,6 +164,7 @@ impl Operator<'_> {
             files,
             unnamed: selection.unnamed,
             branch,
+            running: Vec::new(),
             recovered: Vec::new(),
         })
     }

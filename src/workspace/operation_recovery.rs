@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     process::{Deadline, kill_abandoned_tools},
-    task::{Operation, OperationState, Place, RecoveredOperation, RecoveryState, TaskWorkspace},
+    task::{Operation, OperationState, Place, RecoveredOperation, RecoveryState, TaskId, TaskWorkspace},
 };
 
 impl Operator<'_> {
@@ -40,16 +40,29 @@ impl Operator<'_> {
     }
 
     /// Finishes interrupted operations in a work tree; with a check, only finds them. The caller has the lock of the
-    /// repository.
+    /// repository. If it fails, the error says which ones it finished before.
     pub(super) fn recover(&self, place: &Place, is_check: bool) -> Result<Vec<RecoveredOperation>, OperationError> {
         let mut recovered = Vec::new();
         for id in self.files.ids()? {
-            let Some(mut workspace) = self.files.read(&id)?.filter(|found| found.place.top == place.top) else {
-                continue;
-            };
-            recovered.extend(self.recover_task(&mut workspace, is_check)?);
+            match self.recover_in(place, &id, is_check) {
+                Ok(found) => recovered.extend(found),
+                Err(error) => return Err(error.after(recovered)),
+            }
         }
         Ok(recovered)
+    }
+
+    /// Finishes the last operation of this task if it was interrupted in this work tree.
+    fn recover_in(
+        &self,
+        place: &Place,
+        id: &TaskId,
+        is_check: bool,
+    ) -> Result<Option<RecoveredOperation>, OperationError> {
+        match self.files.read(id)?.filter(|found| found.place.top == place.top) {
+            Some(mut workspace) => self.recover_task(&mut workspace, is_check),
+            None => Ok(None),
+        }
     }
 
     /// Finishes the last operation of a task if it was interrupted. The caller has the lock of the repository, and the
@@ -73,27 +86,34 @@ impl Operator<'_> {
         let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
         let Some(operation) = last else { return Ok(None) };
         let Operation { kind, ours, target, paths, .. } = &operation;
-        let (state, SideWritten { written: files, left }) =
+        let (state, recorded, SideWritten { written: files, left }) =
             match check_commits_exist(self.git, &workspace.place, [ours, target]) {
                 // Otherwise it would prevent all operations in the work tree, forever.
-                Err(OperationError::SnapshotsGone) => {
-                    if !is_check {
-                        self.finish(workspace, OperationState::Abandoned)?;
-                    }
-                    (RecoveryState::Abandoned, SideWritten { written: vec![], left: paths.clone() })
-                }
+                Err(OperationError::SnapshotsGone) => (
+                    RecoveryState::Abandoned,
+                    Some(OperationState::Abandoned),
+                    SideWritten { written: vec![], left: paths.clone() },
+                ),
                 Err(error) => return Err(error),
-                Ok(()) if is_check => (RecoveryState::Pending, SideWritten { written: paths.clone(), left: vec![] }),
+                Ok(()) if is_check => {
+                    (RecoveryState::Pending, None, SideWritten { written: paths.clone(), left: vec![] })
+                }
                 Ok(()) => {
                     let written = self.write_side_of(workspace, &operation, Toward::Target).map_err(|source| {
                         self.note_failure(workspace);
                         OperationError::unfinished(workspace, source)
                     })?;
-                    self.finish(workspace, OperationState::Done)?;
-                    (RecoveryState::Finished, written)
+                    (RecoveryState::Finished, Some(OperationState::Done), written)
                 }
             };
-        Ok(Some(RecoveredOperation { task: workspace.task.clone(), kind: *kind, state, files, left }))
+        let recovered = RecoveredOperation { task: workspace.task.clone(), kind: *kind, state, files, left };
+        if let Some(state) = recorded.filter(|_| !is_check)
+            && let Err(error) = self.finish(workspace, state)
+        {
+            // Its files are written, even if the next operation has to find that out again.
+            return Err(error.after(vec![recovered]));
+        }
+        Ok(Some(recovered))
     }
 
     fn write_side_of(
