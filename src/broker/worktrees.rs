@@ -65,7 +65,7 @@ impl Broker {
         })
     }
 
-    /// The record, redacted, with the tasks that may have changed files beside it. Blocks.
+    /// The record, redacted, with the tasks that may have changed files at the same time. Blocks.
     pub(super) fn clean_with_neighbors(&self, record: TaskRecord) -> TaskRecord {
         let mut record = self.clean(record);
         let beside = self.tasks_beside(&record);

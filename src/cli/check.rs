@@ -43,7 +43,7 @@ use crate::{
     workspace::{Deadline, GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, Git, GitError, existing_trees},
 };
 
-/// How long git may take to tell its version.
+/// How long git may take to report its version.
 const GIT_DEADLINE: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\

@@ -137,7 +137,7 @@ pub(crate) fn git_missing() -> Vec<Message> {
     vec![Message::trusted(format!("`git` not found on PATH: {NO_SNAPSHOTS}")), "next: install git".into()]
 }
 
-/// Git does not tell its version.
+/// Git does not report its version.
 pub(crate) fn git_unusable(problem: &impl ToString) -> Vec<Message> {
     vec![
         message![problem.to_string(), ": ", NO_SNAPSHOTS],
