@@ -13,8 +13,8 @@ use crate::{
     blocking::{BlockingTimeout, Lane},
     store::Workspaces,
     task::{
-        ChangedPath, Compared, GitPath, OperationKind, Place, TaskDiff, TaskId, TaskRecord, TaskWorkspace,
-        last_operations,
+        ChangedPath, Compared, GitPath, OperationKind, OperationState, Place, RecoveredOperation, RecoveryState,
+        TaskDiff, TaskId, TaskRecord, TaskWorkspace, last_operations,
     },
     workspace::{
         Base, Deadline, Git, GitError, PatchForm, PatchRequest, Shadow, ShadowError, changed_paths, hide_paths,
@@ -189,6 +189,7 @@ impl Opened {
             files,
             worktree: own_tree.map(|tree| tree.path.clone()),
             undone,
+            interrupted: unfinished(&workspace),
         };
         Ok((diff, patch))
     }
@@ -210,6 +211,18 @@ impl From<io::Error> for PatchError {
 pub(super) fn tops(workspace: &TaskWorkspace) -> Vec<&Path> {
     let own = workspace.worktree.iter().map(|tree| &*tree.path);
     std::iter::once(&*workspace.place.top).chain(own).collect()
+}
+
+/// The last operation on a task's changes, if it has not finished.
+fn unfinished(workspace: &TaskWorkspace) -> Option<RecoveredOperation> {
+    let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun)?;
+    Some(RecoveredOperation {
+        task: workspace.task.clone(),
+        kind: last.kind,
+        state: RecoveryState::Pending,
+        files: last.paths.clone(),
+        left: Vec::new(),
+    })
 }
 
 /// The paths that a patch is limited to. Both paths of a renamed file are named, or git would show it as a new file.

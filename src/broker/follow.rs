@@ -161,7 +161,8 @@ impl FollowedTask {
         if self.may_have_ended().await?
             && let Some(record) = self.broker.ended(&self.id).await?
         {
-            return Ok(Some(Box::new(self.broker.clean(record))));
+            let cleaned = self.broker.on_disk(move |broker| broker.clean_with_neighbors(record)).await?;
+            return Ok(Some(Box::new(cleaned)));
         }
         self.is_known = true;
         self.is_over = false;

@@ -7,11 +7,11 @@ use crate::{
         Refused, repository_refusals,
         workspace_refusals::{self as texts, Audience},
     },
-    task::{FileConflict, GitPath, OperationKind, RecoveredOperation, TaskId},
+    task::{FileConflict, GitPath, OperationKind, TaskId},
 };
 
 /// Why a `diff`, an `undo`, a `redo` or an `apply` is refused. No file was changed, except for
-/// [`NotRestored`](Self::NotRestored) and [`AfterRecovery`](Self::AfterRecovery).
+/// [`NotRestored`](Self::NotRestored).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotOperable {
     /// No snapshots of the task's files were taken.
@@ -57,6 +57,13 @@ pub enum NotOperable {
         id: TaskId,
         /// The requested operation.
         kind: OperationKind,
+        /// The files.
+        files: Vec<FileConflict>,
+    },
+    /// The commit that is checked out conflicts with an apply that creates a branch from it.
+    CommitConflicts {
+        /// The task.
+        id: TaskId,
         /// The files.
         files: Vec<FileConflict>,
     },
@@ -125,13 +132,6 @@ pub enum NotOperable {
         /// Whether the next operation completes it. Otherwise, it was reverted as far as possible.
         is_pending: bool,
     },
-    /// Interrupted operations were finished first. The requested one was then refused.
-    AfterRecovery {
-        /// The finished operations.
-        recovered: Vec<RecoveredOperation>,
-        /// Why the requested one was refused.
-        source: Box<NotOperable>,
-    },
     /// Git failed, or a file could not be read or written.
     Failed {
         /// The task.
@@ -142,14 +142,9 @@ pub enum NotOperable {
 }
 
 impl NotOperable {
-    /// The files that were changed in another way, if this is the reason.
-    pub(crate) fn conflicts(&self) -> Option<&[FileConflict]> {
-        if let Self::Conflicts { files, .. } = self.reason() { Some(files) } else { None }
-    }
-
-    /// The reason itself, without what happened before.
-    pub(crate) fn reason(&self) -> &Self {
-        if let Self::AfterRecovery { source, .. } = self { source.reason() } else { self }
+    /// The files that conflict with the operation, if this is the reason.
+    pub(super) fn conflicts(&self) -> &[FileConflict] {
+        if let Self::Conflicts { files, .. } | Self::CommitConflicts { files, .. } = self { files } else { &[] }
     }
 
     /// The problem and the next step for this reader.
@@ -167,6 +162,7 @@ impl NotOperable {
             Self::BasedOn { id, earlier } => texts::based_on(id, earlier, to),
             Self::OnlyUnnamed { id, files } => texts::only_unnamed(id, files, to),
             Self::Conflicts { id, kind, files } => texts::conflicts(id, *kind, files, to),
+            Self::CommitConflicts { id, files } => texts::commit_conflicts(id, files, to),
             Self::UnchangedPath { id, path } => texts::unchanged_path(id, path, to),
             Self::OutsideRepository { id, path, top } => repository_refusals::outside_repository(id, path, top),
             Self::BranchExists(name) => repository_refusals::branch_exists(name),
@@ -179,7 +175,6 @@ impl NotOperable {
             Self::NotRestored { id, kind, files, problem, is_pending } => {
                 texts::not_restored(id, *kind, files, problem, *is_pending)
             }
-            Self::AfterRecovery { recovered, source } => texts::after_recovery(recovered, source.explain(to)),
             Self::Failed { id, problem } => repository_refusals::workspace_failed(id, problem),
         }
     }

@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::{
     Broker, NotOperable, PathSelection, Refusal,
     changes::{DiffContent, tops},
-    workspace_problem::operation_problem,
+    workspace_problem::{TriedOperation, operation_problem},
 };
 use crate::{
     task::{GitPath, OperationKind, OperationResult, TaskId},
@@ -35,7 +35,7 @@ pub struct ApplyRequest {
 }
 
 /// An operation, before its paths are resolved.
-struct Wanted {
+struct RequestedOperation {
     kind: OperationKind,
     paths: PathSelection,
     all: bool,
@@ -50,10 +50,11 @@ impl Broker {
     /// changed, unless the refusal says so.
     pub async fn undo(&self, id: &TaskId, request: UndoRequest) -> Result<OperationResult, Refusal> {
         let UndoRequest { paths, all, check } = request;
-        let wanted = Wanted { kind: OperationKind::Undo, paths, all, is_check: check, branch: None };
+        let wanted = RequestedOperation { kind: OperationKind::Undo, paths, all, is_check: check, branch: None };
         let result = self.operate(id, wanted).await?;
         if result.files.is_empty() && !result.unnamed.is_empty() {
-            return Err(NotOperable::OnlyUnnamed { id: id.clone(), files: result.unnamed }.into());
+            let refusal = NotOperable::OnlyUnnamed { id: id.clone(), files: result.unnamed };
+            return Err(Refusal::from(refusal).after(result.recovered));
         }
         Ok(result)
     }
@@ -61,7 +62,8 @@ impl Broker {
     /// Makes the changes again that an undo reverted. Fails like [`undo`](Self::undo).
     pub async fn redo(&self, id: &TaskId, is_check: bool) -> Result<OperationResult, Refusal> {
         let paths = PathSelection::default();
-        self.operate(id, Wanted { kind: OperationKind::Redo, paths, all: true, is_check, branch: None }).await
+        self.operate(id, RequestedOperation { kind: OperationKind::Redo, paths, all: true, is_check, branch: None })
+            .await
     }
 
     /// Writes what an ended task changed in its own worktree to the user's files, or commits it to a new branch. Fails
@@ -69,10 +71,11 @@ impl Broker {
     pub async fn apply(&self, id: &TaskId, request: ApplyRequest) -> Result<OperationResult, Refusal> {
         let ApplyRequest { paths, check, branch } = request;
         let branch = branch.map(|name| GitPath::from_bytes(name.into_bytes()));
-        self.operate(id, Wanted { kind: OperationKind::Apply, paths, all: true, is_check: check, branch }).await
+        self.operate(id, RequestedOperation { kind: OperationKind::Apply, paths, all: true, is_check: check, branch })
+            .await
     }
 
-    async fn operate(&self, id: &TaskId, wanted: Wanted) -> Result<OperationResult, Refusal> {
+    async fn operate(&self, id: &TaskId, wanted: RequestedOperation) -> Result<OperationResult, Refusal> {
         let (record, is_running) = self.record_and_state(id).await?;
         if is_running {
             return Err(NotOperable::Running(id.clone(), wanted.kind).into());
@@ -90,6 +93,8 @@ impl Broker {
                 let (diff, _) = opened.diff(broker, &record, false, &PathSelection::default(), DiffContent::Files)?;
                 selectors.check_all_changed(&record.id, &diff.files)?;
             }
+            let tried =
+                TriedOperation { id: &record.id, kind: wanted.kind, is_commit: wanted.branch.is_some(), top: &top };
             let request = OperationRequest {
                 task: record.id.clone(),
                 kind: wanted.kind,
@@ -100,7 +105,14 @@ impl Broker {
                 now: Utc::now(),
             };
             let operator = Operator { git: &git, files: &files, max_file: broker.config.workspace.max_file };
-            operator.operate(&request).map_err(|error| operation_problem(&record.id, wanted.kind, &top, error))
+            let done = operator.operate(&request);
+            let done = done.map_err(|error| operation_problem(tried, error))?;
+            // Files are written already, so a problem with this must not look like a failure.
+            let running = match &done.branch {
+                None => broker.running_in(&top, &record.id).unwrap_or_default(),
+                Some(_) => Vec::new(),
+            };
+            Ok(OperationResult { running, ..done })
         })
         .await
     }

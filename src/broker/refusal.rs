@@ -9,13 +9,17 @@ use crate::{
     directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
-    present::{self, Refused, refusals, terminal_refusals, workspace_refusals::Audience},
+    present::{
+        self, Refused, refusals, terminal_refusals,
+        workspace_refusals::{Audience, after_recovery},
+    },
     probing::NotUsable,
     store::StoreError,
-    task::{AboveCeiling, TaskId, Untrusted},
+    task::{AboveCeiling, FileConflict, RecoveredOperation, TaskId, Untrusted},
 };
 
-/// A call that was refused: nothing was created and nothing was changed.
+/// A call that was refused: nothing was created and nothing was changed, except for
+/// [`AfterRecovery`](Self::AfterRecovery) and [`NotOperable::NotRestored`].
 ///
 /// [`explain`](Self::explain) says what happened, why, and what to do next. `Display` omits the next step.
 #[derive(Debug)]
@@ -39,6 +43,13 @@ pub enum Refusal {
     NotRemovable(NotRemovable),
     /// A task's changes are not shown, undone, redone or applied.
     NotOperable(Box<NotOperable>),
+    /// Interrupted operations were finished or given up first. The requested one was then refused.
+    AfterRecovery {
+        /// The interrupted operations.
+        recovered: Vec<RecoveredOperation>,
+        /// Why the requested one was refused.
+        source: Box<Refusal>,
+    },
     /// No backend has the requested name.
     UnknownBackend(UnknownBackend),
     /// An agent cannot work in the requested working directory.
@@ -150,6 +161,29 @@ impl UnknownBackend {
 }
 
 impl Refusal {
+    /// This refusal, which says that these interrupted operations were finished or given up first.
+    pub(super) fn after(self, recovered: Vec<RecoveredOperation>) -> Self {
+        match recovered.is_empty() {
+            true => self,
+            false => Self::AfterRecovery { recovered, source: Box::new(self) },
+        }
+    }
+
+    /// The reason itself, without the interrupted operations that were finished before.
+    pub(crate) fn reason(&self) -> &Self {
+        if let Self::AfterRecovery { source, .. } = self { source.reason() } else { self }
+    }
+
+    /// The interrupted operations that were finished or given up before the requested one was refused.
+    pub(crate) fn recovered(&self) -> &[RecoveredOperation] {
+        if let Self::AfterRecovery { recovered, .. } = self { recovered } else { &[] }
+    }
+
+    /// The files that conflict with the requested operation, if that is the reason.
+    pub(crate) fn conflicts(&self) -> &[FileConflict] {
+        if let Self::NotOperable(problem) = self.reason() { problem.conflicts() } else { &[] }
+    }
+
     /// The problem with its reason, and the next step: a tool call, a parameter, a configuration key or a command.
     pub fn explain(&self) -> Refused {
         match self {
@@ -161,6 +195,7 @@ impl Refusal {
             Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
             Self::NotRemovable(problem) => problem.explain(),
             Self::NotOperable(problem) => problem.explain(Audience::Model),
+            Self::AfterRecovery { recovered, source } => after_recovery(recovered, source.explain()),
             Self::UnknownBackend(problem) => problem.explain(),
             Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
@@ -189,6 +224,7 @@ impl Refusal {
             Self::Exposed(exposed) => terminal_refusals::not_possible(exposed, &exposed.next()),
             Self::Unsupported(unsupported) => terminal_refusals::not_possible(unsupported, &unsupported.next()),
             Self::NotOperable(problem) => problem.explain(Audience::Terminal),
+            Self::AfterRecovery { recovered, source } => after_recovery(recovered, source.explain_for_terminal()),
             Self::NotOneTask(_)
             | Self::NotRemovable(_)
             | Self::OtherLogDir { .. }
@@ -230,6 +266,7 @@ impl std::error::Error for Refusal {
             Self::Unsupported(error) => error.source(),
             Self::Start(error) => error.source(),
             Self::Store(error) => error.source(),
+            Self::AfterRecovery { source, .. } => source.source(),
         }
     }
 }

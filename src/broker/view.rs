@@ -49,7 +49,7 @@ impl Broker {
         let result = self.result_of(&record)?;
         // The index may name a record that was set aside because it is damaged.
         record.start.debug_file = record.start.debug_file.filter(|file| file.symlink_metadata().is_ok());
-        Ok(TaskView { record: self.clean(record), live, tail, result })
+        Ok(TaskView { record: self.clean_with_neighbors(record), live, tail, result })
     }
 
     /// A task that was just started, as far as it can be read, and its neighbors.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{NotOperable, Refusal};
 use crate::{
+    present::repository_refusals::with_git_message,
     task::{OperationKind, TaskId},
     workspace::{GitError, OperationError, ShadowError, SnapshotError},
 };
@@ -20,9 +21,7 @@ pub(super) fn git_problem(id: &TaskId, kind: Option<OperationKind>, top: &Path, 
         | GitError::Failed { .. }
         | GitError::Output { .. }
         | GitError::Unexpected { .. }) => {
-            let problem = error.to_string();
-            let said = error.stderr().map(|said| said.raw().trim()).filter(|said| !said.is_empty());
-            let problem = said.map_or_else(|| problem.clone(), |said| format!("{problem}: {said}"));
+            let problem = with_git_message(error.to_string(), error.stderr());
             NotOperable::Failed { id: id.clone(), problem }
         }
     }
@@ -50,8 +49,22 @@ pub(super) fn snapshot_problem(
     }
 }
 
+/// An operation that was tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TriedOperation<'a> {
+    /// The task.
+    pub(super) id: &'a TaskId,
+    /// The kind.
+    pub(super) kind: OperationKind,
+    /// Whether it would create a branch instead of writing files.
+    pub(super) is_commit: bool,
+    /// The top of the work tree.
+    pub(super) top: &'a Path,
+}
+
 /// An operation failed.
-pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, error: OperationError) -> Refusal {
+pub(super) fn operation_problem(tried: TriedOperation<'_>, error: OperationError) -> Refusal {
+    let TriedOperation { id, kind, is_commit, top } = tried;
     let id = id.clone();
     Refusal::from(match error {
         OperationError::Store(error) => return Refusal::Store(error),
@@ -64,6 +77,7 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::AlreadyUndone => NotOperable::AlreadyUndone(id),
         OperationError::NotUndone => NotOperable::NotUndone(id),
         OperationError::NotApplied => NotOperable::NotApplied(id),
+        OperationError::Conflicts(files) if is_commit => NotOperable::CommitConflicts { id, files },
         OperationError::Conflicts(files) => NotOperable::Conflicts { id, kind, files },
         OperationError::InvalidBranch(name) => NotOperable::InvalidBranch(name),
         OperationError::BranchExists(name) => NotOperable::BranchExists(name),
@@ -71,19 +85,16 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
             NotOperable::Busy { place: top.to_owned(), holder: holder.map(|holder| (holder.pid, holder.task)) }
         }
         OperationError::AfterRecovery { recovered, source } => {
-            return match operation_problem(&id, kind, top, *source) {
-                Refusal::NotOperable(source) => NotOperable::AfterRecovery { recovered, source }.into(),
-                other => other,
-            };
+            return operation_problem(tried, *source).after(recovered);
         }
         OperationError::Failed { source, left } if left.is_empty() => {
-            return operation_problem(&id, kind, top, *source);
+            return operation_problem(tried, *source);
         }
         OperationError::Failed { source, left } => {
-            NotOperable::NotRestored { id, kind, files: left, problem: source.to_string(), is_pending: false }
+            NotOperable::NotRestored { id, kind, files: left, problem: problem_of(&source), is_pending: false }
         }
         OperationError::Unfinished { task, kind, files, source } => {
-            NotOperable::NotRestored { id: task, kind, files, problem: source.to_string(), is_pending: true }
+            NotOperable::NotRestored { id: task, kind, files, problem: problem_of(&source), is_pending: true }
         }
         error @ OperationError::Inspect(_) => NotOperable::Failed { id, problem: error.to_string() },
         OperationError::Snapshot(error) => snapshot_problem(&id, Some(kind), top, error),
@@ -91,3 +102,12 @@ pub(super) fn operation_problem(id: &TaskId, kind: OperationKind, top: &Path, er
         OperationError::Git(error) => git_problem(&id, Some(kind), top, error),
     })
 }
+
+/// The text of an error, with git's own message if git caused it.
+fn problem_of(error: &OperationError) -> String {
+    with_git_message(error.to_string(), error.git_error().and_then(GitError::stderr))
+}
+
+#[cfg(test)]
+#[path = "workspace_problem_tests.rs"]
+mod tests;

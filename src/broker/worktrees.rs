@@ -8,10 +8,13 @@ use super::{Broker, NewTask, NotOperable, Refusal};
 use crate::{
     config::ExtraTool,
     present::notices,
-    store::Workspaces,
-    task::{ChangesPlace, Standing, TaskId, TaskRecord, TaskWorkspace, TreeUse},
+    store::{Filter, StoreError, Workspaces},
+    task::{ChangesPlace, Parallel, Standing, TaskId, TaskRecord, TaskWorkspace, TreeUse},
     workspace::{CleanUp, CleanedUp, ExistingTree, TaskPhase, existing_trees},
 };
+
+/// The number of tasks, of those that began last before the end of a task, that may have run at the same time.
+const MAX_COMPARED: usize = 50;
 
 impl Broker {
     /// Cleans up the workspaces of these tasks, or of all. Adds a notice for each worktree of a removed task that is
@@ -56,9 +59,54 @@ impl Broker {
         Some(Standing {
             place: ChangesPlace::of(&workspace, changes),
             continues: workspace.continues,
+            beside: Vec::new(),
             diff_by_tool: has_tool(ExtraTool::Diff),
             apply_by_tool: has_tool(ExtraTool::Apply),
         })
+    }
+
+    /// The record, redacted, with the tasks that may have changed files at the same time. Blocks.
+    pub(super) fn clean_with_neighbors(&self, record: TaskRecord) -> TaskRecord {
+        let mut record = self.clean(record);
+        let beside = self.tasks_beside(&record);
+        if let Some(standing) = &mut record.standing {
+            standing.beside = beside;
+        }
+        record
+    }
+
+    /// Other tasks that may have changed files in the same work tree while this one ran, newest first; none if the agent
+    /// named all changed files. Blocks.
+    fn tasks_beside(&self, record: &TaskRecord) -> Vec<TaskId> {
+        let is_uncertain = record.file_changes().is_some_and(|changes| changes.unnamed > 0);
+        // In a queue, they waited for each other.
+        if !is_uncertain || self.config.workspace.parallel == Parallel::Queue {
+            return Vec::new();
+        }
+        let Some(top) = work_tree(&record.progress.working_directory) else { return Vec::new() };
+        let repository = record.start.repository.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let filter = Filter { repository, until: record.completed_at(), ..Filter::default() };
+        let found = self.reader.find(&filter, MAX_COMPARED).map(|listing| listing.records).unwrap_or_default();
+        let was_running = |other: &TaskRecord| {
+            let has_changed = other.end.is_none() || other.file_changes().is_some();
+            has_changed && other.completed_at().is_none_or(|at| at > record.start.started_at)
+        };
+        let beside =
+            found.into_iter().filter(|other| other.id != record.id && writes_in(other, top) && was_running(other));
+        beside.map(|other| other.id).collect()
+    }
+
+    /// The tasks whose agents are running and may change files in the work tree with this top, except for one. Blocks.
+    pub(super) fn running_in(&self, top: &Path, except: &TaskId) -> Result<Vec<TaskId>, StoreError> {
+        let queued = self.reader.queued()?;
+        let mut running = Vec::new();
+        for id in self.reader.running_ids()? {
+            let is_running = id != *except && !queued.contains(&id) && self.reader.is_leased(&id)?;
+            if is_running && self.reader.record(&id)?.is_some_and(|record| writes_in(&record, top)) {
+                running.push(id);
+            }
+        }
+        Ok(running)
     }
 
     /// Fails with [`NotOperable::BasedOn`] if this task continued in the worktree of a task whose changes are not in the
@@ -103,6 +151,13 @@ impl Broker {
         let own = backend.and_then(|name| self.config.workspaces.get(name));
         own.unwrap_or(&self.config.workspace).tree == TreeUse::Always
     }
+}
+
+/// Whether a task may change, or may have changed, files in the work tree with this top.
+fn writes_in(record: &TaskRecord, top: &Path) -> bool {
+    record.start.sandbox != Some(Sandbox::ReadOnly)
+        && record.progress.workspace.as_ref().is_none_or(|state| state.worktree.is_none())
+        && work_tree(&record.progress.working_directory) == Some(top)
 }
 
 /// The top of the work tree that contains a directory; `None` outside git.

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Count @N in all repositories, not only in this one
-    #[arg(short, long)]
+    #[arg(short, long, visible_alias = "everywhere")]
     all: bool,
     /// Write nothing; only print which files would change and whether there are conflicts
     #[arg(long)]

@@ -39,9 +39,12 @@ use crate::{
     registry::Registry,
     setup::SetupRecord,
     store::{ProbeCache, Upkeep, Workspaces},
-    task::{CgroupUse, Message},
-    workspace::existing_trees,
+    task::{CgroupUse, Message, TreeUse},
+    workspace::{Deadline, GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, Git, GitError, existing_trees},
 };
+
+/// How long git may take to report its version.
+const GIT_DEADLINE: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -168,6 +171,7 @@ impl CheckReport {
         };
         self.process_trees(config.policy.cgroup);
         self.limits(config);
+        self.git(config);
         if let Some(upkeep) = &upkeep {
             self.worktrees(upkeep);
         }
@@ -222,6 +226,30 @@ impl CheckReport {
             if !rules.is_empty() {
                 self.line(&texts::ceiling_label(name), "set", rules);
             }
+        }
+    }
+
+    /// Reports whether git can take snapshots and merge changes. Without it, tasks run if they need no worktree.
+    fn git(&mut self, config: &Config) {
+        let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let found = Git::find(&here, Deadline::after(GIT_DEADLINE)).map(|git| git.version());
+        let (word, lines) = match found {
+            Ok(version) if version >= GIT_FOR_MERGES => {
+                self.line("git", "ok", [texts::git(&version)]);
+                return;
+            }
+            Ok(version) if version >= GIT_FOR_SNAPSHOTS => {
+                self.line("git", "old", texts::git_cannot_merge(&version, &GIT_FOR_MERGES));
+                return;
+            }
+            Ok(version) => ("old", texts::git_too_old(&version, &GIT_FOR_SNAPSHOTS)),
+            Err(GitError::NotInstalled) => ("missing", texts::git_missing()),
+            Err(error) => ("?", texts::git_unusable(&error)),
+        };
+        let settings = config.workspaces.get(&config.default_backend).unwrap_or(&config.workspace);
+        match settings.tree {
+            TreeUse::Always => self.problem("git", lines),
+            TreeUse::Never => self.line("git", word, lines),
         }
     }
 

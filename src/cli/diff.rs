@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Count @N in all repositories, not only in this one
-    #[arg(short, long)]
+    #[arg(short, long, visible_alias = "everywhere")]
     all: bool,
     /// List the changed files with the numbers of lines instead of the patch
     #[arg(long, conflicts_with = "name_only")]

@@ -22,7 +22,7 @@ pub(super) enum Exit {
     UnknownTask = 4,
     /// The request was refused, for example by a ceiling.
     Refused = 5,
-    /// Files were changed in another way, so nothing was written.
+    /// Later changes overlap with an operation, so nothing was written.
     Conflict = 6,
     /// Waiting took too long. The program `timeout` uses the same code.
     TimedOut = 124,
@@ -54,6 +54,7 @@ impl Exit {
     /// The code for a refusal.
     pub(super) fn of_refusal(refusal: &Refusal) -> Self {
         match refusal {
+            Refusal::AfterRecovery { source, .. } => Self::of_refusal(source),
             Refusal::NoSuchTask(_) | Refusal::NotOneTask(_) | Refusal::OtherLogDir { .. } => Self::UnknownTask,
             Refusal::NotRemovable(NotRemovable::StillListed(_)) => Self::Failed,
             Refusal::NotOperable(problem) => Self::of_not_operable(problem),
@@ -74,8 +75,8 @@ impl Exit {
 
 impl Exit {
     fn of_not_operable(problem: &NotOperable) -> Self {
-        match problem.reason() {
-            NotOperable::Conflicts { .. } => Self::Conflict,
+        match problem {
+            NotOperable::Conflicts { .. } | NotOperable::CommitConflicts { .. } => Self::Conflict,
             NotOperable::UnchangedPath { .. }
             | NotOperable::OutsideRepository { .. }
             | NotOperable::InvalidBranch(_) => Self::Usage,
@@ -97,7 +98,6 @@ impl Exit {
             | NotOperable::Busy { .. }
             | NotOperable::TimedOut { .. }
             | NotOperable::NotRestored { .. }
-            | NotOperable::AfterRecovery { .. }
             | NotOperable::Failed { .. } => Self::Failed,
         }
     }

@@ -32,13 +32,12 @@ pub(super) fn print_notes(result: &OperationResult) {
     terminal::operation_notes(result, is_current).iter().for_each(|note| error_text(note));
 }
 
-/// Prints why an operation was refused, as JSON too if there are conflicts, and returns the exit code.
+/// Prints why an operation was refused, as JSON too if there are conflicts or interrupted operations that were completed
+/// first, and returns the exit code.
 pub(super) fn report(broker: &Broker, id: &TaskId, kind: OperationKind, refusal: &Refusal, as_json: bool) -> Exit {
-    if as_json
-        && let Refusal::NotOperable(problem) = refusal
-        && let Some(files) = problem.conflicts()
-    {
-        print_text(&Output::conflicts(id, kind, files).pretty());
+    let (conflicts, recovered) = (refusal.conflicts(), refusal.recovered());
+    if as_json && !(conflicts.is_empty() && recovered.is_empty()) {
+        print_text(&Output::refused_operation(id, kind, conflicts, recovered).pretty());
     }
     refused(broker, refusal)
 }

@@ -10,9 +10,14 @@ use super::{
     exit::Exit,
     lists::resolve_here,
     operation::{print_notes, print_result, report},
+    output::refuse,
     task_paths::selection,
 };
-use crate::{broker::UndoRequest, present::terminal, task::OperationKind};
+use crate::{
+    broker::UndoRequest,
+    present::{terminal, terminal_refusals},
+    task::OperationKind,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,12 +45,15 @@ pub(super) struct Arguments {
     /// Only these files and directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Also revert files that the agent did not report changing
+    /// Also revert files that the agent did not report changing; in other verbs, --all means --everywhere
     #[arg(long)]
     all: bool,
     /// Count @N in all repositories, not only in this one
-    #[arg(short = 'a', long)]
+    #[arg(long)]
     everywhere: bool,
+    /// Refused, because it could mean both.
+    #[arg(short = 'a', hide = true)]
+    ambiguous: bool,
     /// Write nothing; only print which files would change and whether there are conflicts
     #[arg(long)]
     check: bool,
@@ -59,6 +67,10 @@ pub(super) struct Arguments {
 
 /// Reverts what a task changed.
 pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
+    if arguments.ambiguous {
+        refuse(terminal_refusals::ambiguous_undo());
+        return Exit::Usage.into();
+    }
     let screen = context.screen();
     context.run(async |broker| {
         let id = resolve_here(&broker, &arguments.id, arguments.everywhere).await?;
@@ -68,7 +80,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Arguments) -> ExitCode {
         if !arguments.check && !arguments.yes && can_confirm() {
             let planned = broker.undo(&id, UndoRequest { check: true, ..request.clone() }).await.map_err(fail)?;
             print_notes(&planned);
-            let question = terminal::undo_question(&id, &planned.files);
+            let question = terminal::undo_question(&id, &planned);
             if !planned.files.is_empty() && confirm(&question) == Answer::No {
                 return Ok(Exit::Refused);
             }

@@ -34,7 +34,16 @@ fn file(path: &str, kind: ChangeKind, lines: Option<(u64, u64)>) -> ChangedPath 
 }
 
 fn diff(files: Vec<ChangedPath>) -> TaskDiff {
-    TaskDiff { id: id(), base: object(), head: object(), compared: Compared::End, files, worktree: None, undone: 0 }
+    TaskDiff {
+        id: id(),
+        base: object(),
+        head: object(),
+        compared: Compared::End,
+        files,
+        worktree: None,
+        undone: 0,
+        interrupted: None,
+    }
 }
 
 /// A change of every kind.
@@ -59,7 +68,18 @@ fn result(kind: OperationKind, paths: &[&str]) -> OperationResult {
         files: paths.iter().map(|path| GitPath::from_bytes(*path)).collect(),
         unnamed: Vec::new(),
         branch: None,
+        running: Vec::new(),
         recovered: Vec::new(),
+    }
+}
+
+fn interrupted(state: RecoveryState) -> RecoveredOperation {
+    RecoveredOperation {
+        task: id(),
+        kind: OperationKind::Apply,
+        state,
+        files: vec![GitPath::from_bytes("a")],
+        left: vec![GitPath::from_bytes("b")],
     }
 }
 
@@ -168,6 +188,9 @@ it. Left as it is. To include it, pass `all: true`.
         "{text}"
     );
     assert!(text.ends_with("  notes.txt\nto make them again: codex-connector redo 1a2b3c4d\n"), "{text}");
+    let check = OperationResult { is_check: true, ..undone.clone() };
+    let text = terminal::operation(&id(), &check, terminal(100));
+    assert!(text.contains("\nWould skip 1 file that the agent did not report"), "{text}");
     let check = OperationResult { is_check: true, ..result(OperationKind::Apply, &["a", "b"]) };
     assert!(operations::operation(&id(), &check).contains("Applying would change 2 files. Nothing was written."));
     let branch = NewBranch { name: GitPath::from_bytes("codex/x"), commit: object() };
@@ -184,14 +207,8 @@ it. Left as it is. To include it, pass `all: true`.
 
 #[test]
 fn an_interrupted_operation_that_was_finished_first_is_reported() {
-    let recovered = RecoveredOperation {
-        task: id(),
-        kind: OperationKind::Apply,
-        state: RecoveryState::Finished,
-        files: vec![GitPath::from_bytes("a")],
-        left: vec![GitPath::from_bytes("b")],
-    };
-    let result = OperationResult { recovered: vec![recovered], ..result(OperationKind::Undo, &["c"]) };
+    let recovered = vec![interrupted(RecoveryState::Finished)];
+    let result = OperationResult { recovered, ..result(OperationKind::Undo, &["c"]) };
     let words = "an interrupted apply of task 1a2b3c4d was completed first (1 file written); 1 file had changed meanwhile, and \
                  was left as found: b";
     assert!(operations::operation(&id(), &result).contains(&format!("**Note:** {words}")));
@@ -207,6 +224,28 @@ fn an_interrupted_operation_that_was_finished_first_is_reported() {
         let notes = terminal::operation_notes(&OperationResult { recovered, ..result.clone() }, true);
         assert!(notes.len() == 1 && notes[0].contains(words), "{notes:?}");
     }
+    let recovered = vec![interrupted(RecoveryState::Pending)];
+    let question = terminal::undo_question(&id(), &OperationResult { recovered, ..result.clone() });
+    assert_eq!(question, "  c\nComplete that first, and then revert the changes of task 1a2b3c4d? [y/N] ");
+    let running = |number: usize| vec![id(); number];
+    for (number, words) in [
+        (1, "task 1a2b3c4d is running"),
+        (2, "tasks 1a2b3c4d and 1a2b3c4d are running"),
+        (3, "tasks 1a2b3c4d, 1a2b3c4d and 1a2b3c4d are running"),
+        (5, "tasks 1a2b3c4d, 1a2b3c4d, 1a2b3c4d and 2 more are running"),
+    ] {
+        let beside = OperationResult { running: running(number), recovered: vec![], ..result.clone() };
+        let words = format!("{words} in this work tree: ");
+        assert!(terminal::operation_notes(&beside, true)[0].starts_with(&format!("Note: {words}")));
+        assert!(operations::operation(&id(), &beside).contains(&format!("**Note:** {words}")));
+    }
+    let question = terminal::undo_question(&id(), &result);
+    assert_eq!(question, "  c\nRevert the changes of task 1a2b3c4d in 1 file? [y/N] ");
+    let diff = TaskDiff { interrupted: Some(interrupted(RecoveryState::Pending)), ..diff(files()) };
+    let words =
+        "the last apply of these changes has not finished, so some of the files may be incomplete (1 file in all)";
+    assert!(operations::diff(&diff, None).contains(&format!("\n**Note:** {words}")));
+    assert!(terminal::diff_notes(&diff)[0].contains(words));
 }
 
 #[test]
@@ -241,11 +280,12 @@ fn no_file_name_can_forge_an_answer_or_control_a_terminal() {
         assert_lines(&terminal::operation(&id(), &result, Screen::PIPE), 2);
         assert_lines(&terminal::operation(&id(), &result, terminal(60)), 4);
         assert_lines(&terminal::operation_notes(&result, true)[0], 1);
-        assert_lines(&terminal::undo_question(&id(), std::slice::from_ref(&path)), 2);
+        assert_lines(&terminal::undo_question(&id(), &result), 2);
         let shown = terminal::patch_lines(&text.into(), terminal(60));
         assert!(!shown.contains(|letter: char| letter != '\n' && letter.is_control()), "{shown:?}");
         let conflict = FileConflict { path: path.clone(), reason: ConflictReason::Content };
         let all = [
+            refusals::commit_conflicts(&id(), std::slice::from_ref(&conflict), Audience::Model),
             refusals::conflicts(&id(), OperationKind::Undo, &[conflict], Audience::Model),
             refusals::only_unnamed(&id(), std::slice::from_ref(&path), Audience::Terminal),
             refusals::no_snapshots(&id(), Some(text)),
@@ -275,8 +315,9 @@ fn json_has_exact_paths_and_the_conflicts() {
     for output in [
         Output::diff(&diff(vec![odd]), Some(&part)),
         Output::diff(&diff(files()), None),
+        Output::diff(&TaskDiff { interrupted: Some(interrupted(RecoveryState::Pending)), ..diff(files()) }, None),
         Output::operation(&id(), &result(OperationKind::Undo, &["a"])),
-        Output::conflicts(&id(), OperationKind::Apply, &[conflict]),
+        Output::refused_operation(&id(), OperationKind::Apply, &[conflict], &[interrupted(RecoveryState::Finished)]),
     ] {
         let object: serde_json::Value = serde_json::from_str(&output.line()).expect("it is JSON");
         assert!(validator.is_valid(&object), "{object:#}");
@@ -287,8 +328,14 @@ fn json_has_exact_paths_and_the_conflicts() {
                     (&"a\u{fffd}\n".into(), &"Yf8K".into())
                 );
             }
+            "\"diff\"" if object["recovered"] != serde_json::json!([]) => {
+                assert_eq!(object["recovered"][0]["state"], "pending");
+            }
             "\"operation\"" if object["done"] == false => {
                 assert_eq!(object["conflicts"][0]["kind"], "in_the_way");
+                let recovered = &object["recovered"][0];
+                assert_eq!((&recovered["operation"], &recovered["state"]), (&"apply".into(), &"finished".into()));
+                assert_eq!((&recovered["files"][0]["path"], &recovered["left"][0]["path"]), (&"a".into(), &"b".into()));
             }
             _ => {}
         }

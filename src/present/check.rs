@@ -107,6 +107,47 @@ pub(crate) fn limit(max: usize) -> Message {
     message!["at most ", max, " tasks run at once; others wait"]
 }
 
+/// The installed git, which can do everything that is needed.
+pub(crate) fn git(version: &impl ToString) -> Message {
+    message!["version ", version.to_string()]
+}
+
+/// The installed git cannot merge.
+pub(crate) fn git_cannot_merge(version: &impl ToString, needed: &impl ToString) -> Vec<Message> {
+    let lines = [
+        format!(
+            "version {}; `diff` works, but `undo`, `redo` and `apply` need {}",
+            version.to_string(),
+            needed.to_string()
+        ),
+        format!("next: update git to {} or newer", needed.to_string()),
+    ];
+    lines.into_iter().map(Message::trusted).collect()
+}
+
+/// The installed git cannot take snapshots.
+pub(crate) fn git_too_old(version: &impl ToString, needed: &impl ToString) -> Vec<Message> {
+    let problem = format!("version {}, but snapshots need {}: {NO_SNAPSHOTS}", version.to_string(), needed.to_string());
+    let next = format!("next: update git to {} or newer", needed.to_string());
+    vec![Message::trusted(problem), Message::trusted(next)]
+}
+
+/// Git is not installed.
+pub(crate) fn git_missing() -> Vec<Message> {
+    vec![Message::trusted(format!("`git` not found on PATH: {NO_SNAPSHOTS}")), "next: install git".into()]
+}
+
+/// Git does not report its version.
+pub(crate) fn git_unusable(problem: &impl ToString) -> Vec<Message> {
+    vec![
+        message![problem.to_string(), ": ", NO_SNAPSHOTS],
+        "next: run `git version`, and repair the installation of git".into(),
+    ]
+}
+
+/// The consequence of a git that cannot be used.
+const NO_SNAPSHOTS: &str = "what tasks change cannot be shown, undone or applied, and no task gets a worktree";
+
 /// The worktrees that exist, each with its task, its size in bytes, and what is known about it. Lists the largest ones.
 pub(crate) fn worktrees<'a>(mut trees: Vec<(&'a TaskId, &'a Path, u64, &'static str)>) -> Vec<Message> {
     const MAX_LISTED_WORKTREES: usize = 10;

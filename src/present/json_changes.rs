@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::operations::{PatchPart, conflict_words, kind_word};
 use crate::task::{
-    ChangedPath, Compared, ConflictReason, FileConflict, GitPath, OperationKind, OperationResult, TaskDiff, TaskId,
+    ChangedPath, Compared, ConflictReason, FileConflict, GitPath, OperationKind, OperationResult, RecoveredOperation,
+    RecoveryState, TaskDiff, TaskId,
 };
 
 /// The changes of a task.
@@ -33,6 +34,8 @@ pub(crate) struct DiffObject {
     undone: bool,
     /// The number of these files whose changes are undone.
     undone_files: usize,
+    /// An operation on these changes that was interrupted, so that some of the files in the work tree may be incomplete.
+    recovered: Vec<RecoveredObject>,
     /// The patch, with secrets redacted and bytes that are not UTF-8 replaced; null if it was not requested. To get the
     /// exact patch, run `diff` without `--json` in a pipe.
     patch: Option<String>,
@@ -82,20 +85,25 @@ pub(crate) struct OperationObject {
     id: String,
     /// The operation: `undo`, `redo` or `apply`.
     operation: OperationWord,
-    /// Whether it was done. False with `--check`, and if there are conflicts.
+    /// Whether it was done. False with `--check`, if there are conflicts, and if it failed after interrupted operations were
+    /// completed.
     done: bool,
-    /// The top of the work tree to which the paths belong; null if there are conflicts.
+    /// The top of the work tree to which the paths belong; null if it was not done for another reason than `--check`.
     directory: Option<String>,
     /// The paths of the files that were written, or would be.
     files: Vec<PathObject>,
     /// The paths of files that were left as they are, because the agent did not report changing them.
     skipped: Vec<PathObject>,
-    /// The files that were changed in another way. If there are any, nothing was written.
+    /// The files that conflict with the operation. If there are any, it wrote nothing.
     conflicts: Vec<ConflictObject>,
     /// The branch that was created.
     branch: Option<String>,
     /// The new commit on that branch.
     commit: Option<String>,
+    /// The IDs of tasks that were running in the work tree and may change its files again.
+    running: Vec<String>,
+    /// Interrupted operations in the same work tree that were found first.
+    recovered: Vec<RecoveredObject>,
 }
 
 /// An operation.
@@ -110,6 +118,35 @@ enum OperationWord {
     Apply,
 }
 
+/// An operation that was interrupted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RecoveredObject {
+    /// The ID of its task.
+    id: String,
+    /// The operation: `undo`, `redo` or `apply`.
+    operation: OperationWord,
+    /// How it was treated.
+    state: RecoveryWord,
+    /// The files that still had to be written; if it is pending, all its files.
+    files: Vec<PathObject>,
+    /// Its files that were left as they are, because somebody changed them since. If it was abandoned, all its files.
+    left: Vec<PathObject>,
+}
+
+/// How an interrupted operation was treated.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum RecoveryWord {
+    /// It was completed first.
+    Finished,
+    /// Nothing was done. The next `undo`, `redo` or `apply` without `--check` in the work tree completes it first.
+    Pending,
+    /// It was given up, because the repository no longer contains its snapshots. Some of its files may be written, and
+    /// others not.
+    Abandoned,
+}
+
 /// A path.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +157,7 @@ struct PathObject {
     path_base64: Option<String>,
 }
 
-/// A file that was changed in another way.
+/// A file that conflicts with an operation.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ConflictObject {
@@ -153,6 +190,7 @@ impl DiffObject {
             worktree: diff.worktree.as_ref().map(|path| path.to_string_lossy().into_owned()),
             undone: diff.undone > 0 && diff.undone == diff.files.len(),
             undone_files: diff.undone,
+            recovered: diff.interrupted.iter().map(RecoveredObject::of).collect(),
             patch: patch.map(|part| part.text.raw().to_owned()),
             patch_bytes: patch.map(|part| part.size),
             partial: patch.is_some_and(|part| part.next.is_some()),
@@ -173,11 +211,19 @@ impl OperationObject {
             conflicts: Vec::new(),
             branch: result.branch.as_ref().map(|branch| lossy(&branch.name)),
             commit: result.branch.as_ref().map(|branch| branch.commit.to_string()),
+            running: result.running.iter().map(ToString::to_string).collect(),
+            recovered: result.recovered.iter().map(RecoveredObject::of).collect(),
         }
     }
 
-    /// The conflicts that prevented an operation.
-    pub(super) fn of_conflicts(id: &TaskId, kind: OperationKind, conflicts: &[FileConflict]) -> Self {
+    /// An operation that was refused, with the conflicts that prevented it, and the interrupted operations that were
+    /// completed before.
+    pub(super) fn of_refused(
+        id: &TaskId,
+        kind: OperationKind,
+        conflicts: &[FileConflict],
+        recovered: &[RecoveredOperation],
+    ) -> Self {
         Self {
             id: id.to_string(),
             operation: kind.into(),
@@ -188,6 +234,8 @@ impl OperationObject {
             conflicts: conflicts.iter().map(ConflictObject::of).collect(),
             branch: None,
             commit: None,
+            running: Vec::new(),
+            recovered: recovered.iter().map(RecoveredObject::of).collect(),
         }
     }
 }
@@ -212,6 +260,23 @@ impl FileObject {
             added: file.added,
             removed: file.removed,
             named: file.is_named,
+        }
+    }
+}
+
+impl RecoveredObject {
+    fn of(recovered: &RecoveredOperation) -> Self {
+        let paths = |paths: &[GitPath]| paths.iter().map(PathObject::of).collect();
+        Self {
+            id: recovered.task.to_string(),
+            operation: recovered.kind.into(),
+            state: match recovered.state {
+                RecoveryState::Finished => RecoveryWord::Finished,
+                RecoveryState::Pending => RecoveryWord::Pending,
+                RecoveryState::Abandoned => RecoveryWord::Abandoned,
+            },
+            files: paths(&recovered.files),
+            left: paths(&recovered.left),
         }
     }
 }

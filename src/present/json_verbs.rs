@@ -12,7 +12,9 @@ use super::{
     message::plain,
     operations::PatchPart,
 };
-use crate::task::{FileConflict, OperationKind, OperationResult, TaskDiff, TaskId, Totals, UsageReport};
+use crate::task::{
+    FileConflict, OperationKind, OperationResult, RecoveredOperation, TaskDiff, TaskId, Totals, UsageReport,
+};
 
 impl Output {
     /// The settings in force.
@@ -56,9 +58,15 @@ impl Output {
         Self::Operation(Box::new(OperationObject::of(id, result)))
     }
 
-    /// The conflicts that prevented an undo, a redo or an apply.
-    pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, conflicts: &[FileConflict]) -> Self {
-        Self::Operation(Box::new(OperationObject::of_conflicts(id, kind, conflicts)))
+    /// An undo, a redo or an apply that was refused: the conflicts that prevented it, and the interrupted operations
+    /// that were completed before.
+    pub(crate) fn refused_operation(
+        id: &TaskId,
+        kind: OperationKind,
+        conflicts: &[FileConflict],
+        recovered: &[RecoveredOperation],
+    ) -> Self {
+        Self::Operation(Box::new(OperationObject::of_refused(id, kind, conflicts, recovered)))
     }
 
     /// The tokens used.

@@ -84,6 +84,9 @@ pub(crate) fn diff(diff: &TaskDiff, patch: Option<&PatchPart>) -> String {
         }
         (_, _) => page.line("**Note:** these changes were undone"),
     }
+    if let Some(operation) = &diff.interrupted {
+        page.line(&format!("**Note:** {}", unfinished(operation)));
+    }
     if patch.is_none_or(|part| part.offset == 0) {
         list(&mut page, diff.files.iter().map(changed_file), diff.files.len());
     }
@@ -133,7 +136,7 @@ fn list(page: &mut Page, items: impl Iterator<Item = String>, total: usize) {
 
 /// The answer of `codex_undo` and `codex_apply`.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
-    let OperationResult { kind, top, is_check, files, unnamed, branch, recovered } = result;
+    let OperationResult { kind, top, is_check, files, unnamed, branch, running, recovered } = result;
     let mut page = Page::begin(match (kind, is_check) {
         (OperationKind::Undo, false) => "Changes Undone",
         (OperationKind::Redo, false) => "Changes Redone",
@@ -146,7 +149,7 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
         page.line(&format!("**Branch:** {}", path(&branch.name)));
         page.line(&format!("**Commit:** {}", branch.commit));
     }
-    for line in recovered.iter().map(recovery) {
+    for line in recovered.iter().map(recovery).chain(still_running(running)) {
         page.line(&format!("**Note:** {}", markdown::value(&line)));
     }
     let count = file_count(files.len());
@@ -182,14 +185,49 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult) -> String {
     page.end()
 }
 
-/// A note about an interrupted operation and how it was treated.
-pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
-    let RecoveredOperation { task, kind, state, files, left } = recovered;
-    let verb = match kind {
+/// An operation as a verb.
+pub(super) fn verb(kind: OperationKind) -> &'static str {
+    match kind {
         OperationKind::Undo => "undo",
         OperationKind::Redo => "redo",
         OperationKind::Apply => "apply",
-    };
+    }
+}
+
+/// A note about tasks that are running in the work tree of an operation, if there are any.
+pub(super) fn still_running(running: &[TaskId]) -> Option<String> {
+    let it = if running.len() == 1 { "it" } else { "they" };
+    let are = if running.len() == 1 { "is" } else { "are" };
+    let tasks = task_names(running)?;
+    Some(format!("{tasks} {are} running in this work tree: {it} may rely on these files, or change them again"))
+}
+
+/// Tasks, as in `tasks 1a2b3c4d and 5e6f7a8b`; `None` if there are none.
+pub(super) fn task_names(ids: &[TaskId]) -> Option<String> {
+    const MAX_NAMED_TASKS: usize = 3;
+    let (first, others) = ids.split_first()?;
+    let Some((last, middle)) = others.split_last() else { return Some(format!("task {first}")) };
+    let named: String = middle.iter().take(MAX_NAMED_TASKS - 1).map(|id| format!(", {id}")).collect();
+    Some(match ids.len().checked_sub(MAX_NAMED_TASKS) {
+        Some(more @ 1..) => format!("tasks {first}{named} and {more} more"),
+        Some(0) | None => format!("tasks {first}{named} and {last}"),
+    })
+}
+
+/// A note about an operation on a task's changes that has not finished.
+pub(super) fn unfinished(operation: &RecoveredOperation) -> String {
+    format!(
+        "the last {} of these changes has not finished, so some of the files may be incomplete ({} in all); if it was \
+         interrupted, the next undo, redo or apply completes it first",
+        verb(operation.kind),
+        file_count(operation.files.len())
+    )
+}
+
+/// A note about an interrupted operation and how it was treated.
+pub(super) fn recovery(recovered: &RecoveredOperation) -> String {
+    let RecoveredOperation { task, kind, state, files, left } = recovered;
+    let verb = verb(*kind);
     let names = |files: &[GitPath]| files.iter().take(MAX_LEFT_FILES).map(path_line).collect::<Vec<_>>().join(", ");
     match state {
         RecoveryState::Finished => {}

@@ -4,7 +4,32 @@
 use std::path::Path;
 
 use super::{Refused, workspace_refusals::cannot};
-use crate::task::{GitPath, Message, MessagePart, OperationKind, TaskId, message};
+use crate::task::{GitPath, Message, MessagePart, OperationKind, TaskId, Untrusted, message};
+
+/// Maximum length of git's own message in a refusal, in bytes, if a word is not longer.
+const MAX_GIT_MESSAGE_BYTES: usize = 500;
+
+/// A problem, followed by the beginning of git's own message if there is one. Cut between words, so that a secret in it
+/// is still found.
+pub(crate) fn with_git_message(problem: String, said: Option<&Untrusted>) -> String {
+    let said = said.map_or("", |said| said.raw().trim());
+    if said.is_empty() {
+        return problem;
+    }
+    let mut text = problem + ":";
+    let end = text.len() + MAX_GIT_MESSAGE_BYTES;
+    for (position, line) in said.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+        text.push_str(if position == 0 { "" } else { ";" });
+        for word in line.split_whitespace() {
+            if text.len() > end {
+                return text + " …";
+            }
+            text.push(' ');
+            text.push_str(word);
+        }
+    }
+    text
+}
 
 /// A selected path is not in the task's repository.
 pub(crate) fn outside_repository(id: &TaskId, path: &Path, top: &Path) -> Refused {

@@ -3,7 +3,7 @@
 use super::{
     fields::Page,
     markdown,
-    operations::{file_count, kind_word},
+    operations::{file_count, kind_word, task_names},
     text::{one_line, path_line},
 };
 use crate::task::{
@@ -121,10 +121,12 @@ fn notes(record: &TaskRecord, changes: &Changes) -> Vec<String> {
     let mut notes = vec![];
     if changes.unnamed > 0 {
         let files = counted(changes.unnamed);
+        let beside = record.standing.as_ref().and_then(|standing| task_names(&standing.beside));
         notes.push(format!(
             "**Note:** the agent did not name {files} among its changes: a command of the agent may have changed {}, but \
-             so may somebody else who worked here at the same time. Everything that changed while it ran is included.",
-            if changes.unnamed == 1 { "it" } else { "them" }
+             so may somebody else who worked here at the same time{}. Everything that changed while it ran is included.",
+            if changes.unnamed == 1 { "it" } else { "them" },
+            beside.map_or_else(String::new, |tasks| format!(", such as {tasks}")),
         ));
     }
     if changes.omitted_files > 0 {

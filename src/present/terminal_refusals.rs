@@ -28,7 +28,7 @@ pub(crate) fn worktree_for_reading() -> Refused {
 pub(crate) fn no_current_directory() -> Refused {
     Refused::new(
         "the current directory does not exist",
-        "change to another directory, or add `--all` for the tasks of all repositories",
+        "change to another directory, or add `--all` (`undo` and `wait`: `--everywhere`) for the tasks of all repositories",
     )
 }
 
@@ -143,11 +143,20 @@ pub(crate) fn beyond_list(word: &str, total: usize, is_everywhere: bool) -> Refu
         total => format!("there are only {total} tasks{place}"),
     };
     let next = match (is_everywhere, total) {
-        (false, _) => "add `--all` to count the tasks of all repositories",
+        (false, _) => "add `--all` (`undo` and `wait`: `--everywhere`) to count the tasks of all repositories",
         (true, 0) => "start one with `codex-connector run`",
         (true, _) => "run `codex-connector ls --all` to list them",
     };
     Refused::new(message!["no task ", MessagePart::quoted(word), ": ", MessagePart::trusted(tasks)], next)
+}
+
+/// `undo -a`: in other verbs, it means all repositories, but `undo --all` means all files.
+pub(crate) fn ambiguous_undo() -> Refused {
+    Refused::new(
+        "`undo` has no option `-a`, because it could mean two things",
+        "write `--everywhere` to count @N in all repositories, or `--all` to also revert files that the agent did not report \
+         changing",
+    )
 }
 
 /// The task to be resumed has not ended.

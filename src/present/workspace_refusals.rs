@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     Refused,
-    operations::{conflict_words, file_count, recovery, them},
+    operations::{conflict_words, file_count, recovery, them, verb},
     text::path_line,
 };
 use crate::task::{FileConflict, GitPath, Message, MessagePart, OperationKind, RecoveredOperation, TaskId, message};
@@ -29,15 +29,6 @@ impl Audience {
             Self::Model => model,
             Self::Terminal => terminal,
         }
-    }
-}
-
-/// The operation as a verb.
-fn verb(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::Undo => "undo",
-        OperationKind::Redo => "redo",
-        OperationKind::Apply => "apply",
     }
 }
 
@@ -179,7 +170,7 @@ pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refu
         id,
         " ran, ",
         MessagePart::trusted(file_count(files.len())),
-        " changed (",
+        if files.len() == 1 { " changed that is not undone yet (" } else { " changed that are not undone yet (" },
         MessagePart::Untrusted(names(files).into()),
         "), but the agent did not report changing ",
         them(files.len()),
@@ -197,18 +188,6 @@ pub(crate) fn only_unnamed(id: &TaskId, files: &[GitPath], to: Audience) -> Refu
 
 /// Later changes overlap with the operation. Nothing was written.
 pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, files: &[FileConflict], to: Audience) -> Refused {
-    let named = files.iter().take(MAX_NAMED).enumerate().map(|(position, conflict)| {
-        let separator = if position == 0 { "" } else { "; " };
-        message![
-            separator,
-            MessagePart::Untrusted(path_line(&conflict.path).into()),
-            " (",
-            conflict_words(conflict.reason),
-            ")"
-        ]
-    });
-    let more = files.len().saturating_sub(MAX_NAMED);
-    let more = (more > 0).then(|| Message::trusted(format!("; and {more} more")));
     let head = message![
         "nothing was written: ",
         verb(kind),
@@ -230,9 +209,50 @@ pub(crate) fn conflicts(id: &TaskId, kind: OperationKind, files: &[FileConflict]
         OperationKind::Undo | OperationKind::Redo => Message::default(),
     };
     Refused::new(
-        [head].into_iter().chain(named).chain(more).collect::<Message>(),
+        [head, conflicting(files)].into_iter().collect::<Message>(),
         [only, branch].into_iter().collect::<Message>(),
     )
+}
+
+/// The commit that is checked out conflicts with an apply that creates a branch from it. Nothing was created.
+pub(crate) fn commit_conflicts(id: &TaskId, files: &[FileConflict], to: Audience) -> Refused {
+    let head = message![
+        "no branch was created: apply of task ",
+        id,
+        " conflicts with the commit that is checked out in ",
+        MessagePart::trusted(file_count(files.len())),
+        ": "
+    ];
+    Refused::new(
+        [head, conflicting(files)].into_iter().collect::<Message>(),
+        to.choose(
+            message![
+                "if the task began with uncommitted changes in these files, commit those first; or select the other \
+                      files with `paths`"
+            ],
+            message![
+                "if the task began with uncommitted changes in these files, commit those first; or name the other \
+                      files after the ID"
+            ],
+        ),
+    )
+}
+
+/// The files in conflict, each with the reason.
+fn conflicting(files: &[FileConflict]) -> Message {
+    let named = files.iter().take(MAX_NAMED).enumerate().map(|(position, conflict)| {
+        let separator = if position == 0 { "" } else { "; " };
+        message![
+            separator,
+            MessagePart::Untrusted(path_line(&conflict.path).into()),
+            " (",
+            conflict_words(conflict.reason),
+            ")"
+        ]
+    });
+    let more = files.len().saturating_sub(MAX_NAMED);
+    let more = (more > 0).then(|| Message::trusted(format!("; and {more} more")));
+    named.chain(more).collect()
 }
 
 /// No selected file was changed by the task.
@@ -278,7 +298,7 @@ pub(crate) fn not_restored(
     )
 }
 
-/// Interrupted operations were finished, and then the requested one was refused.
+/// Interrupted operations were finished or given up, and then the requested one was refused.
 pub(crate) fn after_recovery(recovered: &[RecoveredOperation], refused: Refused) -> Refused {
     let notes = recovered.iter().map(|recovered| message!["; ", recovery(recovered)]);
     Refused { problem: [refused.problem].into_iter().chain(notes).collect(), next: refused.next }

@@ -85,18 +85,16 @@ pub enum ChangeKind {
 
 /// A file that a snapshot does not contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "OmissionEntry", into = "OmissionEntry")]
 pub struct Omission {
     /// Its path.
     pub path: GitPath,
     /// Why.
-    #[serde(flatten)]
     pub reason: OmissionReason,
 }
 
 /// Why a snapshot does not contain a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OmissionReason {
     /// An untracked file above the limit `workspace.max_file`.
     TooLarge {
@@ -122,6 +120,71 @@ pub enum OmissionReason {
     },
 }
 
+/// An [`Omission`] in JSON, where the numbers of the reason are next to its name.
+#[derive(Serialize, Deserialize)]
+struct OmissionEntry {
+    path: GitPath,
+    reason: ReasonName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    files: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+/// The name of an [`OmissionReason`] in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReasonName {
+    TooLarge,
+    Secret,
+    NestedRepository,
+    Unreadable,
+    Filter,
+    WasIgnored,
+    TooMany,
+}
+
+impl From<Omission> for OmissionEntry {
+    fn from(Omission { path, reason }: Omission) -> Self {
+        let (reason, files, bytes) = match reason {
+            OmissionReason::TooLarge { bytes } => (ReasonName::TooLarge, None, Some(bytes)),
+            OmissionReason::Secret => (ReasonName::Secret, None, None),
+            OmissionReason::NestedRepository => (ReasonName::NestedRepository, None, None),
+            OmissionReason::Unreadable => (ReasonName::Unreadable, None, None),
+            OmissionReason::Filter => (ReasonName::Filter, None, None),
+            OmissionReason::WasIgnored => (ReasonName::WasIgnored, None, None),
+            OmissionReason::TooMany { files, bytes } => (ReasonName::TooMany, Some(files), Some(bytes)),
+        };
+        Self { path, reason, files, bytes }
+    }
+}
+
+impl TryFrom<OmissionEntry> for Omission {
+    type Error = MissingNumber;
+
+    fn try_from(entry: OmissionEntry) -> Result<Self, MissingNumber> {
+        let OmissionEntry { path, reason, files, bytes } = entry;
+        let reason = match reason {
+            ReasonName::TooLarge => OmissionReason::TooLarge { bytes: bytes.ok_or(MissingNumber("bytes"))? },
+            ReasonName::Secret => OmissionReason::Secret,
+            ReasonName::NestedRepository => OmissionReason::NestedRepository,
+            ReasonName::Unreadable => OmissionReason::Unreadable,
+            ReasonName::Filter => OmissionReason::Filter,
+            ReasonName::WasIgnored => OmissionReason::WasIgnored,
+            ReasonName::TooMany => OmissionReason::TooMany {
+                files: files.ok_or(MissingNumber("files"))?,
+                bytes: bytes.ok_or(MissingNumber("bytes"))?,
+            },
+        };
+        Ok(Self { path, reason })
+    }
+}
+
+/// The JSON of an omission lacks a number that belongs to its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("missing field `{0}`")]
+struct MissingNumber(&'static str);
+
 /// The state of the repository in which a task began. In the record once it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,5 +209,32 @@ impl WorkspaceState {
     /// The state of a task without snapshots, for this reason.
     pub fn without_snapshot(why: String) -> Self {
         Self { before: None, head: None, branch: None, uncommitted: 0, worktree: None, not_covered: Some(why) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_omission_in_json_has_the_numbers_of_its_reason_next_to_its_name() {
+        let omission = |reason| Omission { path: GitPath::from_bytes("a"), reason };
+        // As the first version wrote them.
+        for (reason, json) in [
+            (OmissionReason::TooLarge { bytes: 7 }, r#"{"path":"a","reason":"too_large","bytes":7}"#),
+            (OmissionReason::Secret, r#"{"path":"a","reason":"secret"}"#),
+            (OmissionReason::NestedRepository, r#"{"path":"a","reason":"nested_repository"}"#),
+            (OmissionReason::Unreadable, r#"{"path":"a","reason":"unreadable"}"#),
+            (OmissionReason::Filter, r#"{"path":"a","reason":"filter"}"#),
+            (OmissionReason::WasIgnored, r#"{"path":"a","reason":"was_ignored"}"#),
+            (OmissionReason::TooMany { files: 2, bytes: 9 }, r#"{"path":"a","reason":"too_many","files":2,"bytes":9}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&omission(reason)).expect("it is an object"), json);
+            assert_eq!(serde_json::from_str::<Omission>(json).expect("it was written by us"), omission(reason));
+        }
+        for invalid in [r#"{"path":"a","reason":"too_large"}"#, r#"{"path":"a","reason":"too_many","bytes":9}"#] {
+            let error = serde_json::from_str::<Omission>(invalid).expect_err("a number is missing").to_string();
+            assert!(error.contains("missing field `"), "{error}");
+        }
     }
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use thiserror::Error;
 
 use super::Untrusted;
@@ -99,30 +102,44 @@ impl From<PathBuf> for GitPath {
     }
 }
 
-/// The form in JSON.
+/// The form in JSON of a path that is not UTF-8.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum PathForm<'a> {
-    Text(std::borrow::Cow<'a, str>),
-    Bytes { base64: String },
+struct EncodedPath {
+    base64: String,
 }
 
 impl Serialize for GitPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match str::from_utf8(&self.0) {
-            Ok(text) => PathForm::Text(text.into()),
-            Err(_) => PathForm::Bytes { base64: BASE64_STANDARD.encode(&self.0) },
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => EncodedPath { base64: BASE64_STANDARD.encode(&self.0) }.serialize(serializer),
         }
-        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for GitPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match PathForm::deserialize(deserializer)? {
-            PathForm::Text(text) => Ok(Self(text.into_owned().into_bytes())),
-            PathForm::Bytes { base64 } => BASE64_STANDARD.decode(base64).map(Self).map_err(D::Error::custom),
-        }
+        deserializer.deserialize_any(PathVisitor)
+    }
+}
+
+/// Reads both forms.
+struct PathVisitor;
+
+impl<'de> Visitor<'de> for PathVisitor {
+    type Value = GitPath;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(r#"a path, or {"base64": "..."}"#)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<GitPath, E> {
+        Ok(GitPath::from_bytes(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<GitPath, A::Error> {
+        let EncodedPath { base64 } = EncodedPath::deserialize(MapAccessDeserializer::new(map))?;
+        BASE64_STANDARD.decode(base64).map(GitPath).map_err(Error::custom)
     }
 }
 
@@ -141,11 +158,19 @@ mod tests {
     }
 
     #[test]
-    fn every_path_survives_json() {
-        for path in [&b"a/b"[..], b"caf\xc3\xa9\n\"", b"\xff\xfe", b"-x"] {
+    fn a_path_is_a_string_in_json_or_base64_if_it_is_not_utf_8() {
+        for (path, json) in [
+            (&b"a/b"[..], r#""a/b""#),
+            (b"caf\xc3\xa9\n\"", "\"caf\u{e9}\\n\\\"\""),
+            (b"\xff\xfe", r#"{"base64":"//4="}"#),
+            (b"-x", r#""-x""#),
+        ] {
             let path = GitPath::from_bytes(path);
-            let json = serde_json::to_string(&path).expect("it is a string or an object");
-            assert_eq!(serde_json::from_str::<GitPath>(&json).expect("it was written by us"), path, "{json}");
+            assert_eq!(serde_json::to_string(&path).expect("it is a string or an object"), json);
+            assert_eq!(serde_json::from_str::<GitPath>(json).expect("it was written by us"), path, "{json}");
+        }
+        for invalid in ["1", "null", "{}", r#"{"base64": "?"}"#, r#"["a"]"#] {
+            assert!(serde_json::from_str::<GitPath>(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct OperationResult {
     pub unnamed: Vec<GitPath>,
     /// The branch that was created instead of writing files.
     pub branch: Option<NewBranch>,
+    /// The tasks that were running in the work tree and may change its files again.
+    pub running: Vec<TaskId>,
     /// Operations that a killed process had not finished, and that were finished first, or given up.
     pub recovered: Vec<RecoveredOperation>,
 }

@@ -14,6 +14,9 @@ pub struct Standing {
     pub place: ChangesPlace,
     /// The task in whose worktree this one continued.
     pub continues: Option<TaskId>,
+    /// Other tasks that may have changed files in the same work tree while this one ran. Only determined for one task
+    /// that is shown by itself, and if the agent did not name all changed files.
+    pub beside: Vec<TaskId>,
     /// Whether the tool `codex_diff` is on.
     pub diff_by_tool: bool,
     /// Whether the tool `codex_apply` is on.

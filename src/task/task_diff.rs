@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ChangedPath, ObjectId, TaskId};
+use super::{ChangedPath, ObjectId, RecoveredOperation, TaskId};
 
 /// The difference that a task made, in all files or in selected ones. The patch is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct TaskDiff {
     pub worktree: Option<PathBuf>,
     /// The number of these files whose changes are undone.
     pub undone: usize,
+    /// An operation on the task's changes that was interrupted, and is still to be finished.
+    pub interrupted: Option<RecoveredOperation>,
 }
 
 /// The state of the files that a task's diff compares with the state before the task.

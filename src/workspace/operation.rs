@@ -13,12 +13,12 @@
 //! another, the latest first. Conflicts are found before anything is written.
 //!
 //! ```text
-//! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ journal: begun ─▶ write ─▶ journal: done
-//!                                                     │                                │ failed
-//!                                                     └▶ conflicts, nothing written    └▶ restore ─▶ journal: reverted
+//! lock ─▶ recover ─▶ snapshot of now ─▶ merge ─▶ check each file ─▶ state: begun ─▶ write ─▶ state: done
+//!                                                     │                               │ failed
+//!                                                     └▶ conflicts, nothing written   └▶ restore ─▶ state: reverted
 //! ```
 //!
-//! The journal is the task's workspace file. It names both the snapshot before the operation and its target, which
+//! The state is in the task's workspace file. It names both the snapshot before the operation and its target, which
 //! `refs/codex-connector/<id>/op-<n>` keeps, before the first file is written. If the process is killed meanwhile, the
 //! next operation in the work tree [recovers](super::recovery) from that.
 
@@ -112,14 +112,14 @@ impl Operator<'_> {
         if !pending.is_empty() {
             let (kind, is_check, files) = (request.kind, true, pending.into_iter().collect());
             let top = place.top.clone();
-            return Ok(OperationResult { kind, is_check, top, files, unnamed: vec![], branch: None, recovered });
+            let (unnamed, running) = (vec![], vec![]);
+            return Ok(OperationResult { kind, is_check, top, files, unnamed, branch: None, running, recovered });
         }
         // Read again: another process may have changed it before this one had the lock.
-        let mut workspace = self.workspace(&request.task)?;
-        match self.operate_on(&mut workspace, request) {
+        let done = self.workspace(&request.task).and_then(|mut workspace| self.operate_on(&mut workspace, request));
+        match done {
             Ok(result) => Ok(OperationResult { recovered, ..result }),
-            Err(source) if recovered.is_empty() => Err(source),
-            Err(source) => Err(OperationError::AfterRecovery { recovered, source: Box::new(source) }),
+            Err(error) => Err(error.after(recovered)),
         }
     }
 
@@ -164,6 +164,7 @@ impl Operator<'_> {
             files,
             unnamed: selection.unnamed,
             branch,
+            running: Vec::new(),
             recovered: Vec::new(),
         })
     }

@@ -103,6 +103,43 @@ pub enum OperationError {
 }
 
 impl OperationError {
+    /// This error, which says that these interrupted operations were finished or given up first.
+    pub(super) fn after(self, recovered: Vec<RecoveredOperation>) -> Self {
+        match recovered.is_empty() {
+            true => self,
+            false => Self::AfterRecovery { recovered, source: Box::new(self) },
+        }
+    }
+
+    /// The error of git that caused this one, if there is one.
+    pub fn git_error(&self) -> Option<&GitError> {
+        match self {
+            Self::Git(error)
+            | Self::Shadow(ShadowError::Git(error))
+            | Self::Snapshot(SnapshotError::Git(error) | SnapshotError::Shadow(ShadowError::Git(error))) => Some(error),
+            Self::Failed { source, .. } | Self::Unfinished { source, .. } | Self::AfterRecovery { source, .. } => {
+                source.git_error()
+            }
+            Self::NoSnapshots
+            | Self::NoAfter
+            | Self::NoWorktree
+            | Self::PlaceGone { .. }
+            | Self::SnapshotsGone
+            | Self::Unchanged
+            | Self::AlreadyUndone
+            | Self::NotUndone
+            | Self::NotApplied
+            | Self::Conflicts(_)
+            | Self::InvalidBranch(_)
+            | Self::BranchExists(_)
+            | Self::Busy(_)
+            | Self::Inspect(_)
+            | Self::Snapshot(SnapshotError::Moved | SnapshotError::Shadow(ShadowError::File { .. }))
+            | Self::Shadow(ShadowError::File { .. })
+            | Self::Store(_) => None,
+        }
+    }
+
     /// The error if the last operation of a task is recorded as begun, so that the next one in the work tree finishes it.
     pub(super) fn unfinished(workspace: &TaskWorkspace, source: Self) -> Self {
         let Some(Operation { kind, paths, .. }) = workspace.operations.last() else { return source };

@@ -5,11 +5,11 @@ use super::{
     operation::{Operator, WRITE_TIMEOUT},
     operation_error::OperationError,
     presence::{check_commits_exist, check_place_exists},
-    recovery::{Settled, settle},
+    recovery::{SideWritten, write_side},
 };
 use crate::{
     process::{Deadline, kill_abandoned_tools},
-    task::{Operation, OperationState, Place, RecoveredOperation, RecoveryState, TaskWorkspace},
+    task::{Operation, OperationState, Place, RecoveredOperation, RecoveryState, TaskId, TaskWorkspace},
 };
 
 impl Operator<'_> {
@@ -27,9 +27,9 @@ impl Operator<'_> {
     pub(super) fn restore(&self, workspace: &mut TaskWorkspace, source: OperationError) -> OperationError {
         self.note_failure(workspace);
         let Some(operation) = workspace.operations.last().cloned() else { return source };
-        match self.settle(workspace, &operation, Toward::Ours) {
-            Ok(settled) => match self.finish(workspace, OperationState::Reverted) {
-                Ok(()) => OperationError::Failed { source: Box::new(source), left: settled.left },
+        match self.write_side_of(workspace, &operation, Toward::Ours) {
+            Ok(written) => match self.finish(workspace, OperationState::Reverted) {
+                Ok(()) => OperationError::Failed { source: Box::new(source), left: written.left },
                 Err(unrecorded) => OperationError::unfinished(workspace, unrecorded),
             },
             Err(error) => {
@@ -40,16 +40,29 @@ impl Operator<'_> {
     }
 
     /// Finishes interrupted operations in a work tree; with a check, only finds them. The caller has the lock of the
-    /// repository.
+    /// repository. If it fails, the error says which ones it finished before.
     pub(super) fn recover(&self, place: &Place, is_check: bool) -> Result<Vec<RecoveredOperation>, OperationError> {
         let mut recovered = Vec::new();
         for id in self.files.ids()? {
-            let Some(mut workspace) = self.files.read(&id)?.filter(|found| found.place.top == place.top) else {
-                continue;
-            };
-            recovered.extend(self.recover_task(&mut workspace, is_check)?);
+            match self.recover_in(place, &id, is_check) {
+                Ok(found) => recovered.extend(found),
+                Err(error) => return Err(error.after(recovered)),
+            }
         }
         Ok(recovered)
+    }
+
+    /// Finishes the last operation of this task if it was interrupted in this work tree.
+    fn recover_in(
+        &self,
+        place: &Place,
+        id: &TaskId,
+        is_check: bool,
+    ) -> Result<Option<RecoveredOperation>, OperationError> {
+        match self.files.read(id)?.filter(|found| found.place.top == place.top) {
+            Some(mut workspace) => self.recover_task(&mut workspace, is_check),
+            None => Ok(None),
+        }
     }
 
     /// Finishes the last operation of a task if it was interrupted. The caller has the lock of the repository, and the
@@ -73,35 +86,42 @@ impl Operator<'_> {
         let last = workspace.operations.last().filter(|last| last.state == OperationState::Begun).cloned();
         let Some(operation) = last else { return Ok(None) };
         let Operation { kind, ours, target, paths, .. } = &operation;
-        let (state, Settled { written: files, left }) =
+        let (state, recorded, SideWritten { written: files, left }) =
             match check_commits_exist(self.git, &workspace.place, [ours, target]) {
                 // Otherwise it would prevent all operations in the work tree, forever.
-                Err(OperationError::SnapshotsGone) => {
-                    if !is_check {
-                        self.finish(workspace, OperationState::Abandoned)?;
-                    }
-                    (RecoveryState::Abandoned, Settled { written: vec![], left: paths.clone() })
-                }
+                Err(OperationError::SnapshotsGone) => (
+                    RecoveryState::Abandoned,
+                    Some(OperationState::Abandoned),
+                    SideWritten { written: vec![], left: paths.clone() },
+                ),
                 Err(error) => return Err(error),
-                Ok(()) if is_check => (RecoveryState::Pending, Settled { written: paths.clone(), left: vec![] }),
+                Ok(()) if is_check => {
+                    (RecoveryState::Pending, None, SideWritten { written: paths.clone(), left: vec![] })
+                }
                 Ok(()) => {
-                    let settled = self.settle(workspace, &operation, Toward::Target).map_err(|source| {
+                    let written = self.write_side_of(workspace, &operation, Toward::Target).map_err(|source| {
                         self.note_failure(workspace);
                         OperationError::unfinished(workspace, source)
                     })?;
-                    self.finish(workspace, OperationState::Done)?;
-                    (RecoveryState::Finished, settled)
+                    (RecoveryState::Finished, Some(OperationState::Done), written)
                 }
             };
-        Ok(Some(RecoveredOperation { task: workspace.task.clone(), kind: *kind, state, files, left }))
+        let recovered = RecoveredOperation { task: workspace.task.clone(), kind: *kind, state, files, left };
+        if let Some(state) = recorded.filter(|_| !is_check)
+            && let Err(error) = self.finish(workspace, state)
+        {
+            // Its files are written, even if the next operation has to find that out again.
+            return Err(error.after(vec![recovered]));
+        }
+        Ok(Some(recovered))
     }
 
-    fn settle(
+    fn write_side_of(
         &self,
         workspace: &TaskWorkspace,
         operation: &Operation,
         toward: Toward,
-    ) -> Result<Settled, OperationError> {
+    ) -> Result<SideWritten, OperationError> {
         let git = self.git.with_deadline(Deadline::after(WRITE_TIMEOUT));
         let git = match &operation.marker {
             Some(marker) => {
@@ -113,6 +133,6 @@ impl Operator<'_> {
         };
         check_commits_exist(&git, &workspace.place, [&operation.ours, &operation.target])?;
         let mut temporary = self.shadow(&git, workspace, &operation.target)?;
-        settle(&mut temporary.shadow, operation, toward)
+        write_side(&mut temporary.shadow, operation, toward)
     }
 }

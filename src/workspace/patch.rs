@@ -60,12 +60,12 @@ pub fn write_patch(shadow: &Shadow, request: PatchRequest<'_>, out: &mut dyn Wri
 
 /// The beginning of a difference: whole lines with at most `max_bytes` together.
 pub fn bounded_patch(shadow: &Shadow, request: PatchRequest<'_>, max_bytes: usize) -> Result<BoundedPatch, GitError> {
-    let mut beginning = Beginning { bytes: Vec::new(), max_bytes, is_full: false };
-    match write_patch(shadow, request, &mut beginning) {
-        Err(_) if beginning.is_full => {}
+    let mut kept = FirstBytes { bytes: Vec::new(), max_bytes, is_full: false };
+    match write_patch(shadow, request, &mut kept) {
+        Err(_) if kept.is_full => {}
         written => written?,
     }
-    let Beginning { mut bytes, is_full, .. } = beginning;
+    let FirstBytes { mut bytes, is_full, .. } = kept;
     if is_full {
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         bytes.truncate(end);
@@ -88,13 +88,13 @@ pub fn hide_paths(
 }
 
 /// Keeps the first bytes, and fails as soon as there are more.
-struct Beginning {
+struct FirstBytes {
     bytes: Vec<u8>,
     max_bytes: usize,
     is_full: bool,
 }
 
-impl Write for Beginning {
+impl Write for FirstBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.max_bytes - self.bytes.len();
         self.bytes.extend_from_slice(&bytes[..room.min(bytes.len())]);

@@ -25,9 +25,9 @@ use super::{
 };
 use crate::task::{GitPath, Operation};
 
-/// The result of [`settle`].
+/// The result of [`write_side`].
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
+pub(super) struct SideWritten {
     /// The files that were written or removed.
     pub(super) written: Vec<GitPath>,
     /// The files that somebody changed meanwhile, or that git cannot read.
@@ -35,7 +35,11 @@ pub(super) struct Settled {
 }
 
 /// Brings the files of an interrupted operation to one of its sides. `shadow` is new, and its base is the target.
-pub(super) fn settle(shadow: &mut Shadow, operation: &Operation, toward: Toward) -> Result<Settled, OperationError> {
+pub(super) fn write_side(
+    shadow: &mut Shadow,
+    operation: &Operation,
+    toward: Toward,
+) -> Result<SideWritten, OperationError> {
     let message = "codex-connector: before the recovery of an operation";
     let parents = std::slice::from_ref(&operation.ours);
     let mut now = shadow.snapshot(message, Some(parents))?;
@@ -68,7 +72,7 @@ pub(super) fn settle(shadow: &mut Shadow, operation: &Operation, toward: Toward)
                 let written = checkout.paths();
                 checkout.write()?;
                 left.sort();
-                return Ok(Settled { written, left });
+                return Ok(SideWritten { written, left });
             }
             Err(CheckoutError::Conflicts(conflicts)) if conflicts.iter().any(|file| pending.contains(&file.path)) => {
                 for conflict in conflicts {

@@ -138,6 +138,56 @@ fn a_revert_that_cannot_be_recorded_is_unfinished() {
     assert_eq!(project.files_now(), files, "they were restored");
 }
 
+#[test]
+fn an_error_says_which_interrupted_operations_were_finished_before_it() {
+    let mut project = Project::with(&[("a.f", "old a.f\n"), ("b.f", "old b.f\n")]);
+    let failing = project.outside().join("failing");
+    fs::write(&failing, "").expect("it is writable");
+    project.add_filter(&format!(
+        "if [ \"$1\" = \"$(cat {})\" ]; then echo full >&2; exit 1; fi; cat\n",
+        failing.display()
+    ));
+    for name in ["a.f", "b.f"] {
+        let task = project.task(&[name], |top| write(top, name, format!("new {name}\n")));
+        project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    }
+    let ids = project.files.ids().expect("it is readable");
+    let [first, second] = &ids[..] else { panic!("there are two tasks: {ids:?}") };
+    let name = |task: &TaskId| String::from_utf8_lossy(project.workspace(task).named[0].as_bytes()).into_owned();
+    for task in &ids {
+        interrupt(&project, task, &[(&name(task), &format!("new {}\n", name(task)))]);
+    }
+    fs::write(&failing, name(second)).expect("it is writable");
+    let failed = project.run(OperationKind::Undo, second);
+    let Err(OperationError::AfterRecovery { recovered, source }) = failed else { panic!("{failed:?}") };
+    assert_eq!((&recovered[0].task, recovered[0].state), (first, RecoveryState::Finished));
+    assert!(matches!(&*source, OperationError::Unfinished { task, .. } if task == second), "{source:?}");
+    let said = source.git_error().and_then(|error| error.stderr()).expect("git caused it");
+    assert!(said.raw().contains("full"), "{said:?}");
+    assert_eq!(project.read(&name(first)), format!("old {}\n", name(first)));
+}
+
+#[test]
+fn an_interrupted_operation_that_was_finished_is_reported_even_if_that_cannot_be_recorded() {
+    let (project, task, before) = project(|outside| {
+        let (broken, files) = (outside.join("broken"), outside.join("data/workspaces"));
+        // The workspace files can no longer be replaced.
+        format!(
+            "if [ -e {0} ]; then rm {0}; for file in {1}/*.json; do mv $file {0}.json; mkdir -p $file/x; done; fi; cat\n",
+            broken.display(),
+            files.display()
+        )
+    });
+    project.run(OperationKind::Undo, &task).expect("there is no conflict");
+    interrupt(&project, &task, &[("e.f", "new e.f\n"), ("f.f", "new f.f\n")]);
+    fs::write(project.outside().join("broken"), "").expect("it is writable");
+    let failed = project.run(OperationKind::Redo, &task);
+    let Err(OperationError::AfterRecovery { recovered, source }) = failed else { panic!("{failed:?}") };
+    assert!(matches!(*source, OperationError::Store(_)), "{source:?}");
+    assert_eq!((&recovered[0].task, &recovered[0].files), (&task, &paths(&["e.f", "f.f"])));
+    assert_eq!(project.files_now(), before);
+}
+
 /// The test runs itself as another process, which is killed in the middle of an undo, while git keeps running.
 #[test]
 fn a_killed_operation_is_finished_by_the_next_one() {

@@ -241,10 +241,95 @@ fn changes_of_a_worktree_are_applied_and_undone() {
     assert_eq!((&json["branch"], &json["done"]), (&json!("codex/x"), &json!(true)));
     assert_eq!(world.project.git(&["show", "codex/x:made.txt"]), "x\n");
     assert_eq!(world.project.git(&["show", "codex/x:README.md"]), "A project for tests.\n");
-    let exists = run(&world, &["apply", "@1", "--commit", "codex/x"]);
+    // The commit that is checked out has other lines than the files with which the task began.
+    world.project.write("a.txt", "1\ntwo\nthree\nfour\nfive\nsix\n");
+    let task = format!("FAKE{}", json!([{"write": {"path": "a.txt", "text": "2\ntwo\nthree\nfour\nfive\nsix\n"}}]));
+    let ran = run(&world, &["run", "--worktree", &task]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let conflict = run(&world, &["apply", "@1", "--commit", "codex/y"]);
+    assert_eq!(conflict.code, Some(6), "{}", conflict.stderr);
+    let words = "no branch was created: apply of task ";
+    assert!(
+        conflict.stderr.starts_with(words) && conflict.stderr.contains("commit those first"),
+        "{}",
+        conflict.stderr
+    );
+    assert_eq!(printed(&world, &["apply", "@1"]), "changed\ta.txt\n");
+    let exists = run(&world, &["apply", "@2", "--commit", "codex/x"]);
     assert!(exists.code == Some(5) && exists.stderr.contains("`codex/x` already exists"), "{}", exists.stderr);
-    let invalid = run(&world, &["apply", "@1", "--commit", "a..b"]);
+    let invalid = run(&world, &["apply", "@2", "--commit", "a..b"]);
     assert!(invalid.code == Some(2) && invalid.stderr.contains("not a valid branch name"), "{}", invalid.stderr);
+}
+
+#[test]
+fn a_task_that_is_running_in_the_same_work_tree_is_named_by_an_undo() {
+    let world = world();
+    let id = edited(&world);
+    let mut server = world.server();
+    let steps = json!([{"write": {"path": "b.txt", "text": "b\n"}}, {"hang": true}]);
+    let running = start(&mut server, world.fake(steps));
+    wait_for_log(&world, &running, "b.txt");
+    let note = format!(
+        "Note: task {running} is running in this work tree: it may rely on these files, or change them again\n"
+    );
+    for args in [&["undo", &id, "--check"][..], &["undo", &id]] {
+        let undone = run(&world, args);
+        assert_eq!((undone.code, undone.stderr), (Some(0), note.clone()), "{args:?}");
+    }
+    server.call("codex_cancel", json!({"taskId": running}), |_| {});
+    assert_eq!(printed(&world, &["redo", &id]), "changed\ta.txt\nchanged\tnew.txt\n");
+}
+
+#[test]
+fn an_answer_names_the_tasks_that_changed_files_at_the_same_time() {
+    let world = world();
+    let mut server = world.server();
+    let go = world.home().join("go");
+    let before = ended(&world, &mut server, world.fake(json!([{"write": {"path": "early.txt", "text": "x\n"}}])));
+    let steps = json!([{"say": "begun"}, {"await_file": go}, {"run": "echo x >made.txt"}]);
+    let first = start(&mut server, world.fake(steps));
+    wait_for_log(&world, &first, "begun");
+    ended(&world, &mut server, and(world.fake(json!([{"say": "x"}])), json!({"sandbox": "read-only"})));
+    let second = ended(&world, &mut server, world.fake(json!([{"write": {"path": "b.txt", "text": "b\n"}}])));
+    fs::write(&go, "").expect("the home is writable");
+    let answer = crate::world::wait_for_end(&mut server, &first);
+    let shown = run(&world, &["show", &first]).stdout;
+    for (text, words) in [
+        (&answer, format!("somebody else who worked here at the same time, such as task {second}. Everything")),
+        (&shown, format!("perhaps changed by task {second} or somebody else: 2 files\n")),
+    ] {
+        assert!(text.contains(&words) && !text.contains(&before), "{text}");
+    }
+}
+
+#[test]
+fn the_option_for_all_repositories_has_one_name_in_all_verbs() {
+    let world = world();
+    let id = edited(&world);
+    let elsewhere = world.home().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("the home is writable");
+    let there = |args: &[&str]| {
+        let done = world.command(args).current_dir(&elsewhere).output().expect("it can be started");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    for verb in ["diff", "undo", "redo", "apply"] {
+        let (code, said) = there(&[verb, "@1"]);
+        assert_eq!(code, Some(4), "{verb}: {said}");
+        assert!(said.contains("next: add `--all` (`undo` and `wait`: `--everywhere`) to count"), "{verb}: {said}");
+        let (_, said) = there(&[verb, "@1", "--everywhere"]);
+        assert!(!said.contains("no task"), "{verb}: {said}");
+        let help = printed(&world, &[verb, "--help"]);
+        assert!(help.contains("Count @N in all repositories, not only in this one") && help.contains("--everywhere"));
+    }
+    assert!(world.project.read("new.txt").is_some(), "it was undone and redone");
+    let refused = run(&world, &["undo", "-a", &id]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("write `--everywhere` to count @N in all repositories, or `--all` to"),
+        "{}",
+        refused.stderr
+    );
+    assert!(world.project.read("new.txt").is_some(), "nothing was undone");
 }
 
 #[test]

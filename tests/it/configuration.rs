@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
 };
 
@@ -156,6 +157,45 @@ fn check_fails_if_the_default_backend_can_work_neither_by_login_nor_by_key() {
     let left = world.data_dir().read_dir().expect("there is a data directory").flatten();
     let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("kit-")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn check_says_what_does_not_work_without_git_or_with_an_old_one() {
+    let bin = tempfile::tempdir().expect("a temporary directory can be made");
+    let world = World::with_fake_agent();
+    let check = |world: &World, git: Option<&str>| {
+        let program = bin.path().join("git");
+        match git {
+            Some(version) => {
+                fs::write(&program, format!("#!/bin/sh\necho git version {version}\n")).expect("it is writable");
+                fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+            }
+            None => drop(fs::remove_file(&program)),
+        }
+        let done = world.command(&["check"]).env("PATH", bin.path()).output().expect("the program runs");
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let (_, from) = text.split_once("\ngit ").expect("git is a finding");
+        let found: Vec<_> =
+            from.lines().take(2).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        (done.status.success(), found.join("\n"))
+    };
+    assert!(check(&world, Some("2.47.3")).1.contains("ok version 2.47\n"));
+    let (is_usable, old) = check(&world, Some("2.34.1"));
+    assert!(
+        is_usable
+            && old
+                .contains("old version 2.34; `diff` works, but `undo`, `redo` and `apply` need 2.38\nnext: update git")
+    );
+    let (is_usable, older) = check(&world, Some("2.25.1"));
+    let lost = "what tasks change cannot be shown, undone or applied, and no task gets a worktree";
+    let words = format!("old version 2.25, but snapshots need 2.32: {lost}\nnext: update git");
+    assert!(is_usable && older.contains(&words), "{older}");
+    let (is_usable, missing) = check(&world, None);
+    let words = format!("missing `git` not found on PATH: {lost}\nnext: install git");
+    assert!(is_usable && missing.contains(&words), "{missing}");
+    let world = world.configure("[workspace]\ntree = \"always\"\n");
+    let (is_usable, missing) = check(&world, None);
+    assert!(!is_usable && missing.contains("PROBLEM `git` not found"), "{missing}");
 }
 
 #[test]

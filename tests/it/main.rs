@@ -16,6 +16,7 @@ mod cli_changes;
 mod cli_json;
 mod cli_output;
 mod cli_read;
+mod cli_recovery;
 mod cli_screens;
 mod cli_tasks;
 mod cli_terminal;

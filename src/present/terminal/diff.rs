@@ -3,7 +3,7 @@
 use super::{Line, Screen, Tone};
 use crate::{
     present::{
-        operations::{file_count, kind_word},
+        operations::{file_count, kind_word, unfinished},
         text::path_line,
     },
     task::{ChangedPath, Compared, TaskDiff, Untrusted},
@@ -116,7 +116,8 @@ pub(crate) fn diff_notes(diff: &TaskDiff) -> Vec<String> {
         }
         (_, _) => Some(format!("These changes were undone. To make them again: codex-connector redo {id}")),
     };
-    compared.into_iter().chain(since).collect()
+    let unfinished = diff.interrupted.as_ref().map(|operation| format!("Note: {}", unfinished(operation)));
+    compared.into_iter().chain(since).chain(unfinished).collect()
 }
 
 /// The patch is longer than what is shown on a terminal.

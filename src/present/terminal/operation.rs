@@ -3,39 +3,45 @@
 use super::{Line, Screen, Tone};
 use crate::{
     present::{
-        operations::{file_count, recovery, them},
+        operations::{file_count, recovery, still_running, them},
         text::path_line,
     },
-    task::{GitPath, OperationKind, OperationResult, TaskId},
+    task::{GitPath, OperationKind, OperationResult, RecoveryState, TaskId},
 };
 
 /// Maximum number of files that the question names.
 const MAX_NAMED: usize = 10;
 
-/// The question before an undo, below the files that it would change.
-pub(crate) fn undo_question(id: &TaskId, files: &[GitPath]) -> String {
+/// The question before an undo, below the files that it would change: the result of a check.
+pub(crate) fn undo_question(id: &TaskId, planned: &OperationResult) -> String {
+    let files = &planned.files;
     let named: String = files.iter().take(MAX_NAMED).map(|path| format!("  {}\n", path_line(path))).collect();
     let more = match files.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!("  and {more} more\n"),
     };
-    format!("{named}{more}Revert the changes of task {id} in {}? [y/N] ", file_count(files.len()))
+    let is_pending = planned.recovered.iter().any(|recovered| recovered.state == RecoveryState::Pending);
+    match is_pending {
+        true => format!("{named}{more}Complete that first, and then revert the changes of task {id}? [y/N] "),
+        false => format!("{named}{more}Revert the changes of task {id} in {}? [y/N] ", file_count(files.len())),
+    }
 }
 
-/// Notes about an operation for stderr: interrupted ones that were finished first, and the work tree, unless it is the
-/// current one.
+/// Notes about an operation for stderr: interrupted ones that were finished first, tasks that are running in the work
+/// tree, and the work tree itself, unless it is the current one.
 pub(crate) fn operation_notes(result: &OperationResult, is_current: bool) -> Vec<String> {
-    let recovered = result.recovered.iter().map(|recovered| format!("Note: {}", recovery(recovered)));
+    let notes = result.recovered.iter().map(recovery).chain(still_running(&result.running));
+    let notes = notes.map(|note| format!("Note: {note}"));
     let elsewhere = (!is_current && result.branch.is_none()).then(|| {
         format!("Note: the files are in {}, not in the current work tree", path_line(&result.top.as_path().into()))
     });
-    recovered.chain(elsewhere).collect()
+    notes.chain(elsewhere).collect()
 }
 
 /// The files that an operation changed or would change. In a pipe, each line is `changed`, `would change` or
 /// `skipped`, a tab and a path.
 pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -> String {
-    let OperationResult { kind, top: _, is_check, files, unnamed, branch, recovered: _ } = result;
+    let OperationResult { kind, top: _, is_check, files, unnamed, branch, running: _, recovered: _ } = result;
     if !screen.is_terminal() {
         let rows = |word: &'static str, files: &[GitPath]| -> String {
             files.iter().map(|path| format!("{word}\t{}\n", path_line(path))).collect()
@@ -68,7 +74,8 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
     let mut text = Line::of(Tone::Strong, &summary).render(Screen { width: None, ..screen }) + "\n" + &list(files);
     if !unnamed.is_empty() {
         let note = format!(
-            "Skipped {} that the agent did not report changing; somebody else may have changed {} (--all reverts {} too):",
+            "{} {} that the agent did not report changing; somebody else may have changed {} (--all reverts {} too):",
+            if *is_check { "Would skip" } else { "Skipped" },
             file_count(unnamed.len()),
             them(unnamed.len()),
             them(unnamed.len()),

@@ -5,7 +5,7 @@ use connector_api::Sandbox;
 use super::{Line, Screen, Tone, fields::Fields};
 use crate::{
     present::{
-        operations::{file_count, kind_word},
+        operations::{file_count, kind_word, task_names},
         task_changes::{base, omission_reason, place_words},
         text::path_line,
     },
@@ -45,8 +45,11 @@ pub(super) fn workspace_fields(record: &TaskRecord, fields: &mut Fields, screen:
         lines.push(Line::of(Tone::Faint, marker).with(Tone::Faint, &rest));
     }
     if changes.unnamed > 0 {
-        let unnamed =
-            format!("not named by the agent, so perhaps changed by somebody else: {}", counted(changes.unnamed));
+        let others = match standing.and_then(|standing| task_names(&standing.beside)) {
+            Some(tasks) => format!("{tasks} or somebody else"),
+            None => "somebody else".to_owned(),
+        };
+        let unnamed = format!("not named by the agent, so perhaps changed by {others}: {}", counted(changes.unnamed));
         lines.push(Line::of(Tone::Attention, &unnamed));
     }
     fields.add_all("changes", lines);

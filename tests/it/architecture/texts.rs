@@ -54,3 +54,9 @@ fn present_reads_no_file_no_clock_and_no_environment() {
     ];
     assert_eq!(found("present", &effects), Vec::<String>::new());
 }
+
+#[test]
+fn every_serialized_form_is_explicit() {
+    // An untagged or flattened value can read as another one, and hides where a field belongs.
+    assert_eq!(found("", &["untagged", "serde(flatten", ", flatten"]), Vec::<String>::new());
+}
