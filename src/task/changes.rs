@@ -36,6 +36,9 @@ pub struct Changes {
     /// The number of all files that the snapshots do not contain.
     #[serde(default)]
     pub omitted_files: u64,
+    /// The number of those that the agent's events name as changed. They are the first of `omitted`.
+    #[serde(default)]
+    pub omitted_named: u64,
 }
 
 /// One changed file.
@@ -113,6 +116,8 @@ pub enum OmissionReason {
     Filter,
     /// It was ignored before the task, and no longer is.
     WasIgnored,
+    /// It is ignored, and the agent's events name it as changed.
+    Ignored,
     /// There are too many untracked files, so none of them is covered. The path is the top of the work tree.
     TooMany {
         /// The number of untracked files.

@@ -91,6 +91,7 @@ mod tree_removal;
 mod tree_submodules;
 mod trees;
 mod unblocking;
+mod uncovered;
 mod unfiltered;
 
 pub use crate::process::Deadline;

@@ -14,13 +14,14 @@ use super::{
     snapshot::{Snapshot, SnapshotError, UserHead},
     tree_error::TreeError,
     tree_removal::{delete, snapshot_of_worktree},
+    uncovered::uncovered,
 };
 use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted,
-        WorkspaceSpec, WorkspaceState,
+        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId,
+        TaskWorkspace, Untrusted, WorkspaceSpec, WorkspaceState,
     },
 };
 
@@ -138,7 +139,13 @@ impl Workspace {
             true => new_omitted(&self.file.omitted, omitted),
             false => all_omitted(&self.file.omitted, omitted),
         };
-        Ok(summarize(before, after, &changed, &omitted))
+        let uncovered = uncovered(&self.shadow, named, &changed).unwrap_or_else(|error| {
+            tracing::warn!(%error, "files that the agent changed and no snapshot contains are unknown");
+            vec![]
+        });
+        let omitted_named = u64::try_from(uncovered.len()).unwrap_or(u64::MAX);
+        let omitted = all_omitted(&uncovered, omitted);
+        Ok(Changes { omitted_named, ..summarize(before, after, &changed, &omitted) })
     }
 
     fn take_after(&mut self) -> Result<Snapshot, WorkspaceProblem> {
@@ -210,7 +217,7 @@ pub(super) fn message(task: &TaskId, name: &str) -> String {
     format!("codex-connector: task {task}, {name}")
 }
 
-/// The files that one of two snapshots does not contain, each once.
+/// The files that one of two lists has, each once, the first list first.
 fn all_omitted(before: &[Omission], after: Vec<Omission>) -> Vec<Omission> {
     before.iter().cloned().chain(new_omitted(before, after)).collect()
 }
