@@ -42,6 +42,9 @@ pub struct TaskWorkspace {
     /// The files that the agent's events name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<GitPath>,
+    /// Permissions of changed files that are narrower than git's, before and after the task. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<NarrowMode>,
     /// Every undo, redo and apply of the task's changes, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
@@ -139,6 +142,9 @@ pub struct Operation {
     /// somebody renamed a file meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<GitPath>,
+    /// Permissions of these files that are narrower than git's, before and after the operation. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<NarrowMode>,
     /// The branch that an apply created instead of writing files. Then `ours` was checked out, and `target` is on the
     /// branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,6 +158,20 @@ pub struct Operation {
     pub has_failed: bool,
     /// Its progress.
     pub state: OperationState,
+}
+
+/// Permissions of a changed file that are narrower than those that git gives it, as the usual octal number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NarrowMode {
+    /// Its path.
+    pub path: GitPath,
+    /// Those before the change; `None` if there was no such file, or they were git's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u32>,
+    /// Those after it; `None` likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
 }
 
 /// The kind of an operation.

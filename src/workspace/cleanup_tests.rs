@@ -320,6 +320,7 @@ fn applied_worktrees_are_removed_first_and_then_older_ones() {
         target: after,
         paths: vec![],
         covers: vec![],
+        modes: vec![],
         branch: None,
         marker: None,
         has_failed: false,

@@ -279,6 +279,7 @@ impl Project {
             omitted: before.omitted,
             after,
             named,
+            modes: vec![],
             operations: Vec::new(),
         };
         self.files.write(&workspace).expect("it is writable");

@@ -65,6 +65,7 @@ mod operation_recovery;
 #[cfg(test)]
 mod operation_states_tests;
 mod patch;
+mod permissions;
 mod place;
 mod preflight;
 mod presence;

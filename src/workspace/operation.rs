@@ -36,6 +36,7 @@ use super::{
     merge::commit,
     operation_error::OperationError,
     patch::hide_paths,
+    permissions::recorded,
     place::head,
     presence::{check_commits_exist, check_place_exists},
     raw_diff::differences,
@@ -179,7 +180,8 @@ impl Operator<'_> {
         let what = format!("{} of task {}", verb(request.kind), request.task);
         let now = shadow.snapshot(&format!("codex-connector: before {what}"), None)?;
         let target = change.merge_into(shadow, &now.tree)?;
-        let files = Checkout::prepare(shadow, &now.tree, &target)?.paths();
+        let checkout = Checkout::prepare(shadow, &now.tree, &target)?;
+        let (files, modes) = (checkout.paths(), checkout.narrow_modes(&change.limits));
         if request.is_check || files.is_empty() {
             return Ok(files);
         }
@@ -193,6 +195,7 @@ impl Operator<'_> {
             target: commit,
             paths: files.clone(),
             covers: change.covers,
+            modes: recorded(&modes),
             branch: None,
             marker: Some(marker),
             has_failed: false,
@@ -201,7 +204,7 @@ impl Operator<'_> {
         self.begin(workspace, shadow, operation)?;
         // From here on, nothing may be left half done.
         shadow.set_deadline(Deadline::after(WRITE_TIMEOUT));
-        match Checkout::prepare(shadow, &now.tree, &target).and_then(Checkout::write) {
+        match Checkout::prepare(shadow, &now.tree, &target).and_then(|checkout| checkout.write(&modes)) {
             Ok(()) => {
                 // If this fails, the next operation finds that all files are written.
                 if let Err(error) = self.finish(workspace, OperationState::Done) {
@@ -244,6 +247,7 @@ impl Operator<'_> {
             target: commit.clone(),
             paths: files.clone(),
             covers: change.covers,
+            modes: vec![],
             branch: Some(name.clone()),
             marker: None,
             has_failed: false,

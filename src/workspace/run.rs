@@ -8,6 +8,7 @@ use super::{
     changes::{changed_paths, mark_named, summarize},
     git_error::GitError,
     named::{NamedFiles, add_implied, named_paths},
+    permissions::modes_of_changes,
     place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
     shadow::{Shadow, ShadowError},
@@ -20,7 +21,7 @@ use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId,
+        ChangedPath, Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId,
         TaskWorkspace, Untrusted, WorkspaceSpec, WorkspaceState,
     },
 };
@@ -126,13 +127,18 @@ impl Workspace {
         }
         let (Snapshot { commit: after, omitted, .. }, changed) = taken?;
         let mut changed = changed?;
+        let top = &self.shadow.place().top;
+        self.file.modes =
+            modes_of_changes(top, &self.shadow.earlier.modes, changed.iter().flat_map(ChangedPath::both_paths));
+        let mut is_outdated = !self.file.modes.is_empty();
         if !is_own {
             let reported = self.file.named.clone();
             add_implied(&self.file.place, named, &changed, &mut self.file.named);
             mark_named(&mut changed, Some(&self.file.named));
-            if self.file.named != reported {
-                self.files.write(&self.file)?;
-            }
+            is_outdated |= self.file.named != reported;
+        }
+        if is_outdated {
+            self.files.write(&self.file)?;
         }
         // In a worktree, the first files are those that were copied into it.
         let omitted = match is_own {

@@ -235,6 +235,7 @@ fn following(
         omitted: earlier.omitted.clone(),
         after: None,
         named: vec![],
+        modes: vec![],
         operations: vec![],
     }
 }
