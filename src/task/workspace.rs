@@ -116,6 +116,9 @@ pub struct Worktree {
     /// Whether processes of the agent may run after the task and use it (`on_agent_exit = "leave"`).
     #[serde(default)]
     pub may_be_in_use: bool,
+    /// The tree with the user's staged files, which were staged in it at first; `None` if HEAD has the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<ObjectId>,
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,

@@ -25,11 +25,12 @@ use super::{
     operation::Operator,
     operation_error::OperationError,
     refs::{delete_refs, list_refs, ref_name, update_ref},
+    rest::Removal,
     run::{AFTER, message},
     shadow::{Base, Shadow},
     tree::real_path,
     tree_error::TreeError,
-    tree_files::{MAKING, read_mark},
+    tree_files::{MAKING, is_directory, moved_to, read_mark},
     tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{
@@ -227,15 +228,22 @@ impl CleanUp {
             return Ok(Some(WhyKept::InUse));
         }
         let common_dir = workspace.place.common_dir.clone();
+        let unlock = || {
+            if let Err(error) = unlock(&tree.path, &tree.git_dir, &common_dir) {
+                tracing::warn!(%error, "a worktree remains locked");
+            }
+        };
+        if let Some(path) = moved_to(&tree.path, &tree.git_dir) {
+            unlock();
+            return Ok(Some(WhyKept::Moved(path)));
+        }
         let is_used = !tree.path.with_file_name(MAKING).exists();
-        if tree.path.is_dir() && is_used {
+        if is_directory(&tree.path) && is_used {
             if !common_dir.is_dir() {
                 return Ok(Some(WhyKept::Unknown(format!("the repository {} does not exist", common_dir.display()))));
             }
             if let Some(why) = self.settle_used(workspace, tree, deadline)? {
-                if let Err(error) = unlock(&tree.path, &common_dir) {
-                    tracing::warn!(%error, "a worktree remains locked");
-                }
+                unlock();
                 return Ok(Some(why));
             }
         } else {
@@ -277,7 +285,9 @@ impl CleanUp {
                 taken.commit
             }
         };
-        Ok(remove_if_unchanged(&mut shadow, &after, &workspace.omitted)?)
+        let removal =
+            Removal { task: &workspace.task, after: &after, omitted: &workspace.omitted, staged: tree.staged.as_ref() };
+        Ok(remove_if_unchanged(&mut shadow, &removal)?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     snapshot::Snapshot,
     tree::{MadeTree, TreeRequest, create_tree_at, lock},
     tree_content::TreeStart,
-    tree_files::{lock_reason, registrations},
+    tree_files::{is_directory, lock_reason, registrations},
     tree_removal::{delete, snapshot_of_worktree},
     trees::make_room,
 };
@@ -201,7 +201,7 @@ pub(super) fn take_over(workspace: &Workspace, earlier: &mut TaskWorkspace) -> R
 
 /// Whether the worktree is there and still belongs to its task.
 fn exists(tree: &Worktree) -> bool {
-    !tree.is_removed && tree.path.is_dir()
+    !tree.is_removed && is_directory(&tree.path)
 }
 
 /// Whether a task has a worktree at `path`, even if somebody has deleted its files. Cleaning up after that task would

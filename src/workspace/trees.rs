@@ -10,6 +10,7 @@ use super::{
     cleanup::{CleanUp, TaskPhase},
     git_error::GitError,
     tree_error::TreeError,
+    tree_files::is_directory,
 };
 use crate::{
     process::Deadline,
@@ -51,7 +52,7 @@ pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<Existin
     for id in files.ids()? {
         let Some(workspace) = files.read(&id)? else { continue };
         let is_applied = is_applied(&workspace);
-        let Some(tree) = workspace.worktree.filter(|tree| !tree.is_removed && tree.path.is_dir()) else { continue };
+        let Some(tree) = workspace.worktree.filter(|tree| !tree.is_removed && is_directory(&tree.path)) else { continue };
         let (bytes, phase) = (disk_usage(&tree.path), TaskPhase::of(&id, reader)?);
         trees.push(ExistingTree { task: id, path: tree.path, phase, is_applied, bytes });
     }
