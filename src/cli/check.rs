@@ -40,7 +40,7 @@ use crate::{
     setup::SetupRecord,
     store::{ProbeCache, Upkeep, Workspaces},
     task::{CgroupUse, Message},
-    workspace::existing_trees,
+    workspace::{TreeSizes, existing_trees},
 };
 
 const EXAMPLES: &str = "\
@@ -227,7 +227,7 @@ impl CheckReport {
 
     /// Reports the worktrees of tasks, if there are any.
     fn worktrees(&mut self, upkeep: &Upkeep) {
-        let found = existing_trees(&Workspaces::of(upkeep), upkeep.reader()).unwrap_or_default();
+        let found = existing_trees(&Workspaces::of(upkeep), upkeep.reader(), TreeSizes::Measured).unwrap_or_default();
         if found.is_empty() {
             return;
         }

@@ -71,7 +71,7 @@ pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
 pub use workspace::{
-    FrozenSetting, FrozenSettings, NarrowMode, ObjectFormat, Operation, OperationKind, OperationState,
+    ExaminedTree, FrozenSetting, FrozenSettings, NarrowMode, ObjectFormat, Operation, OperationKind, OperationState,
     Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
 };
 pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};

@@ -116,6 +116,9 @@ pub struct Worktree {
     /// Whether processes of the agent may run after the task and use it (`on_agent_exit = "leave"`).
     #[serde(default)]
     pub may_be_in_use: bool,
+    /// The result of the last cleanup that kept it. Boxed, because few worktrees have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examined: Option<Box<ExaminedTree>>,
     /// The tree with the user's staged files, which were staged in it at first; `None` if HEAD has the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<ObjectId>,
@@ -125,6 +128,22 @@ pub struct Worktree {
     /// The content of these files, as objects that need not exist. New files with the same content are copies of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied_content: Vec<ObjectId>,
+}
+
+/// The result of a cleanup that kept the worktree of an ended task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExaminedTree {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The snapshot after the task that it was compared with.
+    pub after: ObjectId,
+    /// The latest change of the top directory and of the main files of its git directory, in nanoseconds since 1970.
+    pub changed: i64,
+    /// Why it was kept, in one sentence of our own for people.
+    pub why: String,
+    /// The space that it took up, in bytes.
+    pub bytes: u64,
 }
 
 /// One undo, redo or apply. Written before the first file is changed.

@@ -18,7 +18,10 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
+
 use super::{
+    examined::{known, remember},
     git::Git,
     git_error::GitError,
     locking::lock_within,
@@ -106,10 +109,20 @@ pub struct CleanUp {
     pub reader: Reader,
     /// The size limit of an untracked file in a snapshot, in bytes.
     pub max_file: u64,
+    /// The current time.
+    pub now: DateTime<Utc>,
+}
+
+/// Whether a worktree is compared with its snapshot again if it was kept a short time ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Examination {
+    Always,
+    UnlessRecent,
 }
 
 impl CleanUp {
-    /// Cleans up after these tasks, or after all. A task for which that fails is tried again next time.
+    /// Cleans up after these tasks, or after all. A task for which that fails is tried again next time. Without `only`,
+    /// worktrees that were examined a short time ago and seem to be the same are left alone.
     pub fn run(&self, only: Option<&[TaskId]>) -> CleanedUp {
         let all = || {
             let found = self.files.ids();
@@ -118,19 +131,20 @@ impl CleanUp {
                 vec![]
             })
         };
+        let examination = if only.is_some() { Examination::Always } else { Examination::UnlessRecent };
         let ids = only.map_or_else(all, <[TaskId]>::to_vec);
-        self.clean_up_all(ids, || Deadline::after(GIT_DEADLINE))
+        self.clean_up_all(ids, examination, || Deadline::after(GIT_DEADLINE))
     }
 
     /// Cleans up after these tasks, until the deadline.
     pub(super) fn run_until(&self, only: &[TaskId], deadline: &Deadline) -> CleanedUp {
-        self.clean_up_all(only.to_vec(), || deadline.clone())
+        self.clean_up_all(only.to_vec(), Examination::Always, || deadline.clone())
     }
 
-    fn clean_up_all(&self, ids: Vec<TaskId>, deadline: impl Fn() -> Deadline) -> CleanedUp {
+    fn clean_up_all(&self, ids: Vec<TaskId>, examination: Examination, deadline: impl Fn() -> Deadline) -> CleanedUp {
         let mut done = CleanedUp::default();
         for id in ids {
-            match self.clean_up(&id, &deadline()) {
+            match self.clean_up(&id, examination, &deadline()) {
                 Ok(Cleaned { kept, recovered, is_forgotten }) => {
                     done.kept.extend(kept);
                     done.recovered.extend(recovered);
@@ -172,12 +186,20 @@ impl CleanUp {
         repositories.iter().for_each(|repository| drop(fs::remove_dir(repository)));
     }
 
-    fn clean_up(&self, id: &TaskId, deadline: &Deadline) -> Result<Cleaned, CleanUpError> {
+    fn clean_up(&self, id: &TaskId, examination: Examination, deadline: &Deadline) -> Result<Cleaned, CleanUpError> {
         let phase = TaskPhase::of(id, &self.reader)?;
         let Some(found) = self.files.read(id)? else { return Ok(Cleaned::default()) };
         let has_tree = found.worktree.as_ref().is_some_and(|tree| !tree.is_removed);
         if phase == TaskPhase::Running || (phase == TaskPhase::Ended && !has_tree) {
             return Ok(Cleaned::default());
+        }
+        if examination == Examination::UnlessRecent
+            && phase == TaskPhase::Ended
+            && let Some(tree) = &found.worktree
+            && let Some(why) = known(tree, found.after.as_ref(), self.now)
+        {
+            let kept = KeptTree { task: id.clone(), path: tree.path.clone(), phase, why };
+            return Ok(Cleaned { kept: Some(kept), ..Cleaned::default() });
         }
         let locking = lock_within(&self.files, &found.place.common_dir, id, LOCK_TIMEOUT, deadline)?;
         let RepositoryLocking::Locked(_lock) = locking else { return Ok(Cleaned::default()) };
@@ -244,6 +266,8 @@ impl CleanUp {
             }
             if let Some(why) = self.settle_used(workspace, tree, deadline)? {
                 unlock();
+                remember(workspace, &why, self.now);
+                self.files.write(workspace)?;
                 return Ok(Some(why));
             }
         } else {

@@ -82,3 +82,28 @@ fn a_worktree_that_was_renamed_or_moved_is_unlocked_and_kept() {
         assert!(home.existing().is_empty(), "the link is not a worktree");
     }
 }
+
+#[test]
+fn a_worktree_that_is_kept_is_not_examined_again_for_some_time() {
+    let home = Home::new();
+    let (task, tree, _) = home.task("agent\n", |_| {});
+    fs::write(tree.join("dir/later"), "later").expect("it is writable");
+    let at = |minutes| CleanUp { now: DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minutes), ..home.clean_up() };
+    let why = |cleaned: CleanedUp| cleaned.kept.into_iter().map(|kept| kept.why).collect::<Vec<_>>();
+    assert_eq!(why(at(0).run(None)), [WhyKept::Newer]);
+    let known = WhyKept::Examined(WhyKept::Newer.to_string());
+    assert_eq!(why(at(59).run(None)), [known.clone()]);
+    let bytes = |sizes| existing_trees(&home.files(), home.upkeep.reader(), sizes).expect("it is readable")[0].bytes;
+    let before = bytes(TreeSizes::Measured);
+    (0..99).for_each(|number| fs::write(tree.join(format!("dir/{number}")), "x").expect("it is writable"));
+    assert_eq!(bytes(TreeSizes::Remembered), before);
+    assert!(bytes(TreeSizes::Measured) > before);
+    assert_eq!(why(at(61).run(None)), [WhyKept::Newer], "an hour later");
+    assert_eq!(why(at(62).run(None)), [known]);
+    fs::write(tree.join("top"), "x").expect("it is writable");
+    assert_eq!(why(at(63).run(None)), [WhyKept::Newer], "the top directory was changed");
+    fs::remove_file(tree.join("top")).and_then(|()| fs::remove_dir_all(tree.join("dir"))).expect("they exist");
+    fs::create_dir(tree.join("dir")).and_then(|()| fs::write(tree.join("dir/b.txt"), "b\n")).expect("it is writable");
+    assert_eq!(why(at(64).run(Some(std::slice::from_ref(&task)))), []);
+    assert!(!tree.exists(), "if it is asked for, it is always examined");
+}

@@ -250,6 +250,7 @@ impl Project {
             is_removed: false,
             is_continued: false,
             may_be_in_use: false,
+            examined: None,
             staged: None,
             copied: Vec::new(),
             copied_content: Vec::new(),

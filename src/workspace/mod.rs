@@ -41,6 +41,7 @@ mod checkout;
 mod cleanup;
 mod copies;
 mod copying;
+mod examined;
 mod filters;
 #[cfg(test)]
 #[path = "fixture_tests.rs"]
@@ -119,4 +120,4 @@ pub use tree::{MadeTree, TreeRequest, create_tree};
 pub use tree_content::TreeStart;
 pub use tree_error::TreeError;
 pub use tree_removal::{WhyKept, remove_if_unchanged};
-pub use trees::{ExistingTree, existing_trees, make_room};
+pub use trees::{ExistingTree, TreeSizes, existing_trees, make_room};

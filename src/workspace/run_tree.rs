@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
+
 use super::{
     cleanup::CleanUp,
     git::Git,
@@ -55,7 +57,7 @@ fn keep_if_added(workspace: Workspace, added: Result<(), WorkspaceProblem>) -> R
 fn free_space(beginning: &Beginning, git: &Git) -> Result<(), WorkspaceProblem> {
     let Beginning { spec, files, reader, .. } = beginning;
     let Some(limit) = spec.trees_max_bytes else { return Ok(()) };
-    let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file };
+    let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file, now: Utc::now() };
     Ok(make_room(&clean_up, &spec.trees_dir, limit, git.deadline())?)
 }
 
@@ -144,7 +146,7 @@ pub(super) fn continue_worktree(
         let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
         let snapshot = snapshot_of_worktree(&mut shadow, &message(&beginning.task, BEFORE), &last)?;
         shadow.publish()?;
-        let worktree = Worktree { is_continued: true, may_be_in_use: false, ..tree.clone() };
+        let worktree = Worktree { is_continued: true, may_be_in_use: false, examined: None, ..tree.clone() };
         let file = following(beginning, &earlier, snapshot.commit.clone(), Some(worktree));
         let mut state = state_of(&snapshot);
         state.worktree = Some(tree.path.clone());

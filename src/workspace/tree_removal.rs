@@ -56,6 +56,8 @@ pub enum WhyKept {
     Repository(GitPath),
     /// Somebody renamed or moved it to this path.
     Moved(PathBuf),
+    /// As at the last examination, a short time ago. The reason is a sentence for people.
+    Examined(String),
     /// It could not be examined. The reason is a sentence for people.
     Unknown(String),
 }
@@ -75,7 +77,7 @@ impl fmt::Display for WhyKept {
             }
             Self::Repository(repository) => write!(f, "the repository {} in it has changes", path(repository)),
             Self::Moved(path) => write!(f, "it was moved to {}", path.display()),
-            Self::Unknown(why) => f.write_str(why),
+            Self::Examined(why) | Self::Unknown(why) => f.write_str(why),
         }
     }
 }
