@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::Utc;
 use connector_api::Sandbox;
 
 use super::{Broker, NewTask, NotOperable, Refusal};
@@ -10,7 +11,7 @@ use crate::{
     present::notices,
     store::{Filter, StoreError, Workspaces},
     task::{ChangesPlace, Parallel, Standing, TaskId, TaskRecord, TaskWorkspace, TreeUse},
-    workspace::{CleanUp, CleanedUp, ExistingTree, TaskPhase, existing_trees},
+    workspace::{CleanUp, CleanedUp, ExistingTree, TaskPhase, TreeSizes, existing_trees},
 };
 
 /// The number of tasks, of those that began last before the end of a task, that may have run at the same time.
@@ -24,6 +25,7 @@ impl Broker {
             files: Workspaces::of(&self.upkeep),
             reader: self.reader.clone(),
             max_file: self.config.workspace.max_file,
+            now: Utc::now(),
         };
         let done = clean_up.run(only);
         if only.is_none() {
@@ -45,9 +47,13 @@ impl Broker {
         done
     }
 
-    /// The worktrees that exist, with the space that each takes up.
+    /// The worktrees that exist, with the space that each takes up, or took up at the last cleanup.
     pub async fn worktrees(&self) -> Result<Vec<ExistingTree>, Refusal> {
-        let found = self.in_background(|broker| existing_trees(&Workspaces::of(&broker.upkeep), &broker.reader)).await;
+        let found = self
+            .in_background(|broker| {
+                existing_trees(&Workspaces::of(&broker.upkeep), &broker.reader, TreeSizes::Remembered)
+            })
+            .await;
         Ok(found.unwrap_or(Ok(vec![]))?)
     }
 

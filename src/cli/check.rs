@@ -40,7 +40,7 @@ use crate::{
     setup::SetupRecord,
     store::{ProbeCache, Upkeep, Workspaces},
     task::{CgroupUse, Message, TreeUse},
-    workspace::{Deadline, GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, Git, GitError, existing_trees},
+    workspace::{Deadline, GIT_FOR_MERGES, GIT_FOR_SNAPSHOTS, Git, GitError, TreeSizes, existing_trees},
 };
 
 /// How long git may take to report its version.
@@ -255,7 +255,7 @@ impl CheckReport {
 
     /// Reports the worktrees of tasks, if there are any.
     fn worktrees(&mut self, upkeep: &Upkeep) {
-        let found = existing_trees(&Workspaces::of(upkeep), upkeep.reader()).unwrap_or_default();
+        let found = existing_trees(&Workspaces::of(upkeep), upkeep.reader(), TreeSizes::Measured).unwrap_or_default();
         if found.is_empty() {
             return;
         }

@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const KNOWN_FIELDS: [&str; 40] = [
+const KNOWN_FIELDS: [&str; 41] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -119,6 +119,7 @@ const KNOWN_FIELDS: [&str; 40] = [
     "Directory",
     "Continues in the worktree of",
     "Not covered",
+    "Not covered, but changed by the agent",
 ];
 
 const KNOWN_HEADINGS: [&str; 18] = [
@@ -188,7 +189,8 @@ pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
             "notCovered": text},
         "changes": {"base": "a".repeat(40), "head": "b".repeat(40), "files": 30, "added": 3, "removed": 0, "unnamed": 1,
             "paths": vec![json!({"path": text, "oldPath": text, "kind": "renamed", "added": 3, "removed": null}); 20],
-            "omitted": vec![json!({"path": text, "reason": "secret"}); 4], "omittedFiles": 5}
+            "omitted": vec![json!({"path": text, "reason": "secret"}); 4], "omittedFiles": 5,
+            "omittedNamed": 1}
     }))
     .expect("valid record")
 }

@@ -29,7 +29,9 @@ pub(super) struct ChangesObject {
     standing: Option<String>,
     /// The number of files that are not covered, because the snapshots do not contain them.
     omitted_files: u64,
-    /// The first of these files. Empty in lists of tasks.
+    /// The number of these files that the agent reported changing. `undo` cannot restore them.
+    omitted_named: u64,
+    /// The first of these files, those that the agent reported changing first. Empty in lists of tasks.
     omitted: Vec<OmittedFile>,
 }
 
@@ -39,7 +41,7 @@ pub(super) struct ChangesObject {
 struct OmittedFile {
     /// Its path relative to the top of the work tree. Bytes that are not UTF-8 are replaced.
     path: String,
-    /// Why: `too_large`, `secret`, `nested_repository`, `unreadable`, `filter`, `was_ignored` or `too_many`.
+    /// Why: `too_large`, `secret`, `nested_repository`, `unreadable`, `filter`, `was_ignored`, `ignored` or `too_many`.
     reason: String,
 }
 
@@ -73,6 +75,7 @@ impl ChangesObject {
             list: changes.paths.iter().map(FileObject::of).collect(),
             standing: standing.map(|standing| place_word(&standing.place).to_owned()),
             omitted_files: changes.omitted_files,
+            omitted_named: changes.omitted_named,
             omitted: changes.omitted.iter().map(OmittedFile::of).collect(),
         }
     }
@@ -101,6 +104,7 @@ impl OmittedFile {
             OmissionReason::Unreadable => "unreadable",
             OmissionReason::Filter => "filter",
             OmissionReason::WasIgnored => "was_ignored",
+            OmissionReason::Ignored => "ignored",
             OmissionReason::TooMany { .. } => "too_many",
         };
         Self { path: omission.path.to_untrusted().into_raw(), reason: reason.to_owned() }

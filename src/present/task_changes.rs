@@ -17,8 +17,8 @@ pub(super) const MAX_CHANGES_CHARACTERS: usize = 2_400;
 #[cfg(test)]
 pub(super) const MAX_WORKSPACE_CHARACTERS: usize = 2_000;
 
-/// Space for the notes below the list.
-const NOTES_CHARACTERS: usize = 900;
+/// Space for the heading of the list, its last line, and the lines around it, in characters.
+const FRAME_CHARACTERS: usize = 60;
 
 /// Maximum length of a path, in characters, before it is escaped.
 const MAX_PATH_CHARACTERS: usize = 120;
@@ -61,7 +61,9 @@ impl Page {
             return;
         }
         let mut text = "### Changes".to_owned();
-        let mut room = MAX_CHANGES_CHARACTERS - NOTES_CHARACTERS;
+        let notes = notes(record, changes);
+        let length: usize = notes.iter().map(|note| note.chars().count() + 1).sum();
+        let mut room = MAX_CHANGES_CHARACTERS.saturating_sub(length + FRAME_CHARACTERS);
         let mut listed = 0;
         for line in changes.paths.iter().map(changed_file) {
             let Some(remaining) = room.checked_sub(line.chars().count() + 1) else { break };
@@ -71,7 +73,6 @@ impl Page {
         if let Some(more @ 1..) = changes.files.checked_sub(listed) {
             text.push_str(&format!("\n- and {more} more"));
         }
-        let notes = notes(record, changes);
         if !notes.is_empty() {
             text.push_str(&format!("\n\n{}", notes.join("\n")));
         }
@@ -129,10 +130,20 @@ fn notes(record: &TaskRecord, changes: &Changes) -> Vec<String> {
             beside.map_or_else(String::new, |tasks| format!(", such as {tasks}")),
         ));
     }
-    if changes.omitted_files > 0 {
-        let named = changes.omitted.iter().take(MAX_NAMED_OMISSIONS).map(omission).collect::<Vec<_>>().join(", ");
-        let more = if changes.omitted_files > MAX_NAMED_OMISSIONS as u64 { ", …" } else { "" };
-        notes.push(format!("**Not covered:** {}: {named}{more}", counted(changes.omitted_files)));
+    let by_agent = changes.omitted.iter().take(usize::try_from(changes.omitted_named).unwrap_or(usize::MAX));
+    let others = changes.omitted.iter().skip(by_agent.len());
+    if changes.omitted_named > 0 {
+        let is_worktree = record.progress.workspace.as_ref().is_some_and(|state| state.worktree.is_some());
+        let them = if changes.omitted_named == 1 { "it" } else { "them" };
+        let rest = match is_worktree {
+            true => format!("`apply` does not write {them}"),
+            false => format!("`undo` cannot restore {them}"),
+        };
+        let files = omissions(by_agent, changes.omitted_named);
+        notes.push(format!("**Not covered, but changed by the agent:** {files}. {rest}."));
+    }
+    if let Some(number @ 1..) = changes.omitted_files.checked_sub(changes.omitted_named) {
+        notes.push(format!("**Not covered:** {}", omissions(others, number)));
     }
     if changes.files > 0 {
         let id = &record.id;
@@ -154,6 +165,13 @@ fn notes(record: &TaskRecord, changes: &Changes) -> Vec<String> {
         }
     }
     notes
+}
+
+/// The number of omitted files, and the first of them.
+fn omissions<'a>(listed: impl Iterator<Item = &'a Omission>, number: u64) -> String {
+    let named = listed.take(MAX_NAMED_OMISSIONS).map(omission).collect::<Vec<_>>().join(", ");
+    let more = if number > MAX_NAMED_OMISSIONS as u64 { ", …" } else { "" };
+    format!("{}: {named}{more}", counted(number))
 }
 
 fn counted(files: u64) -> String {
@@ -202,6 +220,7 @@ pub(super) fn omission_reason(reason: OmissionReason) -> String {
         OmissionReason::Unreadable => "unreadable, or not a regular file".to_owned(),
         OmissionReason::Filter => "its git filter belongs to the project, so it is not run".to_owned(),
         OmissionReason::WasIgnored => "ignored before the task".to_owned(),
+        OmissionReason::Ignored => "ignored by git".to_owned(),
         OmissionReason::TooMany { files, bytes } => format!("{files} untracked files with {bytes} bytes, too many"),
     }
 }

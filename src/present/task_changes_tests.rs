@@ -59,6 +59,19 @@ fn an_answer_says_what_is_uncertain_or_not_covered() {
     let omitted = "**Not covered:** 5 files: `.env` (its name suggests a secret), `big` (30000000 bytes, above \
                    `workspace.max_file`), `vendor/x` (a repository inside the repository), …";
     assert!(answer.contains(omitted), "{answer}");
+    let mut by_agent = changes(0, &[]);
+    by_agent["omittedFiles"] = json!(2);
+    by_agent["omittedNamed"] = json!(1);
+    by_agent["omitted"] =
+        json!([{"path": ".env", "reason": "ignored"}, {"path": "vendor/x", "reason": "nested_repository"}]);
+    let answer = ended(&with(state(), by_agent.clone()), None);
+    let expected = "**Not covered, but changed by the agent:** 1 file: `.env` (ignored by git). `undo` cannot restore it.\n\
+                    **Not covered:** 1 file: `vendor/x` (a repository inside the repository)";
+    assert!(answer.contains(expected), "{answer}");
+    let mut worktree = state();
+    worktree["worktree"] = json!("/trees/1a2b3c4d/repo");
+    let answer = ended(&with(worktree, by_agent), None);
+    assert!(answer.contains("`.env` (ignored by git). `apply` does not write it.\n"), "{answer}");
     let why = json!({"before": null, "head": null, "branch": null, "uncommitted": 0,
         "notCovered": "git is not installed, or not on PATH"});
     let uncovered = ended(&with(why, Value::Null), None);
@@ -99,6 +112,7 @@ fn a_terminal_shows_changes_and_lists_their_numbers() {
     let hostile = json!("a\n\u{1b}[2J\u{202e}b");
     let mut changed = changes(21, &[file(&hostile, "added", Some((1, 0)))]);
     changed["omitted"] = json!([{"path": ".env", "reason": "secret"}]);
+    changed["omittedNamed"] = json!(1);
     let record = with(state(), changed);
     let view = TaskView { record: record.clone(), live: None, tail: LogTail::default(), result: None };
     let task = TaskSummary::ended(record.clone());
@@ -107,7 +121,7 @@ fn a_terminal_shows_changes_and_lists_their_numbers() {
     assert!(shown.contains("changes\t21 files, +41 −7\n"), "{shown}");
     assert!(shown.contains("changes\tadded a\\x0a\\x1b[2J\\u{202e}b +1 −0\n"), "{shown}");
     assert!(shown.contains("20 more: codex-connector diff 1a2b3c4d --stat\n"), "{shown}");
-    assert!(shown.contains("uncovered\t.env (its name suggests a secret)\n"), "{shown}");
+    assert!(shown.contains("uncovered\t.env (its name suggests a secret), changed by the agent\n"), "{shown}");
     let list = task_list(std::slice::from_ref(&task), screen(Some(200)), now());
     assert!(list.contains("CHANGES") && list.contains("+41 −7"), "{list}");
     let json = json_output::Output::task(&task, now()).line();

@@ -70,7 +70,7 @@ pub use files::UntrustedDirectory;
 pub use listener::{ListenedDirectory, Listener};
 pub use log::{EventsWriter, LogWriter, time_of};
 pub use notices::Notices;
-pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot, WorkTreeWriter};
+pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot, WorkTreeWriter, WorkTrees};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
     ByteRange, EndedTask, FileChunk, FileIdentity, FileMetadata, ListPlace, LogLines, LogReader, LogStart, Reader,

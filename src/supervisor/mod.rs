@@ -162,7 +162,7 @@ struct Task {
     /// The task's snapshots.
     workspace: WorkspaceProgress,
     /// The task's presence in the user's work tree, if it may change files there.
-    writer: Option<WorkTreeWriter>,
+    writer: Option<Arc<WorkTreeWriter>>,
     /// The tasks that were already working in the same work tree when this one began.
     beside: Vec<TaskId>,
     /// The directory of the request, if the task works in its own worktree instead.

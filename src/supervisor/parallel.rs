@@ -3,11 +3,14 @@
 //! Tasks are compared by the top of their work tree, not by their directory in it. `workspace.parallel`
 //! determines what happens to the second one: it runs with a warning, it waits for the others to end, or it gets its own
 //! worktree.
+//!
+//! The files that say who works where are locked by other processes for a moment, or for longer if one of them is
+//! suspended. So they are read and written on other threads, and the task can be stopped meanwhile.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use connector_api::{Sandbox, Warning};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::{
     Task,
@@ -15,14 +18,20 @@ use super::{
     journal::{Journal, Queue},
 };
 use crate::{
-    blocking::{CALLER_PATHS, PATH_DEADLINE},
+    blocking::{CALLER_PATHS, Lane, PATH_DEADLINE},
     directory::is_repository,
-    store::{StoreError, WorkTreeWriter},
+    store::{StoreError, WorkTreeWriter, WorkTrees},
     task::{Parallel, StopCause, TaskId, TreeUse},
 };
 
 /// How often to check whether the other tasks have ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the files of a work tree may take. Longer than they wait for locks.
+const FILES_DEADLINE: Duration = Duration::from_secs(15);
+
+/// The threads for these files.
+static WORK_TREES: Lane = Lane::new(4);
 
 /// Maximum number of other tasks that a warning names.
 const MAX_NAMED: usize = 5;
@@ -38,31 +47,32 @@ impl Task {
         // A task that waits for its work tree must not keep a slot from others.
         let is_queue = self.spec.workspace.parallel == Parallel::Queue;
         if is_queue {
-            self.enter(journal).await;
+            self.enter(journal, external).await?;
             self.wait_for_others(journal, external).await?;
         }
         self.wait_for_slot(journal, external).await?;
         if !is_queue {
-            self.enter(journal).await;
+            self.enter(journal, external).await?;
         }
         self.begin_workspace();
         Ok(())
     }
 
     /// Enters the user's work tree, if the task may change files there, and decides how to treat the other tasks in it.
-    async fn enter(&mut self, journal: &mut Journal) {
+    /// Fails with the reason if the task is stopped first.
+    async fn enter(&mut self, journal: &mut Journal, external: &mut ExternalEvents) -> Result<(), StopCause> {
         let request = &self.spec.request;
         if request.sandbox == Sandbox::ReadOnly || self.spec.workspace.tree == TreeUse::Always {
-            return;
+            return Ok(());
         }
         let directory = request.working_directory.clone();
         let top = move || directory.ancestors().find(|level| is_repository(level)).map(PathBuf::from);
-        let Ok(Some(top)) = CALLER_PATHS.run(PATH_DEADLINE, top).await else { return };
-        let entered = self.files.enter_work_tree(&top).and_then(|writer| Ok((writer.earlier()?, writer)));
-        let (earlier, writer): (Vec<TaskId>, WorkTreeWriter) = match entered {
-            Ok(entered) => entered,
-            Err(error) => return report(&error),
+        let Ok(Some(top)) = CALLER_PATHS.run(PATH_DEADLINE, top).await else { return Ok(()) };
+        let entered = tokio::select! {
+            entered = enter(self.files.work_trees(), top) => entered,
+            cause = self.stop_requested(external) => return Err(cause),
         };
+        let Some((earlier, writer)) = entered else { return Ok(()) };
         if !earlier.is_empty() {
             match self.spec.workspace.parallel {
                 Parallel::Queue => {}
@@ -75,11 +85,12 @@ impl Task {
                         format!("WORKTREE: it gets its own, because of {} (workspace.parallel)", names(&earlier));
                     journal.entry(&entry);
                     self.spec.workspace.tree = TreeUse::Always;
-                    return;
+                    return Ok(());
                 }
             }
         }
         self.writer = Some(writer);
+        Ok(())
     }
 
     /// Waits until no earlier task works in the same work tree.
@@ -87,28 +98,25 @@ impl Task {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let mut has_waited = false;
         let waited = loop {
-            let ahead = match writer.earlier() {
-                Ok(earlier) => earlier.len(),
-                Err(error) => {
-                    report(&error);
-                    0
-                }
+            let ahead = tokio::select! {
+                earlier = earlier(&writer) => earlier.map_or(0, |earlier| earlier.len()),
+                cause = self.stop_requested(external) => break Err(cause),
             };
             if ahead == 0 {
                 break Ok(());
             }
             if !has_waited {
                 has_waited = true;
-                self.files.set_waits_for_tree(true).unwrap_or_else(|error| report(&error));
+                set_waits(self.files.work_trees(), true).await;
             }
             journal.queued(ahead, Queue::WorkTree);
-            let received = timeout(POLL_INTERVAL, external.next()).await.ok().flatten();
-            if let Some(cause) = self.asked_to_stop(received) {
-                break Err(cause);
+            tokio::select! {
+                () = sleep(POLL_INTERVAL) => {}
+                cause = self.stop_requested(external) => break Err(cause),
             }
         };
         if has_waited {
-            self.files.set_waits_for_tree(false).unwrap_or_else(|error| report(&error));
+            set_waits(self.files.work_trees(), false).await;
             if waited.is_ok() {
                 journal.begins();
             }
@@ -126,6 +134,32 @@ impl Task {
     }
 }
 
+/// Enters a work tree, and returns the tasks that are there already. `None` if that is unknown.
+async fn enter(work_trees: WorkTrees, top: PathBuf) -> Option<(Vec<TaskId>, Arc<WorkTreeWriter>)> {
+    let entered = move || work_trees.enter(&top).and_then(|writer| Ok((writer.earlier()?, Arc::new(writer))));
+    on_thread(entered).await
+}
+
+/// The tasks that entered the work tree before this one. `None` if they are unknown.
+async fn earlier(writer: &Arc<WorkTreeWriter>) -> Option<Vec<TaskId>> {
+    let writer = Arc::clone(writer);
+    on_thread(move || writer.earlier()).await
+}
+
+async fn set_waits(work_trees: WorkTrees, waits: bool) {
+    on_thread(move || work_trees.set_waits(waits)).await;
+}
+
+/// Does something with the files that say who works where. They only prevent mix-ups: without them, the task runs.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Option<T> {
+    match WORK_TREES.run(FILES_DEADLINE, work).await {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => tracing::warn!(%error, "other tasks in the same work tree are unknown"),
+        Err(error) => tracing::warn!(%error, "other tasks in the same work tree are unknown"),
+    }
+    None
+}
+
 fn beside(others: &[TaskId]) -> String {
     format!("{} worked in the same work tree at the same time, so their changes can overlap", names(others))
 }
@@ -138,7 +172,43 @@ fn names(others: &[TaskId]) -> String {
     format!("{noun} {listed}{more}")
 }
 
-/// The files that say who works where only prevent mix-ups. Without them, the task runs.
-fn report(error: &StoreError) {
-    tracing::warn!(%error, "other tasks in the same work tree are unknown");
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Instant};
+
+    use super::*;
+    use crate::store::{Claim, Upkeep};
+
+    /// The lock file of the only work tree in a data directory.
+    fn lock_file(data: &Path) -> fs::File {
+        let work_trees = fs::read_dir(data.join("writers")).expect("a task entered one").flatten();
+        let lock = work_trees.map(|entry| entry.path().join("lock")).next().expect("a task entered one");
+        fs::File::options().write(true).open(lock).expect("it is writable")
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_another_process_holds_does_not_block_the_runtime() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let data = dir.path().join("data");
+        let upkeep = Upkeep::open(&data, &data.join("logs")).expect("it is writable");
+        let claim = || match upkeep.claim(&TaskId::random()) {
+            Ok(Claim::Claimed(task)) => task,
+            other => panic!("a new ID is free: {other:?}"),
+        };
+        let (one, two) = (claim(), claim());
+        let (_, first) = enter(one.work_trees(), "/a".into()).await.expect("it is writable");
+        let (others, second) = enter(two.work_trees(), "/a".into()).await.expect("it is writable");
+        assert_eq!(others, [one.id().clone()]);
+        let locked = lock_file(&data);
+        locked.lock().expect("nobody else has it");
+        let begun = Instant::now();
+        tokio::select! {
+            earlier = earlier(&second) => panic!("the directory is locked: {earlier:?}"),
+            () = sleep(Duration::from_millis(50)) => {}
+        }
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        drop(locked);
+        drop(first);
+        assert_eq!(earlier(&second).await, Some(vec![]));
+    }
 }

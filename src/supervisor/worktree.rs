@@ -5,6 +5,7 @@
 
 use std::{path::Path, time::Instant};
 
+use chrono::Utc;
 use connector_api::{Outcome, Warning};
 use tokio::task::spawn_blocking;
 
@@ -109,8 +110,12 @@ pub(super) async fn clean_up(record: &TaskRecord, spec: &TaskSpec, data: &DataDi
     if !has_worktree {
         return;
     }
-    let clean_up =
-        CleanUp { files: data.workspaces.clone(), reader: data.reader.clone(), max_file: spec.workspace.max_file };
+    let clean_up = CleanUp {
+        files: data.workspaces.clone(),
+        reader: data.reader.clone(),
+        max_file: spec.workspace.max_file,
+        now: Utc::now(),
+    };
     let id = record.id.clone();
     if let Ok(done) = spawn_blocking(move || clean_up.run(Some(&[id]))).await {
         for kept in done.kept {

@@ -36,6 +36,9 @@ pub struct Changes {
     /// The number of all files that the snapshots do not contain.
     #[serde(default)]
     pub omitted_files: u64,
+    /// The number of those that the agent's events name as changed. They are the first of `omitted`.
+    #[serde(default)]
+    pub omitted_named: u64,
 }
 
 /// One changed file.
@@ -111,6 +114,8 @@ pub enum OmissionReason {
     Filter,
     /// It was ignored before the task, and no longer is.
     WasIgnored,
+    /// It is ignored, and the agent's events name it as changed.
+    Ignored,
     /// There are too many untracked files, so none of them is covered. The path is the top of the work tree.
     TooMany {
         /// The number of untracked files.
@@ -141,6 +146,7 @@ enum ReasonName {
     Unreadable,
     Filter,
     WasIgnored,
+    Ignored,
     TooMany,
 }
 
@@ -153,6 +159,7 @@ impl From<Omission> for OmissionEntry {
             OmissionReason::Unreadable => (ReasonName::Unreadable, None, None),
             OmissionReason::Filter => (ReasonName::Filter, None, None),
             OmissionReason::WasIgnored => (ReasonName::WasIgnored, None, None),
+            OmissionReason::Ignored => (ReasonName::Ignored, None, None),
             OmissionReason::TooMany { files, bytes } => (ReasonName::TooMany, Some(files), Some(bytes)),
         };
         Self { path, reason, files, bytes }
@@ -171,6 +178,7 @@ impl TryFrom<OmissionEntry> for Omission {
             ReasonName::Unreadable => OmissionReason::Unreadable,
             ReasonName::Filter => OmissionReason::Filter,
             ReasonName::WasIgnored => OmissionReason::WasIgnored,
+            ReasonName::Ignored => OmissionReason::Ignored,
             ReasonName::TooMany => OmissionReason::TooMany {
                 files: files.ok_or(MissingNumber("files"))?,
                 bytes: bytes.ok_or(MissingNumber("bytes"))?,
@@ -227,6 +235,7 @@ mod tests {
             (OmissionReason::Unreadable, r#"{"path":"a","reason":"unreadable"}"#),
             (OmissionReason::Filter, r#"{"path":"a","reason":"filter"}"#),
             (OmissionReason::WasIgnored, r#"{"path":"a","reason":"was_ignored"}"#),
+            (OmissionReason::Ignored, r#"{"path":"a","reason":"ignored"}"#),
             (OmissionReason::TooMany { files: 2, bytes: 9 }, r#"{"path":"a","reason":"too_many","files":2,"bytes":9}"#),
         ] {
             assert_eq!(serde_json::to_string(&omission(reason)).expect("it is an object"), json);

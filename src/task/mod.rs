@@ -73,7 +73,7 @@ pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};
 pub use workspace::{
-    FrozenSetting, FrozenSettings, ObjectFormat, Operation, OperationKind, OperationState, Place, TaskWorkspace,
-    WORKSPACE_FORMAT, Worktree,
+    ExaminedTree, FrozenSetting, FrozenSettings, NarrowMode, ObjectFormat, Operation, OperationKind, OperationState,
+    Place, TaskWorkspace, WORKSPACE_FORMAT, Worktree,
 };
 pub use workspace_spec::{Parallel, Snapshots, TreeUse, WorkspaceSpec};

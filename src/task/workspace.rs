@@ -42,6 +42,9 @@ pub struct TaskWorkspace {
     /// The files that the agent's events name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<GitPath>,
+    /// Permissions of changed files that are narrower than git's, before and after the task. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<NarrowMode>,
     /// Every undo, redo and apply of the task's changes, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
@@ -113,12 +116,34 @@ pub struct Worktree {
     /// Whether processes of the agent may run after the task and use it (`on_agent_exit = "leave"`).
     #[serde(default)]
     pub may_be_in_use: bool,
+    /// The result of the last cleanup that kept it. Boxed, because few worktrees have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examined: Option<Box<ExaminedTree>>,
+    /// The tree with the user's staged files, which were staged in it at first; `None` if HEAD has the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<ObjectId>,
     /// Ignored files that were copied into it according to `.worktreeinclude`. They never appear in a diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<GitPath>,
     /// The content of these files, as objects that need not exist. New files with the same content are copies of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied_content: Vec<ObjectId>,
+}
+
+/// The result of a cleanup that kept the worktree of an ended task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExaminedTree {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The snapshot after the task that it was compared with.
+    pub after: ObjectId,
+    /// The latest change of the top directory and of the main files of its git directory, in nanoseconds since 1970.
+    pub changed: i64,
+    /// Why it was kept, in one sentence of our own for people.
+    pub why: String,
+    /// The space that it took up, in bytes.
+    pub bytes: u64,
 }
 
 /// One undo, redo or apply. Written before the first file is changed.
@@ -139,6 +164,9 @@ pub struct Operation {
     /// somebody renamed a file meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<GitPath>,
+    /// Permissions of these files that are narrower than git's, before and after the operation. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<NarrowMode>,
     /// The branch that an apply created instead of writing files. Then `ours` was checked out, and `target` is on the
     /// branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,6 +180,20 @@ pub struct Operation {
     pub has_failed: bool,
     /// Its progress.
     pub state: OperationState,
+}
+
+/// Permissions of a changed file that are narrower than those that git gives it, as the usual octal number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NarrowMode {
+    /// Its path.
+    pub path: GitPath,
+    /// Those before the change; `None` if there was no such file, or they were git's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u32>,
+    /// Those after it; `None` likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
 }
 
 /// The kind of an operation.

@@ -158,6 +158,7 @@ fn new_file(task: &TaskId, place: Place, shadow: &Shadow, snapshot: &Snapshot) -
         omitted: snapshot.omitted.clone(),
         after: None,
         named: vec![],
+        modes: vec![],
         operations: vec![],
     }
 }

@@ -15,8 +15,9 @@ use super::{
     git_error::GitError,
     git_paths::as_path,
     guards::{MAX_TRACKED_BYTES, is_secret, is_too_much, unfit},
-    hidden::reveal_hidden,
+    hidden::{Revealed, reveal_hidden},
     ignored_before::Ignored,
+    permissions::{NarrowModes, narrow_mode},
     shadow::Shadow,
 };
 use crate::task::{GitPath, Omission, OmissionReason};
@@ -37,6 +38,10 @@ pub(super) struct Candidates {
     pub(super) unmerged: BTreeSet<Vec<u8>>,
     /// Files that are left out.
     pub(super) omitted: BTreeMap<Vec<u8>, OmissionReason>,
+    /// Whether the sparse checkout leaves out files.
+    pub(super) is_sparse: bool,
+    /// Permissions of files that are narrower than git's. Known only for the first of the snapshots that are compared.
+    pub(super) modes: NarrowModes,
     /// Files and directories that are ignored now. Listed only for the first of the snapshots that are compared.
     pub(super) ignored: Option<Ignored>,
 }
@@ -68,14 +73,14 @@ pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
     let untracked = shadow.command(["ls-files", "-z", "--others", "--exclude-standard"]);
     let (tracked, untracked, ignored) = thread::scope(|scope| {
         let tracked = scope.spawn(|| {
-            let changed = thread::scope(|scope| {
+            let (changed, revealed) = thread::scope(|scope| {
                 let changed = scope.spawn(|| tracked.clone().run());
-                let is_first = shadow.earlier.last.is_none();
-                let is_outdated = is_first && reveal_hidden(shadow)?;
-                let changed = (!is_outdated).then(|| changed.join()).and_then(Result::ok);
-                changed.transpose()
-            });
-            changed?.map_or_else(|| tracked.clone().run(), Ok)
+                let can_be_hidden = shadow.earlier.last.is_none() || shadow.earlier.is_sparse;
+                let revealed = if can_be_hidden { reveal_hidden(shadow)? } else { Revealed::default() };
+                let changed = (!revealed.is_changed).then(|| changed.join()).and_then(Result::ok);
+                Ok::<_, GitError>((changed.transpose()?, revealed))
+            })?;
+            Ok::<_, GitError>((changed.map_or_else(|| tracked.clone().run(), Ok)?, revealed))
         });
         let ignored = scope
             .spawn(|| shadow.earlier.needs_ignored().then(|| Ignored::list(shadow.command(["ls-files"]))).transpose());
@@ -84,8 +89,9 @@ pub(super) fn candidates(shadow: &Shadow) -> Result<Candidates, GitError> {
         let tracked = tracked.join().unwrap_or_else(|_| Err(unexpected("diff-files")));
         (tracked, untracked, ignored.join().unwrap_or_else(|_| Err(unexpected("ls-files"))))
     });
-    let mut candidates = Candidates { ignored: ignored?, ..Candidates::default() };
-    add_tracked(shadow, &tracked?, &mut candidates)?;
+    let (tracked, Revealed { is_sparse, modes, .. }) = tracked?;
+    let mut candidates = Candidates { ignored: ignored?, is_sparse, modes, ..Candidates::default() };
+    add_tracked(shadow, &tracked, &mut candidates)?;
     add_untracked(shadow, &untracked?, &mut candidates);
     add_submodules(shadow, &mut candidates)?;
     Ok(candidates)
@@ -157,6 +163,9 @@ fn add_untracked(shadow: &Shadow, output: &[u8], candidates: &mut Candidates) {
         if let Some(reason) = reason {
             candidates.omitted.insert(path.to_owned(), reason);
             continue;
+        }
+        if let Some(mode) = narrow_mode(&file).filter(|_| !shadow.earlier.exists) {
+            candidates.modes.insert(path.to_owned(), mode);
         }
         files += 1;
         bytes += file.len();

@@ -5,11 +5,12 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use super::{
     merge::merge,
     operation_error::OperationError,
+    permissions::Limits,
     restrict::{blocked_paths, restrict},
     selection::{Selection, Source, Wanted},
     shadow::Shadow,
 };
-use crate::task::{ConflictReason, FileConflict, GitPath, ObjectId, TaskWorkspace};
+use crate::task::{ConflictReason, FileConflict, GitPath, NarrowMode, ObjectId, OperationKind, TaskWorkspace};
 
 /// The selected changes of a task.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Change {
     steps: Vec<Step>,
     /// The paths of the selected files.
     pub(super) covers: Vec<GitPath>,
+    /// The permissions narrower than git's that belong to the changes.
+    pub(super) limits: Limits,
 }
 
 impl Change {
@@ -28,11 +31,21 @@ impl Change {
         selection: &Selection,
         wanted: Wanted<'_>,
     ) -> Result<Self, OperationError> {
-        let mut steps = Vec::new();
+        let (mut steps, mut limits) = (Vec::new(), Limits::default());
         for (source, paths) in &selection.groups {
             let is_selected = |path: &GitPath| paths.contains(path);
             steps.push(match source {
-                Source::Task => step(shadow, sides.0, sides.1, is_selected)?,
+                Source::Task => {
+                    for NarrowMode { path, before, after } in
+                        workspace.modes.iter().filter(|mode| is_selected(&mode.path))
+                    {
+                        match wanted.kind {
+                            OperationKind::Undo => limits.add(path, *after, *before),
+                            OperationKind::Redo | OperationKind::Apply => limits.add(path, *before, *after),
+                        }
+                    }
+                    step(shadow, sides.0, sides.1, is_selected)?
+                }
                 Source::Operation(Reverse(at)) => {
                     let done = &workspace.operations[*at];
                     let (written, covered): (BTreeSet<_>, BTreeSet<_>) =
@@ -40,11 +53,15 @@ impl Change {
                     // Somebody had renamed a file before that operation.
                     let follows =
                         |path: &GitPath| written.contains(path) && !covered.contains(path) && wanted.contains(path);
-                    step(shadow, &done.target, &done.ours, |path| is_selected(path) || follows(path))?
+                    let is_wanted = |path: &GitPath| is_selected(path) || follows(path);
+                    for NarrowMode { path, before, after } in done.modes.iter().filter(|mode| is_wanted(&mode.path)) {
+                        limits.add(path, *after, *before);
+                    }
+                    step(shadow, &done.target, &done.ours, is_wanted)?
                 }
             });
         }
-        Ok(Self { steps, covers: selection.groups.values().flatten().cloned().collect() })
+        Ok(Self { steps, limits, covers: selection.groups.values().flatten().cloned().collect() })
     }
 
     /// Merges the changes into `ours`, a tree. Fails with [`OperationError::Conflicts`].

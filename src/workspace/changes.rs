@@ -52,6 +52,7 @@ pub fn summarize(base: ObjectId, head: ObjectId, changed: &[ChangedPath], omitte
         unnamed: number(changed.iter().filter(|file| !file.is_named).count()),
         omitted: omitted.iter().take(MAX_LISTED_PATHS).cloned().collect(),
         omitted_files: number(omitted.len()),
+        omitted_named: 0,
     }
 }
 

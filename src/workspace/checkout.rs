@@ -3,21 +3,16 @@
 //! The shadow repository does the work, so the user's index does not change. git compares each file with the shadow's
 //! index before it writes the first one, and never follows a symbolic link.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, Permissions},
-    io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::{
     git_error::GitError,
+    permissions::{Limits, narrow_mode, restore, restrict_to},
     preflight::Preflight,
-    raw_diff::{Difference, differences, fields},
+    raw_diff::{Content, Difference, differences, fields},
     shadow::Shadow,
 };
-use crate::task::{ConflictReason, FileConflict, GitPath, ObjectId};
+use crate::task::{ConflictReason, FileConflict, GitPath, NarrowMode, ObjectId};
 
 /// Files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +65,26 @@ impl<'a> Checkout<'a> {
         self.changes.keys().cloned().collect()
     }
 
-    /// Writes the files. A file keeps its permissions, except for the one to execute it.
+    /// The permissions narrower than git's that the files have, and those that they get with these limits.
+    pub(super) fn narrow_modes(&self, limits: &Limits) -> Vec<NarrowMode> {
+        let top = &self.shadow.place().top;
+        let is_file = |side: &Option<Content>| side.as_ref().is_some_and(|content| content.mode.is_file());
+        let mode = |(path, change): (&GitPath, &Difference)| {
+            let found = is_file(&change.old).then(|| fs::symlink_metadata(top.join(path.as_path())).ok()).flatten();
+            let before = found.as_ref().and_then(narrow_mode);
+            let existing = found.map(|found| found.permissions().mode() & 0o777);
+            let after = is_file(&change.new).then(|| limits.mode_of(path, existing)).flatten();
+            (before.is_some() || after.is_some()).then(|| NarrowMode { path: path.clone(), before, after })
+        };
+        self.changes.iter().filter_map(mode).collect()
+    }
+
+    /// Writes the files. A file keeps its permissions, except for the one to execute it, unless `modes` has narrower ones
+    /// for it.
     ///
     /// Fails with [`CheckoutError::Interrupted`] in the middle of it, for example if the disk is full. It also fails if a file
     /// changed after it was checked; then it wrote nothing.
-    pub(super) fn write(self) -> Result<(), CheckoutError> {
+    pub(super) fn write(self, modes: &[NarrowMode]) -> Result<(), CheckoutError> {
         if self.changes.is_empty() {
             return Ok(());
         }
@@ -82,6 +92,11 @@ impl<'a> Checkout<'a> {
         let written = self.read_tree("--no-dry-run").map_err(CheckoutError::Interrupted);
         for (path, mode) in permissions {
             restore(&path, mode);
+        }
+        for NarrowMode { path, after, .. } in modes.iter().filter(|mode| self.changes.contains_key(&mode.path)) {
+            if let Some(mode) = after {
+                restrict_to(&self.shadow.place().top.join(path.as_path()), *mode);
+            }
         }
         written
     }
@@ -117,20 +132,6 @@ impl<'a> Checkout<'a> {
         let output = self.shadow.command(["diff-files", "-z", "--name-only"]).run()?;
         let paths = fields(&output).map(GitPath::from_bytes).filter(|path| self.changes.contains_key(path));
         Ok(paths.map(|path| FileConflict { path, reason: ConflictReason::ChangedMeanwhile }).collect())
-    }
-}
-
-/// Gives a file that was replaced the permissions to read and write that it had. It is executable if it is now.
-fn restore(path: &Path, mode: u32) {
-    const READ_AND_WRITE: u32 = 0o666;
-    let Ok(found) = fs::symlink_metadata(path) else { return };
-    let now = found.permissions().mode();
-    // Everyone who may read an executable file may execute it.
-    let execute = if now & 0o111 == 0 { 0 } else { (mode & 0o444) >> 2 };
-    let wanted = (mode & READ_AND_WRITE) | execute;
-    if found.is_file() && now & 0o777 != wanted {
-        // Best effort: the content is what counts.
-        let _ = fs::set_permissions(path, Permissions::from_mode(wanted));
     }
 }
 

@@ -22,7 +22,7 @@ fn a_file_that_changed_after_the_snapshot_is_not_overwritten() {
     write(&project.top, "b", "3\n");
     let expected = [FileConflict { path: path("b"), reason: ConflictReason::ChangedMeanwhile }];
     assert_eq!(conflicts(Checkout::prepare(&shadow, &ours, &old)), expected);
-    let written = prepared.write();
+    let written = prepared.write(&[]);
     assert!(matches!(written, Err(CheckoutError::Interrupted(_))), "{written:?}");
     assert_eq!((project.read("a"), project.read("b")), ("2\n".to_owned(), "3\n".to_owned()), "nothing was written");
 }
@@ -34,7 +34,7 @@ fn line_endings_are_those_of_the_work_tree() {
     let old = shadow.snapshot("old", None).expect("it can be taken").tree;
     write(&project.top, "a.txt", "1\r\n2\r\n");
     let ours = shadow.snapshot("ours", None).expect("it can be taken").tree;
-    Checkout::prepare(&shadow, &ours, &old).and_then(Checkout::write).expect("nothing is in the way");
+    Checkout::prepare(&shadow, &ours, &old).and_then(|checkout| checkout.write(&[])).expect("nothing is in the way");
     assert_eq!(project.read("a.txt"), "1\r\n");
 }
 
@@ -47,7 +47,7 @@ fn files_outside_the_sparse_patterns_stay() {
     let old = shadow.snapshot("old", None).expect("it can be taken").tree;
     write(&project.top, "in/a", "2\n");
     let ours = shadow.snapshot("ours", None).expect("it can be taken").tree;
-    Checkout::prepare(&shadow, &ours, &old).and_then(Checkout::write).expect("nothing is in the way");
+    Checkout::prepare(&shadow, &ours, &old).and_then(|checkout| checkout.write(&[])).expect("nothing is in the way");
     assert_eq!((project.read("in/a"), project.read("out/c")), ("1\n".to_owned(), "materialized\n".to_owned()));
     assert!(!project.top.join("out/b").exists());
 }

@@ -18,18 +18,22 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
+
 use super::{
+    examined::{known, remember},
     git::Git,
     git_error::GitError,
     locking::lock_within,
     operation::Operator,
     operation_error::OperationError,
     refs::{delete_refs, list_refs, ref_name, update_ref},
+    rest::Removal,
     run::{AFTER, message},
     shadow::{Base, Shadow},
     tree::real_path,
     tree_error::TreeError,
-    tree_files::{MAKING, read_mark},
+    tree_files::{MAKING, is_directory, moved_to, read_mark},
     tree_removal::{WhyKept, delete, remove_if_unchanged, snapshot_of_worktree, unlock},
 };
 use crate::{
@@ -105,10 +109,20 @@ pub struct CleanUp {
     pub reader: Reader,
     /// The size limit of an untracked file in a snapshot, in bytes.
     pub max_file: u64,
+    /// The current time.
+    pub now: DateTime<Utc>,
+}
+
+/// Whether a worktree is compared with its snapshot again if it was kept a short time ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Examination {
+    Always,
+    UnlessRecent,
 }
 
 impl CleanUp {
-    /// Cleans up after these tasks, or after all. A task for which that fails is tried again next time.
+    /// Cleans up after these tasks, or after all. A task for which that fails is tried again next time. Without `only`,
+    /// worktrees that were examined a short time ago and seem to be the same are left alone.
     pub fn run(&self, only: Option<&[TaskId]>) -> CleanedUp {
         let all = || {
             let found = self.files.ids();
@@ -117,19 +131,20 @@ impl CleanUp {
                 vec![]
             })
         };
+        let examination = if only.is_some() { Examination::Always } else { Examination::UnlessRecent };
         let ids = only.map_or_else(all, <[TaskId]>::to_vec);
-        self.clean_up_all(ids, || Deadline::after(GIT_DEADLINE))
+        self.clean_up_all(ids, examination, || Deadline::after(GIT_DEADLINE))
     }
 
     /// Cleans up after these tasks, until the deadline.
     pub(super) fn run_until(&self, only: &[TaskId], deadline: &Deadline) -> CleanedUp {
-        self.clean_up_all(only.to_vec(), || deadline.clone())
+        self.clean_up_all(only.to_vec(), Examination::Always, || deadline.clone())
     }
 
-    fn clean_up_all(&self, ids: Vec<TaskId>, deadline: impl Fn() -> Deadline) -> CleanedUp {
+    fn clean_up_all(&self, ids: Vec<TaskId>, examination: Examination, deadline: impl Fn() -> Deadline) -> CleanedUp {
         let mut done = CleanedUp::default();
         for id in ids {
-            match self.clean_up(&id, &deadline()) {
+            match self.clean_up(&id, examination, &deadline()) {
                 Ok(Cleaned { kept, recovered, is_forgotten }) => {
                     done.kept.extend(kept);
                     done.recovered.extend(recovered);
@@ -171,12 +186,20 @@ impl CleanUp {
         repositories.iter().for_each(|repository| drop(fs::remove_dir(repository)));
     }
 
-    fn clean_up(&self, id: &TaskId, deadline: &Deadline) -> Result<Cleaned, CleanUpError> {
+    fn clean_up(&self, id: &TaskId, examination: Examination, deadline: &Deadline) -> Result<Cleaned, CleanUpError> {
         let phase = TaskPhase::of(id, &self.reader)?;
         let Some(found) = self.files.read(id)? else { return Ok(Cleaned::default()) };
         let has_tree = found.worktree.as_ref().is_some_and(|tree| !tree.is_removed);
         if phase == TaskPhase::Running || (phase == TaskPhase::Ended && !has_tree) {
             return Ok(Cleaned::default());
+        }
+        if examination == Examination::UnlessRecent
+            && phase == TaskPhase::Ended
+            && let Some(tree) = &found.worktree
+            && let Some(why) = known(tree, found.after.as_ref(), self.now)
+        {
+            let kept = KeptTree { task: id.clone(), path: tree.path.clone(), phase, why };
+            return Ok(Cleaned { kept: Some(kept), ..Cleaned::default() });
         }
         let locking = lock_within(&self.files, &found.place.common_dir, id, LOCK_TIMEOUT, deadline)?;
         let RepositoryLocking::Locked(_lock) = locking else { return Ok(Cleaned::default()) };
@@ -227,15 +250,24 @@ impl CleanUp {
             return Ok(Some(WhyKept::InUse));
         }
         let common_dir = workspace.place.common_dir.clone();
+        let unlock = || {
+            if let Err(error) = unlock(&tree.path, &tree.git_dir, &common_dir) {
+                tracing::warn!(%error, "a worktree remains locked");
+            }
+        };
+        if let Some(path) = moved_to(&tree.path, &tree.git_dir) {
+            unlock();
+            return Ok(Some(WhyKept::Moved(path)));
+        }
         let is_used = !tree.path.with_file_name(MAKING).exists();
-        if tree.path.is_dir() && is_used {
+        if is_directory(&tree.path) && is_used {
             if !common_dir.is_dir() {
                 return Ok(Some(WhyKept::Unknown(format!("the repository {} does not exist", common_dir.display()))));
             }
             if let Some(why) = self.settle_used(workspace, tree, deadline)? {
-                if let Err(error) = unlock(&tree.path, &common_dir) {
-                    tracing::warn!(%error, "a worktree remains locked");
-                }
+                unlock();
+                remember(workspace, &why, self.now);
+                self.files.write(workspace)?;
                 return Ok(Some(why));
             }
         } else {
@@ -277,7 +309,9 @@ impl CleanUp {
                 taken.commit
             }
         };
-        Ok(remove_if_unchanged(&mut shadow, &after, &workspace.omitted)?)
+        let removal =
+            Removal { task: &workspace.task, after: &after, omitted: &workspace.omitted, staged: tree.staged.as_ref() };
+        Ok(remove_if_unchanged(&mut shadow, &removal)?)
     }
 }
 

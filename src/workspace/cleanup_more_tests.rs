@@ -1,6 +1,7 @@
 //! More cleanups after tasks.
 
 use super::*;
+use crate::workspace::tree_files::git_dir_of;
 
 #[test]
 fn a_worktree_is_not_made_while_another_process_works_on_the_repository() {
@@ -48,4 +49,61 @@ fn symbolic_links_in_the_path_of_the_worktrees_make_no_difference() {
     let problem =
         home.begin(&TaskId::random(), |spec| spec.trees_dir = inside.join("trees")).expect_err("it is inside");
     assert!(matches!(problem, WorkspaceProblem::Tree(TreeError::InsideRepository { .. })), "{problem}");
+}
+
+#[test]
+fn a_worktree_that_was_renamed_or_moved_is_unlocked_and_kept() {
+    let home = Home::new();
+    let locked = |tree: &Path| {
+        let listed = home.scratch.git(&["worktree", "list", "--porcelain"]);
+        listed.split("\n\n").any(|entry| entry.contains(tree.to_str().expect("UTF-8")) && entry.contains("\nlocked"))
+    };
+    for is_repaired in [false, true] {
+        let task = TaskId::random();
+        let workspace = home.begin(&task, |_| {}).expect("it can begin");
+        let tree = workspace.worktree().expect("it has a worktree").1.to_owned();
+        assert!(locked(&tree));
+        let moved = if is_repaired { home.scratch.root.join("moved") } else { tree.with_file_name("renamed") };
+        fs::rename(&tree, &moved).expect("it is writable");
+        symlink(&home.scratch.top, &tree).expect("it is writable");
+        if is_repaired {
+            // As `git worktree repair` does.
+            let registration = git_dir_of(&moved).expect("it is a worktree").join("gitdir");
+            fs::write(registration, format!("{}\n", moved.join(".git").display())).expect("it is writable");
+        }
+        drop(workspace);
+        home.record(&task, "completed");
+        home.remove_record(&task);
+        let cleaned = home.clean_up().run(Some(std::slice::from_ref(&task)));
+        let kept = KeptTree { task, path: tree.clone(), phase: TaskPhase::Removed, why: WhyKept::Moved(moved.clone()) };
+        assert_eq!(cleaned.kept, [kept]);
+        assert!(!locked(&tree) && !locked(&moved), "{}", home.scratch.git(&["worktree", "list"]));
+        assert!(moved.join("a.txt").exists() && home.scratch.top.join("a.txt").exists());
+        assert!(home.existing().is_empty(), "the link is not a worktree");
+    }
+}
+
+#[test]
+fn a_worktree_that_is_kept_is_not_examined_again_for_some_time() {
+    let home = Home::new();
+    let (task, tree, _) = home.task("agent\n", |_| {});
+    fs::write(tree.join("dir/later"), "later").expect("it is writable");
+    let at = |minutes| CleanUp { now: DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minutes), ..home.clean_up() };
+    let why = |cleaned: CleanedUp| cleaned.kept.into_iter().map(|kept| kept.why).collect::<Vec<_>>();
+    assert_eq!(why(at(0).run(None)), [WhyKept::Newer]);
+    let known = WhyKept::Examined(WhyKept::Newer.to_string());
+    assert_eq!(why(at(59).run(None)), [known.clone()]);
+    let bytes = |sizes| existing_trees(&home.files(), home.upkeep.reader(), sizes).expect("it is readable")[0].bytes;
+    let before = bytes(TreeSizes::Measured);
+    (0..99).for_each(|number| fs::write(tree.join(format!("dir/{number}")), "x").expect("it is writable"));
+    assert_eq!(bytes(TreeSizes::Remembered), before);
+    assert!(bytes(TreeSizes::Measured) > before);
+    assert_eq!(why(at(61).run(None)), [WhyKept::Newer], "an hour later");
+    assert_eq!(why(at(62).run(None)), [known]);
+    fs::write(tree.join("top"), "x").expect("it is writable");
+    assert_eq!(why(at(63).run(None)), [WhyKept::Newer], "the top directory was changed");
+    fs::remove_file(tree.join("top")).and_then(|()| fs::remove_dir_all(tree.join("dir"))).expect("they exist");
+    fs::create_dir(tree.join("dir")).and_then(|()| fs::write(tree.join("dir/b.txt"), "b\n")).expect("it is writable");
+    assert_eq!(why(at(64).run(Some(std::slice::from_ref(&task)))), []);
+    assert!(!tree.exists(), "if it is asked for, it is always examined");
 }

@@ -17,7 +17,8 @@ use crate::{
     store::{Claim, Upkeep},
     task::{Changes, Operation, OperationKind, OperationState, TaskRecord, TreeUse, WorkspaceSpec},
     workspace::{
-        Beginning, Begun, ExistingTree, NamedFiles, TreeError, Workspace, WorkspaceProblem, existing_trees, make_room,
+        Beginning, Begun, ExistingTree, NamedFiles, TreeError, TreeSizes, Workspace, WorkspaceProblem, existing_trees,
+        make_room,
         run_tree::take_over,
         scratch_tests::{MAX_FILE, Scratch},
     },
@@ -42,7 +43,12 @@ impl Home {
     }
 
     fn clean_up(&self) -> CleanUp {
-        CleanUp { files: self.files(), reader: self.upkeep.reader().clone(), max_file: MAX_FILE }
+        CleanUp {
+            files: self.files(),
+            reader: self.upkeep.reader().clone(),
+            max_file: MAX_FILE,
+            now: chrono::DateTime::UNIX_EPOCH,
+        }
     }
 
     fn begin(&self, task: &TaskId, change: impl FnOnce(&mut WorkspaceSpec)) -> Result<Workspace, WorkspaceProblem> {
@@ -108,7 +114,7 @@ impl Home {
     }
 
     fn existing(&self) -> Vec<ExistingTree> {
-        existing_trees(&self.files(), self.upkeep.reader()).expect("it is readable")
+        existing_trees(&self.files(), self.upkeep.reader(), TreeSizes::Measured).expect("it is readable")
     }
 }
 
@@ -320,6 +326,7 @@ fn applied_worktrees_are_removed_first_and_then_older_ones() {
         target: after,
         paths: vec![],
         covers: vec![],
+        modes: vec![],
         branch: None,
         marker: None,
         has_failed: false,

@@ -250,6 +250,8 @@ impl Project {
             is_removed: false,
             is_continued: false,
             may_be_in_use: false,
+            examined: None,
+            staged: None,
             copied: Vec::new(),
             copied_content: Vec::new(),
         };
@@ -279,6 +281,7 @@ impl Project {
             omitted: before.omitted,
             after,
             named,
+            modes: vec![],
             operations: Vec::new(),
         };
         self.files.write(&workspace).expect("it is writable");

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::{
     git_error::GitError,
     git_paths::{as_path, nul_separated},
+    permissions::{NarrowModes, narrow_modes},
     shadow::Shadow,
 };
 
@@ -35,8 +36,19 @@ impl Hidden {
     }
 }
 
-/// Removes the marks of existing files from the shadow's index. Returns whether there were any.
-pub(super) fn reveal_hidden(shadow: &Shadow) -> Result<bool, GitError> {
+/// The result of [`reveal_hidden`].
+#[derive(Debug, Default)]
+pub(super) struct Revealed {
+    /// Whether there were any.
+    pub(super) is_changed: bool,
+    /// Whether the sparse checkout leaves out files. The agent can create them.
+    pub(super) is_sparse: bool,
+    /// The narrow permissions of tracked files. Only read at the first of the snapshots that are compared.
+    pub(super) modes: NarrowModes,
+}
+
+/// Removes the marks of existing files from the shadow's index.
+pub(super) fn reveal_hidden(shadow: &Shadow) -> Result<Revealed, GitError> {
     let listed = shadow.command(["ls-files", "-v", "-z"]).run()?;
     let top: &Path = &shadow.place().top;
     let hidden = Hidden::parse(&listed, |path| top.join(as_path(path)).symlink_metadata().is_ok());
@@ -46,5 +58,9 @@ pub(super) fn reveal_hidden(shadow: &Shadow) -> Result<bool, GitError> {
             shadow.command(["update-index", option, "-z", "--stdin"]).stdin(nul_separated(paths)).run()?;
         }
     }
-    Ok(hidden != Hidden::default())
+    let paths = listed.split(|byte| *byte == 0).filter_map(|entry| entry.get(2..));
+    let modes = if shadow.earlier.exists { NarrowModes::new() } else { narrow_modes(top, paths) };
+    let mut tags = listed.split(|byte| *byte == 0).filter_map(|entry| entry.first());
+    let is_sparse = tags.any(|tag| tag.eq_ignore_ascii_case(&b'S'));
+    Ok(Revealed { is_changed: hidden != Hidden::default(), is_sparse, modes })
 }

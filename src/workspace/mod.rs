@@ -41,6 +41,7 @@ mod checkout;
 mod cleanup;
 mod copies;
 mod copying;
+mod examined;
 mod filters;
 #[cfg(test)]
 #[path = "fixture_tests.rs"]
@@ -65,6 +66,7 @@ mod operation_recovery;
 #[cfg(test)]
 mod operation_states_tests;
 mod patch;
+mod permissions;
 mod place;
 mod preflight;
 mod presence;
@@ -72,6 +74,7 @@ mod publishing;
 mod raw_diff;
 mod recovery;
 mod refs;
+mod rest;
 mod restrict;
 mod run;
 mod run_tree;
@@ -91,6 +94,7 @@ mod tree_removal;
 mod tree_submodules;
 mod trees;
 mod unblocking;
+mod uncovered;
 mod unfiltered;
 
 pub use crate::process::Deadline;
@@ -107,6 +111,7 @@ pub use operation_error::OperationError;
 pub use patch::{BoundedPatch, PatchForm, PatchRequest, bounded_patch, hide_paths, write_patch};
 pub use place::{Head, NotCovered, find_place, head};
 pub use refs::{delete_ref, delete_refs, list_refs, ref_name, update_ref};
+pub use rest::Removal;
 pub use run::{Beginning, Workspace, WorkspaceProblem};
 pub use settings::read_settings;
 pub use shadow::{Base, Shadow, ShadowError};
@@ -115,4 +120,4 @@ pub use tree::{MadeTree, TreeRequest, create_tree};
 pub use tree_content::TreeStart;
 pub use tree_error::TreeError;
 pub use tree_removal::{WhyKept, remove_if_unchanged};
-pub use trees::{ExistingTree, existing_trees, make_room};
+pub use trees::{ExistingTree, TreeSizes, existing_trees, make_room};

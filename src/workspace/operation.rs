@@ -36,6 +36,7 @@ use super::{
     merge::commit,
     operation_error::OperationError,
     patch::hide_paths,
+    permissions::recorded,
     place::head,
     presence::{check_commits_exist, check_place_exists},
     raw_diff::differences,
@@ -180,7 +181,8 @@ impl Operator<'_> {
         let what = format!("{} of task {}", verb(request.kind), request.task);
         let now = shadow.snapshot(&format!("codex-connector: before {what}"), None)?;
         let target = change.merge_into(shadow, &now.tree)?;
-        let files = Checkout::prepare(shadow, &now.tree, &target)?.paths();
+        let checkout = Checkout::prepare(shadow, &now.tree, &target)?;
+        let (files, modes) = (checkout.paths(), checkout.narrow_modes(&change.limits));
         if request.is_check || files.is_empty() {
             return Ok(files);
         }
@@ -194,6 +196,7 @@ impl Operator<'_> {
             target: commit,
             paths: files.clone(),
             covers: change.covers,
+            modes: recorded(&modes),
             branch: None,
             marker: Some(marker),
             has_failed: false,
@@ -202,7 +205,7 @@ impl Operator<'_> {
         self.begin(workspace, shadow, operation)?;
         // From here on, nothing may be left half done.
         shadow.set_deadline(Deadline::after(WRITE_TIMEOUT));
-        match Checkout::prepare(shadow, &now.tree, &target).and_then(Checkout::write) {
+        match Checkout::prepare(shadow, &now.tree, &target).and_then(|checkout| checkout.write(&modes)) {
             Ok(()) => {
                 // If this fails, the next operation finds that all files are written.
                 if let Err(error) = self.finish(workspace, OperationState::Done) {
@@ -245,6 +248,7 @@ impl Operator<'_> {
             target: commit.clone(),
             paths: files.clone(),
             covers: change.covers,
+            modes: vec![],
             branch: Some(name.clone()),
             marker: None,
             has_failed: false,

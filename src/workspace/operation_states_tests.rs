@@ -213,3 +213,20 @@ fn ignored_files_of_the_task_are_undone() {
     let redo = OperationRequest { is_check: true, ..request(OperationKind::Redo, &task) };
     assert_eq!(project.operate(&redo).expect("there is no conflict").files, paths(&["new.log"]));
 }
+
+#[test]
+fn files_that_the_agent_creates_outside_the_sparse_patterns_are_undone() {
+    let project = Project::with(&[("in/a", "1\n"), ("out/b", "1\n"), ("out/c", "1\n")]);
+    project.git(&["sparse-checkout", "set", "in"]);
+    let private = project.private();
+    let task = project.task(&[], |top| {
+        write(top, "in/a", "2\n");
+        write(top, "out/b", "2\n");
+        write(top, "out/new", "2\n");
+    });
+    let undone = project.operate(&OperationRequest { all: true, ..request(OperationKind::Undo, &task) });
+    assert_eq!(undone.expect("there is no conflict").files, paths(&["in/a", "out/b", "out/new"]));
+    assert_eq!((project.read("in/a"), project.read("out/b")), ("1\n".to_owned(), "1\n".to_owned()));
+    assert!(!project.top.join("out/new").exists() && !project.top.join("out/c").exists());
+    assert_eq!((project.private(), project.git(&["status", "--porcelain"])), (private, String::new()));
+}

@@ -20,10 +20,11 @@ use super::{
     checkout::{Checkout, CheckoutError},
     interrupted::{Found, Toward, inspect},
     operation_error::OperationError,
+    permissions::restrict_to,
     restrict::restrict,
     shadow::Shadow,
 };
-use crate::task::{GitPath, Operation};
+use crate::task::{GitPath, NarrowMode, Operation};
 
 /// The result of [`write_side`].
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,8 @@ pub(super) fn write_side(
         match Checkout::prepare(shadow, &now.tree, &target) {
             Ok(checkout) => {
                 let written = checkout.paths();
-                checkout.write()?;
+                checkout.write(&[])?;
+                restrict_modes(shadow, operation, toward, &left);
                 left.sort();
                 return Ok(SideWritten { written, left });
             }
@@ -82,6 +84,20 @@ pub(super) fn write_side(
                 }
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes permissions from the files that they do not have on this side: also from those that git wrote before it was
+/// killed.
+fn restrict_modes(shadow: &Shadow, operation: &Operation, toward: Toward, left: &[GitPath]) {
+    for NarrowMode { path, before, after } in operation.modes.iter().filter(|mode| !left.contains(&mode.path)) {
+        let mode = match toward {
+            Toward::Target => after,
+            Toward::Ours => before,
+        };
+        if let Some(mode) = mode {
+            restrict_to(&shadow.place().top.join(path.as_path()), *mode);
         }
     }
 }

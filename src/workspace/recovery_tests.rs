@@ -243,7 +243,12 @@ fn a_killed_operation_is_finished_by_the_next_one() {
 fn clean_up(project: &Project, task: &TaskId) -> CleanedUp {
     let data = project.outside().join("data");
     let upkeep = Upkeep::open(&data, &data.join("logs")).expect("it is writable");
-    let clean_up = CleanUp { files: project.files.clone(), reader: upkeep.reader().clone(), max_file: MAX_FILE };
+    let clean_up = CleanUp {
+        files: project.files.clone(),
+        reader: upkeep.reader().clone(),
+        max_file: MAX_FILE,
+        now: chrono::DateTime::UNIX_EPOCH,
+    };
     // The task has no record, so it counts as removed.
     clean_up.run(Some(std::slice::from_ref(task)))
 }

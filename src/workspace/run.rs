@@ -8,19 +8,21 @@ use super::{
     changes::{changed_paths, mark_named, summarize},
     git_error::GitError,
     named::{NamedFiles, add_implied, named_paths},
+    permissions::modes_of_changes,
     place::NotCovered,
     refs::{delete_refs, ref_name, update_ref},
     shadow::{Shadow, ShadowError},
     snapshot::{Snapshot, SnapshotError, UserHead},
     tree_error::TreeError,
     tree_removal::{delete, snapshot_of_worktree},
+    uncovered::uncovered,
 };
 use crate::{
     process::Deadline,
     store::{Reader, StoreError, WorkspaceTemp, Workspaces},
     task::{
-        Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId, TaskWorkspace, Untrusted,
-        WorkspaceSpec, WorkspaceState,
+        ChangedPath, Changes, GitPath, ObjectId, Omission, OmissionReason, Place, ProcessIdentity, TaskId,
+        TaskWorkspace, Untrusted, WorkspaceSpec, WorkspaceState,
     },
 };
 
@@ -125,20 +127,31 @@ impl Workspace {
         }
         let (Snapshot { commit: after, omitted, .. }, changed) = taken?;
         let mut changed = changed?;
+        let top = &self.shadow.place().top;
+        self.file.modes =
+            modes_of_changes(top, &self.shadow.earlier.modes, changed.iter().flat_map(ChangedPath::both_paths));
+        let mut is_outdated = !self.file.modes.is_empty();
         if !is_own {
             let reported = self.file.named.clone();
             add_implied(&self.file.place, named, &changed, &mut self.file.named);
             mark_named(&mut changed, Some(&self.file.named));
-            if self.file.named != reported {
-                self.files.write(&self.file)?;
-            }
+            is_outdated |= self.file.named != reported;
+        }
+        if is_outdated {
+            self.files.write(&self.file)?;
         }
         // In a worktree, the first files are those that were copied into it.
         let omitted = match is_own {
             true => new_omitted(&self.file.omitted, omitted),
             false => all_omitted(&self.file.omitted, omitted),
         };
-        Ok(summarize(before, after, &changed, &omitted))
+        let uncovered = uncovered(&self.shadow, named, &changed).unwrap_or_else(|error| {
+            tracing::warn!(%error, "files that the agent changed and no snapshot contains are unknown");
+            vec![]
+        });
+        let omitted_named = u64::try_from(uncovered.len()).unwrap_or(u64::MAX);
+        let omitted = all_omitted(&uncovered, omitted);
+        Ok(Changes { omitted_named, ..summarize(before, after, &changed, &omitted) })
     }
 
     fn take_after(&mut self) -> Result<Snapshot, WorkspaceProblem> {
@@ -210,7 +223,7 @@ pub(super) fn message(task: &TaskId, name: &str) -> String {
     format!("codex-connector: task {task}, {name}")
 }
 
-/// The files that one of two snapshots does not contain, each once.
+/// The files that one of two lists has, each once, the first list first.
 fn all_omitted(before: &[Omission], after: Vec<Omission>) -> Vec<Omission> {
     before.iter().cloned().chain(new_omitted(before, after)).collect()
 }

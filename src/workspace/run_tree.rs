@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
+
 use super::{
     cleanup::CleanUp,
     git::Git,
@@ -14,7 +16,7 @@ use super::{
     snapshot::Snapshot,
     tree::{MadeTree, TreeRequest, create_tree_at, lock},
     tree_content::TreeStart,
-    tree_files::{lock_reason, registrations},
+    tree_files::{is_directory, lock_reason, registrations},
     tree_removal::{delete, snapshot_of_worktree},
     trees::make_room,
 };
@@ -55,7 +57,7 @@ fn keep_if_added(workspace: Workspace, added: Result<(), WorkspaceProblem>) -> R
 fn free_space(beginning: &Beginning, git: &Git) -> Result<(), WorkspaceProblem> {
     let Beginning { spec, files, reader, .. } = beginning;
     let Some(limit) = spec.trees_max_bytes else { return Ok(()) };
-    let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file };
+    let clean_up = CleanUp { files: files.clone(), reader: reader.clone(), max_file: spec.max_file, now: Utc::now() };
     Ok(make_room(&clean_up, &spec.trees_dir, limit, git.deadline())?)
 }
 
@@ -144,7 +146,7 @@ pub(super) fn continue_worktree(
         let last = earlier.after.clone().unwrap_or_else(|| earlier.before.clone());
         let snapshot = snapshot_of_worktree(&mut shadow, &message(&beginning.task, BEFORE), &last)?;
         shadow.publish()?;
-        let worktree = Worktree { is_continued: true, may_be_in_use: false, ..tree.clone() };
+        let worktree = Worktree { is_continued: true, may_be_in_use: false, examined: None, ..tree.clone() };
         let file = following(beginning, &earlier, snapshot.commit.clone(), Some(worktree));
         let mut state = state_of(&snapshot);
         state.worktree = Some(tree.path.clone());
@@ -201,7 +203,7 @@ pub(super) fn take_over(workspace: &Workspace, earlier: &mut TaskWorkspace) -> R
 
 /// Whether the worktree is there and still belongs to its task.
 fn exists(tree: &Worktree) -> bool {
-    !tree.is_removed && tree.path.is_dir()
+    !tree.is_removed && is_directory(&tree.path)
 }
 
 /// Whether a task has a worktree at `path`, even if somebody has deleted its files. Cleaning up after that task would
@@ -235,6 +237,7 @@ fn following(
         omitted: earlier.omitted.clone(),
         after: None,
         named: vec![],
+        modes: vec![],
         operations: vec![],
     }
 }

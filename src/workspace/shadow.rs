@@ -21,6 +21,7 @@ use super::{
     git::{Git, GitCommand},
     git_error::GitError,
     ignored_before::Ignored,
+    permissions::NarrowModes,
     publishing::publish,
     settings::{config_text, user_file},
 };
@@ -67,6 +68,10 @@ pub(super) struct Earlier {
     pub(super) untracked: HashSet<Vec<u8>>,
     /// The files and directories that were ignored at the first snapshot of those that are compared.
     pub(super) ignored: Ignored,
+    /// Whether the sparse checkout leaves out files.
+    pub(super) is_sparse: bool,
+    /// The permissions narrower than git's at that snapshot.
+    pub(super) modes: NarrowModes,
 }
 
 impl Earlier {

@@ -138,8 +138,10 @@ impl Shadow {
         let omitted = candidates.omissions();
         self.earlier.add_omitted(&omitted);
         self.earlier.untracked.extend(candidates.untracked);
+        self.earlier.is_sparse |= candidates.is_sparse;
         if let Some(ignored) = candidates.ignored {
             self.earlier.ignored = ignored;
+            self.earlier.modes = candidates.modes;
         }
         self.earlier.last = Some((commit.clone(), tree.clone()));
         Ok(Snapshot { commit, tree, head: head.commit, branch: head.branch, uncommitted, omitted })

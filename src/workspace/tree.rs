@@ -180,6 +180,8 @@ fn fill(request: &TreeRequest<'_>, content: &TreeContent, path: &Path, mark: fs:
         is_removed: false,
         is_continued: false,
         may_be_in_use: false,
+        examined: None,
+        staged: content.staged().cloned(),
         copied,
         copied_content,
     };

@@ -78,6 +78,11 @@ impl TreeContent {
         &self.head
     }
 
+    /// The tree with the files that are staged at first, unless it is the same as HEAD.
+    pub(super) fn staged(&self) -> Option<&ObjectId> {
+        Some(&self.index).filter(|index| **index != self.head)
+    }
+
     /// Writes the files, and then the index. Files that are the same in both need not be read by the next `git status`.
     pub(super) fn write(&self, source: &Shadow, tree: &Path, git_dir: &Path) -> Result<(), TreeError> {
         let index = git_dir.join("index");

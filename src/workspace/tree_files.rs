@@ -13,6 +13,9 @@ use crate::task::{ProcessIdentity, TaskId};
 /// The name of the file that marks a worktree that no workspace file names yet.
 pub(super) const MAKING: &str = ".making";
 
+/// The name that a worktree gets while it is removed.
+pub(super) const REMOVING: &str = ".removing";
+
 /// Marks a worktree as unfinished. The mark is locked until the returned file is dropped.
 pub(super) fn write_mark(mark: &Path, common_dir: &Path, worktree: &Path) -> io::Result<fs::File> {
     let mut file = fs::File::create_new(mark)?;
@@ -46,6 +49,35 @@ pub(super) fn git_dir_of(tree: &Path) -> io::Result<PathBuf> {
     let path = content.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
     let path = path.ok_or(io::ErrorKind::InvalidData)?;
     tree.join(OsStr::from_bytes(path)).canonicalize()
+}
+
+/// The new path of a worktree that somebody renamed or moved; `None` if it is at its path, or nobody knows where it is.
+///
+/// After `git worktree move` or `repair`, the registration has the new path. After a mere renaming, the worktree is found
+/// next to its old path.
+pub(super) fn moved_to(worktree: &Path, git_dir: &Path) -> Option<PathBuf> {
+    if is_worktree_of(worktree, git_dir) {
+        return None;
+    }
+    let named = fs::read(git_dir.join("gitdir")).ok();
+    let named = named.map(|named| PathBuf::from(OsStr::from_bytes(named.trim_ascii_end())));
+    let named = named.and_then(|named| named.parent().map(Path::to_owned));
+    let beside = fs::read_dir(worktree.parent()?).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_other = |path: &PathBuf| path != worktree && path.file_name() != Some(REMOVING.as_ref());
+    named.into_iter().chain(beside).filter(is_other).find(|path| is_worktree_of(path, git_dir))
+}
+
+/// Whether there is a directory, and not a symbolic link to one.
+pub(super) fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+}
+
+/// Whether there is a directory, and not a symbolic link, with the worktree that has this git directory.
+fn is_worktree_of(path: &Path, git_dir: &Path) -> bool {
+    let is_file = path.join(".git").symlink_metadata().is_ok_and(|found| found.is_file());
+    is_directory(path)
+        && is_file
+        && git_dir_of(path).is_ok_and(|found| git_dir.canonicalize().is_ok_and(|git_dir| found == git_dir))
 }
 
 /// The directories in the repository that register this worktree. One that git was just creating when it was killed has

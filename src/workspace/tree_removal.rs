@@ -7,26 +7,28 @@
 //! the agent wrote into its configuration. The directory is renamed first, so an interrupted removal differs from a
 //! worktree whose files somebody deleted.
 
-use std::{ffi::OsStr, fmt, fs, io, path::Path};
+use std::{
+    ffi::OsStr,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     beneath::remove_all,
     git_error::GitError,
-    place::head,
+    place,
+    rest::{Removal, Rest, keep_rest},
     shadow::Shadow,
     snapshot::{Snapshot, SnapshotError},
     tree_content::parent_of_snapshot,
     tree_error::TreeError,
-    tree_files::{LOCK_PREFIX, MAKING, registrations},
+    tree_files::{LOCK_PREFIX, MAKING, REMOVING, registrations},
     tree_submodules::{changed_submodule, submodules_in},
 };
 use crate::{
     store::repository_key,
     task::{GitPath, ObjectId, Omission, OmissionReason},
 };
-
-/// The name that a worktree gets while it is removed.
-const REMOVING: &str = ".removing";
 
 /// The name that its registration in the repository gets while it is removed.
 const REGISTRATION: &str = ".registration";
@@ -48,8 +50,14 @@ pub enum WhyKept {
     NotCovered(GitPath),
     /// A merge, rebase or similar operation has begun in it.
     InProgress,
+    /// Its index, or a ref that only it has, cannot be kept by a commit.
+    Unmerged,
     /// It contains a repository with changes, such as a submodule.
     Repository(GitPath),
+    /// Somebody renamed or moved it to this path.
+    Moved(PathBuf),
+    /// As at the last examination, a short time ago. The reason is a sentence for people.
+    Examined(String),
     /// It could not be examined. The reason is a sentence for people.
     Unknown(String),
 }
@@ -64,21 +72,22 @@ impl fmt::Display for WhyKept {
             Self::Newer => f.write_str("it contains changes that were made after the task"),
             Self::NotCovered(file) => write!(f, "no snapshot contains its file {}", path(file)),
             Self::InProgress => f.write_str("a merge, rebase or similar operation has begun in it"),
+            Self::Unmerged => {
+                f.write_str("it has staged files with conflicts, or a ref to something other than a commit")
+            }
             Self::Repository(repository) => write!(f, "the repository {} in it has changes", path(repository)),
-            Self::Unknown(why) => f.write_str(why),
+            Self::Moved(path) => write!(f, "it was moved to {}", path.display()),
+            Self::Examined(why) | Self::Unknown(why) => f.write_str(why),
         }
     }
 }
 
-/// Removes a worktree if it is the same as its snapshot `after`. Otherwise returns why it is kept.
+/// Removes a worktree if it is the same as the snapshot after its task. Otherwise returns why it is kept. Commits and
+/// staged files that only the worktree has are kept by a ref.
 ///
-/// `shadow` is a shadow repository of the worktree. `omitted` are the files that no snapshot of it contains.
-pub fn remove_if_unchanged(
-    shadow: &mut Shadow,
-    after: &ObjectId,
-    omitted: &[Omission],
-) -> Result<Option<WhyKept>, TreeError> {
-    if let Some(why) = why_kept(shadow, after, omitted)? {
+/// `shadow` is a shadow repository of the worktree.
+pub fn remove_if_unchanged(shadow: &mut Shadow, removal: &Removal<'_>) -> Result<Option<WhyKept>, TreeError> {
+    if let Some(why) = why_kept(shadow, removal)? {
         return Ok(Some(why));
     }
     let place = shadow.place();
@@ -93,7 +102,7 @@ pub(super) fn snapshot_of_worktree(
     message: &str,
     before: &ObjectId,
 ) -> Result<Snapshot, SnapshotError> {
-    let head = match head(shadow.git(), shadow.place()) {
+    let head = match place::head(shadow.git(), shadow.place()) {
         Ok(head) => head.commit.filter(|commit| commit != before),
         // The agent broke HEAD.
         Err(GitError::Failed { .. }) => None,
@@ -103,7 +112,8 @@ pub(super) fn snapshot_of_worktree(
     shadow.snapshot(message, Some(&parents))
 }
 
-fn why_kept(shadow: &mut Shadow, after: &ObjectId, omitted: &[Omission]) -> Result<Option<WhyKept>, TreeError> {
+fn why_kept(shadow: &mut Shadow, removal: &Removal<'_>) -> Result<Option<WhyKept>, TreeError> {
+    let Removal { after, omitted, .. } = *removal;
     let git_dir = &shadow.place().git_dir;
     if IN_PROGRESS.iter().any(|name| git_dir.join(name).symlink_metadata().is_ok()) {
         return Ok(Some(WhyKept::InProgress));
@@ -125,12 +135,18 @@ fn why_kept(shadow: &mut Shadow, after: &ObjectId, omitted: &[Omission]) -> Resu
     }
     let temp = shadow.dir().join("submodules");
     fs::create_dir_all(&temp).map_err(TreeError::file("create", &temp))?;
-    Ok(changed_submodule(shadow, &submodules, &temp)?.map(WhyKept::Repository))
+    if let Some(submodule) = changed_submodule(shadow, &submodules, &temp)? {
+        return Ok(Some(WhyKept::Repository(submodule)));
+    }
+    let head = place::head(shadow.git(), shadow.place())?;
+    Ok((keep_rest(shadow, removal, &head)? == Rest::Lost).then_some(WhyKept::Unmerged))
 }
 
 /// Allows git and its user to remove the worktree of a task that no longer runs. Succeeds if it is not locked.
-pub(super) fn unlock(worktree: &Path, common_dir: &Path) -> io::Result<()> {
-    for registration in registrations(worktree, common_dir) {
+pub(super) fn unlock(worktree: &Path, git_dir: &Path, common_dir: &Path) -> io::Result<()> {
+    // Somebody may have moved it, so that the registration has another path.
+    let own = git_dir.parent().filter(|parent| **parent == common_dir.join("worktrees")).map(|_| git_dir.to_owned());
+    for registration in registrations(worktree, common_dir).into_iter().chain(own) {
         let lock = registration.join("locked");
         // A lock with another reason is the user's.
         if fs::read(&lock).is_ok_and(|reason| reason.starts_with(LOCK_PREFIX.as_bytes())) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     task::{FrozenSettings, GitPath},
     workspace::{
-        Base, WhyKept, read_settings, remove_if_unchanged,
+        Base, Removal, WhyKept, read_settings, remove_if_unchanged,
         scratch_tests::{MAX_FILE, Scratch, before},
         tree_removal::{snapshot_of_worktree, unlock},
     },
@@ -14,6 +14,7 @@ use crate::{
 
 /// A worktree of a scratch repository, and what a task knows about it.
 struct MadeForTest {
+    task: TaskId,
     made: MadeTree,
     before: ObjectId,
     settings: FrozenSettings,
@@ -39,7 +40,7 @@ fn make_with(scratch: &Scratch, task: &TaskId, symlink: &[PathBuf]) -> Result<Ma
     };
     let made = create_tree(&request)?;
     made.confirm()?;
-    Ok(MadeForTest { made, before: snapshot.commit, settings })
+    Ok(MadeForTest { task: task.clone(), made, before: snapshot.commit, settings })
 }
 
 fn make(scratch: &Scratch) -> MadeForTest {
@@ -67,7 +68,9 @@ impl MadeForTest {
 
     fn remove(&self, scratch: &Scratch, after: &ObjectId) -> Option<WhyKept> {
         let mut shadow = self.shadow(scratch);
-        remove_if_unchanged(&mut shadow, after, &self.made.omitted).expect("it can be examined")
+        let (task, staged) = (&self.task, self.made.worktree.staged.as_ref());
+        let removal = Removal { task, after, omitted: &self.made.omitted, staged };
+        remove_if_unchanged(&mut shadow, &removal).expect("it can be examined")
     }
 }
 
@@ -133,7 +136,7 @@ fn it_is_private_and_locked_with_the_task_and_its_supervisor() {
     }
     let locked = fs::read_to_string(tree.made.worktree.git_dir.join("locked")).expect("it is locked");
     assert_eq!(locked, format!("codex-connector {task} pid 7 start 8\n"));
-    unlock(tree.path(), &place.common_dir).expect("we own it");
+    unlock(tree.path(), &tree.made.worktree.git_dir, &place.common_dir).expect("we own it");
     assert!(!tree.made.worktree.git_dir.join("locked").exists());
 }
 
@@ -380,3 +383,5 @@ fn an_interrupted_removal_is_completed() {
 
 #[path = "tree_failure_tests.rs"]
 mod more;
+#[path = "tree_rest_tests.rs"]
+mod rest;

@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use super::{
     cleanup::{CleanUp, TaskPhase},
+    examined::disk_usage,
     git_error::GitError,
     tree_error::TreeError,
+    tree_files::is_directory,
 };
 use crate::{
     process::Deadline,
@@ -44,15 +45,28 @@ impl ExistingTree {
     }
 }
 
+/// How to find out the size of worktrees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreeSizes {
+    /// Read all their directories.
+    Measured,
+    /// The same, but use the size that the last cleanup found, if there is one.
+    Remembered,
+}
+
 /// The worktrees of all tasks in a data directory, in the order of their paths. Files that are shared with other
 /// directories count fully.
-pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<ExistingTree>, StoreError> {
+pub fn existing_trees(files: &Workspaces, reader: &Reader, sizes: TreeSizes) -> Result<Vec<ExistingTree>, StoreError> {
     let mut trees = Vec::new();
     for id in files.ids()? {
         let Some(workspace) = files.read(&id)? else { continue };
         let is_applied = is_applied(&workspace);
-        let Some(tree) = workspace.worktree.filter(|tree| !tree.is_removed && tree.path.is_dir()) else { continue };
-        let (bytes, phase) = (disk_usage(&tree.path), TaskPhase::of(&id, reader)?);
+        let Some(tree) = workspace.worktree.filter(|tree| !tree.is_removed && is_directory(&tree.path)) else {
+            continue;
+        };
+        let remembered = tree.examined.as_ref().filter(|_| sizes == TreeSizes::Remembered);
+        let bytes = remembered.map_or_else(|| disk_usage(&tree.path), |examined| examined.bytes);
+        let phase = TaskPhase::of(&id, reader)?;
         trees.push(ExistingTree { task: id, path: tree.path, phase, is_applied, bytes });
     }
     trees.sort_by(|one, other| one.path.cmp(&other.path));
@@ -66,7 +80,7 @@ pub fn existing_trees(files: &Workspaces, reader: &Reader) -> Result<Vec<Existin
 /// Must not be called with the lock of a repository, because each removal takes one. Blocks, at most until the deadline
 /// and the end of the file operation that runs then. Fails with [`TreeError::Full`] if the rest still takes up too much.
 pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64, deadline: &Deadline) -> Result<(), TreeError> {
-    let mut trees = existing_trees(&clean_up.files, &clean_up.reader)?;
+    let mut trees = existing_trees(&clean_up.files, &clean_up.reader, TreeSizes::Measured)?;
     let mut used: u64 = trees.iter().map(|tree| tree.bytes).sum();
     trees.retain(|tree| tree.phase != TaskPhase::Running);
     trees.sort_by_key(|tree| (!tree.is_applied, fs::metadata(&tree.path).and_then(|found| found.created()).ok()));
@@ -89,21 +103,4 @@ pub fn make_room(clean_up: &CleanUp, trees_dir: &Path, limit: u64, deadline: &De
 fn is_applied(workspace: &TaskWorkspace) -> bool {
     let last = workspace.operations.iter().rev().find(|operation| operation.state == OperationState::Done);
     last.is_some_and(|operation| operation.kind == OperationKind::Apply)
-}
-
-/// The space that a directory takes up, in bytes. Unreadable directories do not count.
-fn disk_usage(dir: &Path) -> u64 {
-    let mut total = 0;
-    let mut remaining = vec![dir.to_owned()];
-    while let Some(dir) = remaining.pop() {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            // Does not follow symbolic links.
-            let Ok(found) = entry.metadata() else { continue };
-            total += found.blocks() * 512;
-            if found.is_dir() {
-                remaining.push(entry.path());
-            }
-        }
-    }
-    total
 }

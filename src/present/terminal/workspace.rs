@@ -53,9 +53,11 @@ pub(super) fn workspace_fields(record: &TaskRecord, fields: &mut Fields, screen:
         lines.push(Line::of(Tone::Attention, &unnamed));
     }
     fields.add_all("changes", lines);
-    let omitted = changes.omitted.iter().map(|omission| {
+    let named = usize::try_from(changes.omitted_named).unwrap_or(usize::MAX);
+    let omitted = changes.omitted.iter().enumerate().map(|(number, omission)| {
         let path = Line::default().with_exact(Tone::Plain, &path_line(&omission.path));
-        path.with(Tone::Faint, &format!(" ({})", omission_reason(omission.reason).replace('`', "")))
+        let path = path.with(Tone::Faint, &format!(" ({})", omission_reason(omission.reason).replace('`', "")));
+        if number < named { path.with(Tone::Attention, ", changed by the agent") } else { path }
     });
     fields.add_all("uncovered", omitted.collect());
 }

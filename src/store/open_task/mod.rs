@@ -33,7 +33,7 @@ use chrono::Utc;
 
 pub use claim::Claim;
 pub use queue::{Admission, RunSlot};
-pub use work_tree::WorkTreeWriter;
+pub use work_tree::{WorkTreeWriter, WorkTrees};
 
 use super::{
     aside::set_aside,

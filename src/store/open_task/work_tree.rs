@@ -8,12 +8,13 @@
 use std::{
     fs::{self, TryLockError},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use super::OpenTask;
 use crate::{
-    store::{error::StoreError, files, lock_file::LockFile, repository_key::repository_key},
+    store::{error::StoreError, files, layout::Layout, lock_file::LockFile, repository_key::repository_key},
     task::TaskId,
 };
 
@@ -33,28 +34,44 @@ pub struct WorkTreeWriter {
     _locked: LockFile,
 }
 
+/// A task's access to the files that say who writes in which work tree. Everything here blocks, so it can be moved to
+/// another thread.
+#[derive(Debug, Clone)]
+pub struct WorkTrees {
+    layout: Arc<Layout>,
+    task: TaskId,
+}
+
 impl OpenTask {
-    /// Enters the work tree with the top `top`, an absolute real path, as a writer.
-    pub fn enter_work_tree(&self, top: &Path) -> Result<WorkTreeWriter, StoreError> {
+    /// The task's access to the files that say who writes in which work tree.
+    pub fn work_trees(&self) -> WorkTrees {
+        WorkTrees { layout: Arc::clone(&self.layout), task: self.id.clone() }
+    }
+}
+
+impl WorkTrees {
+    /// Enters the work tree with the top `top`, an absolute real path, as a writer. Waits up to 5 s for other processes.
+    pub fn enter(&self, top: &Path) -> Result<WorkTreeWriter, StoreError> {
         let dir = self.layout.writers().join(repository_key(top));
         files::make_private_dir(&dir)?;
         let _lock = lock(&dir)?;
         let number = present(&dir)?.last().map_or(1, |(last, _)| last + 1);
-        let path = dir.join(format!("{number:010}-{}", self.id));
+        let path = dir.join(format!("{number:010}-{}", self.task));
         let file = LockFile::from(files::write(&path).map_err(StoreError::at("create", &path))?);
         file.try_lock().map_err(|error| StoreError::at("lock", &path)(error.into()))?;
         Ok(WorkTreeWriter { dir, number, path, _locked: file })
     }
 
     /// Marks the task as waiting for others that write in the same work tree, or removes the mark.
-    pub fn set_waits_for_tree(&self, waits: bool) -> Result<(), StoreError> {
-        let path = self.layout.waits_for_tree(&self.id);
+    pub fn set_waits(&self, waits: bool) -> Result<(), StoreError> {
+        let path = self.layout.waits_for_tree(&self.task);
         if waits { files::mark(&path).map(drop) } else { files::unmark(&path) }
     }
 }
 
 impl WorkTreeWriter {
-    /// The tasks that entered the work tree before this one and are still there, oldest first.
+    /// The tasks that entered the work tree before this one and are still there, oldest first. Waits up to 5 s for other
+    /// processes.
     pub fn earlier(&self) -> Result<Vec<TaskId>, StoreError> {
         let _lock = lock(&self.dir)?;
         let present = present(&self.dir)?.into_iter();
@@ -106,7 +123,7 @@ mod tests {
     fn a_task_sees_those_that_entered_the_same_work_tree_before_it() {
         let (_dir, upkeep) = upkeep();
         let [one, two, three] = [(); 3].map(|()| claimed(&upkeep, &TaskId::random()));
-        let enter = |task: &OpenTask, top: &str| task.enter_work_tree(Path::new(top)).expect("it is writable");
+        let enter = |task: &OpenTask, top: &str| task.work_trees().enter(Path::new(top)).expect("it is writable");
         let earlier = |writer: &WorkTreeWriter| writer.earlier().expect("it is readable");
         let first = enter(&one, "/a");
         let second = enter(&two, "/a");
@@ -123,11 +140,11 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let [one, two] = [(); 2].map(|()| claimed(&upkeep, &TaskId::random()));
         let top = Path::new("/a");
-        let dead = one.enter_work_tree(top).expect("it is writable");
+        let dead = one.work_trees().enter(top).expect("it is writable");
         let left = dead.path.clone();
         drop(dead);
         fs::write(&left, "").expect("it is writable");
-        let second = two.enter_work_tree(top).expect("it is writable");
+        let second = two.work_trees().enter(top).expect("it is writable");
         assert_eq!(second.earlier().expect("it is readable"), []);
         assert!(!left.exists());
     }
@@ -140,7 +157,7 @@ mod tests {
         let mut counts: Vec<usize> = thread::scope(|scope| {
             let enter = |task: &OpenTask| {
                 barrier.wait();
-                let writer = task.enter_work_tree(Path::new("/a")).expect("it is writable");
+                let writer = task.work_trees().enter(Path::new("/a")).expect("it is writable");
                 let earlier = writer.earlier().expect("it is readable").len();
                 barrier.wait();
                 earlier
