@@ -15,3 +15,29 @@
 //! visible: the list is read again when a task begins or ends, and the open tab follows its task.
 //!
 //! Actions are the verbs of the command line. Each is shown before it runs, as the command that a person would type.
+
+mod act;
+mod dialog;
+mod document;
+mod draw;
+#[cfg(test)]
+mod fixture;
+mod input;
+mod key;
+#[cfg(test)]
+mod key_tests;
+mod keys;
+mod layout;
+mod list;
+mod load;
+mod pane;
+mod query;
+mod run;
+#[cfg(test)]
+mod screen_tests;
+mod signals;
+mod state;
+mod terminal;
+
+pub(crate) use run::{TopOptions, run};
+pub(crate) use signals::TopEnd;
