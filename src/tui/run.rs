@@ -23,7 +23,7 @@ use super::{
     key::KeyParser,
     load::Loader,
     query::{ListQuery, PaneQuery},
-    signals::{Keyboard, Signals, TopEnd},
+    signals::{Keyboard, Signals, TopEnd, Wake},
     state::{Effect, News, State, Surroundings},
     terminal::Screen,
 };
@@ -46,6 +46,10 @@ const ESCAPE_DELAY: Duration = Duration::from_millis(50);
 
 /// How long it may take until this process is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How long to wait for actions at the end. Stopping a task continues without this process, and an operation that is
+/// interrupted is finished by the next one.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of news that may wait. Loaders then wait too.
 const MAX_NEWS: usize = 64;
@@ -83,16 +87,29 @@ pub(crate) async fn run(options: TopOptions) -> io::Result<TopEnd> {
     let mut signals = Signals::new()?;
     let keyboard = Keyboard::open()?;
     let screen = Screen::enter(options.has_color)?;
-    let (sender, mut news) = mpsc::channel(MAX_NEWS);
+    let (sender, news) = mpsc::channel(MAX_NEWS);
     let mut top = Top::new(options, screen, &sender)?;
+    let end = use_keys(&mut top, &keyboard, &mut signals, (sender, news)).await;
+    top.finish().await;
+    end
+}
+
+/// Reacts to keys, news and signals until the end.
+async fn use_keys(
+    top: &mut Top,
+    keyboard: &Keyboard,
+    signals: &mut Signals,
+    (sender, mut news): (mpsc::Sender<News>, mpsc::Receiver<News>),
+) -> io::Result<TopEnd> {
     let (mut parser, mut escape_at) = (KeyParser::default(), None::<Instant>);
     loop {
         top.draw_if_due()?;
         let mut bytes = [0; 1024];
         let effects = tokio::select! {
-            end = signals.next() => match end {
-                Some(end) => return Ok(end),
-                None => {
+            wake = signals.next() => match wake {
+                Wake::End(end) => return Ok(end),
+                Wake::Resized => Vec::new(),
+                Wake::Continued => {
                     top.needs_redraw = true;
                     Vec::new()
                 }
@@ -124,7 +141,7 @@ pub(crate) async fn run(options: TopOptions) -> io::Result<TopEnd> {
             if effect == Effect::Quit {
                 return Ok(TopEnd::Quit);
             }
-            if let Some(end) = top.run(effect, &keyboard, &mut signals, &sender).await? {
+            if let Some(end) = top.run(effect, keyboard, signals, &sender).await? {
                 return Ok(end);
             }
         }
@@ -152,8 +169,11 @@ struct Top {
     live: BTreeMap<TaskId, AbortHandle>,
     /// Ends all loaders when it is dropped.
     tasks: JoinSet<()>,
+    /// Actions that have begun.
+    acting: JoinSet<()>,
     drawn_at: Option<Instant>,
     is_changed: bool,
+    /// Whether the terminal may be in any state.
     needs_redraw: bool,
 }
 
@@ -176,10 +196,19 @@ impl Top {
             pane: None,
             live: BTreeMap::new(),
             tasks: JoinSet::new(),
+            acting: JoinSet::new(),
             drawn_at: None,
             is_changed: true,
             needs_redraw: false,
         })
+    }
+
+    /// Gives the terminal back, and waits for actions that have begun.
+    async fn finish(mut self) {
+        self.screen.leave();
+        self.tasks.abort_all();
+        let acting = async { while self.acting.join_next().await.is_some() {} };
+        let _ = timeout(FINISH_TIMEOUT, acting).await;
     }
 
     /// When to draw next.
@@ -190,7 +219,7 @@ impl Top {
 
     /// Draws if something has changed and the last time was long enough ago, and starts reading what is missing.
     fn draw_if_due(&mut self) -> io::Result<()> {
-        if !self.is_changed || Instant::now() < self.due() {
+        if !self.is_changed || self.drawn_at.is_some() && Instant::now() < self.due() {
             return Ok(());
         }
         if std::mem::take(&mut self.needs_redraw) {
@@ -206,7 +235,7 @@ impl Top {
     }
 
     fn read_what_is_missing(&mut self) {
-        while self.tasks.try_join_next().is_some() {}
+        while self.tasks.try_join_next().or_else(|| self.acting.try_join_next()).is_some() {}
         let list = self.state.wanted_list();
         if self.list.as_ref().is_none_or(|(query, _)| *query != list) {
             let handle = self.spawn(|loader| loader.list(list.clone()));
@@ -268,9 +297,8 @@ impl Top {
             Effect::Check(request) => {
                 self.tasks.spawn(async move { drop(sender.send(actions.check(request).await).await) });
             }
-            // An action that has begun is not given up when the screen closes.
             Effect::Act(request) => {
-                tokio::spawn(async move { drop(sender.send(actions.act(request).await).await) });
+                self.acting.spawn(async move { drop(sender.send(actions.act(request).await).await) });
             }
             Effect::Run(words) => {
                 self.screen.leave();
@@ -302,10 +330,10 @@ impl Top {
                     Ok(_) => {}
                     Err(_) => return Some(TopEnd::HungUp),
                 },
-                end = signals.next() => match end {
-                    Some(TopEnd::Quit) => return None,
-                    Some(end) => return Some(end),
-                    None => {}
+                wake = signals.next() => match wake {
+                    Wake::End(TopEnd::Quit) => return None,
+                    Wake::End(end) => return Some(end),
+                    Wake::Resized | Wake::Continued => {}
                 },
             }
         }

@@ -50,6 +50,17 @@ impl Keyboard {
     }
 }
 
+/// A signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The program has to end.
+    End(TopEnd),
+    /// The terminal has another size.
+    Resized,
+    /// The program was stopped, and the terminal may be in any state.
+    Continued,
+}
+
 /// The signals that matter.
 pub(super) struct Signals {
     hangup: SignalStream,
@@ -70,22 +81,25 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that ends the program, or, with `None`, for one after which everything has to be drawn again.
-    pub(super) async fn next(&mut self) -> Option<TopEnd> {
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Wake {
         tokio::select! {
-            _ = self.hangup.recv() => Some(TopEnd::HungUp),
-            _ = self.terminate.recv() => Some(TopEnd::Terminated),
-            _ = self.interrupt.recv() => Some(TopEnd::Quit),
-            _ = self.resize.recv() => None,
-            _ = self.resume.recv() => None,
+            _ = self.interrupt.recv() => Wake::End(TopEnd::Quit),
+            _ = self.resize.recv() => Wake::Resized,
+            _ = self.resume.recv() => Wake::Continued,
+            end = end_of(&mut self.hangup, &mut self.terminate) => Wake::End(end),
         }
     }
 
-    /// Waits for a signal that ends the program.
+    /// Waits for a signal that ends the program even while a command runs.
     pub(super) async fn end(&mut self) -> TopEnd {
-        tokio::select! {
-            _ = self.hangup.recv() => TopEnd::HungUp,
-            _ = self.terminate.recv() => TopEnd::Terminated,
-        }
+        end_of(&mut self.hangup, &mut self.terminate).await
+    }
+}
+
+async fn end_of(hangup: &mut SignalStream, terminate: &mut SignalStream) -> TopEnd {
+    tokio::select! {
+        _ = hangup.recv() => TopEnd::HungUp,
+        _ = terminate.recv() => TopEnd::Terminated,
     }
 }

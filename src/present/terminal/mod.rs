@@ -32,8 +32,6 @@ mod tests;
 mod time;
 pub(crate) mod top;
 mod top_rows;
-#[cfg(test)]
-mod top_tests;
 mod usage;
 #[cfg(test)]
 mod verb_tests;

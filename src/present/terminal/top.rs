@@ -59,11 +59,11 @@ fn hints(view: TopView) -> &'static [(&'static str, &'static str)] {
         TopView::List => &[
             ("Enter", "open"),
             ("/", "filter"),
-            ("f", "state"),
-            ("a", "all"),
             ("x", "cancel"),
             ("u", "undo"),
             (":", "command"),
+            ("a", "all"),
+            ("f", "state"),
             ("1-5", "tab"),
             ("A", "apply"),
             ("s", "say"),
