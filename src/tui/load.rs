@@ -17,10 +17,10 @@ use crate::{
     broker::{Broker, DiffContent, PathSelection, Refusal, TaskNews},
     follower::LogEnd,
     present::terminal::{
-        self, Line, LocalTime, NextSteps, Symbols, Tone, activity_rows, log_row, patch_rows, result_rows, top,
+        self, Line, LocalTime, NextSteps, Symbols, Tone, activity_rows, log_row, page_row, patch_rows, result_rows, top,
     },
     store::{ByteRange, Filter, LogStart, time_of},
-    task::{TaskId, Untrusted},
+    task::{TaskId, TimelineEntry, Untrusted},
 };
 
 /// How often the index is checked for tasks that have begun or ended.
@@ -35,8 +35,17 @@ const MIN_INTERVAL: Duration = Duration::from_millis(200);
 /// Maximum length of a patch that is shown, in bytes.
 const MAX_PATCH_BYTES: u64 = 4 << 20;
 
-/// The number of lines at the end of a log that are shown first. Each further step shows four times as many.
+/// Each step further back shows four times as much, up to this many times what is shown first.
+const MAX_FACTOR: usize = 40;
+
+/// The number of lines at the end of a log that are shown first.
 const LOG_LINES: usize = 500;
+
+/// The number of entries at the end of a timeline that are shown first.
+const ACTIVITY_ENTRIES: usize = 500;
+
+/// Maximum number of pages of a log that are read. One has up to a megabyte.
+const MAX_PAGES: usize = 8;
 
 /// Longest part of a line of a log that is shown, in bytes.
 const MAX_LINE_BYTES: usize = 8 << 10;
@@ -123,44 +132,44 @@ impl Loader {
     }
 
     async fn activity(&self, query: &PaneQuery) -> Result<(), Refusal> {
-        let is_whole = query.depth > 0;
-        let mut task = match is_whole {
-            true => self.broker.follow_from_start(&query.id),
-            false => self.broker.follow(&query.id),
-        };
-        let mut is_first = true;
+        let count = deeper(ACTIVITY_ENTRIES, query.depth);
+        let page = self.broker.activity_page(&query.id, None, count).await?;
+        let mut last = page.entries.last().map_or(0, |entry| entry.seq);
+        let has_earlier = page.has_earlier && count < MAX_LINES;
+        self.send(query, Content::Whole { lines: self.activity_rows(&page.entries), has_earlier }).await;
+        if query.has_ended {
+            return Ok(());
+        }
+        let mut events = self.broker.events_after(&query.id, last).await?;
         loop {
-            let entries = match task.next_entries().await? {
-                TaskNews::Entries(entries) => entries,
-                TaskNews::Ended(_) => {
-                    if is_first {
-                        self.send(query, whole(Vec::new())).await;
-                    }
-                    return Ok(());
-                }
-            };
-            // The first entries that were read are the beginning of the timeline, or not.
-            let has_earlier = !is_whole && entries.first().is_some_and(|entry| entry.seq > 1);
-            let rows = entries.iter().flat_map(|entry| activity_rows(entry, self.symbols, self.zone));
-            let mut lines: Vec<_> = rows.collect();
-            lines.drain(..lines.len().saturating_sub(MAX_LINES));
-            let content = match is_first {
-                true => Content::Whole { lines, has_earlier },
-                false => Content::More(lines),
-            };
-            is_first = false;
-            self.send(query, content).await;
+            let read = events.read().await?;
+            if let Some(newest) = read.entries.last() {
+                last = last.max(newest.seq);
+                self.send(query, Content::More(self.activity_rows(&read.entries))).await;
+            }
+            if !read.has_more {
+                events.changed().await;
+            }
             sleep(MIN_INTERVAL).await;
         }
     }
 
+    fn activity_rows(&self, entries: &[TimelineEntry]) -> Vec<Line> {
+        let rows = entries.iter().flat_map(|entry| activity_rows(entry, self.symbols, self.zone));
+        let mut rows: Vec<_> = rows.collect();
+        rows.drain(..rows.len().saturating_sub(MAX_LINES));
+        rows
+    }
+
     async fn log(&self, query: &PaneQuery) -> Result<(), Refusal> {
-        let count = LOG_LINES.saturating_mul(4_usize.saturating_pow(query.depth)).min(MAX_LINES);
+        let count = deeper(LOG_LINES, query.depth);
+        if query.has_ended {
+            return self.ended_log(query, count).await;
+        }
         let mut log = self.broker.log(&query.id, LogStart::Last(count)).await?;
-        let end = if query.has_ended { LogEnd::Closed } else { LogEnd::Open };
         let (mut lines, mut is_first) = (Vec::new(), true);
         loop {
-            let read = log.read(end).await?;
+            let read = log.read(LogEnd::Open).await?;
             lines.extend(read.lines.iter().map(|line| self.log_line(line)));
             lines.drain(..lines.len().saturating_sub(MAX_LINES));
             if read.has_more {
@@ -174,18 +183,35 @@ impl Loader {
                 self.send(query, Content::More(part)).await;
             }
             is_first = false;
-            if query.has_ended {
-                return Ok(());
-            }
             log.changed().await;
             sleep(MIN_INTERVAL).await;
         }
     }
 
+    /// The last lines of a log to which nothing is added any more.
+    async fn ended_log(&self, query: &PaneQuery, count: usize) -> Result<(), Refusal> {
+        let (mut pages, mut before, mut found) = (Vec::new(), None, 0);
+        while found < count && pages.len() < MAX_PAGES {
+            let page = self.broker.log_page(&query.id, before, count - found).await?;
+            found += page.lines.len();
+            before = Some(page.start);
+            let is_empty = page.lines.is_empty();
+            pages.push(page.lines);
+            if page.start == 0 || is_empty {
+                break;
+            }
+        }
+        let lines = pages.into_iter().rev().flatten();
+        let lines = lines.map(|line| page_row(&line, time_of, self.symbols, self.zone)).collect();
+        let has_earlier = before.is_some_and(|start| start > 0) && count < MAX_LINES;
+        self.send(query, Content::Whole { lines, has_earlier }).await;
+        Ok(())
+    }
+
     fn log_line(&self, line: &[u8]) -> Line {
         match line.split_at_checked(MAX_LINE_BYTES) {
             Some((shown, rest)) if !rest.is_empty() => {
-                log_row(shown, time_of(line), self.zone).then(top::line_is_cut(rest.len(), self.symbols))
+                log_row(shown, time_of(line), self.zone).then(top::line_is_cut(rest.len() as u64, self.symbols))
             }
             Some(_) | None => log_row(line, time_of(line), self.zone),
         }
@@ -245,6 +271,11 @@ impl Loader {
             sleep(2 * CHECK_INTERVAL).await;
         }
     }
+}
+
+/// How much is shown of a long text that begins with this much.
+fn deeper(first: usize, depth: u32) -> usize {
+    first.saturating_mul(4_usize.saturating_pow(depth)).min(first * MAX_FACTOR)
 }
 
 fn whole(lines: Vec<Line>) -> Content {

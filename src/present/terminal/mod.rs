@@ -54,7 +54,7 @@ pub(crate) use show::{NextSteps, result_text, show, show_rows};
 pub(crate) use state::elapsed;
 pub(crate) use time::{LocalTime, age, length, tokens};
 pub(crate) use top_rows::{
-    activity_rows, copy_rows, has_step, matches, result_rows, shorten, top_heading, top_row, top_step,
+    activity_rows, copy_rows, has_step, matches, page_row, result_rows, shorten, top_heading, top_row, top_step,
 };
 pub(crate) use usage::usage;
 

@@ -332,7 +332,7 @@ pub(crate) fn divider(symbols: Symbols) -> Line {
 }
 
 /// The end of a line that is too long to be shown.
-pub(crate) fn line_is_cut(bytes: usize, symbols: Symbols) -> Line {
+pub(crate) fn line_is_cut(bytes: u64, symbols: Symbols) -> Line {
     let text = format!(" {} {bytes} more bytes", symbols.choose("…", "..."));
     Line::of(Tone::Attention, &text)
 }

@@ -5,15 +5,16 @@ use chrono::{DateTime, Utc};
 use super::{
     Line, LocalTime, NextSteps, Screen, Symbols, Tone, age,
     live::{live_row, steps_of},
-    log::tone as tone_of_event,
+    log::{log_row, tone as tone_of_event},
     result_text,
     show::commands,
     state::{tone, word},
     step::{detail, step},
+    top::line_is_cut,
     workspace::line_counts,
 };
 use crate::task::{
-    CommandOutcome, LiveTask, Outcome, ResultText, TaskSummary, TimelineEntry, TimelineEvent, Untrusted,
+    CommandOutcome, LiveTask, Outcome, PageLine, ResultText, TaskSummary, TimelineEntry, TimelineEvent, Untrusted,
 };
 
 /// Widths of the columns: the state, the agent and the age.
@@ -166,4 +167,16 @@ pub(crate) fn copy_rows(task: &TaskSummary, next: &NextSteps, symbols: Symbols) 
     let shown = format!("codex-connector show {}", record.id);
     let commands = [record.id.to_string(), shown].into_iter().chain(commands(record, next, task.state, screen));
     commands.map(|command| Line::of(Tone::Plain, &command)).collect()
+}
+
+/// A line of a log, and how many bytes of it are missing. `time_of` finds the time at its beginning.
+pub(crate) fn page_row(
+    line: &PageLine,
+    time_of: fn(&[u8]) -> Option<DateTime<Utc>>,
+    symbols: Symbols,
+    zone: LocalTime,
+) -> Line {
+    let text = line.text.raw().as_bytes();
+    let row = log_row(text, time_of(text), zone);
+    if line.omitted > 0 { row.then(line_is_cut(line.omitted, symbols)) } else { row }
 }
