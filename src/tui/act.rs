@@ -13,7 +13,7 @@ use crate::{
     task::{OperationKind, OperationResult, TaskId, TaskSummary},
 };
 
-/// What actions need.
+/// Everything that actions need.
 #[derive(Debug, Clone)]
 pub(super) struct Actions {
     pub(super) broker: Broker,

@@ -11,7 +11,7 @@ use crate::present::terminal::Line;
 pub(super) struct Document {
     lines: VecDeque<Line>,
     top: Position,
-    /// Whether the end is shown, also when more lines arrive.
+    /// Whether the end is shown, even while more lines arrive.
     follows: bool,
 }
 

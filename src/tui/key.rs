@@ -9,7 +9,7 @@ const MAX_SEQUENCE: usize = 64;
 /// Longest text that is pasted at once, in bytes.
 const MAX_PASTE: usize = 64 << 10;
 
-/// What a terminal sends at the end of a pasted text.
+/// The sequence at the end of a pasted text.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// A key, or a pasted text.
@@ -44,7 +44,7 @@ pub(super) struct KeyParser {
     paste: Option<Vec<u8>>,
 }
 
-/// What the pending bytes begin with.
+/// The beginning of the pending bytes.
 enum Parsed {
     /// A key of this many bytes, or nothing that we know.
     Key(usize, Option<Key>),
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(keys(bytes), [key]);
         }
         assert_eq!(keys(b"jk\t"), [Key::Char('j'), Key::Char('k'), Key::Tab]);
-        assert_eq!(keys(b"\x1b[99;99R\xff\0q"), [Key::Char('q')], "what is not known is skipped");
+        assert_eq!(keys(b"\x1b[99;99R\xff\0q"), [Key::Char('q')], "unknown sequences are skipped");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What keys change, and what they ask for.
+//! The effects of keys.
 
 use serde_json::json;
 
@@ -179,7 +179,7 @@ fn a_command_is_split_like_in_a_shell_and_an_open_quotation_mark_ends_with_the_l
     let words = |words: &[&str]| Some(Effect::Run(words.iter().map(|word| (*word).to_owned()).collect()));
     assert_eq!(run(":show 'a b' c"), words(&["show", "a b", "c"]));
     assert_eq!(run(":codex-connector ls"), words(&["ls"]));
-    assert_eq!(run("sgo on"), words(&["resume", "aaaaaaa1", "go on"]));
+    assert_eq!(run("smore"), words(&["resume", "aaaaaaa1", "more"]));
     assert_eq!(run("rit's new"), words(&["run", "-d", "it's new"]));
     assert_eq!((run(":"), run(":q")), (None, Some(Effect::Quit)));
 }

@@ -1,4 +1,4 @@
-//! What the keys do.
+//! The effects of the keys.
 
 use chrono::{DateTime, Utc};
 use ratatui::layout::Size;

@@ -53,7 +53,7 @@ const MAX_LINE_BYTES: usize = 8 << 10;
 /// Number of lines of the log among the details.
 const TAIL_LINES: usize = 10;
 
-/// What all loaders need.
+/// Everything that loaders need.
 #[derive(Debug, Clone)]
 pub(super) struct Loader {
     pub(super) broker: Broker,

@@ -43,13 +43,13 @@ pub(super) enum Content {
         lines: Vec<Line>,
         has_earlier: bool,
     },
-    /// What was added since.
+    /// Lines that were added since.
     More(Vec<Line>),
     Details(Box<Details>),
 }
 
 impl Pane {
-    /// Prepares for the content of a tab. What was there before is forgotten, unless it is of the same tab.
+    /// Prepares for the content of a tab. Earlier content is forgotten, unless it is of the same tab.
     pub(super) fn open(&mut self, wanted: Option<(TaskId, Tab)>) {
         if self.of != wanted {
             *self = Self { of: wanted, ..Self::default() };

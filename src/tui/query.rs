@@ -1,4 +1,4 @@
-//! What the screen needs to know at the moment.
+//! Queries: the data that the screen needs at the moment.
 
 use crate::{
     present::terminal::top::TABS,

@@ -54,7 +54,7 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of news that may wait. Loaders then wait too.
 const MAX_NEWS: usize = 64;
 
-/// What the terminal UI needs.
+/// Everything that the terminal UI needs.
 #[derive(Debug)]
 pub(crate) struct TopOptions {
     /// The broker.

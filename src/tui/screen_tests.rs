@@ -1,4 +1,4 @@
-//! What is on the screen, compared with golden files in `tests/it/fixtures/top`. With `UPDATE_GOLDEN=1`, writes them.
+//! Screens, compared with golden files in `tests/it/fixtures/top`. With `UPDATE_GOLDEN=1`, writes them.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! What a terminal and other processes tell this one: typed bytes, and signals.
+//! Input from a terminal and from other processes: typed bytes, and signals.
 
 use std::io;
 

@@ -58,7 +58,7 @@ pub(super) struct State {
     pub(super) refresh: u32,
 }
 
-/// What the keys are for.
+/// The use of the keys.
 #[derive(Debug)]
 pub(super) enum Mode {
     /// Looking at tasks.
@@ -104,12 +104,12 @@ pub(super) enum News {
         query: PaneQuery,
         content: Content,
     },
-    /// What an action would do, or why it is refused.
+    /// The files that an action would change, or why it is refused.
     Checked {
         request: ActionRequest,
         found: Result<Vec<Line>, Vec<Line>>,
     },
-    /// What an action did, or why it was refused.
+    /// The result of an action, or why it was refused.
     Done {
         request: ActionRequest,
         lines: Vec<Line>,

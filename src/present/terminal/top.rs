@@ -8,7 +8,7 @@ use crate::task::{OperationKind, StateFilter, TaskCounts, TaskId, TaskState, Tas
 /// The tabs of a task.
 pub(crate) const TABS: [&str; 5] = ["activity", "diff", "log", "result", "details"];
 
-/// What the keys do at the moment.
+/// The meaning of the keys at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TopView {
     /// A list alone, or next to a task.
@@ -232,12 +232,12 @@ pub(crate) fn no_selection() -> Line {
     note("No task is selected.")
 }
 
-/// A text of ours or of a refusal as lines.
+/// One of our texts, or that of a refusal, as lines.
 pub(crate) fn text_rows(text: &str) -> Vec<Line> {
     text.trim_end().lines().map(|line| Line::default().with_exact(Tone::Plain, line)).collect()
 }
 
-/// What an action does, for a person who has to confirm it.
+/// An action that a person has to confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TopAction {
     /// Stops a task.
@@ -263,7 +263,7 @@ pub(crate) fn action_command(action: TopAction, id: &TaskId) -> String {
     format!("codex-connector {} {id}", action.verb())
 }
 
-/// What a cancellation would stop, and what it leaves.
+/// The effects of a cancellation, for a person who has to confirm it.
 pub(crate) fn cancel_rows(task: &TaskSummary, symbols: Symbols, now: DateTime<Utc>) -> Vec<Line> {
     let screen = Screen { width: None, has_color: false, symbols };
     let time = length(elapsed(task, now));
@@ -303,7 +303,7 @@ pub(crate) fn still_runs(id: &TaskId) -> Line {
     Line::of(Tone::Attention, &format!("Task {id} is still running; x cancels it."))
 }
 
-/// The words of a command cannot be told apart.
+/// The command line ends inside a quotation.
 pub(crate) const UNCLOSED_QUOTE: &str = "a quotation mark is not closed";
 
 /// The command line cannot be run.
