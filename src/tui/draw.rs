@@ -105,6 +105,9 @@ impl Painter<'_> {
                 self.line(row, step);
             }
         }
+        if let (Some(row), Some(line)) = (rows.next(), top::older_row(state.list.unread(), state.list.is_partial)) {
+            self.line(row, line);
+        }
     }
 
     fn task(&mut self, layout: Layout, now: DateTime<Utc>) {

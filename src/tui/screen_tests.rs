@@ -185,6 +185,15 @@ fn the_list_its_filters_and_dialogs_fit_every_size() {
 }
 
 #[test]
+fn the_end_of_a_long_list_says_how_many_tasks_are_older() {
+    let mut state = unread(80, 24);
+    let mut found = list(tasks());
+    found.total = 100_000;
+    state.receive(News::Listed { query: state.wanted_list(), found, counts: None });
+    assert!(screen(&state).contains("\n99995 older tasks: codex-connector ls -n NUMBER\n"), "{}", screen(&state));
+}
+
+#[test]
 fn hostile_texts_stay_texts_and_keep_the_columns() {
     for text in HOSTILE {
         for (width, height) in SIZES {

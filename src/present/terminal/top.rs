@@ -100,7 +100,9 @@ pub(crate) fn hint_line(view: TopView, width: usize) -> Line {
     };
     let mut line = Line::default();
     for hint in hints(view).iter().copied().map(one) {
-        if line.width() + hint.width() + last.width() > width + 2 {
+        // At least one hint is shown, even if it has to be cut.
+        let is_first = line.width() + last.width() == 0;
+        if !is_first && line.width() + hint.width() + last.width() > width + 2 {
             break;
         }
         line = line.then(hint);
@@ -200,6 +202,16 @@ pub(crate) fn empty_rows(is_filtered: bool, is_everywhere: bool) -> Vec<Line> {
         (false, false) => ("No tasks here yet.", "a shows those of all repositories, r runs one."),
     };
     [first, second].map(|text| Line::of(Tone::Faint, text)).to_vec()
+}
+
+/// Below the last task: how many older ones are not listed, or that some may be missing.
+pub(crate) fn older_row(unread: usize, is_partial: bool) -> Option<Line> {
+    match (unread, is_partial) {
+        (0, false) => None,
+        (0, true) => Some(note("Older tasks may be missing.")),
+        (1, _) => Some(note("1 older task: codex-connector ls -n NUMBER")),
+        (_, _) => Some(note(&format!("{unread} older tasks: codex-connector ls -n NUMBER"))),
+    }
 }
 
 /// A short message in place of a content.
