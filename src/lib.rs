@@ -34,6 +34,7 @@ mod stdio;
 pub mod store;
 pub mod supervisor;
 pub mod task;
+mod tui;
 mod visible;
 pub mod workspace;
 

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     apply, cancel, check, completions, config, config_args::ConfigArgs, diff, init, logs, ls, man, notify, plugin,
-    prune, redo, resume, rm, run, schema, serve, show, supervise, undo, usage, wait, watch,
+    prune, redo, resume, rm, run, schema, serve, show, supervise, top, undo, usage, wait, watch,
 };
 
 /// The beginning of `--help`.
@@ -42,6 +42,8 @@ pub(super) enum Verb {
     Logs(logs::Arguments),
     /// Show what tasks are doing until they have ended
     Watch(watch::Arguments),
+    /// Show tasks on the whole terminal, and act on them
+    Top(top::Arguments),
     /// Wait for tasks to finish and print their results
     Wait(wait::Arguments),
     /// Stop tasks

@@ -26,8 +26,12 @@ pub(super) enum Exit {
     Conflict = 6,
     /// Waiting took too long. The program `timeout` uses the same code.
     TimedOut = 124,
+    /// The terminal of `top` was closed.
+    HungUp = 129,
     /// The task was cancelled with Ctrl-C.
     Cancelled = 130,
+    /// `top` was terminated.
+    Terminated = 143,
 }
 
 impl Exit {
@@ -46,7 +50,8 @@ impl Exit {
             Self::Completed => 0,
             Self::Interrupted => 1,
             Self::Failed => 2,
-            Self::Usage | Self::UnknownTask | Self::Refused | Self::Conflict | Self::TimedOut | Self::Cancelled => 3,
+            Self::Usage | Self::UnknownTask | Self::Refused | Self::Conflict => 3,
+            Self::TimedOut | Self::HungUp | Self::Cancelled | Self::Terminated => 3,
         };
         if rank(other) > rank(self) { other } else { self }
     }

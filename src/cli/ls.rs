@@ -68,6 +68,13 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// The list that is shown instead of `top`.
+    pub(super) fn instead_of_top(all: bool, watch: bool) -> Self {
+        Self { all, state: None, backend: None, since: None, limit: DEFAULT_LIMIT, watch, json: false }
+    }
+}
+
 /// The values of `--state`.
 fn state_values() -> impl TypedValueParser<Value = StateFilter> {
     PossibleValuesParser::new(StateFilter::ALL.map(StateFilter::as_str))

@@ -50,6 +50,7 @@ mod supervise;
 mod task_options;
 mod task_paths;
 mod time;
+mod top;
 mod undo;
 mod unfinished;
 mod unknown_verb;
@@ -130,6 +131,7 @@ fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString
         Some(Verb::Serve(arguments)) => serve::run(&context, &arguments),
         Some(Verb::Show(arguments)) => show::run(&context, arguments),
         Some(Verb::Supervise(arguments)) => supervise::run(&context, arguments),
+        Some(Verb::Top(arguments)) => top::run(&context, arguments),
         Some(Verb::Undo(arguments)) => undo::run(&context, arguments),
         Some(Verb::Usage(arguments)) => usage::run(&context, arguments),
         Some(Verb::Version) => print(&CommandLine::command().render_version()),

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 16] = [
     &["executor"],
     &["broker"],
     &["request", "kit"],
-    &["mcp"],
+    &["mcp", "tui"],
     &["cli"],
     &["app"],
     // Not part of the program: it passes bytes to the parsers of all other modules.
@@ -134,6 +134,7 @@ fn each_external_library_is_used_only_in_its_module() {
         ("rmcp::", &["mcp"][..]),
         ("figment::", &["config"]),
         ("clap::", &["cli"]),
+        ("ratatui::", &["tui"]),
         ("Command::new", &["process", "executor"]),
     ] {
         for file in rust_files(&root().join("src")) {

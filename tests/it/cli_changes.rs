@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A project with two committed files and an uncommitted one.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::with_fake_agent();
     world.project.write("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\n");
     world.project.git(&["add", "a.txt"]);
@@ -46,7 +46,7 @@ fn ended(world: &World, server: &mut McpServer, arguments: Value) -> String {
 }
 
 /// A task whose agent changes `a.txt`, names `new.txt`, and changes `made.txt` without naming it.
-fn edited(world: &World) -> String {
+pub(crate) fn edited(world: &World) -> String {
     let steps = json!([
         {"write": {"path": "a.txt", "text": "ONE\ntwo\nthree\nfour\nfive\nsix\n"}},
         {"write": {"path": "new.txt", "text": "new\n"}},

@@ -57,6 +57,7 @@ mod supervise;
 mod text_program;
 mod timeline;
 mod tmux;
+mod top;
 mod transcripts;
 mod untrusted_output;
 mod warnings;

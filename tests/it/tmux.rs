@@ -40,6 +40,16 @@ impl Terminal {
         self.tmux(&["send-keys", "Enter"]);
     }
 
+    /// Presses a key, which has the name that tmux gives it.
+    pub(crate) fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// Types a text.
+    pub(crate) fn type_text(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+    }
+
     pub(crate) fn press_ctrl_c(&self) {
         self.tmux(&["send-keys", "C-c"]);
     }

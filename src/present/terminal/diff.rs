@@ -19,14 +19,18 @@ const FRAME_WIDTH: usize = 4;
 pub(crate) fn patch_lines(patch: &Untrusted, screen: Screen) -> String {
     // A patch is not a table: a terminal wraps its lines.
     let screen = Screen { width: None, ..screen };
+    patch_rows(patch).map(|line| line.render(screen) + "\n").collect()
+}
+
+/// The same lines, not rendered.
+pub(crate) fn patch_rows(patch: &Untrusted) -> impl Iterator<Item = Line> {
     let mut in_head = true;
-    let lines = patch.raw().split_terminator('\n').map(|line| {
+    patch.raw().split_terminator('\n').map(move |line| {
         // The lines of a hunk begin with another character.
         in_head = line.starts_with("diff --git ") || (in_head && !line.starts_with("@@ "));
         let tone = if in_head { Tone::Strong } else { tone_of(line) };
-        Line::default().with_exact(tone, line).render(screen) + "\n"
-    });
-    lines.collect()
+        Line::default().with_exact(tone, line)
+    })
 }
 
 /// The tone of a line in a hunk.

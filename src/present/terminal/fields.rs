@@ -1,6 +1,6 @@
 //! Named fields, each with one or more lines.
 
-use super::{Line, Screen, Tone};
+use super::{Line, Screen, Symbols, Tone};
 
 /// Space before a name.
 const INDENT: usize = 2;
@@ -63,19 +63,34 @@ impl Fields {
                 }
                 continue;
             };
-            let room = width.saturating_sub(INDENT + NAME_WIDTH).max(MIN_VALUE_WIDTH);
-            let fitting = lines.into_iter().flat_map(|line| match line {
-                FieldLine::Wrapped(line) => line.wrapped(room).into_iter().map(|line| (line, screen)).collect(),
-                FieldLine::Cut(line) => vec![(line.cut(room, screen.symbols), screen)],
-                FieldLine::Whole(line) => vec![(line, Screen { width: None, ..screen })],
-            });
-            for (position, (value, screen)) in fitting.enumerate() {
-                let name = if position == 0 { name } else { "" };
-                let start = Line::default().padded(INDENT).with(Tone::Faint, name).padded(INDENT + NAME_WIDTH);
-                text.push_str(&start.then(value).render(screen));
+            for (line, is_whole) in rows(name, lines, width, screen.symbols) {
+                let screen = if is_whole { Screen { width: None, ..screen } } else { screen };
+                text.push_str(&line.render(screen));
                 text.push('\n');
             }
         }
         text
     }
+
+    /// The fields as lines for a display of this width, not rendered. Commands to copy may be wider.
+    pub(super) fn lines(self, width: usize, symbols: Symbols) -> Vec<Line> {
+        let rows = self.0.into_iter().flat_map(|(name, lines)| rows(name, lines, width, symbols));
+        rows.map(|(line, _)| line).collect()
+    }
+}
+
+/// A field as lines for a display of this width, each with whether it must never be broken.
+fn rows(name: &'static str, lines: Vec<FieldLine>, width: usize, symbols: Symbols) -> Vec<(Line, bool)> {
+    let room = width.saturating_sub(INDENT + NAME_WIDTH).max(MIN_VALUE_WIDTH);
+    let fitting = lines.into_iter().flat_map(|line| match line {
+        FieldLine::Wrapped(line) => line.wrapped(room).into_iter().map(|line| (line, false)).collect(),
+        FieldLine::Cut(line) => vec![(line.cut(room, symbols), false)],
+        FieldLine::Whole(line) => vec![(line, true)],
+    });
+    let with_name = fitting.enumerate().map(|(position, (value, is_whole))| {
+        let name = if position == 0 { name } else { "" };
+        let start = Line::default().padded(INDENT).with(Tone::Faint, name).padded(INDENT + NAME_WIDTH);
+        (start.then(value), is_whole)
+    });
+    with_name.collect()
 }

@@ -26,6 +26,11 @@ const INDENT: &str = "  ";
 
 /// A task in one line: state, ID, agent, time, tokens, and its current step or its outcome.
 pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> String {
+    live_row(task, screen, now).render(screen)
+}
+
+/// The same line, not rendered and not cut.
+pub(super) fn live_row(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> Line {
     let TaskSummary { record, state, step: newest, trouble } = &task.summary;
     let outcome = Outcome::of(record);
     let tone = tone(*state, outcome);
@@ -58,23 +63,25 @@ pub(crate) fn live_line(task: &LiveTask, screen: Screen, now: DateTime<Utc>) -> 
             (None, None) => line.with(Tone::Faint, state.as_str()),
         },
     }
-    .render(screen)
 }
 
 /// The current step of a running task below its row in a list.
 pub(super) fn step_row(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Option<String> {
+    let line = Line::default().padded(3).then(Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- ")));
+    Some(line.then(steps_of(task, screen, now)?).render(screen))
+}
+
+/// The current step of a task that has not ended, and what it waits for.
+pub(super) fn steps_of(task: &TaskSummary, screen: Screen, now: DateTime<Utc>) -> Option<Line> {
     if task.state == TaskState::Ended {
         return None;
     }
     let step = task.step.as_ref().map(|newest| current_step(newest, screen, now));
     let trouble = task.trouble.as_ref().map(|trouble| current_trouble(trouble, now));
-    let shown = match (step, trouble) {
-        (Some(step), Some(trouble)) => step.with(Tone::Attention, screen.symbols.dot()).then(trouble),
-        (step, trouble) => step.or(trouble)?,
-    };
-    let mark = Line::of(Tone::Faint, screen.symbols.choose("└ ", "`- "));
-    let line = Line::default().padded(3).then(mark).then(shown);
-    Some(line.render(screen))
+    match (step, trouble) {
+        (Some(step), Some(trouble)) => Some(step.with(Tone::Attention, screen.symbols.dot()).then(trouble)),
+        (step, trouble) => step.or(trouble),
+    }
 }
 
 /// A problem, and for how long the agent has only been waiting for the network.

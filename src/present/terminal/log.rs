@@ -14,23 +14,36 @@ const KIND_WIDTH: usize = 17;
 /// A line of a log without its line ending. `at` is the time at its beginning, if it begins an entry. On a terminal,
 /// that time is shown in the user's time zone.
 pub(crate) fn log_line(line: &[u8], at: Option<DateTime<Utc>>, screen: Screen, zone: LocalTime) -> String {
+    // A log is not a table: a terminal wraps its lines.
+    let uncut = Screen { width: None, ..screen };
+    let text = shown(line);
+    if let Some(line) = at.filter(|_| screen.is_terminal()).and_then(|at| with_local_time(&text, at, zone)) {
+        return line.render(uncut) + "\n";
+    }
+    match at.and_then(|_| text.split_at_checked(text.find("] ")? + 1)) {
+        Some((at, rest)) => format!("{}{rest}\n", Line::of(Tone::Faint, at).render(uncut)),
+        None => format!("{text}\n"),
+    }
+}
+
+/// The same line, not rendered, for a terminal.
+pub(crate) fn log_row(line: &[u8], at: Option<DateTime<Utc>>, zone: LocalTime) -> Line {
+    let text = shown(line);
+    let timed = at.and_then(|at| with_local_time(&text, at, zone));
+    timed.unwrap_or_else(|| Line::default().with_exact(Tone::Plain, &text))
+}
+
+/// The text of a line with unsafe characters as escapes.
+fn shown(line: &[u8]) -> String {
     let mut visible = Vec::with_capacity(line.len() + 1);
     write_visible(&mut visible, line).expect("writing to memory cannot fail");
-    let text = String::from_utf8_lossy(&visible);
-    let text = fully_visible(&text);
-    match at.filter(|_| screen.is_terminal()).zip(text.split_once("] ")) {
-        Some((at, (_, rest))) => {
-            let line = Line::of(Tone::Faint, &local(at, zone)).with(Tone::Plain, " ").with_exact(Tone::Plain, rest);
-            // A log is not a table: a terminal wraps its lines.
-            line.render(Screen { width: None, ..screen }) + "\n"
-        }
-        None => match at.and_then(|_| text.split_at_checked(text.find("] ")? + 1)) {
-            Some((at, rest)) => {
-                format!("{}{rest}\n", Line::of(Tone::Faint, at).render(Screen { width: None, ..screen }))
-            }
-            None => format!("{text}\n"),
-        },
-    }
+    fully_visible(&String::from_utf8_lossy(&visible)).into_owned()
+}
+
+/// A line that begins with a time, with this one in the user's time zone in its place.
+fn with_local_time(text: &str, at: DateTime<Utc>, zone: LocalTime) -> Option<Line> {
+    let (_, rest) = text.split_once("] ")?;
+    Some(Line::of(Tone::Faint, &local(at, zone)).with(Tone::Plain, " ").with_exact(Tone::Plain, rest))
 }
 
 /// Lines of a log as they are.
@@ -57,7 +70,7 @@ pub(crate) fn event_line(entry: &TimelineEntry, screen: Screen, zone: LocalTime)
     line.render(screen) + "\n"
 }
 
-fn tone(event: &TimelineEvent) -> Tone {
+pub(super) fn tone(event: &TimelineEvent) -> Tone {
     match event {
         TimelineEvent::Message { .. } => Tone::Strong,
         TimelineEvent::CommandStarted { .. } | TimelineEvent::Started { .. } => Tone::Active,

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use connector_api::{Sandbox, Usage};
 
 use super::{
-    Line, LocalTime, Screen, Tone, age,
+    Line, LocalTime, Screen, Symbols, Tone, age,
     fields::{FieldLine, Fields},
     length,
     live::current_trouble,
@@ -43,10 +43,37 @@ pub(crate) fn show(
     zone: LocalTime,
     now: DateTime<Utc>,
 ) -> String {
+    let (head, fields) = parts(task, view, next, screen, zone, now);
+    head.map_or_else(String::new, |head| head.render(screen) + "\n") + &fields.render(screen)
+}
+
+/// The same on a terminal of this width, as lines that are not rendered. Commands to copy may be wider.
+pub(crate) fn show_rows(
+    task: &TaskSummary,
+    view: &TaskView,
+    next: &NextSteps,
+    (width, symbols): (usize, Symbols),
+    zone: LocalTime,
+    now: DateTime<Utc>,
+) -> Vec<Line> {
+    let screen = Screen { width: Some(width), has_color: false, symbols };
+    let (head, fields) = parts(task, view, next, screen, zone, now);
+    head.into_iter().chain(fields.lines(width, symbols)).collect()
+}
+
+/// The first line on a terminal, and the fields below it.
+fn parts(
+    task: &TaskSummary,
+    view: &TaskView,
+    next: &NextSteps,
+    screen: Screen,
+    zone: LocalTime,
+    now: DateTime<Utc>,
+) -> (Option<Line>, Fields) {
     let mut fields = Fields::default();
     let record = &view.record;
-    let head = if screen.is_terminal() { head(task, &mut fields, screen, now) } else { String::new() };
-    if !screen.is_terminal() {
+    let head = screen.is_terminal().then(|| head(task, &mut fields, screen, now));
+    if head.is_none() {
         pipe_head(task, &mut fields, now);
     }
     let prompt = limited(record.start.task.raw(), MAX_TASK_LINES, screen, |more| format!("{more} more lines"));
@@ -70,7 +97,7 @@ pub(crate) fn show(
         let commands = commands(record, next, task.state, screen);
         fields.push("next", commands.iter().map(|line| FieldLine::Whole(Line::of(Tone::Plain, line))).collect());
     }
-    head + &fields.render(screen)
+    (head, fields)
 }
 
 /// A part of the final message: exact in a pipe, with unsafe characters escaped on a terminal.
@@ -80,7 +107,7 @@ pub(crate) fn result_text(text: &Untrusted, screen: Screen) -> Vec<u8> {
 }
 
 /// The first line on a terminal: the state on the left, the agent on the right, or as a field if it does not fit.
-fn head(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTime<Utc>) -> String {
+fn head(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTime<Utc>) -> Line {
     let outcome = Outcome::of(&task.record);
     let tone = tone(task.state, outcome);
     let took = length(elapsed(task, now));
@@ -96,14 +123,13 @@ fn head(task: &TaskSummary, fields: &mut Fields, screen: Screen, now: DateTime<U
         .with(Tone::Plain, &took);
     let right = agent(&task.record, screen);
     let room = screen.width.unwrap_or(usize::MAX).saturating_sub(left.width());
-    let line = if right.width() + 2 <= room {
+    if right.width() + 2 <= room {
         let width = left.width() + room - right.width();
         left.padded(width).then(right)
     } else {
         fields.add("agent", right);
         left
-    };
-    line.render(screen) + "\n"
+    }
 }
 
 /// Agent, version, model and sandbox.
@@ -275,7 +301,7 @@ fn next_operation(record: &TaskRecord) -> Option<&'static str> {
 }
 
 /// Commands to continue with.
-fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Screen) -> Vec<String> {
+pub(super) fn commands(record: &TaskRecord, next: &NextSteps, state: TaskState, screen: Screen) -> Vec<String> {
     let id = &record.id;
     let mut commands = Vec::new();
     match state {

@@ -23,7 +23,7 @@ fn found(dir: &str, names: &[&str]) -> Vec<String> {
 fn only_present_renders_untrusted_text() {
     // Functions that return untrusted text unescaped, or that bypass the functions which write to stdout and stderr.
     let ways = [".raw()", ".raw_mut()", ".into_raw()", ".display()", "print!", "println!", "dbg!"];
-    for dir in ["mcp", "cli", "request"] {
+    for dir in ["mcp", "cli", "request", "tui"] {
         assert_eq!(found(dir, &ways), Vec::<String>::new());
     }
 }
@@ -31,7 +31,7 @@ fn only_present_renders_untrusted_text() {
 /// Advice is user-facing text, and belongs in `present`.
 #[test]
 fn mcp_and_cli_contain_no_advice_texts() {
-    for dir in ["mcp", "cli", "request"] {
+    for dir in ["mcp", "cli", "request", "tui"] {
         assert_eq!(found(dir, &["; next: ", "\\nnext: "]), Vec::<String>::new());
     }
 }
