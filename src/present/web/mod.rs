@@ -38,6 +38,7 @@ mod usage;
 mod viewer;
 
 pub(crate) use activity::{ActivityTab, activity_items, newest_activity, tokens_so_far};
+pub(crate) use bar::Spans;
 pub(crate) use changes::ChangesTab;
 pub(crate) use check::check;
 pub(crate) use confirm::{Confirmation, Plan, confirm};

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     activity::{ActivityTab, activity},
-    bar::bar,
+    bar::{Spans, bar},
     changes::{ChangesTab, changes},
     frame::Page,
     head::{TaskHead, head},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     present::{Refused, terminal::Line},
-    task::{ActivitySpan, LogPage, Outcome, ResultText, TaskState, TaskSummary, Untrusted},
+    task::{LogPage, Outcome, ResultText, TaskState, TaskSummary, Untrusted},
 };
 
 /// Maximum length of the prompt below the heading, in characters.
@@ -45,7 +45,7 @@ pub(crate) struct TaskPage<'a> {
     /// The head.
     pub(crate) head: TaskHead<'a>,
     /// What the agent was doing when.
-    pub(crate) spans: Vec<ActivitySpan>,
+    pub(crate) spans: Spans,
     /// The chosen tab.
     pub(crate) content: TabContent<'a>,
     /// The address of the stream by which the page updates itself.
@@ -72,7 +72,7 @@ pub(crate) fn task(page: &TaskPage<'_>, viewer: &Viewer) -> Markup {
         h1 { "Task " (id) }
         p.prompt { (line(&task.record.start.task, MAX_PROMPT_CHARACTERS)) }
         div id=(ElementId::Head.as_str()) { (head(&page.head, viewer)) }
-        div id=(ElementId::Bar.as_str()) { (bar(&page.spans, page.head.zone)) }
+        div id=(ElementId::Bar.as_str()) { (bar(id, &page.spans, page.head.zone)) }
         div id=(ElementId::Step.as_str()) { (step(task, &page.head)) }
         nav.tabs aria-label="Task" {
             ul {
@@ -100,14 +100,10 @@ pub(crate) fn title(task: &TaskSummary) -> String {
 }
 
 /// The contents of its elements that change.
-pub(crate) fn task_fragments(
-    head_of: &TaskHead<'_>,
-    spans: &[ActivitySpan],
-    viewer: &Viewer,
-) -> Vec<(ElementId, Markup)> {
+pub(crate) fn task_fragments(head_of: &TaskHead<'_>, spans: &Spans, viewer: &Viewer) -> Vec<(ElementId, Markup)> {
     vec![
         (ElementId::Head, head(head_of, viewer)),
-        (ElementId::Bar, bar(spans, head_of.zone)),
+        (ElementId::Bar, bar(&head_of.task.record.id, spans, head_of.zone)),
         (ElementId::Step, step(head_of.task, head_of)),
     ]
 }
