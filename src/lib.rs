@@ -35,6 +35,7 @@ pub mod store;
 pub mod supervisor;
 pub mod task;
 mod visible;
+mod web;
 pub mod workspace;
 
 pub use app::App;

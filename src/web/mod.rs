@@ -15,3 +15,5 @@
 //! **Who may see the pages** is decided by [`access`]: a one-time address is exchanged for a cookie that scripts cannot
 //! read and that other sites cannot send. Reading is always allowed then; actions only if this server allows them and the
 //! form has the token of the session.
+
+pub(crate) mod pages;
