@@ -5,6 +5,7 @@
 //! process that an agent leaves behind, so the [`ProcessTree`] below it contains everything the agent ever started.
 
 mod agent;
+mod browser;
 mod identity;
 mod init;
 mod lines;
@@ -24,6 +25,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{AgentCommand, AgentProcess, RunningAgent, SpawnError, StdinKind, errno_of};
+pub use browser::open_in_browser;
 pub use identity::{boot_id, identity_of, is_alive};
 pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]

@@ -1,14 +1,8 @@
 //! What an address means. Only the addresses of [`links`](crate::present::web::links) mean anything.
 
-use super::{
-    assets::Asset,
-    parameters::{InvalidParameters, Parameters},
-};
+use super::parameters::{InvalidParameters, Parameters};
 use crate::{
-    present::web::{
-        links::{Action, Download, Tab},
-        query::{TabQuery, TaskListQuery},
-    },
+    present::web::{Action, Download, Tab, TabQuery, TaskListQuery, assets::Asset},
     task::{GitPath, StateFilter, TaskId},
 };
 
@@ -71,7 +65,7 @@ pub(super) enum Route {
     /// A file that pages refer to.
     Asset {
         /// The file.
-        asset: Asset,
+        asset: &'static Asset,
         /// The version in the address.
         version: Option<String>,
     },
@@ -122,6 +116,20 @@ impl Route {
         }
     }
 
+    /// Whether it is a whole page of HTML.
+    pub(super) fn is_page(&self) -> bool {
+        match self {
+            Self::Tasks(_) | Self::Task { .. } | Self::Action { .. } | Self::Usage { .. } | Self::Check => true,
+            Self::Home
+            | Self::TasksLive(_)
+            | Self::TaskLive { .. }
+            | Self::Download { .. }
+            | Self::Login { .. }
+            | Self::Logout
+            | Self::Asset { .. } => false,
+        }
+    }
+
     /// Whether everyone may request it, because it says nothing about tasks.
     pub(super) fn is_public(&self) -> bool {
         matches!(self, Self::Login { .. } | Self::Asset { .. })
@@ -141,7 +149,7 @@ enum Kind {
     Check,
     Login,
     Logout,
-    Asset(Asset),
+    Asset(&'static Asset),
 }
 
 impl Kind {

@@ -6,6 +6,7 @@
 //!
 //! Every page works without the script. With it, the elements that [`ElementId`] names change while the page is open.
 
+pub(crate) mod answers;
 pub(crate) mod assets;
 mod check;
 mod frame;
