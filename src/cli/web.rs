@@ -69,7 +69,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> ExitCode {
         print(&format!("{address}\n"));
         error_text(answers::HOW_TO_STOP);
         if arguments.open {
-            open_in_browser(&address, || drop(refuse(answers::no_browser())));
+            open_in_browser(&address, || {
+                refuse(answers::no_browser());
+            });
         }
     };
     web::serve(&web, options.address, announce).unwrap_or_else(refuse)

@@ -18,6 +18,7 @@
 
 mod access;
 mod actions;
+mod activity;
 mod downloads;
 mod events;
 mod list_stream;
@@ -32,4 +33,4 @@ mod site;
 mod task_stream;
 
 pub(crate) use server::serve;
-pub(crate) use site::{Checker, Web};
+pub(crate) use site::Web;

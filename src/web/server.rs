@@ -1,6 +1,6 @@
 //! The server of the verb `web`, which serves nothing else.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -52,7 +52,7 @@ pub(crate) fn serve(web: &Web, address: SocketAddr, listening: impl FnOnce(Socke
         let maintenance = tokio::spawn(async move { broker.run_maintenance().await });
         http::serve(listener, web.clone(), stopped, ANSWER_TIMEOUT).await;
         maintenance.abort();
-        Ok(())
+        io::Result::Ok(())
     });
     runtime.shutdown_timeout(CLEANUP_TIMEOUT);
     served.map(|()| ExitCode::SUCCESS).map_err(|error| refusals::cannot_listen(address, &error))

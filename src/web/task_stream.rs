@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    activity::{activity_items, newest_activity},
     events::{self, Gone, HEARTBEAT, Sender},
     pages,
 };
@@ -127,9 +128,9 @@ impl TaskStream<'_> {
     async fn send_entries(&mut self, batch: Batch) -> Result<bool, Gone> {
         let Some(last) = batch.entries.last().map(|entry| entry.seq) else { return Ok(false) };
         let event = match batch.omitted {
-            0 => events::append(ElementId::Activity, &pages::activity_items(&batch.entries).into_string(), Some(last)),
+            0 => events::append(ElementId::Activity, &activity_items(&batch.entries).into_string(), Some(last)),
             _ => {
-                let html = pages::newest_activity(&self.id, &batch.entries).into_string();
+                let html = newest_activity(&self.id, &batch.entries).into_string();
                 events::replace(ElementId::Activity, &html, Some(last))
             }
         };
