@@ -113,7 +113,9 @@ impl WebState {
         let visitor = self.access.visitor(&request, channel, Instant::now());
         let route = match (Route::parse(request.uri().path(), request.uri().query()), &visitor) {
             (Ok(route), Visitor::Nobody) if route.is_public() => route,
-            (Ok(_) | Err(_), Visitor::Nobody) => return self.signed_out(StatusCode::UNAUTHORIZED, channel, SignedOut::NoSession),
+            (Ok(_) | Err(_), Visitor::Nobody) => {
+                return self.signed_out(StatusCode::UNAUTHORIZED, channel, SignedOut::NoSession);
+            }
             (Ok(route), _) => route,
             (Err(NoRoute::Unknown), _) => {
                 return problem(StatusCode::NOT_FOUND, &answers::no_page(), Some(&self.viewer(&visitor)));
@@ -165,7 +167,9 @@ impl WebState {
         let broker = &self.broker;
         let shown = match route {
             Route::Home | Route::Logout => return Ok(redirect(&links::tasks(&TaskListQuery::default()))),
-            Route::Login { key } => return self.exchange(key.filter(|_| !is_head), request, (&visitor, channel), connection),
+            Route::Login { key } => {
+                return self.exchange(key.filter(|_| !is_head), request, (&visitor, channel), connection);
+            }
             Route::Asset { asset, version } => return Ok(file(asset, version.as_deref())),
             Route::TasksLive(_) | Route::TaskLive { .. } if is_head => {
                 return Ok(content(StatusCode::OK, EVENT_STREAM, Bytes::new()));

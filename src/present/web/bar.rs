@@ -14,7 +14,7 @@ use crate::{
     task::{ActivitySpan, SpanKind, TaskId},
 };
 
-/// What the agent was doing when.
+/// The periods of a task, if they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Spans {
     /// The periods, in order.

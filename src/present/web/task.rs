@@ -27,9 +27,9 @@ const MAX_PROMPT_CHARACTERS: usize = 300;
 /// A tab with its content.
 #[derive(Debug)]
 pub(crate) enum TabContent<'a> {
-    /// What the agent did.
+    /// The steps of the agent.
     Activity(ActivityTab<'a>),
-    /// What the task changed, or why that is unknown.
+    /// The changes of the task, or the reason why they are unknown.
     Changes(Result<Box<ChangesTab>, Refused>),
     /// A part of its log.
     Log(LogPage),
@@ -39,12 +39,12 @@ pub(crate) enum TabContent<'a> {
     Details(Vec<(&'static str, Vec<Line>)>),
 }
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Debug)]
 pub(crate) struct TaskPage<'a> {
     /// The head.
     pub(crate) head: TaskHead<'a>,
-    /// What the agent was doing when.
+    /// The periods of the timeline bar.
     pub(crate) spans: Spans,
     /// The chosen tab.
     pub(crate) content: TabContent<'a>,

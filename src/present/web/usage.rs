@@ -18,7 +18,7 @@ const MAX_NAME_CHARACTERS: usize = 80;
 const PERIODS: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("1y", "1 year"), ("100y", "everything")];
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Debug)]
 pub(crate) struct UsagePage<'a> {
     /// The totals.

@@ -81,7 +81,7 @@ pub(crate) async fn task_fragments(
     Ok(web::task_fragments(&head(broker, &summary, &newest), &spans, viewer))
 }
 
-/// What the agent was doing when. Reading a long timeline takes too long for every tab.
+/// The periods of the timeline bar. Reading a long timeline takes too long for every tab.
 async fn spans(broker: &Broker, id: &TaskId, tab: Tab) -> Result<Spans, Refusal> {
     let metadata = broker.file_metadata(vec![(id.clone(), TaskFile::Timeline)]).await?;
     let size = metadata.into_iter().flatten().map(|metadata| metadata.size).sum::<u64>();
