@@ -43,6 +43,7 @@ pub(crate) use bar::Spans;
 pub(crate) use changes::ChangesTab;
 pub(crate) use check::check;
 pub(crate) use confirm::{Confirmation, Plan, confirm};
+pub(crate) use frame::full_title;
 pub(crate) use head::TaskHead;
 pub(crate) use links::{Action, Download, Tab};
 pub(crate) use problem::{SignedOut, invalid_since, problem, signed_out};
