@@ -36,6 +36,7 @@ pub mod supervisor;
 pub mod task;
 mod tui;
 mod visible;
+mod web;
 pub mod workspace;
 
 pub use app::App;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     apply, cancel, check, completions, config, config_args::ConfigArgs, diff, init, logs, ls, man, notify, plugin,
-    prune, redo, resume, rm, run, schema, serve, show, supervise, top, undo, usage, wait, watch,
+    prune, redo, resume, rm, run, schema, serve, show, supervise, top, undo, usage, wait, watch, web,
 };
 
 /// The beginning of `--help`.
@@ -60,6 +60,8 @@ pub(super) enum Verb {
     Apply(apply::Arguments),
     /// Print the tokens that tasks used
     Usage(usage::Arguments),
+    /// Show tasks in a browser
+    Web(web::Arguments),
     /// Remove tasks with all their files
     Rm(rm::Arguments),
     /// Remove old tasks with all their files

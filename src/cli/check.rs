@@ -117,17 +117,17 @@ fn check(whole: &Config, given: &ConfigArgs, registry: &Registry, backend: Optio
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
-    let mut report = CheckReport::new(config);
-    runtime.block_on(async {
-        let upkeep = report.everything(config, registry).await;
-        // `init` concerns all backends, also those that are not checked here.
-        report.setup(whole, given, registry, upkeep.as_ref()).await;
-    });
+    let report = runtime.block_on(CheckReport::of(config, whole, given, registry));
     let printed = match is_json {
         true => print(&texts::report_as_json(&report.findings, report.is_usable).pretty()),
         false => print(&texts::report(&report.findings)),
     };
     if report.is_usable { printed } else { ExitCode::FAILURE }
+}
+
+/// Checks everything, for the web UI.
+pub(super) async fn findings(config: &Config, given: &ConfigArgs, registry: &Registry) -> Vec<CheckFinding> {
+    CheckReport::of(config, config, given, registry).await.findings
 }
 
 struct CheckReport {
@@ -143,6 +143,15 @@ impl CheckReport {
         let redactor = if redacts { Redactor::of(env::vars_os()) } else { Redactor::default() };
         let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
         Self { findings: vec![], is_usable: true, redacts, redactor }
+    }
+
+    /// Checks `config`, which may have fewer backends than the `whole` configuration.
+    async fn of(config: &Config, whole: &Config, given: &ConfigArgs, registry: &Registry) -> Self {
+        let mut report = Self::new(config);
+        let upkeep = report.everything(config, registry).await;
+        // `init` concerns all backends, also those that are not checked here.
+        report.setup(whole, given, registry, upkeep.as_ref()).await;
+        report
     }
 
     /// Returns the data directory, if it can be used.

@@ -57,6 +57,8 @@ mod unknown_verb;
 mod usage;
 mod wait;
 mod watch;
+mod web;
+mod web_ui;
 
 use std::{
     ffi::OsString,
@@ -137,6 +139,7 @@ fn run_verb(registry: &Registry, supervisor: Option<PathBuf>, args: Vec<OsString
         Some(Verb::Version) => print(&CommandLine::command().render_version()),
         Some(Verb::Wait(arguments)) => wait::run(&context, arguments),
         Some(Verb::Watch(arguments)) => watch::run(&context, arguments),
+        Some(Verb::Web(arguments)) => web::run(&context, &arguments),
     }
 }
 

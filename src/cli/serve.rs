@@ -1,7 +1,7 @@
 //! The server's role: on stdin and stdout, or over HTTP.
 
 use std::{
-    io::{self, ErrorKind, IsTerminal},
+    io::{self, IsTerminal},
     net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
@@ -11,21 +11,19 @@ use clap::Args;
 
 use super::{
     context::Context,
-    opening::{LenientConfig, open, open_data_dir},
+    opening::{LenientConfig, open},
     output::{fail, print, refuse, refuse_all},
+    web_ui::{ActionUse, listen_options, web_ui, web_ui_address},
 };
 use crate::{
+    broker::Broker,
     config::Config,
-    http::{ENDPOINT_PATH, ListenOptions},
+    http::ENDPOINT_PATH,
     logging,
     mcp::{self, ServerState, StartProblem},
-    present::{
-        EXPECTED_ADDRESS, WAITS_FOR_CLIENT, listening,
-        refusals::{self, TokenProblem},
-    },
+    present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, listening, refusals},
     process::run_as_init,
     registry::Registry,
-    store::HttpToken,
 };
 
 const EXAMPLES: &str = "\
@@ -59,7 +57,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> ExitCode {
         return over_stdio(registry, supervisor, context.lenient_config());
     };
     match context.load_config() {
-        Ok(config) => over_http(registry, supervisor, config, address, arguments.allow_remote),
+        Ok(config) => over_http(context, config, address, arguments.allow_remote),
         Err(problems) => refuse_all(problems.explain()),
     }
 }
@@ -94,39 +92,30 @@ fn start_failed(problem: &StartProblem) -> ExitCode {
 }
 
 /// Serves over HTTP until a signal ends it. Prints its address as one line on stdout.
-fn over_http(
-    registry: &Registry,
-    supervisor: Option<PathBuf>,
-    config: Config,
-    address: SocketAddr,
-    allow_remote: bool,
-) -> ExitCode {
+fn over_http(context: &Context<'_>, config: Config, address: SocketAddr, allow_remote: bool) -> ExitCode {
     if !address.ip().is_loopback() && !allow_remote {
         return refuse(refusals::not_loopback(address));
     }
-    let token = open_data_dir(&config).and_then(|upkeep| {
-        let token = HttpToken::of(&upkeep);
-        token.read_or_make().map(|secret| (secret, token.path())).map_err(|problem| {
-            let kind = match problem.source.kind() {
-                ErrorKind::InvalidData => TokenProblem::Invalid,
-                ErrorKind::TimedOut => TokenProblem::Locked,
-                _ => TokenProblem::Inaccessible,
-            };
-            refusals::bad_token(&problem, kind)
-        })
-    });
-    let (token, token_file) = match token {
+    let (options, token_file) = match listen_options(&config, address) {
         Ok(found) => found,
         Err(problem) => return refuse(problem),
     };
-    let serving = &config.serving;
-    let options =
-        ListenOptions { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
+    let has_web_ui = config.serving.web_ui;
+    let state = server_state(context.registry, context.supervisor.clone(), Ok((config, vec![])));
+    let web = match &state {
+        ServerState::Ready(broker) if has_web_ui => {
+            Some(web_ui(context, Broker::clone(broker), &options, ActionUse::Refused))
+        }
+        ServerState::Ready(_) | ServerState::Misconfigured { .. } => None,
+    };
+    let site = web.clone();
     let announce = move |address| {
         print(&listening(address, ENDPOINT_PATH, &token_file));
+        if let Some(web) = web {
+            print(&web_ui_address(&web, address));
+        }
     };
-    mcp::http::serve(server_state(registry, supervisor, Ok((config, vec![]))), options, announce)
-        .unwrap_or_else(|problem| start_failed(&problem))
+    mcp::http::serve(state, options, site, announce).unwrap_or_else(|problem| start_failed(&problem))
 }
 
 /// The value of `--http`: an address, a name with a port, or only a port, which means this machine.

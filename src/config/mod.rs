@@ -288,6 +288,7 @@ fn serving(sections: &Sections) -> Serving {
         channel: server.channel,
         http_hosts: server.http.allowed_hosts.clone(),
         http_origins: server.http.allowed_origins.clone(),
+        web_ui: server.http.web,
         tool_per_backend: sections.tools.per_backend,
         extra_tools: sections.tools.extra.iter().copied().collect(),
     }

@@ -90,6 +90,7 @@ pub(super) struct ServerSection {
 pub(super) struct HttpSection {
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
+    pub(super) web: bool,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -20,6 +20,8 @@ pub struct Serving {
     pub http_hosts: Vec<String>,
     /// Web origins whose pages may call the server over HTTP.
     pub http_origins: Vec<String>,
+    /// Whether the server also serves the web UI over HTTP.
+    pub web_ui: bool,
     /// Whether each backend except the default one gets its own tool.
     pub tool_per_backend: bool,
     /// The optional tools to offer.

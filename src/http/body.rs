@@ -13,39 +13,47 @@ use tokio::time::{Instant, timeout_at};
 
 use super::refusal::{HttpResponse, refusal};
 
-/// Maximum length of a body, in bytes.
+/// Maximum length of the body of a message, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// Maximum number of bytes that are read from a body. Bytes beyond [`MAX_BODY_BYTES`] are dropped: they are read only
-/// so that a client that writes its whole request before it reads the answer receives the reason for the refusal.
-const MAX_READ_BYTES: usize = 5 * MAX_BODY_BYTES;
+/// Maximum length of the body of a form, in bytes.
+pub(crate) const MAX_FORM_BYTES: usize = 64 << 10;
+
+/// How many times its maximum length is read from a body. Bytes beyond the maximum are dropped: they are read only so
+/// that a client that writes its whole request before it reads the answer receives the reason for the refusal.
+const READ_FACTOR: usize = 5;
 
 /// Time limit for a body: a client that stops in the middle would otherwise occupy its connection slot forever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Receives the body of a request. Fails with a response that closes the connection, so that the rest of the body is
-/// not read.
-pub(super) async fn receive<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+/// Receives the body of a request, which may have up to `max` bytes: [`MAX_BODY_BYTES`] or [`MAX_FORM_BYTES`]. Fails with
+/// a response that closes the connection, so that the rest of the body is not read.
+pub(crate) async fn receive<B>(max: usize, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    receive_within(BODY_TIMEOUT, request).await
+    receive_within(BODY_TIMEOUT, max, request).await
 }
 
-async fn receive_within<B>(time_limit: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+async fn receive_within<B>(
+    time_limit: Duration,
+    max: usize,
+    request: Request<B>,
+) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    if request.body().size_hint().lower() > MAX_READ_BYTES as u64 {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+    let max_read = READ_FACTOR * max;
+    if request.body().size_hint().lower() > max_read as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large(max));
     }
     let (head, mut body) = request.into_parts();
     let deadline = Instant::now() + time_limit;
-    match timeout_at(deadline, Limited::new(&mut body, MAX_BODY_BYTES).collect()).await {
+    match timeout_at(deadline, Limited::new(&mut body, max).collect()).await {
         Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let _ = timeout_at(deadline, drop_up_to(MAX_READ_BYTES - MAX_BODY_BYTES, &mut body)).await;
-            refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+            let _ = timeout_at(deadline, drop_up_to(max_read - max, &mut body)).await;
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, too_large(max))
         }
         Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete; next: send the request again"),
         Err(_) => refuse(
@@ -63,7 +71,12 @@ where
     while let Some(Ok(_)) = rest.frame().await {}
 }
 
-const TOO_LARGE: &str = "the body is larger than 4 MiB; next: send a shorter message, such as one that names a file";
+fn too_large(max: usize) -> &'static str {
+    match max {
+        MAX_FORM_BYTES => "the form is larger than 64 KiB; next: send a shorter text",
+        _ => "the body is larger than 4 MiB; next: send a shorter message, such as one that names a file",
+    }
+}
 
 fn refuse(status: StatusCode, why: &str) -> Result<Request<Bytes>, Box<HttpResponse>> {
     let mut refused = refusal(status, why);
@@ -126,8 +139,18 @@ mod tests {
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
     {
-        let received = receive_within(Duration::from_millis(50), Request::new(body)).await;
+        let received = receive_within(Duration::from_millis(50), MAX_BODY_BYTES, Request::new(body)).await;
         received.map_or_else(|refused| refused.status().as_u16(), |_| 200)
+    }
+
+    #[tokio::test]
+    async fn the_body_of_a_form_is_limited_to_64_kib() {
+        for (length, expected) in [(MAX_FORM_BYTES, 200), (MAX_FORM_BYTES + 1, 413), (10 * MAX_FORM_BYTES, 413)] {
+            let request = Request::new(Full::new(Bytes::from(vec![b'x'; length])));
+            let received = receive(MAX_FORM_BYTES, request).await;
+            let status = received.map_or_else(|refused| refused.status().as_u16(), |_| 200);
+            assert_eq!(status, expected, "{length}");
+        }
     }
 
     #[tokio::test]

@@ -40,6 +40,27 @@ impl RequestGuard {
         Self { token: options.token.clone(), hosts, origins: options.origins.clone() }
     }
 
+    /// Whether the request is for one of this server's host names. Fails with the refusal.
+    pub(crate) fn check_host<B>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
+        if host_of(request).is_some_and(|host| self.is_known(host)) {
+            return Ok(());
+        }
+        let why = "unknown host name; next: use a loopback address, or add the host name to \
+                   server.http.allowed_hosts in config.toml";
+        refuse(StatusCode::FORBIDDEN, why)
+    }
+
+    /// Whether the request has the bearer token.
+    pub(crate) fn has_token<B>(&self, request: &Request<B>) -> bool {
+        let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        self.is_token(authorization.and_then(bearer).unwrap_or_default())
+    }
+
+    /// Whether this is the token.
+    pub(crate) fn is_token(&self, word: &str) -> bool {
+        word.as_bytes().ct_eq(self.token.as_bytes()).into()
+    }
+
     /// The host names of this server.
     pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
@@ -57,12 +78,7 @@ impl RequestGuard {
         if request.uri().path() != ENDPOINT_PATH {
             return refuse(StatusCode::NOT_FOUND, &format!("not found; next: use the endpoint {ENDPOINT_PATH}"));
         }
-        let host = header(HOST.as_str()).or(request.uri().authority().map(|authority| authority.as_str()));
-        if !host.is_some_and(|host| self.is_known(host)) {
-            let why = "unknown host name; next: use a loopback address, or add the host name to \
-                       server.http.allowed_hosts in config.toml";
-            return refuse(StatusCode::FORBIDDEN, why);
-        }
+        self.check_host(request)?;
         if !header(ORIGIN.as_str()).is_none_or(|origin| self.is_allowed(origin)) {
             let why = "this web origin is not allowed; next: add it to server.http.allowed_origins in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
@@ -70,8 +86,7 @@ impl RequestGuard {
         if let Some(answer) = cors::preflight(request) {
             return Err(Box::new(answer));
         }
-        let token = header(AUTHORIZATION.as_str()).and_then(bearer).unwrap_or_default();
-        if !bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
+        if !self.has_token(request) {
             let why = "the header `Authorization: Bearer TOKEN` is missing or wrong; next: send the token from the file \
                        http-token in the data directory";
             let mut refused = refusal(StatusCode::UNAUTHORIZED, why);
@@ -94,6 +109,19 @@ impl RequestGuard {
         let name = without_port(host);
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
     }
+}
+
+/// The host name, with or without a port, that a request is for.
+pub(crate) fn host_of<B>(request: &Request<B>) -> Option<&str> {
+    match request.headers().get(HOST) {
+        Some(host) => Some(host.to_str().unwrap_or("?")),
+        None => request.uri().authority().map(|authority| authority.as_str()),
+    }
+}
+
+/// Whether a host name, with or without a port, means the local machine.
+pub(crate) fn is_local(host: &str) -> bool {
+    LOCAL_HOSTS.iter().any(|known| known.eq_ignore_ascii_case(without_port(host)))
 }
 
 fn without_port(host: &str) -> &str {

@@ -23,7 +23,7 @@ use super::{
     shutdown_signal, spawn_maintenance, transport_kind::TransportKind,
 };
 use crate::{
-    http::{self, HttpResponse, ListenOptions, RequestGuard, Service},
+    http::{self, EndpointAnd, Guarded, HttpResponse, ListenOptions, RequestGuard, Service, Site},
     present::protocol,
     process::heed_file_limit,
 };
@@ -44,30 +44,37 @@ const FIRST_STATELESS_VERSION: &str = "2026-07-28";
 const MAX_SESSIONS: usize = 200;
 
 /// Serves until SIGINT or SIGTERM arrives. Calls `listening` with the address once the server accepts connections.
+/// `site` answers the requests for all paths except the endpoint's.
 ///
 /// Fails if the server cannot listen on the address or start its threads.
-pub fn serve(
+pub(crate) fn serve(
     state: ServerState,
     options: ListenOptions,
+    site: Option<impl Site>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<ExitCode, StartProblem> {
     let runtime = runtime::start()?.started()?;
     let address = options.address;
-    let served = runtime.block_on(run(state, options, listening));
+    let served = runtime.block_on(run(state, options, site, listening));
     runtime.shutdown_timeout(CLEANUP_TIMEOUT);
     served.map(|()| ExitCode::SUCCESS).map_err(|error| StartProblem::NotListening { address, error })
 }
 
-async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
+async fn run(
+    state: ServerState,
+    options: ListenOptions,
+    site: Option<impl Site>,
+    listening: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
     heed_file_limit();
     let listener = TcpListener::bind(options.address).await?;
     let shutdown = shutdown_signal();
     listening(listener.local_addr()?);
     let maintenance = spawn_maintenance(&state);
-    let guard = RequestGuard::new(&options);
-    let service = Mcp::new(state, &guard);
+    let guard = Arc::new(RequestGuard::new(&options));
+    let endpoint = Guarded::new(Arc::clone(&guard), Mcp::new(state, &guard));
     // Shutdown does not wait for calls that wait for a task: the task's state is on disk.
-    http::serve(listener, guard, service, shutdown, ANSWER_TIMEOUT).await;
+    http::serve(listener, EndpointAnd { endpoint, site }, shutdown, ANSWER_TIMEOUT).await;
     if let Some(maintenance) = maintenance {
         maintenance.abort();
     }

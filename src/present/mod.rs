@@ -71,6 +71,7 @@ pub(crate) mod terminal_refusals;
 mod tests;
 mod text;
 pub(crate) mod tools;
+pub(crate) mod web;
 pub(crate) mod workspace_refusals;
 
 pub(crate) use command_line::{

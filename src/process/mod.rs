@@ -5,11 +5,13 @@
 //! process that an agent leaves behind, so the [`ProcessTree`] below it contains everything the agent ever started.
 
 mod agent;
+mod browser;
 mod foreground;
 mod identity;
 mod init;
 mod lines;
 mod pager;
+mod peer;
 mod probe;
 mod program;
 mod proof;
@@ -25,6 +27,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{AgentCommand, AgentProcess, RunningAgent, SpawnError, StdinKind, errno_of};
+pub use browser::open_in_browser;
 pub use foreground::run_in_foreground;
 pub use identity::{boot_id, identity_of, is_alive};
 pub use init::run_as_init;
@@ -32,6 +35,7 @@ pub use init::run_as_init;
 pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
 pub use pager::page;
+pub use peer::user_of_peer;
 pub use probe::{ProbeError, probe, run_within};
 pub use program::{ProgramProblem, find_program};
 pub use session::{claude_session, claude_window};

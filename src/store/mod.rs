@@ -29,6 +29,8 @@ mod all_tasks;
 mod archive;
 mod aside;
 mod atomic;
+#[cfg(test)]
+mod bytes_read_tests;
 mod capped;
 mod catalog;
 mod delta;

@@ -12,6 +12,25 @@
 //! **Without JavaScript** every page works and is complete; it only does not update itself. With it, `assets/app.js`
 //! opens the stream that the page names, and puts the fragments that arrive into the page.
 //!
-//! **Who may see the pages** is decided by [`access`]: a one-time address is exchanged for a cookie that scripts cannot
+//! **Who may see the pages** is decided by `access`: a one-time address is exchanged for a cookie that scripts cannot
 //! read and that other sites cannot send. Reading is always allowed then; actions only if this server allows them and the
 //! form has the token of the session.
+
+mod access;
+mod actions;
+mod downloads;
+mod events;
+mod list_stream;
+pub(crate) mod pages;
+mod parameters;
+mod refused;
+mod replies;
+mod response;
+mod route;
+mod server;
+mod sessions;
+mod site;
+mod task_stream;
+
+pub(crate) use server::serve;
+pub(crate) use site::Web;

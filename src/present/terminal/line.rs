@@ -91,7 +91,7 @@ impl Line {
         self
     }
 
-    /// The pieces with their tones, for a display that has styles of its own.
+    /// Its pieces of safe text, each with its tone.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (Tone, &str)> {
         self.0.iter().map(|(tone, text)| (*tone, text.as_str()))
     }

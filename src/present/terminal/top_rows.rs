@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Line, LocalTime, NextSteps, Screen, Symbols, Tone, age,
     live::{live_row, steps_of},
-    log::{log_row, tone as tone_of_event},
+    log::{event_tone, log_row},
     result_text,
     show::commands,
     state::{tone, word},
@@ -115,7 +115,7 @@ pub(crate) fn matches(task: &TaskSummary, words: &[String]) -> bool {
 pub(crate) fn activity_rows(entry: &TimelineEntry, symbols: Symbols, zone: LocalTime) -> Vec<Line> {
     let event = &entry.event;
     let at = zone(entry.at).format("%H:%M:%S").to_string();
-    let tone = tone_of_event(event);
+    let tone = event_tone(event);
     let start = Line::of(Tone::Faint, &at).with(Tone::Plain, " ");
     let below = |text: &str, tone: Tone| Line::default().with_exact(tone, INDENT).with_exact(tone, text);
     let text = step(event).unwrap_or_else(|| format!("{}: {}", event.kind().replace('_', " "), detail(event)));

@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::tests::{bytes_read, reader};
+use crate::store::{bytes_read_tests::bytes_read, tests::reader};
 
 struct World {
     _dir: tempfile::TempDir,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    store::tests::{bytes_read, reader},
+    store::{bytes_read_tests::bytes_read, tests::reader},
     task::TimelineEvent,
 };
 

@@ -45,6 +45,12 @@ impl HttpRequest {
         Self { body: message.to_string().into_bytes(), ..request }
     }
 
+    /// A form that a browser sends: `name=value` pairs, already encoded.
+    pub fn form(path: &str, fields: &str) -> Self {
+        let request = Self::new("POST", path).header("Content-Type", "application/x-www-form-urlencoded");
+        Self { body: fields.as_bytes().to_vec(), ..request }
+    }
+
     /// Replaces the first `from` in the body with `to`.
     ///
     /// # Panics
