@@ -30,7 +30,7 @@ pub(super) enum ActionUse {
     Refused,
 }
 
-/// How to listen on this address, and the path of the file with the token. Fails if there can be no token.
+/// How to listen on this address, and the path of the file with the token. Fails if the token cannot be read or made.
 pub(super) fn listen_options(config: &Config, address: SocketAddr) -> Result<(ListenOptions, PathBuf), Refused> {
     let token = HttpToken::of(&open_data_dir(config)?);
     let secret = token.read_or_make().map_err(|problem| {

@@ -1,4 +1,4 @@
-//! What a site knows about the connection of a request, and what it can do with it.
+//! The connection of a request, as far as a site may know it, and a way to close it.
 
 use std::net::SocketAddr;
 

@@ -253,7 +253,7 @@ fn mcp_and_the_web_ui_share_an_address_but_not_their_rules() {
     let browser = server.browser();
     assert_eq!(browser.get("/tasks").status, 200);
     let cookie_only = HttpRequest::message("/mcp", &json!({})).header("Cookie", &browser.cookie);
-    assert_eq!(server.send(&cookie_only).status, 401, "a cookie is no token for MCP");
+    assert_eq!(server.send(&cookie_only).status, 401, "a cookie is not accepted as a token for MCP");
     let token = fs::read_to_string(world.data_dir().join("http-token")).expect("there is a token");
     let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});

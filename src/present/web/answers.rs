@@ -116,7 +116,7 @@ pub(crate) fn resumed(earlier: &TaskId) -> Vec<Message> {
     vec![message!["This task continues the session of task ", earlier, "."]]
 }
 
-/// What an undo, a redo or an apply did.
+/// The outcome of an undo, a redo or an apply.
 pub(crate) fn operated(id: &TaskId, result: &OperationResult) -> Vec<Message> {
     let OperationResult { kind, top: _, is_check: _, files, unnamed, branch: _, recovered, running } = result;
     let count = Message::trusted(file_count(files.len()));
@@ -157,7 +157,7 @@ pub(crate) fn plain_address(address: SocketAddr) -> String {
     format!("http://{address}{}", links::tasks(&Default::default()))
 }
 
-/// What a server prints about its web UI, below its own address.
+/// Lines about its web UI that a server prints below its own address.
 pub(crate) fn serves_web_ui(address: SocketAddr, path: &str) -> String {
     format!("web UI: {}\n", sign_in_address(address, path))
 }
