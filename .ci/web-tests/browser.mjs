@@ -32,20 +32,14 @@ export class Browser {
       socket.destroy();
     });
     await new Promise((done) => self.sink.listen(0, "127.0.0.1", done));
-    self.profile = fs.mkdtempSync(path.join(options.work, "profile-"));
-    // A persistent context is the only way to choose the profile's directory.
-    self.context = await chromium.launchPersistentContext(self.profile, {
+    // With a new profile in the temporary directory, which is removed in the end.
+    self.browser = await chromium.launch({
       executablePath: options.browser,
       headless: true,
       chromiumSandbox: process.getuid() !== 0,
       proxy: { server: `http://127.0.0.1:${self.sink.address().port}`, bypass: "127.0.0.1" },
-      args: ["--disable-dev-shm-usage", "--disable-component-update", "--no-pings", "--disable-sync"],
-      viewport: { width: 1280, height: 900 },
-      locale: "en-US",
-      timezoneId: "UTC",
+      args: ["--disable-dev-shm-usage"],
     });
-    self.browser = self.context.browser();
-    await self.prepare(self.context);
     return self;
   }
 
@@ -105,10 +99,9 @@ export class Browser {
   }
 
   async close() {
-    await this.context.close();
+    await this.browser.close();
     this.sink.closeAllConnections();
     this.sink.close();
-    fs.rmSync(this.profile, { recursive: true, force: true });
   }
 }
 
