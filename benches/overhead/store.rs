@@ -10,8 +10,8 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use codex_connector::{
-    store::{Filter, Listener, ReportedBy, UnreportedEnds, Upkeep},
-    task::{Retention, TaskStatus},
+    store::{EndFilter, Filter, Listener, ReportedBy, UnreportedEnds, Upkeep},
+    task::{Outcome, Retention, TaskStatus},
 };
 
 use crate::{
@@ -24,11 +24,13 @@ use crate::{
 };
 
 /// The queries.
-const QUESTIONS: [&str; 6] = [
+const QUESTIONS: [&str; 8] = [
     "library: newest 20 of a repository, and their number",
     "library: newest 20 failed of a repository",
     "library: newest 20 of a backend",
     "library: newest 20 of the last hour",
+    "library: newest 20 with the outcome `failed`, as for `ls --state failed`",
+    "library: numbers of tasks by outcome",
     "library: `notify` after it has reported all ends",
     "library: retention that removes nothing",
 ];
@@ -76,6 +78,7 @@ fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
         Filter { state: Some(TaskStatus::Failed), ..repository },
         Filter { backend: Some("codex".to_owned()), ..Filter::default() },
         Filter { since: Some(now - TimeDelta::hours(1)), ..Filter::default() },
+        Filter { end: Some(EndFilter::Outcome(Outcome::Failed)), ..Filter::default() },
     ];
     let mut times = Vec::new();
     for filter in &filters {
@@ -83,6 +86,9 @@ fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
         black_box(upkeep.reader().find(filter, 20)?);
         times.push(began.elapsed());
     }
+    let began = Instant::now();
+    black_box(upkeep.reader().counts(&Filter::default())?);
+    times.push(began.elapsed());
     let began = Instant::now();
     report_ends(upkeep)?;
     times.push(began.elapsed());

@@ -7,10 +7,9 @@ use super::{
     not_one_task::{MIN_PREFIX, NotOneTask},
 };
 use crate::{
-    store::Filter,
+    store::{EndFilter, Filter},
     task::{
-        Outcome, StateFilter, Summaries, TaskCounts, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary,
-        TimelineEntry,
+        Page, StateFilter, Summaries, TaskCounts, TaskId, TaskRecord, TaskState, TaskStatus, TaskSummary, TimelineEntry,
     },
 };
 
@@ -78,17 +77,7 @@ impl Broker {
 
     /// The newest tasks that `filter` selects, up to `limit`. Finalizes tasks whose supervisor has died.
     pub async fn find(&self, filter: &Filter, limit: usize) -> Result<Summaries, Refusal> {
-        self.settle_running().await?;
-        let filter = filter.clone();
-        self.on_disk(move |broker| {
-            let listing = broker.reader.find(&filter, limit)?;
-            let has_running = listing.records.iter().any(|record| !record.is_final());
-            let queued = if has_running { broker.reader.queued()? } else { Vec::new() };
-            let queued: BTreeSet<_> = queued.into_iter().collect();
-            let tasks = listing.records.into_iter().map(|record| broker.summary_of(record, &queued)).collect();
-            Ok(Summaries { tasks, total: listing.total, is_partial: listing.is_partial })
-        })
-        .await?
+        self.find_page(filter, None, Page::first(limit)).await
     }
 
     /// Like [`find`](Self::find), but only tasks that `state` selects as well.
@@ -98,39 +87,68 @@ impl Broker {
         state: Option<StateFilter>,
         limit: usize,
     ) -> Result<Summaries, Refusal> {
-        let Some(state) = state else { return self.find(filter, limit).await };
-        let status = match state {
-            StateFilter::State(TaskState::Queued | TaskState::Running) => Some(TaskStatus::Running),
-            StateFilter::State(TaskState::Ended) => None,
-            StateFilter::Outcome(Outcome::Completed) => Some(TaskStatus::Completed),
-            StateFilter::Outcome(Outcome::Failed | Outcome::Cancelled | Outcome::TimedOut) => Some(TaskStatus::Failed),
-            StateFilter::Outcome(Outcome::Interrupted) => Some(TaskStatus::Interrupted),
-        };
-        let filter = Filter { state: status, ..filter.clone() };
-        if matches!(state, StateFilter::Outcome(Outcome::Completed | Outcome::Interrupted)) {
-            return self.find(&filter, limit).await;
-        }
-        // The index does not tell these apart, so read them all.
-        let mut found = self.find(&filter, usize::MAX).await?;
-        found.tasks.retain(|task| state.selects(task));
-        found.total = found.tasks.len();
-        found.tasks.truncate(limit);
-        Ok(found)
+        self.find_page(filter, state, Page::first(limit)).await
     }
 
-    /// The number of tasks that `filter` selects, by state and outcome.
-    pub async fn counts(&self, filter: &Filter) -> Result<TaskCounts, Refusal> {
-        let found = self.find(filter, usize::MAX).await?;
-        let count = |filter: StateFilter| found.tasks.iter().filter(|task| filter.selects(task)).count() as u64;
-        Ok(TaskCounts {
-            queued: count(StateFilter::State(TaskState::Queued)),
-            running: count(StateFilter::State(TaskState::Running)),
-            completed: count(StateFilter::Outcome(Outcome::Completed)),
-            failed: count(StateFilter::Outcome(Outcome::Failed)),
-            cancelled: count(StateFilter::Outcome(Outcome::Cancelled)),
-            timed_out: count(StateFilter::Outcome(Outcome::TimedOut)),
-            interrupted: count(StateFilter::Outcome(Outcome::Interrupted)),
+    /// A page of the list of the tasks that both filters select, newest first. `state` replaces the `end` of `filter`.
+    /// Finalizes tasks whose supervisor has died.
+    pub async fn find_page(
+        &self,
+        filter: &Filter,
+        state: Option<StateFilter>,
+        page: Page,
+    ) -> Result<Summaries, Refusal> {
+        self.settle_running().await?;
+        let filter = filter.clone();
+        self.on_disk(move |broker| {
+            let end = match state {
+                None => None,
+                Some(StateFilter::State(TaskState::Ended)) => Some(EndFilter::Any),
+                Some(StateFilter::Outcome(outcome)) => Some(EndFilter::Outcome(outcome)),
+                Some(StateFilter::State(state @ (TaskState::Queued | TaskState::Running))) => {
+                    return broker.unfinished_page(&filter, state, page);
+                }
+            };
+            let listing = broker.reader.find_page(&Filter { end: end.or(filter.end), ..filter }, page)?;
+            let has_running = listing.records.iter().any(|record| !record.is_final());
+            let queued = if has_running { broker.reader.queued()? } else { Vec::new() };
+            let queued: BTreeSet<_> = queued.into_iter().collect();
+            let tasks = listing.records.into_iter().map(|record| broker.summary_of(record, &queued)).collect();
+            Ok(Summaries { tasks, total: listing.total, is_partial: listing.is_partial })
         })
+        .await?
+    }
+
+    /// A page of the tasks that have not ended and are in this state.
+    fn unfinished_page(&self, filter: &Filter, state: TaskState, page: Page) -> Result<Summaries, Refusal> {
+        // There are few, so read them all: the catalog does not know which of them are queued.
+        let filter = Filter { state: Some(TaskStatus::Running), ..filter.clone() };
+        let listing = self.reader.find(&filter, usize::MAX)?;
+        let queued: BTreeSet<_> = self.reader.queued()?.into_iter().collect();
+        let mut records = listing.records;
+        records.retain(|record| state_of(record, &queued) == state);
+        let total = records.len();
+        let records = records.into_iter().skip(page.skip).take(page.limit);
+        let tasks = records.map(|record| self.summary_of(record, &queued)).collect();
+        Ok(Summaries { tasks, total, is_partial: listing.is_partial })
+    }
+
+    /// The number of tasks that `filter` selects, by state and outcome. Finalizes tasks whose supervisor has died.
+    pub async fn counts(&self, filter: &Filter) -> Result<TaskCounts, Refusal> {
+        self.settle_running().await?;
+        let filter = filter.clone();
+        self.on_disk(move |broker| Ok(broker.reader.counts(&filter)?)).await?
+    }
+
+    /// The repositories in which tasks were submitted, each with the number of its tasks, most tasks first.
+    pub async fn repositories(&self) -> Result<Vec<(String, u64)>, Refusal> {
+        self.on_disk(|broker| Ok(broker.reader.repositories()?)).await?
+    }
+
+    /// The backends of all tasks, each with the number of its tasks, most tasks first. Not all of them need be configured.
+    /// The name is empty if it is unknown.
+    pub async fn seen_backends(&self) -> Result<Vec<(String, u64)>, Refusal> {
+        self.on_disk(|broker| Ok(broker.reader.seen_backends()?)).await?
     }
 
     /// One task, as a list shows it. If its supervisor has died, this finalizes the task.
@@ -170,11 +188,7 @@ impl Broker {
     }
 
     fn summary_of(&self, mut record: TaskRecord, queued: &BTreeSet<TaskId>) -> TaskSummary {
-        let state = match (record.is_final(), queued.contains(&record.id)) {
-            (true, _) => TaskState::Ended,
-            (false, true) => TaskState::Queued,
-            (false, false) => TaskState::Running,
-        };
+        let state = state_of(&record, queued);
         let (mut step, mut trouble) = (None, None);
         if state != TaskState::Ended {
             step = self.newest_step(&record.id);
@@ -206,6 +220,14 @@ impl Broker {
     pub async fn count_unfinished(&self, filter: &Filter) -> Result<usize, Refusal> {
         let filter = Filter { state: Some(TaskStatus::Running), ..filter.clone() };
         self.on_disk(move |broker| Ok(broker.reader.find(&filter, 0)?.total)).await?
+    }
+}
+
+fn state_of(record: &TaskRecord, queued: &BTreeSet<TaskId>) -> TaskState {
+    match (record.is_final(), queued.contains(&record.id)) {
+        (true, _) => TaskState::Ended,
+        (false, true) => TaskState::Queued,
+        (false, false) => TaskState::Running,
     }
 }
 

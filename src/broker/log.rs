@@ -1,11 +1,13 @@
 //! Reads the log and the timeline of a task, and follows them.
 
+use chrono::Utc;
+
 use super::{Broker, Refusal};
 use crate::{
     follower::{FollowError, Follower, LogEnd, LogFollower, NewEntries},
     redact::Redactor,
     store::{LogLines, LogStart},
-    task::{TaskId, TimelineEntry, TimelineEvent},
+    task::{ActivityPage, ActivitySpan, LogPage, TaskId, TimelineEntry, TimelineEvent},
 };
 
 /// The log of a task.
@@ -37,12 +39,53 @@ impl Broker {
 
     /// The timeline of a task, from its beginning. Fails if there is no such task.
     pub async fn events(&self, id: &TaskId) -> Result<TaskEvents, Refusal> {
+        self.events_after(id, 0).await
+    }
+
+    /// The timeline of a task, from after the entry with the number `seq`. Fails if there is no such task.
+    pub async fn events_after(&self, id: &TaskId, seq: u64) -> Result<TaskEvents, Refusal> {
         let id = id.clone();
         let open = move |broker: &Self| {
-            Ok::<_, Refusal>((broker.redactor_for(&broker.record(&id)?), broker.reader.timeline(&id, 0)))
+            Ok::<_, Refusal>((broker.redactor_for(&broker.record(&id)?), broker.reader.timeline(&id, seq)))
         };
         let (redactor, timeline) = self.on_disk(open).await??;
         Ok(TaskEvents { broker: self.clone(), redactor, follower: Follower::new(timeline, &self.watches) })
+    }
+
+    /// The last `limit` entries of the task's timeline before the entry with the number `before`, or the newest ones.
+    /// Redacted. Takes a few milliseconds, however long the timeline is. Fails if there is no such task.
+    pub async fn activity_page(&self, id: &TaskId, before: Option<u64>, limit: usize) -> Result<ActivityPage, Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            let redactor = broker.redactor_for(&broker.record(&id)?);
+            let mut page = broker.reader.activity_page(&id, before, limit)?;
+            redact(&mut page.entries, &redactor);
+            Ok(page)
+        })
+        .await?
+    }
+
+    /// The last lines of the task's log before the offset `before` in bytes, or before its end, up to `lines`. Redacted.
+    /// The lines have at most about 1 MiB together; of a line, at most 16 KiB are shown. Takes a few milliseconds, however
+    /// large the log is. Fails if there is no such task.
+    pub async fn log_page(&self, id: &TaskId, before: Option<u64>, lines: usize) -> Result<LogPage, Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            let redactor = broker.redactor_for(&broker.record(&id)?);
+            Ok(broker.reader.log_page(&id, before, lines, &redactor)?)
+        })
+        .await?
+    }
+
+    /// What the task did when: at most `limit` spans from its start to its end, or to now while it runs. Reads the whole
+    /// timeline, which takes up to a tenth of a second. Fails if there is no such task.
+    pub async fn activity_spans(&self, id: &TaskId, limit: usize) -> Result<Vec<ActivitySpan>, Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            let record = broker.record(&id)?;
+            Ok(broker.reader.activity_spans(&record, Utc::now(), limit)?)
+        })
+        .await?
     }
 
     fn follow_failed(&self, error: FollowError) -> Refusal {
@@ -51,6 +94,11 @@ impl Broker {
             FollowError::TimedOut { .. } => Refusal::TimedOut { directory: self.config.data_dir.clone() },
         }
     }
+}
+
+fn redact(entries: &mut [TimelineEntry], redactor: &Redactor) {
+    let texts = entries.iter_mut().map(|entry| &mut entry.event);
+    texts.flat_map(TimelineEvent::untrusted_texts).for_each(|text| redactor.redact(text));
 }
 
 impl TaskLog {
@@ -74,8 +122,7 @@ impl TaskEvents {
     pub async fn read(&mut self) -> Result<NewEntries, Refusal> {
         let read = self.follower.read().await.map_err(|error| self.broker.follow_failed(error))?;
         let mut read = read.unwrap_or_default();
-        let texts = read.entries.iter_mut().map(|entry: &mut TimelineEntry| &mut entry.event);
-        texts.flat_map(TimelineEvent::untrusted_texts).for_each(|text| self.redactor.redact(text));
+        redact(&mut read.entries, &self.redactor);
         Ok(read)
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Broker, Refusal};
-use crate::task::{TotalsBy, UsageReport};
+use crate::task::{DailyUsage, TotalsBy, UsageReport};
 
 impl Broker {
     /// The tokens of the tasks that began at or after `since`, in one repository or in all. `day` is the day of a time
@@ -23,5 +23,15 @@ impl Broker {
             Ok(report)
         })
         .await?
+    }
+
+    /// The same for each day and backend.
+    pub async fn usage_by_day_and_backend(
+        &self,
+        repository: Option<String>,
+        since: Option<DateTime<Utc>>,
+        day: fn(DateTime<Utc>) -> NaiveDate,
+    ) -> Result<DailyUsage, Refusal> {
+        self.on_disk(move |broker| Ok(broker.reader.daily_usage(repository.as_deref(), since, day)?)).await?
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::present::{EXPECTED_TIME, terminal_refusals::EXPECTED_SINCE};
+use crate::{
+    present::{EXPECTED_TIME, terminal_refusals::EXPECTED_SINCE},
+    task,
+};
 
 /// Parses a time limit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, &'static str> {
@@ -13,9 +16,7 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, &'static str> {
 
 /// Parses a point in time, written as such or as a period that ends now.
 pub(super) fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
-    let period = humantime::parse_duration(text).ok().and_then(|period| TimeDelta::from_std(period).ok());
-    let time = || DateTime::parse_from_rfc3339(text).ok().map(Into::into);
-    period.and_then(|period| Utc::now().checked_sub_signed(period)).or_else(time).ok_or(EXPECTED_SINCE)
+    task::since(text, Utc::now()).ok_or(EXPECTED_SINCE)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
+use rustix::process::geteuid;
 use tokio_util::sync::CancellationToken;
 
 use super::connection_slots::ConnectionSlot;
+use crate::process::user_of_peer;
 
 /// One connection. It keeps its slot until it ends.
 #[derive(Debug)]
@@ -39,6 +41,12 @@ impl Connection {
     pub(crate) fn is_loopback(&self) -> bool {
         let is_loopback = |end: SocketAddr| end.ip().to_canonical().is_loopback();
         self.local.is_some_and(is_loopback) && is_loopback(self.peer)
+    }
+
+    /// Whether a process of another user, who is not root, has the other end. Not if the system does not say.
+    pub(crate) fn is_of_other_user(&self) -> bool {
+        let user = self.local.filter(|_| self.is_loopback()).and_then(|local| user_of_peer(local, self.peer));
+        user.is_some_and(|user| user != 0 && user != geteuid().as_raw())
     }
 
     /// Closes the connection at once, even in the middle of a response, when it is cancelled.

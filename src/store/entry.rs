@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{
     archive,
-    catalog::{CatalogError, Changes, Row},
+    catalog::{CatalogError, Changes, Row, StoredState},
     repository::Repositories,
 };
 use crate::task::{TaskRecord, Untrusted, cut_middle};
@@ -52,7 +52,7 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
     let end = record.end.as_ref();
     Row {
         id: record.id.clone(),
-        state: record.status(),
+        state: StoredState::of(record),
         started_at: record.start.started_at,
         completed_at: record.completed_at(),
         backend: record.progress.backend.as_ref().map(ToString::to_string).unwrap_or_default(),

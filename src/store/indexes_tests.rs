@@ -10,9 +10,10 @@ use super::*;
 use crate::{
     store::{
         Filter, Upkeep,
+        catalog::ChangedTasks,
         tests::{LIMITS, claimed, index, record, upkeep, write},
     },
-    task::TaskStatus,
+    task::{Page, TaskStatus},
 };
 
 fn now() -> DateTime<Utc> {
@@ -43,7 +44,8 @@ pub(super) fn listed(upkeep: &Upkeep) -> Vec<TaskId> {
 /// The tasks in the catalog itself.
 pub(super) fn stored(upkeep: &Upkeep) -> usize {
     let catalog = Catalog::open_to_read(&upkeep.layout().catalog()).expect("it exists");
-    catalog.newest(&Filter::default(), usize::MAX, &BTreeSet::new()).expect("it is readable").tasks.len()
+    let page = catalog.page(&Filter::default(), Page::first(usize::MAX), &ChangedTasks::default());
+    page.expect("it is readable").tasks.len()
 }
 
 pub(super) fn set_aside_in(files: &Path) -> Vec<String> {

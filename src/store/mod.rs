@@ -64,7 +64,7 @@ mod upkeep;
 mod workspace_file;
 mod workspaces;
 
-pub use catalog::Filter;
+pub use catalog::{EndFilter, Filter};
 pub use error::StoreError;
 pub use files::UntrustedDirectory;
 pub use listener::{ListenedDirectory, Listener};

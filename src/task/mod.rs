@@ -14,11 +14,13 @@ mod live_task;
 mod message;
 mod operated;
 mod origin;
+mod pages;
 mod policy;
 mod record;
 mod record_file;
 mod resumption;
 mod retention;
+mod since;
 mod span;
 mod spec;
 mod standing;
@@ -49,24 +51,26 @@ pub(crate) use message::message;
 pub use message::{Message, MessagePart};
 pub use operated::{ConflictReason, FileConflict, NewBranch, OperationResult, RecoveredOperation, RecoveryState};
 pub use origin::{ChosenBy, RuleOrigin, SandboxChoice};
+pub use pages::{ActivityPage, LogPage, PageLine};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
 pub use resumption::Resumption;
 pub use retention::Retention;
+pub use since::since;
 pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, TrustedFile, TrustedKind};
 pub use standing::{ChangesPlace, Standing, last_operations};
 pub use status::{EndStatus, TaskStatus};
 pub use submitter::{SubmittedBy, Submitter, is_session_id};
-pub use summary::{Outcome, StateFilter, Summaries, TaskCounts, TaskState, TaskSummary};
+pub use summary::{Outcome, Page, StateFilter, Summaries, TaskCounts, TaskState, TaskSummary};
 pub use task_diff::{Compared, TaskDiff};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
-    ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
-    WarningSource, excerpt, fit_items,
+    ActivityMark, ActivitySpan, ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, SpanBuilder,
+    SpanKind, TIMELINE_FORMAT, TimelineEntry, TimelineEvent, WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome, script};
-pub use totals::{Totals, TotalsBy, UsageReport};
+pub use totals::{DailyUsage, DayUsage, Totals, TotalsBy, UsageReport};
 pub use trouble::Trouble;
 pub use untrusted::Untrusted;
 pub use view::{Listing, LogTail, ResultText, Steps, TaskView, WaitsFor};

@@ -36,6 +36,27 @@ pub struct Summaries {
     pub is_partial: bool,
 }
 
+/// A page of a list of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The number of tasks before the page.
+    pub skip: usize,
+    /// Maximum number of tasks on the page.
+    pub limit: usize,
+}
+
+impl Page {
+    /// The first page.
+    pub fn first(limit: usize) -> Self {
+        Self { skip: 0, limit }
+    }
+
+    /// The number of tasks up to the end of the page.
+    pub(crate) fn end(self) -> usize {
+        self.skip.saturating_add(self.limit)
+    }
+}
+
 /// Whether a task waits, runs or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
@@ -59,7 +80,7 @@ impl TaskState {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The agent did the work.
     Completed,
@@ -85,6 +106,15 @@ impl Outcome {
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The documented status of a task with this outcome.
+    pub fn status(self) -> EndStatus {
+        match self {
+            Self::Completed => EndStatus::Completed,
+            Self::Failed | Self::Cancelled | Self::TimedOut => EndStatus::Failed,
+            Self::Interrupted => EndStatus::Interrupted,
         }
     }
 
@@ -186,6 +216,19 @@ impl TaskCounts {
             StateFilter::Outcome(Outcome::TimedOut) => self.timed_out,
             StateFilter::Outcome(Outcome::Interrupted) => self.interrupted,
         }
+    }
+
+    /// Adds ended tasks with this outcome; for `None`, tasks that have not ended and do not wait.
+    pub(crate) fn add(&mut self, outcome: Option<Outcome>, tasks: u64) {
+        let count = match outcome {
+            None => &mut self.running,
+            Some(Outcome::Completed) => &mut self.completed,
+            Some(Outcome::Failed) => &mut self.failed,
+            Some(Outcome::Cancelled) => &mut self.cancelled,
+            Some(Outcome::TimedOut) => &mut self.timed_out,
+            Some(Outcome::Interrupted) => &mut self.interrupted,
+        };
+        *count += tasks;
     }
 
     /// The number of all tasks.

@@ -1,5 +1,8 @@
 //! Totals of the tokens that tasks used.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use connector_api::Usage;
 
 /// How to group tasks for totals.
@@ -67,11 +70,54 @@ pub struct UsageReport {
     pub groups: Vec<(String, Totals)>,
 }
 
+/// Totals by day and backend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DailyUsage {
+    /// The days on which tasks began, from the oldest to the newest.
+    pub days: Vec<DayUsage>,
+}
+
+/// The totals of one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayUsage {
+    /// The day, in the user's time zone.
+    pub day: NaiveDate,
+    /// Each backend with its total, by name. The name is empty if it is unknown.
+    pub backends: Vec<(String, Totals)>,
+}
+
+impl DayUsage {
+    /// The total of all backends.
+    pub fn total(&self) -> Totals {
+        sum(self.backends.iter().map(|(_, totals)| *totals))
+    }
+}
+
+impl DailyUsage {
+    /// Each backend with the total of all days, by name.
+    pub fn backends(&self) -> Vec<(String, Totals)> {
+        let mut backends: BTreeMap<&str, Totals> = BTreeMap::new();
+        for (name, totals) in self.days.iter().flat_map(|day| &day.backends) {
+            backends.entry(name).or_default().add(*totals);
+        }
+        backends.into_iter().map(|(name, totals)| (name.to_owned(), totals)).collect()
+    }
+
+    /// The total of all days.
+    pub fn total(&self) -> Totals {
+        sum(self.days.iter().map(DayUsage::total))
+    }
+}
+
+fn sum(all: impl Iterator<Item = Totals>) -> Totals {
+    let mut total = Totals::default();
+    all.for_each(|totals| total.add(totals));
+    total
+}
+
 impl UsageReport {
     /// The total of all groups.
     pub fn total(&self) -> Totals {
-        let mut total = Totals::default();
-        self.groups.iter().for_each(|(_, group)| total.add(*group));
-        total
+        sum(self.groups.iter().map(|(_, group)| *group))
     }
 }

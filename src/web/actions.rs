@@ -35,8 +35,8 @@ impl From<Refusal> for Undone {
     }
 }
 
-/// Does it. `text` is what the agent should do next, for a resumed session.
-pub(super) async fn act(broker: &Broker, id: &TaskId, action: Action, text: Option<String>) -> Result<Done, Undone> {
+/// Does it. `prompt` is what the agent should do next, for a resumed session.
+pub(super) async fn act(broker: &Broker, id: &TaskId, action: Action, prompt: Option<String>) -> Result<Done, Undone> {
     let notices = match action {
         Action::Cancel => match broker.cancel(id).await? {
             Cancelled::Ended(_) => answers::cancelled(id, true),
@@ -46,14 +46,14 @@ pub(super) async fn act(broker: &Broker, id: &TaskId, action: Action, text: Opti
         Action::Undo => answers::operated(id, &broker.undo(id, UndoRequest::default()).await?),
         Action::Redo => answers::operated(id, &broker.redo(id, false).await?),
         Action::Apply => answers::operated(id, &broker.apply(id, ApplyRequest::default()).await?),
-        Action::Resume => return resume(broker, id, text).await,
+        Action::Resume => return resume(broker, id, prompt).await,
     };
     Ok(Done { task: id.clone(), notices })
 }
 
 /// Continues the session of a task in a new task, in the same directory and sandbox.
-async fn resume(broker: &Broker, id: &TaskId, text: Option<String>) -> Result<Done, Undone> {
-    let Some(prompt) = text.filter(|text| !text.trim().is_empty()) else {
+async fn resume(broker: &Broker, id: &TaskId, prompt: Option<String>) -> Result<Done, Undone> {
+    let Some(prompt) = prompt.filter(|text| !text.trim().is_empty()) else {
         return Err(Undone::Invalid(answers::no_text()));
     };
     let earlier = broker.summary(id).await?.record;

@@ -18,7 +18,6 @@
 
 mod access;
 mod actions;
-mod activity;
 mod downloads;
 mod events;
 mod list_stream;

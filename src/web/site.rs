@@ -214,10 +214,10 @@ impl WebState {
             return problem(StatusCode::FORBIDDEN, &answers::actions_off(id, *action), Some(&viewer));
         }
         let fields = Parameters::of_form(body).and_then(|mut form| {
-            let (csrf, text) = (form.line("csrf")?.unwrap_or_default(), form.text("text")?);
-            form.finish().map(|()| (csrf, text))
+            let (csrf, prompt) = (form.line("csrf")?.unwrap_or_default(), form.text("prompt")?);
+            form.finish().map(|()| (csrf, prompt))
         });
-        let (csrf, text) = match fields {
+        let (csrf, prompt) = match fields {
             Ok(fields) => fields,
             Err(problem) => return self.invalid(problem, &Visitor::Session(Arc::clone(session))),
         };
@@ -225,7 +225,7 @@ impl WebState {
             return problem(StatusCode::FORBIDDEN, &answers::not_our_form(), Some(&viewer));
         }
         match route {
-            Route::Action { id, action } => self.act(id, action, text, session, &viewer).await,
+            Route::Action { id, action } => self.act(id, action, prompt, session, &viewer).await,
             _ => {
                 self.access.log_out(session);
                 let mut response = redirect(&links::token_login());
@@ -235,10 +235,17 @@ impl WebState {
         }
     }
 
-    async fn act(&self, id: TaskId, action: Action, text: Option<String>, session: &Session, viewer: &Viewer) -> Answer {
+    async fn act(
+        &self,
+        id: TaskId,
+        action: Action,
+        prompt: Option<String>,
+        session: &Session,
+        viewer: &Viewer,
+    ) -> Answer {
         // A client that disconnects does not interrupt the action.
         let broker = self.broker.clone();
-        let acting = tokio::spawn(async move { actions::act(&broker, &id, action, text).await });
+        let acting = tokio::spawn(async move { actions::act(&broker, &id, action, prompt).await });
         match acting.await.expect("an action does not panic and is not aborted") {
             Ok(done) => {
                 session.notify(done.notices);
@@ -265,6 +272,10 @@ impl WebState {
                 }
             };
         };
+        // Other users can see the arguments of the program that opens the browser.
+        if connection.is_of_other_user() {
+            return problem(StatusCode::FORBIDDEN, &answers::other_user(), None);
+        }
         let Some(session) = self.access.exchange(&key, Instant::now()) else {
             return self.signed_out(StatusCode::FORBIDDEN, channel, SignedOut::UsedAddress);
         };

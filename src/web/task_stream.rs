@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    activity::{activity_items, newest_activity},
     events::{self, Gone, HEARTBEAT, Sender},
     pages,
 };
@@ -80,7 +79,7 @@ struct Batch {
 
 impl TaskStream<'_> {
     async fn run(mut self) -> Result<(), Ended> {
-        let mut timeline = self.broker.events(&self.id).await?;
+        let mut timeline = self.broker.events_after(&self.id, self.last).await?;
         let (mut next_look, mut next_heartbeat) = (Instant::now(), Instant::now() + HEARTBEAT);
         loop {
             let is_due = Instant::now() >= next_look;
@@ -127,15 +126,21 @@ impl TaskStream<'_> {
 
     async fn send_entries(&mut self, batch: Batch) -> Result<bool, Gone> {
         let Some(last) = batch.entries.last().map(|entry| entry.seq) else { return Ok(false) };
+        self.last = last;
         let event = match batch.omitted {
-            0 => events::append(ElementId::Activity, &activity_items(&batch.entries).into_string(), Some(last)),
+            0 => {
+                let html = pages::activity_items(&batch.entries).into_string();
+                if html.is_empty() {
+                    return Ok(false);
+                }
+                events::append(ElementId::Activity, &html, Some(last))
+            }
             _ => {
-                let html = newest_activity(&self.id, &batch.entries).into_string();
+                let html = pages::newest_activity(&self.id, &batch.entries).into_string();
                 events::replace(ElementId::Activity, &html, Some(last))
             }
         };
         self.sender.send(event).await?;
-        self.last = last;
         Ok(true)
     }
 

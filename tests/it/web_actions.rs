@@ -60,7 +60,8 @@ fn without_actions_each_one_is_refused_with_its_command() {
 #[test]
 fn cancel_stops_a_task_and_says_so_once() {
     let world = world();
-    let id = start(&mut world.server(), world.fake(json!([{"say": "busy"}, {"hang": true}])));
+    let mut mcp = world.server();
+    let id = start(&mut mcp, world.fake(json!([{"say": "busy"}, {"hang": true}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
     let server = WebServer::start(&world, &["--actions"]);
     let browser = server.browser();

@@ -43,7 +43,8 @@ fn a_stream_that_is_cut_misses_and_repeats_nothing() {
         steps.extend((0..5).map(|number| json!({"say": format!("round {round}, message {number}")})));
         steps.push(json!({"await_file": go(round)}));
     }
-    let id = start(&mut world.server(), world.fake(json!(steps)));
+    let mut mcp = world.server();
+    let id = start(&mut mcp, world.fake(json!(steps)));
     let server = WebServer::start(&world, &[]);
     let browser = server.browser();
     let address = format!("/tasks/{id}/live");
@@ -87,7 +88,8 @@ fn a_list_shows_tasks_that_begin_and_end() {
     let (all, failed) = (browser.stream("/tasks/live", &[]), browser.stream("/tasks/live?state=failed", &[]));
     all.wait_for("the empty list", |event| event.is("replace", "tasks"));
     let release = world.home().join("go");
-    let id = start(&mut world.server(), world.fake(json!([{"await_file": release}, {"fail": "out of luck"}])));
+    let mut mcp = world.server();
+    let id = start(&mut mcp, world.fake(json!([{"await_file": release}, {"fail": "out of luck"}])));
     all.wait_for("the task", |event| event.is("replace", "tasks") && event.html().contains(&id));
     assert!(failed.events().iter().all(|event| !event.is("replace", "tasks") || !event.html().contains(&id)));
     fs::write(&release, "").expect("the home is writable");
@@ -123,7 +125,8 @@ fn two_hundred_streams_are_served_and_one_more_is_refused() {
 fn a_client_that_does_not_read_is_disconnected() {
     let world = World::with_fake_agent();
     let flood = json!([{"flood": {"lines": 200_000, "length": 2_000, "json": true}}, {"hang": true}]);
-    let id = start(&mut world.server(), world.fake(flood));
+    let mut mcp = world.server();
+    let id = start(&mut mcp, world.fake(flood));
     let server = WebServer::start(&world, &[]);
     let browser = server.browser();
     // The log is longer than all buffers of a connection.
@@ -140,7 +143,7 @@ fn a_client_that_does_not_read_is_disconnected() {
         received += read;
     }
     assert!(received < 30 << 20, "{received} bytes were sent to a client that did not read");
-    world.server().call("codex_cancel", json!({"taskId": id}), |_| {});
+    mcp.call("codex_cancel", json!({"taskId": id}), |_| {});
 }
 
 /// The memory of a process, in KiB.
@@ -157,7 +160,8 @@ fn an_agent_that_does_very_much_floods_neither_the_page_nor_the_memory() {
     let flood = json!([
         {"await_file": release}, {"flood": {"lines": 20_000, "length": 200, "json": true}}, {"say": "the last one"}, {"hang": true}
     ]);
-    let id = start(&mut world.server(), world.fake(flood));
+    let mut mcp = world.server();
+    let id = start(&mut mcp, world.fake(flood));
     let server = WebServer::start(&world, &[]);
     let browser = server.browser();
     browser.get(&format!("/tasks/{id}"));
@@ -177,5 +181,5 @@ fn an_agent_that_does_very_much_floods_neither_the_page_nor_the_memory() {
     assert!(most.is_some_and(|most| most <= 210), "an event has {most:?} items");
     let grown = memory(server.pid()).saturating_sub(before);
     assert!(grown < 20 << 10, "the memory grew by {grown} KiB");
-    world.server().call("codex_cancel", json!({"taskId": id}), |_| {});
+    mcp.call("codex_cancel", json!({"taskId": id}), |_| {});
 }

@@ -52,6 +52,14 @@ impl Fields {
         }
     }
 
+    /// The fields as names and lines.
+    pub(super) fn into_lines(self) -> Vec<(&'static str, Vec<Line>)> {
+        let line = |line| match line {
+            FieldLine::Wrapped(line) | FieldLine::Cut(line) | FieldLine::Whole(line) => line,
+        };
+        self.0.into_iter().map(|(name, lines)| (name, lines.into_iter().map(line).collect())).collect()
+    }
+
     /// The fields as lines, ending with newlines.
     pub(super) fn render(self, screen: Screen) -> String {
         let mut text = String::new();

@@ -91,6 +91,11 @@ impl Line {
         self
     }
 
+    /// Its pieces of safe text, each with its tone.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (Tone, &str)> {
+        self.0.iter().map(|(tone, text)| (*tone, text.as_str()))
+    }
+
     /// The text alone.
     pub(crate) fn text(self) -> String {
         self.0.into_iter().map(|(_, text)| text).collect()

@@ -111,7 +111,7 @@ fn agent(task: &TaskSummary) -> &str {
 }
 
 /// Input and output tokens together.
-pub(super) fn used(task: &TaskSummary) -> Option<u64> {
+pub(crate) fn used(task: &TaskSummary) -> Option<u64> {
     let usage = task.record.end.as_ref()?.usage?;
     Some(usage.input_tokens.saturating_add(usage.output_tokens))
 }

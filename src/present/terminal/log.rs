@@ -45,19 +45,20 @@ pub(crate) fn event_line(entry: &TimelineEntry, screen: Screen, zone: LocalTime)
     let line = match screen.is_terminal() {
         true => Line::of(Tone::Faint, &local(entry.at, zone))
             .with(Tone::Plain, " ")
-            .then(Line::of(tone(&entry.event), &kind).padded(KIND_WIDTH))
+            .then(Line::of(event_tone(&entry.event), &kind).padded(KIND_WIDTH))
             .with(Tone::Plain, " ")
             .with(Tone::Plain, &text),
         false => {
             let at = entry.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-            let cells = [(Tone::Faint, &*at), (tone(&entry.event), entry.event.kind()), (Tone::Plain, &text)];
+            let cells = [(Tone::Faint, &*at), (event_tone(&entry.event), entry.event.kind()), (Tone::Plain, &text)];
             return cells.map(|(tone, cell)| Line::of(tone, cell).render(screen)).join("\t") + "\n";
         }
     };
     line.render(screen) + "\n"
 }
 
-fn tone(event: &TimelineEvent) -> Tone {
+/// The tone of an event's kind.
+pub(crate) fn event_tone(event: &TimelineEvent) -> Tone {
     match event {
         TimelineEvent::Message { .. } => Tone::Strong,
         TimelineEvent::CommandStarted { .. } | TimelineEvent::Started { .. } => Tone::Active,

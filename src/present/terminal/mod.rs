@@ -38,19 +38,20 @@ mod workspace;
 pub(crate) use diff::{diff_names, diff_notes, diff_stat, no_changes, patch_is_cut, patch_lines};
 pub(crate) use hint::{described, hint};
 pub(crate) use line::{Line, Tone, rendered_width};
-pub(crate) use list::{count_line, task_list, worktrees_line};
+pub(crate) use list::{count_line, task_list, used, worktrees_line};
 pub(crate) use live::{
     agent_words, begin_line, cancel_line, end_lines, end_row, explanation_lines, live_line, remark, repeats, step_line,
 };
-pub(crate) use log::{event_line, log_line, raw_lines};
-pub(crate) use operation::{operation, operation_notes, undo_question};
+pub(crate) use log::{event_line, event_tone, log_line, raw_lines};
+pub(crate) use operation::{operation, operation_notes, operation_summary, undo_question, unnamed_note};
 pub(crate) use options::with_options;
 pub(crate) use removal::{MAX_NAMED, id_line, lost_changes, nothing_to_remove, removal_question};
 pub(crate) use screen::{Screen, Symbols};
 pub(crate) use settings::settings;
-pub(crate) use show::{NextSteps, result_text, show};
-pub(crate) use state::elapsed;
-pub(crate) use time::{LocalTime, age, length, tokens};
+pub(crate) use show::{NextSteps, grouped, next_operation, result_text, show, show_fields};
+pub(crate) use state::{elapsed, tone, word};
+pub(crate) use step::{detail, step};
+pub(crate) use time::{LocalTime, age, length, local, tokens};
 pub(crate) use usage::usage;
 
 use super::text::OutsideText;

@@ -50,29 +50,10 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
             })
             .collect()
     };
-    let count = file_count(files.len());
-    let summary = match (kind, is_check) {
-        _ if files.is_empty() && branch.is_none() => "Nothing to do: no file has to be changed.".to_owned(),
-        (OperationKind::Undo, true) => format!("Would revert the changes of task {id} in {count}:"),
-        (OperationKind::Redo, true) => format!("Would make the changes of task {id} again in {count}:"),
-        (OperationKind::Apply, true) => format!("Would apply the changes of task {id} to {count}:"),
-        (OperationKind::Undo, false) => format!("Reverted the changes of task {id} in {count}:"),
-        (OperationKind::Redo, false) => format!("Made the changes of task {id} again in {count}:"),
-        (OperationKind::Apply, false) => match branch {
-            Some(branch) => {
-                format!("Created branch {} with the changes of task {id} in {count}:", path_line(&branch.name))
-            }
-            None => format!("Applied the changes of task {id} to {count}:"),
-        },
-    };
+    let summary = operation_summary(id, result);
     let mut text = Line::of(Tone::Strong, &summary).render(Screen { width: None, ..screen }) + "\n" + &list(files);
     if !unnamed.is_empty() {
-        let note = format!(
-            "Skipped {} that the agent did not report changing; somebody else may have changed {} (--all reverts {} too):",
-            file_count(unnamed.len()),
-            them(unnamed.len()),
-            them(unnamed.len()),
-        );
+        let note = unnamed_note(unnamed.len());
         text += &(Line::of(Tone::Attention, &note).render(Screen { width: None, ..screen }) + "\n");
         text += &list(unnamed);
     }
@@ -86,4 +67,34 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
         (OperationKind::Redo | OperationKind::Apply, false, Some(_)) => None,
     };
     text + &next.map_or_else(String::new, |next| Line::of(Tone::Faint, &next).render(screen) + "\n")
+}
+
+/// What an operation did or would do, in a sentence that a list of files can follow.
+pub(crate) fn operation_summary(id: &TaskId, result: &OperationResult) -> String {
+    let OperationResult { kind, is_check, files, branch, .. } = result;
+    let count = file_count(files.len());
+    match (kind, is_check) {
+        _ if files.is_empty() && branch.is_none() => "Nothing to do: no file has to be changed.".to_owned(),
+        (OperationKind::Undo, true) => format!("Would revert the changes of task {id} in {count}:"),
+        (OperationKind::Redo, true) => format!("Would make the changes of task {id} again in {count}:"),
+        (OperationKind::Apply, true) => format!("Would apply the changes of task {id} to {count}:"),
+        (OperationKind::Undo, false) => format!("Reverted the changes of task {id} in {count}:"),
+        (OperationKind::Redo, false) => format!("Made the changes of task {id} again in {count}:"),
+        (OperationKind::Apply, false) => match branch {
+            Some(branch) => {
+                format!("Created branch {} with the changes of task {id} in {count}:", path_line(&branch.name))
+            }
+            None => format!("Applied the changes of task {id} to {count}:"),
+        },
+    }
+}
+
+/// Why an undo skips this number of files, in a sentence that a list of them can follow.
+pub(crate) fn unnamed_note(number: usize) -> String {
+    format!(
+        "Skipped {} that the agent did not report changing; somebody else may have changed {} (--all reverts {} too):",
+        file_count(number),
+        them(number),
+        them(number),
+    )
 }

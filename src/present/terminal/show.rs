@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use connector_api::{Sandbox, Usage};
 
 use super::{
-    Line, LocalTime, Screen, Tone, age,
+    Line, LocalTime, Screen, Symbols, Tone, age,
     fields::{FieldLine, Fields},
     length,
     live::current_trouble,
@@ -44,20 +44,45 @@ pub(crate) fn show(
     now: DateTime<Utc>,
 ) -> String {
     let mut fields = Fields::default();
-    let record = &view.record;
     let head = if screen.is_terminal() { head(task, &mut fields, screen, now) } else { String::new() };
     if !screen.is_terminal() {
         pipe_head(task, &mut fields, now);
     }
+    add_facts(task, view, next, &mut fields, (screen, zone, now));
+    head + &fields.render(screen)
+}
+
+/// The same facts as lines with names, without the first line. Nothing is cut to a width.
+pub(crate) fn show_fields(
+    task: &TaskSummary,
+    view: &TaskView,
+    next: &NextSteps,
+    zone: LocalTime,
+    now: DateTime<Utc>,
+) -> Vec<(&'static str, Vec<Line>)> {
+    let mut fields = Fields::default();
+    let screen = Screen { width: Some(usize::MAX), has_color: false, symbols: Symbols::Unicode };
+    add_facts(task, view, next, &mut fields, (screen, zone, now));
+    fields.into_lines()
+}
+
+fn add_facts(
+    task: &TaskSummary,
+    view: &TaskView,
+    next: &NextSteps,
+    fields: &mut Fields,
+    (screen, zone, now): (Screen, LocalTime, DateTime<Utc>),
+) {
+    let record = &view.record;
     let prompt = limited(record.start.task.raw(), MAX_TASK_LINES, screen, |more| format!("{more} more lines"));
     fields.push("task", prompt);
-    place_and_time(record, &mut fields, screen, zone, now);
+    place_and_time(record, fields, screen, zone, now);
     if let Some(end) = &record.end {
         fields.add("usage", Line::of(Tone::Plain, &end.usage.map_or_else(String::new, |usage| tokens(usage, screen))));
     }
-    workspace_fields(record, &mut fields, screen);
-    failure(record, &mut fields);
-    activity(task, &mut fields, screen, now);
+    workspace_fields(record, fields, screen);
+    failure(record, fields);
+    activity(task, fields, screen, now);
     if let Some(result) = &view.result {
         fields.push("result", result_lines(record, result, screen));
     }
@@ -70,7 +95,6 @@ pub(crate) fn show(
         let commands = commands(record, next, task.state, screen);
         fields.push("next", commands.iter().map(|line| FieldLine::Whole(Line::of(Tone::Plain, line))).collect());
     }
-    head + &fields.render(screen)
 }
 
 /// A part of the final message: exact in a pipe, with unsafe characters escaped on a terminal.
@@ -177,7 +201,7 @@ fn tokens(usage: Usage, screen: Screen) -> String {
 }
 
 /// A number with commas between groups of three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -264,7 +288,7 @@ fn exact(line: &str) -> FieldLine {
 }
 
 /// The verb that takes a task's changes further: `apply`, `undo` or `redo`.
-fn next_operation(record: &TaskRecord) -> Option<&'static str> {
+pub(crate) fn next_operation(record: &TaskRecord) -> Option<&'static str> {
     let standing = record.standing.as_ref()?;
     Some(match standing.place {
         ChangesPlace::Worktree | ChangesPlace::PartlyApplied { .. } => "apply",

@@ -8,12 +8,12 @@ use super::Tone;
 use crate::task::{Outcome, TaskState, TaskSummary};
 
 /// The state, or the outcome if the task has ended.
-pub(super) fn word(state: TaskState, outcome: Option<Outcome>) -> &'static str {
+pub(crate) fn word(state: TaskState, outcome: Option<Outcome>) -> &'static str {
     outcome.filter(|_| state == TaskState::Ended).map_or(state.as_str(), Outcome::as_str)
 }
 
 /// The color of a state or an outcome.
-pub(super) fn tone(state: TaskState, outcome: Option<Outcome>) -> Tone {
+pub(crate) fn tone(state: TaskState, outcome: Option<Outcome>) -> Tone {
     match (state, outcome) {
         (TaskState::Queued, _) => Tone::Faint,
         (TaskState::Running, _) | (TaskState::Ended, None) => Tone::Active,

@@ -4,7 +4,7 @@ use super::length;
 use crate::task::{ChangedFile, Outcome, TimelineEvent, WarningSource, outcome, script};
 
 /// The step in one sentence, not escaped; `None` if a person need not see it.
-pub(super) fn step(event: &TimelineEvent) -> Option<String> {
+pub(crate) fn step(event: &TimelineEvent) -> Option<String> {
     let label = match event {
         TimelineEvent::Started { .. } => "started: ",
         TimelineEvent::Message { .. } => "says: ",
@@ -37,7 +37,7 @@ pub(super) fn step(event: &TimelineEvent) -> Option<String> {
 }
 
 /// The content of an event without its kind, not escaped.
-pub(super) fn detail(event: &TimelineEvent) -> String {
+pub(crate) fn detail(event: &TimelineEvent) -> String {
     match event {
         TimelineEvent::Queued { ahead: 0, .. } => "waits for a free slot".to_owned(),
         TimelineEvent::Queued { ahead: 1, .. } => "waits, 1 task ahead".to_owned(),

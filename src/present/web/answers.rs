@@ -61,6 +61,11 @@ pub(crate) fn other_origin() -> Refused {
     Refused::new("pages of other origins may not embed or fetch this page", "open it in its own tab")
 }
 
+/// Another user of this machine opened a one-time address.
+pub(crate) fn other_user() -> Refused {
+    Refused::new("this address is for another user of this machine", "sign in with the token, if you may read it: /login")
+}
+
 /// The server was started without `--actions`.
 pub(crate) fn actions_off(id: &TaskId, action: Action) -> Refused {
     Refused::new(

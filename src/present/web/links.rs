@@ -32,6 +32,17 @@ impl Tab {
             Self::Details => "details",
         }
     }
+
+    /// Its name on the page.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Activity => "Activity",
+            Self::Changes => "Changes",
+            Self::Log => "Log",
+            Self::Result => "Result",
+            Self::Details => "Details",
+        }
+    }
 }
 
 /// Something that a person can do with a task. Each has a verb of the same name on the command line.
@@ -62,6 +73,23 @@ impl Action {
             Self::Apply => "apply",
             Self::Resume => "resume",
         }
+    }
+
+    /// Its name on a button.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Cancel => "Cancel",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
+            Self::Apply => "Apply",
+            Self::Resume => "Resume",
+        }
+    }
+
+    /// The command that does the same in a terminal.
+    pub(super) fn command(self, id: &TaskId) -> String {
+        let text = if self == Self::Resume { " \"…\"" } else { "" };
+        format!("codex-connector {} {id}{text}", self.as_str())
     }
 }
 

@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{frame::Page, links, query::TaskListQuery, text::message, viewer::Viewer};
-use crate::present::Refused;
+use super::{frame::Page, links, query::TaskListQuery, text, viewer::Viewer};
+use crate::{
+    present::{Refused, terminal_refusals::EXPECTED_SINCE},
+    task::{MessagePart, message},
+};
 
 /// Why a person is not signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +83,20 @@ pub(crate) fn problem(status: u16, refused: &Refused, viewer: Option<&Viewer>) -
     Page { title, live: None, main }.render(viewer)
 }
 
+/// A filter is neither a period nor a time, and was ignored.
+pub(crate) fn invalid_since(text: &str) -> Refused {
+    let problem =
+        message!["the filter ", MessagePart::quoted(text), " is not a time, so it was ignored: ", EXPECTED_SINCE];
+    Refused::without_advice(problem)
+}
+
 /// What happened, and what to do next.
 pub(super) fn explanation(refused: &Refused) -> Markup {
     let refused = refused.clone().capitalized();
     html! {
         div.problem role="alert" {
-            p { (message(&refused.problem)) "." }
-            @if let Some(next) = &refused.next { p { strong { "Next: " } (message(next)) } }
+            p { (text::message(&refused.problem)) "." }
+            @if let Some(next) = &refused.next { p { strong { "Next: " } (text::message(next)) } }
         }
     }
 }

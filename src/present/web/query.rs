@@ -75,3 +75,40 @@ pub(super) fn query_string<'a>(parameters: impl IntoIterator<Item = (&'static st
         parameters.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     given.map(|(name, value)| format!("{name}={}", percent_encode(value, ENCODED))).collect::<Vec<_>>().join("&")
 }
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::percent_decode_str;
+
+    use super::*;
+    use crate::present::hostile_tests::HOSTILE;
+
+    #[test]
+    fn every_value_survives_an_address() {
+        let texts = HOSTILE.into_iter().chain(["a&b=c#d?e+f%20g", "ä/ö", "'\"<>"]);
+        for text in texts {
+            let owned = || Some(text.to_owned());
+            let query =
+                TaskListQuery { repository: owned(), backend: owned(), since: owned(), ..TaskListQuery::default() };
+            let address = query.to_query_string();
+            assert!(
+                address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%&=".contains(&byte)),
+                "{address}"
+            );
+            let pairs: Vec<_> = address.split('&').filter_map(|pair| pair.split_once('=')).collect();
+            let read: Vec<_> =
+                pairs.iter().map(|(name, value)| (*name, percent_decode_str(value).decode_utf8_lossy())).collect();
+            assert_eq!(read, ["repo", "backend", "since"].map(|name| (name, text.into())));
+        }
+        let file = Some(GitPath::from_bytes(*b"a\xff &b"));
+        assert_eq!(TabQuery { file, before: Some(7) }.to_query_string(), "file=a%FF%20%26b&before=7");
+    }
+
+    #[test]
+    fn defaults_are_left_out() {
+        assert_eq!(TaskListQuery::default().to_query_string(), "");
+        assert_eq!(TabQuery::default().to_query_string(), "");
+        let query = TaskListQuery { state: StateFilter::parse("timed_out"), page: 3, ..TaskListQuery::default() };
+        assert_eq!(query.to_query_string(), "state=timed_out&page=3");
+    }
+}

@@ -5,8 +5,8 @@
 use maud::{Markup, html};
 
 use crate::{
-    present::text::{OutsideText, one_line},
-    task::{Message, MessagePart},
+    present::text::{OutsideText, one_line, path_line},
+    task::{GitPath, Message, MessagePart},
     visible::fully_visible,
 };
 
@@ -22,13 +22,19 @@ pub(super) fn line(text: &(impl OutsideText + ?Sized), max: usize) -> Markup {
     html! { bdi { (one_line(text, max)) } }
 }
 
+/// A path of a repository, with its spaces.
+pub(super) fn path(path: &GitPath) -> Markup {
+    html! { bdi { (path_line(path)) } }
+}
+
 /// A text with its lines. If it has more than [`MAX_BLOCK_CHARACTERS`], the rest is counted.
 pub(super) fn block(text: &(impl OutsideText + ?Sized)) -> Markup {
     let text = text.text();
     let end = text.char_indices().nth(MAX_BLOCK_CHARACTERS).map_or(text.len(), |(end, _)| end);
     let more = text[end..].chars().count();
     html! {
-        pre dir="auto" tabindex="0" { (fully_visible(&text[..end])) }
+        // HTML ignores a line break at the beginning.
+        pre dir="auto" tabindex="0" { "\n" (fully_visible(&text[..end]).replace("\r\n", "\n")) }
         @if more > 0 { p.faint { (more) " more characters" } }
     }
 }
@@ -84,7 +90,7 @@ mod tests {
         let sentence = message!["run `codex-connector logs ", &id, "`: ", "`<b>x\n\u{202e}".to_owned()];
         assert_eq!(
             super::message(&sentence).into_string(),
-            "<bdi>run </bdi><code><bdi>codex-connector logs 1a2b3c4d</bdi></code><bdi>: `&lt;b&gt;x\\u{202e}</bdi>"
+            "<bdi>run </bdi><code><bdi>codex-connector logs 1a2b3c4d</bdi></code><bdi>: `&lt;b&gt;x \\u{202e}</bdi>"
         );
         let sentence = message!["no task ", MessagePart::quoted("a`<i>"), " here"];
         let html = super::message(&sentence).into_string();

@@ -18,6 +18,9 @@ pub(in crate::store) enum CatalogError {
     /// The catalog was created by a later version of this program.
     #[error("index.sqlite has format {0}, which is from a later version")]
     Newer(i32),
+    /// The catalog was created by the version before, and no process has opened it for writing since.
+    #[error("index.sqlite is from an earlier version and is not upgraded yet")]
+    Older,
     /// The path holds a link, a directory, or a file of another user.
     #[error("index.sqlite is {0}")]
     Foreign(&'static str),
@@ -70,11 +73,11 @@ impl CatalogError {
         StoreError::at("use", path)(io::Error::other(self))
     }
 
-    /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog. Any other error only means that the
+    /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog, or upgrade it, which a rebuild does. Any other error only means that the
     /// catalog is unavailable now.
     pub(in crate::store) fn needs_rebuild(&self) -> bool {
         match self {
-            Self::Missing | Self::Damaged(_) | Self::Newer(_) | Self::Foreign(_) => true,
+            Self::Missing | Self::Damaged(_) | Self::Newer(_) | Self::Older | Self::Foreign(_) => true,
             Self::Locked | Self::Moved | Self::ReadOnly(_) | Self::Full(_) | Self::Io(_) => false,
         }
     }

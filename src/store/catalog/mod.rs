@@ -12,6 +12,9 @@
 //!     └──────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! A catalog of the version before is [upgraded](upgrade) in place by the first process that opens it for writing; until
+//! then, readers treat it like a missing one.
+//!
 //! Only a rebuild creates the file, and it does so atomically with complete content. Its *generation* is a random name.
 //! Each task that ends gets the next *sequence number* under the write lock. Numbers are not reused within a
 //! generation; a rebuilt catalog starts again at 1.
@@ -33,17 +36,19 @@ mod read;
 mod rebuild;
 mod row;
 mod schema;
+mod search;
+mod upgrade;
 mod usage;
 mod verify;
 mod write;
 
-pub use row::Filter;
+pub use row::{EndFilter, Filter};
 pub(super) use {
     error::CatalogError,
     open::Catalog,
     pending::{mark, marked},
     rebuild::{Check, rebuild},
-    row::{CatalogSources, Changes, Row, Seq},
+    row::{CatalogSources, ChangedTasks, Changes, ListedTask, Row, Seq, StoredState, TaskPage},
     usage::{UsageFilter, UsageGroup},
 };
 
@@ -56,6 +61,10 @@ mod fault_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod search_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrade_tests;
 #[cfg(test)]
 mod usage_tests;

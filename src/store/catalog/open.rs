@@ -10,7 +10,11 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::{error::CatalogError, schema::VERSION};
+use super::{
+    error::CatalogError,
+    schema::VERSION,
+    upgrade::{UPGRADABLE, upgrade},
+};
 use crate::store::fault;
 
 /// How long one operation waits for a lock that another process holds.
@@ -71,7 +75,8 @@ enum Access {
 }
 
 impl Catalog {
-    /// Opens the catalog for reading and writing. Does not create it; only a [rebuild](super::rebuild::rebuild) does.
+    /// Opens the catalog for reading and writing, and upgrades one of the version before. Does not create it; only a
+    /// [rebuild](super::rebuild::rebuild) does.
     pub(in crate::store) fn open_to_write(path: &Path) -> Result<Self, CatalogError> {
         Self::open(path, Access::Write, LOCK_TIMEOUT)
     }
@@ -108,6 +113,10 @@ impl Catalog {
         connection.busy_timeout(lock_timeout)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch(SETTINGS)?;
+        if access == Access::Write && version(&connection)? == UPGRADABLE {
+            upgrade(&connection)?;
+            connection.execute_batch(SETTINGS)?;
+        }
         let generation = check_format(&connection)?;
         if access == Access::Write {
             // SQLite has created its companion files now, with modes that depend on the umask.
@@ -194,12 +203,15 @@ fn make_private(path: &Path) -> Result<(), CatalogError> {
 
 /// Checks that this version can use the database, and reads its generation.
 fn check_format(connection: &Connection) -> Result<String, CatalogError> {
-    let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > VERSION {
-        return Err(CatalogError::Newer(version));
-    }
-    if version < VERSION {
-        return Err(CatalogError::Damaged(rusqlite::Error::InvalidQuery));
+    match version(connection)? {
+        VERSION => {}
+        UPGRADABLE => return Err(CatalogError::Older),
+        newer @ VERSION.. => return Err(CatalogError::Newer(newer)),
+        _ => return Err(CatalogError::Damaged(rusqlite::Error::InvalidQuery)),
     }
     Ok(connection.query_row("SELECT generation FROM meta WHERE one = 1", [], |row| row.get(0))?)
+}
+
+fn version(connection: &Connection) -> Result<i32, CatalogError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }

@@ -3,13 +3,12 @@
 use rusqlite::Connection;
 
 use super::{
-    read::{
-        BY_ID, BY_ROW, ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST, NEWEST_OF_SESSION, NUMBER, OLDEST,
-        RUNNING, SEARCHES, TALLY, WITH_PREFIX,
-    },
+    read::{ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST_OF_SESSION, OLDEST, RUNNING, WITH_PREFIX},
+    row::StoredState,
     schema::select,
+    search::{BY_ID, BY_ROW, NEWEST, NUMBER, SEARCHES, TALLIES, TALLY},
     tests::{World, row},
-    usage::statement,
+    usage::{daily_statement, statement},
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
 };
 use crate::task::{TaskStatus, TotalsBy};
@@ -30,7 +29,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 #[test]
 fn no_statement_scans_or_sorts() {
     let world = World::new();
-    let catalog = world.rebuild((0..200).map(|number| row(number, TaskStatus::ALL[number as usize % 4]))).catalog;
+    let catalog = world.rebuild((0..200).map(|number| row(number, StoredState::ALL[number as usize % 6]))).catalog;
     let of_searches = |before: &str, after: &str, covering: &str| {
         let indexes = ["by_state", "by_repository", "by_backend", "by_repository_and_backend"];
         let statements = SEARCHES.iter().map(|search| format!("{before}{search}{after}"));
@@ -53,6 +52,7 @@ fn no_statement_scans_or_sorts() {
         (RUNNING, "(state=?)"),
         (FIRST_AFTER, "USING INDEX removable (ended_at>?)"),
         (TALLY, "USING PRIMARY KEY (scope=? AND repository=? AND backend=? AND state=?)"),
+        (TALLIES, "USING PRIMARY KEY (scope=?)"),
         (LAST_SEQ, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (OLDEST, "USING COVERING INDEX removable (ended_at<?)"),
         (STORED, "(id=?)"),
@@ -73,8 +73,9 @@ fn no_statement_scans_or_sorts() {
 fn totals_read_only_an_index() {
     let world = World::new();
     let catalog = world.rebuild((0..200).map(|number| row(number, TaskStatus::Completed))).catalog;
-    for by in [TotalsBy::Day, TotalsBy::Backend, TotalsBy::Model, TotalsBy::Repository] {
-        let plan = plan(&catalog.connection, &statement(by));
+    let groups = [TotalsBy::Day, TotalsBy::Backend, TotalsBy::Model, TotalsBy::Repository];
+    for sql in groups.map(statement).into_iter().chain([daily_statement()]) {
+        let plan = plan(&catalog.connection, &sql);
         assert_eq!(plan[0], "SEARCH tasks USING COVERING INDEX by_start (started_at>?)", "{plan:?}");
     }
 }

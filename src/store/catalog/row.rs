@@ -1,19 +1,80 @@
 //! The data that the catalog stores and returns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use connector_api::Usage;
 
-use crate::task::{TaskId, TaskStatus};
+use crate::task::{Outcome, TaskId, TaskRecord, TaskStatus};
+
+/// Whether a task is running, or how it ended. The documented status does not tell a cancelled task from a failed one,
+/// but lists do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) enum StoredState {
+    /// It has not ended.
+    Running,
+    /// It has ended.
+    Ended(Outcome),
+}
+
+impl StoredState {
+    /// Every state.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Ended(Outcome::Completed),
+        Self::Ended(Outcome::Failed),
+        Self::Ended(Outcome::Cancelled),
+        Self::Ended(Outcome::TimedOut),
+        Self::Ended(Outcome::Interrupted),
+    ];
+
+    /// The state of the task with this record.
+    pub(in crate::store) fn of(record: &TaskRecord) -> Self {
+        Outcome::of(record).map_or(Self::Running, Self::Ended)
+    }
+
+    /// The state with this name in the catalog.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Its name in the catalog.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ended(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// Whether the task has ended.
+    pub(super) fn is_final(self) -> bool {
+        self != Self::Running
+    }
+
+    /// How the task ended; `None` while it is running.
+    pub(in crate::store) fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Running => None,
+            Self::Ended(outcome) => Some(outcome),
+        }
+    }
+
+    /// The documented status.
+    pub(super) fn status(self) -> TaskStatus {
+        match self {
+            Self::Running => TaskStatus::Running,
+            Self::Ended(outcome) => outcome.status().into(),
+        }
+    }
+}
 
 /// One task, as the catalog stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Row {
     /// The task's ID.
     pub(in crate::store) id: TaskId,
-    /// The task's status.
-    pub(in crate::store) state: TaskStatus,
+    /// Whether the task is running, or how it ended.
+    pub(in crate::store) state: StoredState,
     /// The start time. Stored to the millisecond, like all times.
     pub(in crate::store) started_at: DateTime<Utc>,
     /// The end time. If it is unknown for an ended task, the start time is used instead.
@@ -64,8 +125,10 @@ pub(in crate::store) struct StoredTask {
 /// Selects tasks; the default selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only tasks in this state.
+    /// Only tasks with this documented status.
     pub state: Option<TaskStatus>,
+    /// Only ended tasks: all of them, or those with one outcome.
+    pub end: Option<EndFilter>,
     /// Only tasks of this backend.
     pub backend: Option<String>,
     /// Only tasks in this repository, as [`repository_of`](crate::directory::repository_of) names it.
@@ -76,10 +139,29 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// Selects ended tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndFilter {
+    /// All of them.
+    Any,
+    /// Those with this outcome.
+    Outcome(Outcome),
+}
+
 impl Filter {
+    /// Whether the filter selects tasks in this state, if they are selected otherwise.
+    pub(in crate::store) fn selects_state(&self, state: StoredState) -> bool {
+        self.state.is_none_or(|status| status == state.status())
+            && match self.end {
+                None => true,
+                Some(EndFilter::Any) => state.is_final(),
+                Some(EndFilter::Outcome(outcome)) => state == StoredState::Ended(outcome),
+            }
+    }
+
     /// Whether the filter selects this task.
     pub(in crate::store) fn selects(&self, row: &Row) -> bool {
-        self.state.is_none_or(|state| state == row.state)
+        self.selects_state(row.state)
             && self.backend.as_ref().is_none_or(|backend| *backend == row.backend)
             && self.repository.as_ref().is_none_or(|repository| *repository == row.repository)
             && self.since.is_none_or(|since| row.started_at >= since)
@@ -87,11 +169,29 @@ impl Filter {
     }
 }
 
-/// The newest tasks that a [`Filter`] selects, and the total number of tasks that it selects.
+/// Tasks whose rows are outdated or missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::store) struct ChangedTasks {
+    /// The tasks. Their rows are ignored.
+    pub(in crate::store) ids: BTreeSet<TaskId>,
+    /// Those that a query selects nevertheless, with their start times in milliseconds since 1970.
+    pub(in crate::store) selected: Vec<(i64, TaskId)>,
+}
+
+/// A task at its place in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct TaskPage {
+pub(in crate::store) enum ListedTask {
+    /// A row of the catalog.
+    Stored(Box<StoredTask>),
+    /// One of the [`ChangedTasks`].
+    Changed(TaskId),
+}
+
+/// Tasks of a list, and the total number of tasks in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct TaskPage<T> {
     /// The tasks, newest first.
-    pub(in crate::store) tasks: Vec<StoredTask>,
+    pub(in crate::store) tasks: Vec<T>,
     /// The total number.
     pub(in crate::store) total: u64,
 }
@@ -107,32 +207,5 @@ pub(in crate::store) struct CatalogSources {
     pub(in crate::store) swept_at: Option<DateTime<Utc>>,
 }
 
-/// Numbers of tasks by state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::store) struct Counts {
-    /// Running tasks.
-    pub(in crate::store) running: u64,
-    /// Completed tasks.
-    pub(in crate::store) completed: u64,
-    /// Failed tasks.
-    pub(in crate::store) failed: u64,
-    /// Interrupted tasks.
-    pub(in crate::store) interrupted: u64,
-}
-
-impl Counts {
-    /// All tasks.
-    pub(in crate::store) fn total(self) -> u64 {
-        self.running + self.completed + self.failed + self.interrupted
-    }
-
-    /// The count for one state, for writing.
-    pub(super) fn of(&mut self, state: TaskStatus) -> &mut u64 {
-        match state {
-            TaskStatus::Running => &mut self.running,
-            TaskStatus::Completed => &mut self.completed,
-            TaskStatus::Failed => &mut self.failed,
-            TaskStatus::Interrupted => &mut self.interrupted,
-        }
-    }
-}
+/// Numbers of tasks by state. A state without tasks may be missing.
+pub(in crate::store) type StateCounts = BTreeMap<StoredState, u64>;

@@ -4,15 +4,15 @@ use chrono::{DateTime, Utc};
 use connector_api::Usage;
 use rusqlite::{Connection, Row as SqlRow, params, types::Type};
 
-use super::row::{Changes, Row, Seq, StoredTask};
-use crate::task::{TaskId, TaskStatus};
+use super::row::{Changes, Row, Seq, StoredState, StoredTask};
+use crate::task::TaskId;
 
 /// The format of the database that this version writes (`PRAGMA user_version`).
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// The tables.
 ///
-/// `ended_at` is the time when a task ended, or NULL while it is running. `tallies` holds counts of tasks, so that
+/// `state` is `running` or the outcome. `ended_at` is the time when a task ended, or NULL while it is running. `tallies` holds counts of tasks, so that
 /// counting does not read them all; `scope` determines which of its key columns are used (see [`TallyScope`]).
 /// `edition` and `archives` are the other lists of tasks that the catalog fully contains, and `swept_at` is when the
 /// records were last compared with the rows (see `lag`).
@@ -173,7 +173,7 @@ pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<StoredTask> {
     let completed_at: Option<i64> = row.get(3)?;
     let listed = Row {
         id: id(row, 0)?,
-        state: parsed(1, Type::Text, state(row.get_ref(1)?.as_str()?))?,
+        state: parsed(1, Type::Text, StoredState::parse(row.get_ref(1)?.as_str()?))?,
         started_at: moment(2, row.get(2)?)?,
         completed_at: completed_at.map(|at| moment(3, at)).transpose()?,
         backend: row.get(5)?,
@@ -194,11 +194,6 @@ pub(super) fn id(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<TaskId> {
     parsed(column, Type::Text, TaskId::parse(row.get_ref(column)?.as_str()?).ok())
 }
 
-/// The state with this name.
-pub(super) fn state(name: &str) -> Option<TaskStatus> {
-    TaskStatus::ALL.into_iter().find(|state| state.as_str() == name)
-}
-
 /// The end time for `ended_at`; `None` while the task is running.
 pub(super) fn ended_at(row: &Row) -> Option<i64> {
     row.state.is_final().then(|| row.completed_at.unwrap_or(row.started_at).timestamp_millis())
@@ -214,7 +209,7 @@ fn parsed<T>(column: usize, kind: Type, value: Option<T>) -> rusqlite::Result<T>
 }
 
 /// Converts a count to a signed number, because SQLite has no unsigned ones. No real count is too large.
-fn signed(count: u64) -> i64 {
+pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

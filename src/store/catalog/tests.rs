@@ -10,19 +10,40 @@ use super::{
     open::{Catalog, MAX_LOG_BYTES, companion},
     pending::{mark, marked, open_to_mark, write_mark},
     rebuild::{Check, Rebuilt, rebuild},
-    row::{CatalogSources, Changes, Counts, Filter, Row},
+    row::{
+        CatalogSources, ChangedTasks, Changes, Filter, ListedTask, Row, StateCounts, StoredState, StoredTask, TaskPage,
+    },
 };
 use crate::{
     store::{entry::record_of, layout::Layout},
-    task::{TaskId, TaskStatus},
+    task::{Outcome, Page, TaskId, TaskStatus},
 };
 
 pub(super) fn id(number: u32) -> TaskId {
     TaskId::parse(&format!("{number:08x}")).expect("eight digits")
 }
 
+impl From<TaskStatus> for StoredState {
+    /// The state of a task with this status that did not fail for a particular reason.
+    fn from(status: TaskStatus) -> Self {
+        match status {
+            TaskStatus::Running => Self::Running,
+            TaskStatus::Completed => Self::Ended(Outcome::Completed),
+            TaskStatus::Failed => Self::Ended(Outcome::Failed),
+            TaskStatus::Interrupted => Self::Ended(Outcome::Interrupted),
+        }
+    }
+}
+
 /// A task that began at `number` seconds, and ended half a second later if `state` is final.
-pub(super) fn row(number: u32, state: TaskStatus) -> Row {
+pub(super) fn row(number: u32, state: impl Into<StoredState>) -> Row {
+    let state: StoredState = state.into();
+    let reason = match state {
+        StoredState::Ended(Outcome::Failed) => Some("Exited with code 1"),
+        StoredState::Ended(Outcome::Cancelled) => Some("Cancelled by user"),
+        StoredState::Ended(Outcome::TimedOut) => Some("Timeout after 60s"),
+        StoredState::Running | StoredState::Ended(Outcome::Completed | Outcome::Interrupted) => None,
+    };
     let at = |millis: i64| DateTime::from_timestamp_millis(millis).expect("a small number");
     let millis = i64::from(number) * 1_000;
     Row {
@@ -38,8 +59,10 @@ pub(super) fn row(number: u32, state: TaskStatus) -> Row {
         usage: None,
         changes: None,
         from_original: false,
-        record: serde_json::json!({"format": 1, "id": id(number), "status": state, "startedAt": at(millis)})
-            .to_string(),
+        record: serde_json::json!({
+            "format": 1, "id": id(number), "status": state.status(), "startedAt": at(millis), "failureReason": reason
+        })
+        .to_string(),
     }
 }
 
@@ -85,11 +108,32 @@ impl World {
 }
 
 pub(super) fn numbers(catalog: &Catalog, filter: &Filter, limit: usize) -> Vec<u32> {
-    let page = catalog.newest(filter, limit, &BTreeSet::new()).expect("it is readable");
-    page.tasks.iter().map(|task| number(&task.row.id)).collect()
+    newest(catalog, filter, limit, &BTreeSet::new()).tasks.iter().map(|task| number(&task.row.id)).collect()
 }
 
-fn number(id: &TaskId) -> u32 {
+/// The newest tasks without some of them.
+pub(super) fn newest(
+    catalog: &Catalog,
+    filter: &Filter,
+    limit: usize,
+    without: &BTreeSet<TaskId>,
+) -> TaskPage<StoredTask> {
+    let changed = ChangedTasks { ids: without.clone(), selected: Vec::new() };
+    let TaskPage { tasks, total } = catalog.page(filter, Page::first(limit), &changed).expect("it is readable");
+    let stored = tasks.into_iter().map(|task| match task {
+        ListedTask::Stored(stored) => *stored,
+        ListedTask::Changed(id) => panic!("{id} was not added"),
+    });
+    TaskPage { tasks: stored.collect(), total }
+}
+
+pub(super) fn counts(catalog: &Catalog, filter: &Filter) -> StateCounts {
+    let mut counts = catalog.counts(filter, &BTreeSet::new()).expect("it is readable");
+    counts.retain(|_, tasks| *tasks > 0);
+    counts
+}
+
+pub(super) fn number(id: &TaskId) -> u32 {
     u32::from_str_radix(id.as_str(), 16).expect("eight digits")
 }
 
@@ -100,10 +144,9 @@ pub(super) fn assert_counts_are_correct(catalog: &Catalog) {
     for state in [None, Some(TaskStatus::Running), Some(TaskStatus::Failed)] {
         for backend in [None, Some("codex".to_owned()), Some("claude".to_owned())] {
             for repository in [None, Some("/home/user/project".to_owned()), Some("/b".to_owned())] {
-                let filter = Filter { state, backend: backend.clone(), repository, since: None, until: None };
-                let tallied = catalog.counts(&filter).expect("it is readable");
-                let counted = catalog.counts(&Filter { since, ..filter.clone() }).expect("it is readable");
-                assert_eq!(tallied, counted, "{filter:?}");
+                let filter = Filter { state, backend: backend.clone(), repository, ..Filter::default() };
+                let counted = counts(catalog, &Filter { since, ..filter.clone() });
+                assert_eq!(counts(catalog, &filter), counted, "{filter:?}");
             }
         }
     }
@@ -167,48 +210,13 @@ fn a_task_gets_one_number_when_it_ends_and_stays_ended() {
     assert_eq!(catalog.upsert(&row(2, TaskStatus::Interrupted)).expect("it is writable"), Some(1));
     assert_eq!(catalog.upsert(&row(1, TaskStatus::Running)).expect("it is writable"), Some(2));
     let first = catalog.get(&id(1)).expect("it is readable").expect("it was stored");
-    assert_eq!((first.row.state, first.seq), (TaskStatus::Failed, Some(2)));
+    assert_eq!((first.row.state, first.seq), (TaskStatus::Failed.into(), Some(2)));
 
     catalog.remove(&[id(1), id(9)]).expect("it is writable");
     assert_eq!(catalog.upsert(&row(3, TaskStatus::Completed)).expect("it is writable"), Some(3), "2 is not reused");
     let ended = catalog.ended_since(1, 10).expect("it is readable");
     assert_eq!(ended.iter().map(|task| (number(&task.row.id), task.seq)).collect::<Vec<_>>(), [(3, Some(3))]);
     assert_eq!(catalog.last_seq().expect("it is readable"), 3);
-    assert_counts_are_correct(&catalog);
-}
-
-#[test]
-fn a_filter_selects_by_state_backend_repository_and_time() {
-    let world = World::new();
-    let mut catalog = world.catalog();
-    for number in 0..24 {
-        let state = TaskStatus::ALL[number as usize % 4];
-        let backend = if number % 3 == 0 { "claude" } else { "codex" }.to_owned();
-        let repository = if number % 2 == 0 { "/a" } else { "/b" }.to_owned();
-        catalog.upsert(&Row { backend, repository, ..row(number, state) }).expect("it is writable");
-    }
-    let all = Filter::default();
-    let some = |text: &str| Some(text.to_owned());
-    let at = |seconds| DateTime::from_timestamp(seconds, 0);
-    assert_eq!(numbers(&catalog, &all, 4), [23, 22, 21, 20]);
-    assert_eq!(numbers(&catalog, &Filter { state: Some(TaskStatus::Failed), ..all.clone() }, 2), [22, 18]);
-    assert_eq!(numbers(&catalog, &Filter { backend: some("claude"), ..all.clone() }, 3), [21, 18, 15]);
-    assert_eq!(numbers(&catalog, &Filter { repository: some("/b"), ..all.clone() }, 3), [23, 21, 19]);
-    let both = Filter { repository: some("/b"), backend: some("claude"), ..all.clone() };
-    assert_eq!(numbers(&catalog, &both, 9), [21, 15, 9, 3]);
-    assert_eq!(numbers(&catalog, &Filter { state: Some(TaskStatus::Interrupted), ..both.clone() }, 9), [15, 3]);
-    assert_eq!(numbers(&catalog, &Filter { since: at(9), until: at(21), ..both.clone() }, 9), [15, 9]);
-    assert_eq!(numbers(&catalog, &Filter { repository: some("/c"), ..all.clone() }, 9), Vec::<u32>::new());
-    let newest = |limit, without: &[u32]| {
-        let without = without.iter().map(|number| id(*number)).collect();
-        let page = catalog.newest(&both, limit, &without).expect("it is readable");
-        (page.tasks.len(), page.total)
-    };
-    assert_eq!([newest(3, &[]), newest(4, &[]), newest(usize::MAX, &[])], [(3, 4), (4, 4), (4, 4)]);
-    let counts = |filter: &Filter| catalog.counts(filter).expect("it is readable");
-    assert_eq!(counts(&all), Counts { running: 6, completed: 6, failed: 6, interrupted: 6 });
-    assert_eq!(counts(&both), Counts { completed: 2, interrupted: 2, ..Counts::default() });
-    assert_eq!(counts(&Filter { until: at(9), ..both.clone() }).total(), 1);
     assert_counts_are_correct(&catalog);
 }
 

@@ -39,11 +39,20 @@ pub(super) fn statement(by: TotalsBy) -> String {
         TotalsBy::Model => "model".to_owned(),
         TotalsBy::Repository => "repository".to_owned(),
     };
+    sums(&key, "1")
+}
+
+/// The same for each day and backend.
+pub(super) fn daily_statement() -> String {
+    sums(&format!("started_at / {PERIOD_MILLIS}, backend"), "1, 2")
+}
+
+fn sums(keys: &str, grouping: &str) -> String {
     format!(
-        "SELECT {key}, count(*), count(input_tokens), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
+        "SELECT {keys}, count(*), count(input_tokens), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
          sum(reasoning_output_tokens) FROM tasks
          WHERE started_at >= ?1 AND (?2 = '' OR repository = ?2)
-         AND (?3 = '[]' OR id NOT IN (SELECT value FROM json_each(?3))) GROUP BY 1"
+         AND (?3 = '[]' OR id NOT IN (SELECT value FROM json_each(?3))) GROUP BY {grouping}"
     )
 }
 
@@ -55,33 +64,60 @@ impl Catalog {
         by: TotalsBy,
         without: &BTreeSet<TaskId>,
     ) -> Result<Vec<(UsageGroup, Totals)>, CatalogError> {
+        self.each_group(&statement(by), filter, without, |row| {
+            let name = match by {
+                TotalsBy::Day => UsageGroup::Time(period(row)?),
+                TotalsBy::Backend | TotalsBy::Model | TotalsBy::Repository => UsageGroup::Name(row.get(0)?),
+            };
+            Ok((name, totals(row, 1)?))
+        })
+    }
+
+    /// The totals of the tasks that `filter` selects, without those in `without`, for each backend and each quarter of an
+    /// hour in which tasks began.
+    pub(in crate::store) fn daily_usage(
+        &self,
+        filter: &UsageFilter,
+        without: &BTreeSet<TaskId>,
+    ) -> Result<Vec<(DateTime<Utc>, String, Totals)>, CatalogError> {
+        let read = |row: &SqlRow<'_>| Ok((period(row)?, row.get(1)?, totals(row, 2)?));
+        self.each_group(&daily_statement(), filter, without, read)
+    }
+
+    fn each_group<T>(
+        &self,
+        sql: &str,
+        filter: &UsageFilter,
+        without: &BTreeSet<TaskId>,
+        read: impl FnMut(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, CatalogError> {
         let without = serde_json::to_string(without).expect("IDs are text");
         let since = filter.since.map_or(i64::MIN, |time| time.timestamp_millis());
         let repository = filter.repository.as_deref().unwrap_or_default();
         self.reading(|connection| {
-            let mut statement = connection.prepare_cached(&statement(by))?;
-            let found = statement.query_map(params![since, repository, without], |row| group(row, by))?;
+            let mut statement = connection.prepare_cached(sql)?;
+            let found = statement.query_map(params![since, repository, without], read)?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
 }
 
-fn group(row: &SqlRow<'_>, by: TotalsBy) -> rusqlite::Result<(UsageGroup, Totals)> {
-    let name = match by {
-        TotalsBy::Day => {
-            let period: i64 = row.get(0)?;
-            UsageGroup::Time(DateTime::from_timestamp_millis(period * PERIOD_MILLIS).unwrap_or_default())
-        }
-        TotalsBy::Backend | TotalsBy::Model | TotalsBy::Repository => UsageGroup::Name(row.get(0)?),
-    };
-    let (tasks, reported): (i64, i64) = (row.get(1)?, row.get(2)?);
+/// The quarter of an hour in the first column.
+fn period(row: &SqlRow<'_>) -> rusqlite::Result<DateTime<Utc>> {
+    let period: i64 = row.get(0)?;
+    Ok(DateTime::from_timestamp_millis(period.saturating_mul(PERIOD_MILLIS)).unwrap_or_default())
+}
+
+/// The sums in the columns from `first` on.
+fn totals(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Totals> {
+    let (tasks, reported): (i64, i64) = (row.get(first)?, row.get(first + 1)?);
     // A sum without values is NULL.
-    let sum = |column| row.get::<_, Option<i64>>(column).map(|sum| unsigned(sum.unwrap_or_default()));
+    let sum = |column| row.get::<_, Option<i64>>(first + column).map(|sum| unsigned(sum.unwrap_or_default()));
     let usage = Usage {
-        input_tokens: sum(3)?,
-        cached_input_tokens: sum(4)?,
-        output_tokens: sum(5)?,
-        reasoning_output_tokens: sum(6)?,
+        input_tokens: sum(2)?,
+        cached_input_tokens: sum(3)?,
+        output_tokens: sum(4)?,
+        reasoning_output_tokens: sum(5)?,
     };
-    Ok((name, Totals { tasks: unsigned(tasks), unreported: unsigned(tasks - reported), usage }))
+    Ok(Totals { tasks: unsigned(tasks), unreported: unsigned(tasks - reported), usage })
 }

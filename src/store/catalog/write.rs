@@ -5,13 +5,10 @@ use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavio
 use super::{
     error::CatalogError,
     open::{Catalog, MAX_LOG_BYTES},
-    row::{CatalogSources, Row, Seq},
-    schema::{ExistingRow, TallyScope, ended_at, put, state},
+    row::{CatalogSources, Row, Seq, StoredState},
+    schema::{ExistingRow, TallyScope, ended_at, put},
 };
-use crate::{
-    store::fault,
-    task::{TaskId, TaskStatus},
-};
+use crate::{store::fault, task::TaskId};
 
 pub(super) const STORED: &str =
     "SELECT state, repository, backend, ended_at IS NOT NULL AND from_original = 0, seq FROM tasks WHERE id = ?1";
@@ -24,7 +21,7 @@ pub(super) const FORGET: &str =
 
 /// The properties by which a task is counted.
 struct TallyKey {
-    state: TaskStatus,
+    state: StoredState,
     repository: String,
     backend: String,
     is_removable: bool,
@@ -142,7 +139,7 @@ fn remove_counted(transaction: &Transaction<'_>, id: &TaskId, stored: &TallyKey)
 fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<TallyKey>, CatalogError> {
     let read = |row: &SqlRow<'_>| {
         let name = row.get_ref(0)?.as_str()?;
-        let state = state(name).ok_or_else(|| rusqlite::Error::InvalidColumnName(name.to_owned()))?;
+        let state = StoredState::parse(name).ok_or_else(|| rusqlite::Error::InvalidColumnName(name.to_owned()))?;
         Ok(TallyKey {
             state,
             repository: row.get(1)?,

@@ -1,17 +1,15 @@
 //! Finding tasks by their place in a list or by their end, without reading their records.
 
-use std::{cmp::Reverse, collections::BTreeSet};
-
 use chrono::{DateTime, Utc};
 
-use super::{Reader, selection::Selection};
+use super::{Reader, listing::changed_tasks, selection::Selection};
 use crate::{
     store::{
         catalog::{Catalog, Filter},
         delta::IndexesError,
         error::StoreError,
     },
-    task::{TaskId, TaskRecord},
+    task::{Page, TaskId, TaskRecord},
 };
 
 /// A place in a list of tasks.
@@ -42,9 +40,8 @@ impl Reader {
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                let mut listing = self.find_without_catalog(&error, filter, row)?;
-                let id = (listing.records.len() >= row).then(|| listing.records.swap_remove(row - 1).id);
-                Ok(ListPlace { id, total: listing.total })
+                let mut listing = self.find_without_catalog(&error, filter, Page { skip: row - 1, limit: 1 })?;
+                Ok(ListPlace { id: listing.records.pop().map(|record| record.id), total: listing.total })
             }
         }
     }
@@ -67,18 +64,10 @@ impl Reader {
     }
 
     fn at_place_in(&self, catalog: &Catalog, filter: &Filter, row: usize) -> Result<ListPlace, IndexesError> {
-        let changed = self.changed(catalog)?;
-        let ids: BTreeSet<_> = changed.keys().cloned().collect();
-        let (mut tasks, stored) = catalog.newest_ids(filter, row, &ids)?;
-        let mut selection = Selection::of(filter);
-        let mut total = usize::try_from(stored).unwrap_or(usize::MAX);
-        for record in changed.into_values().filter(|record| selection.contains(record)) {
-            total = total.saturating_add(1);
-            tasks.push((record.start.started_at.timestamp_millis(), record.id));
-        }
-        // The order of a list: see `NewestTasks`.
-        tasks.sort_by_key(|(started_at, id)| (Reverse(*started_at), id.clone()));
-        Ok(ListPlace { id: tasks.into_iter().nth(row - 1).map(|(_, id)| id), total })
+        let changed = changed_tasks(&self.changed(catalog)?, filter);
+        let place = Page { skip: row - 1, limit: 1 };
+        let mut found = catalog.page_of_ids(filter, place, &changed)?;
+        Ok(ListPlace { id: found.tasks.pop(), total: usize::try_from(found.total).unwrap_or(usize::MAX) })
     }
 
     fn ended_in(&self, catalog: &Catalog, filter: &Filter) -> Result<Vec<EndedTask>, IndexesError> {
@@ -100,7 +89,7 @@ fn ended_task(record: &TaskRecord) -> Option<EndedTask> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{cmp::Reverse, fs};
 
     use super::*;
     use crate::{

@@ -1,6 +1,6 @@
 //! Listing and finding tasks in the catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     Reader,
@@ -9,13 +9,13 @@ use super::{
 };
 use crate::{
     store::{
-        catalog::{Catalog, Filter},
+        catalog::{Catalog, ChangedTasks, Filter, ListedTask, TaskPage},
         delta::IndexesError,
         entry::record_of,
         error::StoreError,
         lag::LagFinder,
     },
-    task::{Listing, TaskId, TaskRecord, TaskStatus},
+    task::{Listing, Page, TaskId, TaskRecord, TaskStatus},
 };
 
 impl Reader {
@@ -29,12 +29,17 @@ impl Reader {
 
     /// The newest tasks that a filter selects, up to `limit`.
     pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
-        match self.catalog.query(|catalog| self.find_in(catalog, filter, limit)) {
+        self.find_page(filter, Page::first(limit))
+    }
+
+    /// A page of the list of all tasks that a filter selects, newest first.
+    pub fn find_page(&self, filter: &Filter, page: Page) -> Result<Listing, StoreError> {
+        match self.catalog.query(|catalog| self.find_in(catalog, filter, page)) {
             Ok(listing) => Ok(listing),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                self.find_without_catalog(&error, filter, limit)
+                self.find_without_catalog(&error, filter, page)
             }
         }
     }
@@ -89,19 +94,19 @@ impl Reader {
         }
     }
 
-    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, IndexesError> {
-        let changed = self.changed(catalog)?;
-        let ids: BTreeSet<_> = changed.keys().cloned().collect();
-        let page = catalog.newest(filter, limit, &ids)?;
-        let mut newest = NewestTasks::new(limit);
-        let mut selection = Selection::of(filter);
-        changed.into_values().filter(|record| selection.contains(record)).for_each(|record| newest.add(record));
-        let further = usize::try_from(page.total).unwrap_or(usize::MAX).saturating_sub(page.tasks.len());
-        for found in &page.tasks {
-            newest.add(record_of(&found.row)?);
+    fn find_in(&self, catalog: &Catalog, filter: &Filter, page: Page) -> Result<Listing, IndexesError> {
+        let mut records = self.changed(catalog)?;
+        let changed = changed_tasks(&records, filter);
+        let TaskPage { tasks, total } = catalog.page(filter, page, &changed)?;
+        let mut listed = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            match task {
+                ListedTask::Stored(stored) => listed.push(record_of(&stored.row)?),
+                ListedTask::Changed(id) => listed.extend(records.remove(&id)),
+            }
         }
-        let listing = newest.listing(false);
-        Ok(Listing { total: listing.total.saturating_add(further), ..listing })
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        Ok(Listing { records: listed, total, is_partial: false, waiting: BTreeMap::new() })
     }
 
     /// The tasks that are missing or may be outdated in the catalog.
@@ -109,4 +114,12 @@ impl Reader {
         let finder = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(finder.find_all(false)?.records)
     }
+}
+
+/// What a query of the catalog has to know about the tasks whose records changed.
+pub(super) fn changed_tasks(records: &BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> ChangedTasks {
+    let mut selection = Selection::of(filter);
+    let selected = records.values().filter(|record| selection.contains(record));
+    let selected = selected.map(|record| (record.start.started_at.timestamp_millis(), record.id.clone())).collect();
+    ChangedTasks { ids: records.keys().cloned().collect(), selected }
 }

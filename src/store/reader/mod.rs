@@ -5,11 +5,14 @@
 //! the records instead of the catalog, the lists of tasks instead of a record. Only SQLite may create its two companion
 //! files next to the catalog.
 
+mod activity;
 mod chunks;
 mod connection;
+mod counts;
 mod ids;
 mod listing;
 mod log;
+mod log_page;
 mod newest;
 mod other_log_dir;
 mod result;
@@ -17,6 +20,9 @@ mod run;
 mod selection;
 mod tail;
 mod timeline;
+mod timeline_block;
+mod timeline_page;
+mod timeline_search;
 mod usage;
 mod without_catalog;
 
@@ -115,6 +121,8 @@ impl Reader {
     fn report(&self, error: &CatalogError) {
         match error {
             CatalogError::Missing if !self.is_catalog_lost() => {}
+            // The next writer upgrades it.
+            CatalogError::Older => {}
             error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
             error => self.notices.add(format!("{error}; the task records are listed instead")),
         }

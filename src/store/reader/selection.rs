@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        catalog::Filter,
+        catalog::{Filter, StoredState},
         entry::{MAX_TEXT_CHARS, row},
         repository::Repositories,
     },
@@ -23,12 +23,12 @@ impl<'a> Selection<'a> {
 
     /// Whether the filter selects this task.
     pub(super) fn contains(&mut self, task: &TaskRecord) -> bool {
-        let state = self.filter.state;
-        if state.is_some_and(|state| state != task.status()) {
+        let Filter { state, end, .. } = *self.filter;
+        if !self.filter.selects_state(StoredState::of(task)) {
             return false;
         }
         // Anything but the state has to be derived from the record first.
-        *self.filter == Filter { state, ..Filter::default() }
+        *self.filter == Filter { state, end, ..Filter::default() }
             || self.filter.selects(&row(task, MAX_TEXT_CHARS, &mut self.repositories))
     }
 }

@@ -12,11 +12,15 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use super::Reader;
+use super::{
+    Reader,
+    timeline_block::{MAX_READ_BYTES, read_at},
+    timeline_search::line_near,
+};
 use crate::{
     store::{
         error::{StoreError, if_exists},
@@ -24,9 +28,6 @@ use crate::{
     },
     task::{EntryHead, TaskId, TimelineEntry},
 };
-
-/// Maximum number of bytes read in one call. Longer than any line.
-const MAX_READ_BYTES: usize = 256 << 10;
 
 /// How many bytes before the end of a timeline a reader of the newest entries starts.
 const NEWEST_BYTES: u64 = 64 << 10;
@@ -148,7 +149,10 @@ impl TimelineReader {
         let Some(file) = if_exists(files::open(&self.path))? else { return Ok(None) };
         let facts = file.metadata()?;
         let is_first = std::mem::take(&mut self.from_newest);
-        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST_BYTES))? } else { 0 };
+        let offset = match is_first {
+            true => line_after(&file, facts.len().saturating_sub(NEWEST_BYTES))?,
+            false => line_near(&file, facts.len(), self.seq)?,
+        };
         Ok(Some(OpenTimeline { file, identity: identity_of(&facts), offset }))
     }
 }
@@ -176,22 +180,6 @@ impl OpenTimeline {
         self.offset += end as u64 + 1;
         Ok(block.len() == MAX_READ_BYTES)
     }
-}
-
-/// Up to `max` bytes at `offset`, but at most one block.
-fn read_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
-    let mut block = vec![0; usize::try_from(max).unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES)];
-    let mut count = 0;
-    while count < block.len() {
-        match file.read_at(&mut block[count..], offset + count as u64) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    block.truncate(count);
-    Ok(block)
 }
 
 /// The start of the first line after `offset`; 0 if `offset` is 0.

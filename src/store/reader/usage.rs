@@ -7,13 +7,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::Reader;
 use crate::{
     store::{
-        catalog::{Filter, UsageFilter, UsageGroup},
+        catalog::{Catalog, CatalogError, Filter, Row, UsageFilter, UsageGroup},
         delta::IndexesError,
         entry::{MAX_TEXT_CHARS, row},
         error::StoreError,
         repository::Repositories,
     },
-    task::{TaskRecord, Totals, TotalsBy, UsageReport},
+    task::{DailyUsage, DayUsage, TaskId, TaskRecord, Totals, TotalsBy, UsageReport},
 };
 
 impl Reader {
@@ -29,10 +29,60 @@ impl Reader {
         day: impl Fn(DateTime<Utc>) -> NaiveDate,
     ) -> Result<UsageReport, StoreError> {
         let filter = UsageFilter { repository: repository.map(str::to_owned), since };
+        let (stored, rows) = self.stored_and_changed(&filter, |catalog, ids| catalog.usage(&filter, by, ids))?;
+        let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
+        for (group, totals) in stored {
+            let name = match group {
+                UsageGroup::Time(time) => day(time).to_string(),
+                UsageGroup::Name(name) => name,
+            };
+            groups.entry(name).or_default().add(totals);
+        }
+        for row in rows {
+            let name = match by {
+                TotalsBy::Day => day(row.started_at).to_string(),
+                TotalsBy::Backend => row.backend,
+                TotalsBy::Model => row.model,
+                TotalsBy::Repository => row.repository,
+            };
+            groups.entry(name).or_default().add(Totals::of(row.usage));
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        if by != TotalsBy::Day {
+            let tokens = |totals: &Totals| totals.usage.input_tokens.saturating_add(totals.usage.output_tokens);
+            groups.sort_by_key(|(_, totals)| std::cmp::Reverse((tokens(totals), totals.tasks)));
+        }
+        Ok(UsageReport { by, groups })
+    }
+
+    /// The same for each day and backend.
+    pub fn daily_usage(
+        &self,
+        repository: Option<&str>,
+        since: Option<DateTime<Utc>>,
+        day: impl Fn(DateTime<Utc>) -> NaiveDate,
+    ) -> Result<DailyUsage, StoreError> {
+        let filter = UsageFilter { repository: repository.map(str::to_owned), since };
+        let (stored, rows) = self.stored_and_changed(&filter, |catalog, ids| catalog.daily_usage(&filter, ids))?;
+        let mut days: BTreeMap<NaiveDate, BTreeMap<String, Totals>> = BTreeMap::new();
+        let changed = rows.into_iter().map(|row| (row.started_at, row.backend, Totals::of(row.usage)));
+        for (time, backend, totals) in stored.into_iter().chain(changed) {
+            days.entry(day(time)).or_default().entry(backend).or_default().add(totals);
+        }
+        let days = days.into_iter().map(|(day, backends)| DayUsage { day, backends: backends.into_iter().collect() });
+        Ok(DailyUsage { days: days.collect() })
+    }
+
+    /// The result of `query`, which is given the tasks to leave out because their records changed; and what the filter
+    /// selects of those. Without a usable catalog, the rows of all tasks that the filter selects.
+    fn stored_and_changed<T>(
+        &self,
+        filter: &UsageFilter,
+        query: impl Fn(&Catalog, &BTreeSet<TaskId>) -> Result<Vec<T>, CatalogError>,
+    ) -> Result<(Vec<T>, Vec<Row>), StoreError> {
         let read = self.catalog.query(|catalog| {
             let changed = self.changed(catalog)?;
-            let ids: BTreeSet<_> = changed.keys().cloned().collect();
-            Ok((catalog.usage(&filter, by, &ids)?, changed))
+            Ok((query(catalog, &changed.keys().cloned().collect())?, changed))
         });
         let (stored, records): (_, Box<dyn Iterator<Item = TaskRecord>>) = match read {
             Ok((stored, changed)) => (stored, Box::new(changed.into_values())),
@@ -42,45 +92,12 @@ impl Reader {
                 (Vec::new(), Box::new(self.all_tasks()?))
             }
         };
-        let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
-        for (group, totals) in stored {
-            let name = match group {
-                UsageGroup::Time(time) => day(time).to_string(),
-                UsageGroup::Name(name) => name,
-            };
-            groups.entry(name).or_default().add(totals);
-        }
-        for (name, totals) in of_records(records, by, filter, day) {
-            groups.entry(name).or_default().add(totals);
-        }
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        if by != TotalsBy::Day {
-            let tokens = |totals: &Totals| totals.usage.input_tokens.saturating_add(totals.usage.output_tokens);
-            groups.sort_by_key(|(_, totals)| std::cmp::Reverse((tokens(totals), totals.tasks)));
-        }
-        Ok(UsageReport { by, groups })
+        let UsageFilter { repository, since } = filter.clone();
+        let filter = Filter { repository, since, ..Filter::default() };
+        let mut repositories = Repositories::default();
+        // A row without its record, which totals do not need: there may be many.
+        let rows =
+            records.map(|record| Row { record: String::new(), ..row(&record, MAX_TEXT_CHARS, &mut repositories) });
+        Ok((stored, rows.filter(|row| filter.selects(row)).collect()))
     }
-}
-
-/// The group and the total of each record that the filter selects.
-fn of_records(
-    records: impl Iterator<Item = TaskRecord>,
-    by: TotalsBy,
-    filter: UsageFilter,
-    day: impl Fn(DateTime<Utc>) -> NaiveDate,
-) -> Vec<(String, Totals)> {
-    let filter = Filter { repository: filter.repository, since: filter.since, ..Filter::default() };
-    let mut repositories = Repositories::default();
-    let rows = records.map(|record| row(&record, MAX_TEXT_CHARS, &mut repositories));
-    let selected = rows.filter(|row| filter.selects(row));
-    let named = selected.map(|row| {
-        let name = match by {
-            TotalsBy::Day => day(row.started_at).to_string(),
-            TotalsBy::Backend => row.backend,
-            TotalsBy::Model => row.model,
-            TotalsBy::Repository => row.repository,
-        };
-        (name, Totals::of(row.usage))
-    });
-    named.collect()
 }

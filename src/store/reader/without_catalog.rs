@@ -26,7 +26,7 @@ use crate::{
         error::StoreError,
         records,
     },
-    task::{Listing, TaskId, TaskRecord},
+    task::{Listing, Page, TaskId, TaskRecord},
 };
 
 /// Maximum number of records, and of entries of `tasks.json`, that are read for a listing while the catalog is being
@@ -37,16 +37,18 @@ const MAX_TASKS_READ: usize = if cfg!(test) { 50 } else { 1_000 };
 const MAX_ARCHIVE_BYTES: u64 = 1 << 20;
 
 impl Reader {
-    /// Lists the newest tasks that `filter` selects, up to `limit`. `error` is why the catalog cannot be used.
+    /// Lists a page of the tasks that `filter` selects. `error` is why the catalog cannot be used.
     pub(super) fn find_without_catalog(
         &self,
         error: &CatalogError,
         filter: &Filter,
-        limit: usize,
+        page: Page,
     ) -> Result<Listing, StoreError> {
-        let mut newest = NewestTasks::new(limit);
+        let mut newest = NewestTasks::new(page.end());
         let is_partial = self.each_without_catalog(error, filter, |task| newest.add(task))?;
-        Ok(newest.listing(is_partial))
+        let mut listing = newest.listing(is_partial);
+        listing.records.drain(..page.skip.min(listing.records.len()));
+        Ok(listing)
     }
 
     /// Calls `add` for each task that `filter` selects. `error` is why the catalog cannot be used. Returns whether older

@@ -127,7 +127,7 @@ fn one_task_and_its_session_are_found_without_a_catalog() {
 #[test]
 fn a_catalog_that_cannot_be_read_now_does_not_make_a_listing_partial() {
     let (_dir, upkeep, all) = history(LONG);
-    let listing = upkeep.reader().find_without_catalog(&CatalogError::Locked, &Filter::default(), 9);
+    let listing = upkeep.reader().find_without_catalog(&CatalogError::Locked, &Filter::default(), Page::first(9));
     let listing = listing.expect("it is readable");
     assert_eq!((listing.records.len(), listing.total, listing.is_partial), (9, all.len(), false));
 }

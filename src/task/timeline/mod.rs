@@ -20,6 +20,7 @@
 
 mod event;
 mod headline;
+mod spans;
 mod text;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -29,6 +30,7 @@ use serde_json::{Map, Value};
 pub(crate) use event::is_exempt;
 pub use event::{ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource};
 pub(crate) use headline::{outcome, script};
+pub use spans::{ActivityMark, ActivitySpan, SpanBuilder, SpanKind};
 pub use text::{MAX_TEXT_BYTES, excerpt, fit_items};
 
 /// The version of the format, `v` in each entry.
