@@ -7,11 +7,8 @@ use super::{connection::Connection, listen_options::ENDPOINT_PATH, refusal::Http
 /// Decides which requests it admits, and answers them.
 pub(crate) trait Site: Clone + Send + Sync + 'static {
     /// The response to a request. The site receives the body itself, after it has admitted the head.
-    fn respond(
-        &self,
-        request: Request<Incoming>,
-        connection: &Connection,
-    ) -> impl Future<Output = HttpResponse> + Send;
+    fn respond(&self, request: Request<Incoming>, connection: &Connection)
+    -> impl Future<Output = HttpResponse> + Send;
 
     /// Ends long-lived responses, because the server stops.
     fn stop(&self);

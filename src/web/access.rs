@@ -1,4 +1,4 @@
-//! Who may see the pages, and from where.
+//! Decides who may see the pages, and over which connections.
 //!
 //! ```text
 //! one-time address ──┐
@@ -102,7 +102,7 @@ impl Access {
         }
     }
 
-    /// Opens a session for a one-time key; `None` if it was used before, is too old, or is not one of ours.
+    /// Opens a session for a one-time key; `None` if it was used before, is too old, or is unknown.
     pub(super) fn exchange(&self, key: &str, now: Instant) -> Option<Arc<Session>> {
         self.sessions().exchange(key, now)
     }

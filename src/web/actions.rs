@@ -11,12 +11,12 @@ use crate::{
     task::{Message, SubmittedBy, Submitter, TaskId},
 };
 
-/// What an action did.
+/// The result of an action.
 #[derive(Debug)]
 pub(super) struct Done {
     /// The task to show then.
     pub(super) task: TaskId,
-    /// What to say about it.
+    /// Sentences about it, for the next page.
     pub(super) notices: Vec<Message>,
 }
 

@@ -85,12 +85,7 @@ async fn send_log(mut log: TaskLog, sender: Sender) -> Result<(), Gone> {
     }
 }
 
-async fn send_result(
-    broker: Broker,
-    record: Box<TaskRecord>,
-    first: FileChunk,
-    sender: Sender,
-) -> Result<(), Gone> {
+async fn send_result(broker: Broker, record: Box<TaskRecord>, first: FileChunk, sender: Sender) -> Result<(), Gone> {
     let mut part = first;
     loop {
         sender.send(Bytes::from(part.text.into_raw())).await?;

@@ -162,6 +162,11 @@ pub(super) fn append(id: ElementId, html: &str, last: Option<u64>) -> Bytes {
     event("append", &json!({"id": id.as_str(), "html": html}), last)
 }
 
+/// Sets the title of the page.
+pub(super) fn title(text: &str) -> Bytes {
+    event("title", &json!({"text": text}), None)
+}
+
 /// Nothing more will come.
 pub(super) fn end() -> Bytes {
     event("end", &json!({}), None)

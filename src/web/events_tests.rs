@@ -11,10 +11,7 @@ fn opened(streams: &Streams) -> (HttpResponse, Sender, CancellationToken) {
 #[test]
 fn an_event_is_one_line_of_json_with_its_number() {
     let event = append(ElementId::Activity, "<li>a\nb</li>", Some(7));
-    assert_eq!(
-        event,
-        "id: 7\nevent: append\ndata: {\"id\":\"activity\",\"html\":\"<li>a\\nb</li>\"}\n\n".as_bytes()
-    );
+    assert_eq!(event, "id: 7\nevent: append\ndata: {\"id\":\"activity\",\"html\":\"<li>a\\nb</li>\"}\n\n".as_bytes());
     assert_eq!(end(), "event: end\ndata: {}\n\n".as_bytes());
 }
 

@@ -127,7 +127,7 @@ impl ListStreams {
     }
 }
 
-/// What shows cheaply whether a list may have changed.
+/// A cheap summary: if it is unchanged and no task runs, so is the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ListState {
     /// Changes when a task begins or ends.

@@ -24,6 +24,7 @@ mod list_stream;
 pub(crate) mod pages;
 mod parameters;
 mod refused;
+mod replies;
 mod response;
 mod route;
 mod server;

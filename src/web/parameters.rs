@@ -99,7 +99,7 @@ impl Parameters {
     }
 }
 
-/// The bytes that a part of a parameter stands for. A `%` must begin the code of a byte.
+/// Decodes a part of a parameter. A `%` must begin the code of a byte.
 fn decoded(part: &[u8]) -> Result<Vec<u8>, InvalidParameters> {
     let is_code = |at: usize| part.get(at + 1..at + 3).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit));
     if part.iter().enumerate().any(|(at, byte)| *byte == b'%' && !is_code(at)) {

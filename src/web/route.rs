@@ -1,4 +1,4 @@
-//! What an address means. Only the addresses of [`links`](crate::present::web::links) mean anything.
+//! Parses addresses. Only those of [`links`](crate::present::web::links) are known.
 
 use super::parameters::{InvalidParameters, Parameters};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) enum Route {
         id: TaskId,
         /// The tab.
         tab: Tab,
-        /// What the tab shows.
+        /// The part that the tab shows.
         query: TabQuery,
     },
     /// The stream of the page Task.
@@ -71,7 +71,7 @@ pub(super) enum Route {
     },
 }
 
-/// An address that means nothing.
+/// An unknown address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoRoute {
     /// There is no such page.
@@ -87,7 +87,7 @@ impl From<InvalidParameters> for NoRoute {
 }
 
 impl Route {
-    /// What the path and the query of an address mean. The path is taken as it was sent: no address needs an encoded
+    /// Parses the path and the query of an address. The path is not decoded, because no address needs an encoded
     /// character in it.
     pub(super) fn parse(path: &str, query: Option<&str>) -> Result<Self, NoRoute> {
         let segments: Vec<&str> = path.strip_prefix('/').ok_or(NoRoute::Unknown)?.split('/').take(4).collect();
@@ -136,7 +136,7 @@ impl Route {
     }
 }
 
-/// What a path means, without the parameters.
+/// A route without its parameters.
 enum Kind {
     Home,
     Tasks,

@@ -19,9 +19,8 @@ fn line() -> impl Strategy<Value = Option<String>> {
 
 fn list_query() -> impl Strategy<Value = TaskListQuery> {
     let state = proptest::option::of((0..StateFilter::ALL.len()).prop_map(|at| StateFilter::ALL[at]));
-    (state, line(), line(), line(), 1..=1_000_000_usize).prop_map(|(state, repository, backend, since, page)| {
-        TaskListQuery { state, repository, backend, since, page }
-    })
+    (state, line(), line(), line(), 1..=1_000_000_usize)
+        .prop_map(|(state, repository, backend, since, page)| TaskListQuery { state, repository, backend, since, page })
 }
 
 proptest! {

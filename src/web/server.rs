@@ -39,8 +39,7 @@ pub(crate) fn serve(web: &Web, address: SocketAddr, listening: impl FnOnce(Socke
         heed_file_limit();
         let listener = TcpListener::bind(address).await?;
         // Handled from here on, so that a signal at any later time ends the server in an orderly way.
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let stopped = async {
             tokio::select! {
                 _ = interrupt.recv() => {}

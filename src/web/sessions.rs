@@ -1,5 +1,4 @@
-//! Who is signed in: one-time keys, and the sessions for which they are exchanged. In memory only, so both end with the
-//! server.
+//! One-time keys, and the sessions for which they are exchanged. They are kept in memory only, so both end with the server.
 
 use std::{
     collections::VecDeque,

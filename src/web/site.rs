@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, StatusCode,
     body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE},
+    header::{ALLOW, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE},
 };
 use tokio::sync::Mutex;
 
@@ -19,6 +19,7 @@ use super::{
     pages,
     parameters::{InvalidParameters, Parameters},
     refused::{invalid, status_of},
+    replies::{Answer, file, html_problem, nav_of, problem, signed_in},
     response::{complete, content, page, redirect},
     route::{NoRoute, Route},
     sessions::Session,
@@ -28,9 +29,8 @@ use crate::{
     broker::{Broker, Refusal},
     http::{Connection, HttpResponse, MAX_FORM_BYTES, RequestGuard, Site, receive},
     present::{
-        Refused,
         check::CheckFinding,
-        web::{Action, NavItem, SignedOut, TaskListQuery, Viewer, answers, assets::Asset, links},
+        web::{Action, SignedOut, TaskListQuery, Viewer, answers, links},
     },
     task::TaskId,
 };
@@ -40,9 +40,6 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// How long a page waits before it asks for a stream again, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
-
-/// How long browsers may keep a file whose address contains its version.
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// Checks the configuration and the backends, as the verb `check` does.
 pub(crate) type Checker = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<CheckFinding>> + Send>> + Send + Sync>;
@@ -101,9 +98,6 @@ impl Site for Web {
     }
 }
 
-/// A response, or one that refuses the request.
-type Answer = Result<HttpResponse, Box<HttpResponse>>;
-
 impl WebState {
     async fn answer(&self, request: Request<Incoming>, channel: Channel, connection: &Connection) -> Answer {
         self.access.check_host(&request)?;
@@ -113,7 +107,9 @@ impl WebState {
         let visitor = self.access.visitor(&request, channel, Instant::now());
         let route = match (Route::parse(request.uri().path(), request.uri().query()), &visitor) {
             (Ok(route), Visitor::Nobody) if route.is_public() => route,
-            (Ok(_) | Err(_), Visitor::Nobody) => return self.signed_out(StatusCode::UNAUTHORIZED, channel, SignedOut::NoSession),
+            (Ok(_) | Err(_), Visitor::Nobody) => {
+                return self.signed_out(StatusCode::UNAUTHORIZED, channel, SignedOut::NoSession);
+            }
             (Ok(route), _) => route,
             (Err(NoRoute::Unknown), _) => {
                 return problem(StatusCode::NOT_FOUND, &answers::no_page(), Some(&self.viewer(&visitor)));
@@ -165,7 +161,9 @@ impl WebState {
         let broker = &self.broker;
         let shown = match route {
             Route::Home | Route::Logout => return Ok(redirect(&links::tasks(&TaskListQuery::default()))),
-            Route::Login { key } => return self.exchange(key.filter(|_| !is_head), request, (&visitor, channel), connection),
+            Route::Login { key } => {
+                return self.exchange(key.filter(|_| !is_head), request, (&visitor, channel), connection);
+            }
             Route::Asset { asset, version } => return Ok(file(asset, version.as_deref())),
             Route::TasksLive(_) | Route::TaskLive { .. } if is_head => {
                 return Ok(content(StatusCode::OK, EVENT_STREAM, Bytes::new()));
@@ -335,10 +333,10 @@ impl WebState {
         checker().await
     }
 
-    /// What was read, or the page that says why not.
+    /// Turns a refusal into the page that explains it.
     fn checked<T>(&self, read: Result<T, Refusal>, viewer: &Viewer) -> Result<T, Box<HttpResponse>> {
         read.map_err(|refusal| {
-            let refused = refusal.explain_for_terminal().redacted(self.broker.redactor());
+            let refused = pages::explain(&self.broker, &refusal);
             Box::new(html_problem(status_of(&refusal), &refused, Some(viewer)))
         })
     }
@@ -346,54 +344,5 @@ impl WebState {
     fn invalid(&self, parameters: InvalidParameters, visitor: &Visitor) -> Answer {
         let refused = invalid(&parameters).redacted(self.broker.redactor());
         problem(StatusCode::BAD_REQUEST, &refused, Some(&self.viewer(visitor)))
-    }
-}
-
-fn problem(status: StatusCode, refused: &Refused, viewer: Option<&Viewer>) -> Answer {
-    Err(Box::new(html_problem(status, refused, viewer)))
-}
-
-fn html_problem(status: StatusCode, refused: &Refused, viewer: Option<&Viewer>) -> HttpResponse {
-    page(status, pages::problem(status.as_u16(), refused, viewer))
-}
-
-/// Sets the cookie and leads to the pages. A browser that follows a redirect from another site does not send the cookie, so
-/// there it opens them in a second step.
-fn signed_in(session: &Session, channel: Channel, is_cross_site: bool) -> HttpResponse {
-    let start = links::tasks(&TaskListQuery::default());
-    let mut response = match is_cross_site {
-        false => redirect(&start),
-        true => {
-            let mut response =
-                content(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(answers::SIGNED_IN.as_bytes()));
-            let refresh = HeaderValue::from_str(&format!("0; url={start}")).expect("our addresses are ASCII");
-            response.headers_mut().insert(HeaderName::from_static("refresh"), refresh);
-            response
-        }
-    };
-    response.headers_mut().insert(SET_COOKIE, channel.cookie_of(session));
-    response
-}
-
-/// A file, which browsers may keep if its address names this version.
-fn file(asset: &'static Asset, version: Option<&str>) -> HttpResponse {
-    let mut response = content(StatusCode::OK, asset.media_type, Bytes::from_static(asset.content));
-    if version.is_some_and(|version| asset.link().ends_with(&format!("={version}"))) {
-        response.headers_mut().insert(CACHE_CONTROL, IMMUTABLE);
-    }
-    response
-}
-
-fn nav_of(route: &Route) -> NavItem {
-    match route {
-        Route::Tasks(_)
-        | Route::TasksLive(_)
-        | Route::Task { .. }
-        | Route::TaskLive { .. }
-        | Route::Download { .. }
-        | Route::Action { .. } => NavItem::Tasks,
-        Route::Usage { .. } => NavItem::Usage,
-        Route::Check => NavItem::Check,
-        Route::Home | Route::Login { .. } | Route::Logout | Route::Asset { .. } => NavItem::None,
     }
 }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     broker::{Broker, Refusal, TaskEvents},
-    present::web::{ElementId, Viewer},
-    task::{TaskId, TaskState, TimelineEntry},
+    present::web::{ElementId, Viewer, full_title, title},
+    task::{TaskId, TaskState, TaskSummary, TimelineEntry},
 };
 
 /// Maximum number of entries that are added to a page at once. If there are more, only the newest ones are shown.
@@ -27,12 +27,13 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// A batch with more entries than this is followed by a longer pause.
 const LARGE_BATCH: usize = 20;
 
-/// Time after a large batch, and between two looks at the rest of the page.
+/// Time after a large batch, and between two updates of the rest of the page.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Sends what happens to a task after its entry `after`, until the task has ended or its viewer is gone.
 pub(super) async fn show(broker: Broker, id: TaskId, after: u64, viewer: Viewer, sender: Sender) {
-    let stream = TaskStream { broker, id, viewer, sender: &sender, sent: BTreeMap::new(), last: after };
+    let stream =
+        TaskStream { broker, id, viewer, sender: &sender, sent: BTreeMap::new(), title: String::new(), last: after };
     tokio::select! {
         // If the task cannot be read any more, for example because it was removed, the page reconnects and finds out.
         _ = stream.run() => {}
@@ -47,6 +48,8 @@ struct TaskStream<'a> {
     sender: &'a Sender,
     /// The content of each element that was replaced.
     sent: BTreeMap<ElementId, String>,
+    /// The title that was sent.
+    title: String,
     /// The number of the last entry that was sent.
     last: u64,
 }
@@ -84,11 +87,13 @@ impl TaskStream<'_> {
         loop {
             let is_due = Instant::now() >= next_look;
             // First, so that entries that were written before the end are read after it.
-            let has_ended = is_due && self.broker.summary(&self.id).await?.state == TaskState::Ended;
+            let summary = if is_due { Some(self.broker.summary(&self.id).await?) } else { None };
+            let has_ended = summary.as_ref().is_some_and(|task| task.state == TaskState::Ended);
             let batch = self.new_entries(&mut timeline).await?;
             let number = batch.entries.len();
             let mut has_sent = self.send_entries(batch).await?;
-            if is_due {
+            if let Some(summary) = &summary {
+                has_sent |= self.send_title(summary).await?;
                 has_sent |= self.send_elements().await?;
                 next_look = Instant::now() + SECOND;
             }
@@ -141,6 +146,17 @@ impl TaskStream<'_> {
             }
         };
         self.sender.send(event).await?;
+        Ok(true)
+    }
+
+    /// Sends the title if it is not what was sent before.
+    async fn send_title(&mut self, task: &TaskSummary) -> Result<bool, Gone> {
+        let title = full_title(&title(task));
+        if self.title == title {
+            return Ok(false);
+        }
+        self.sender.send(events::title(&title)).await?;
+        self.title = title;
         Ok(true)
     }
 

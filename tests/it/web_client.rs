@@ -55,8 +55,7 @@ impl WebServer {
 
     /// Runs a command that prints a one-time address in one of its lines.
     pub(crate) fn run(command: &mut Command) -> Self {
-        let mut process =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
         let lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
         let line = lines.map_while(Result::ok).find(|line| line.contains("/login?key="));
         let line = line.unwrap_or_else(|| panic!("no address: {:?}", process.wait_with_output_of_stderr()));
@@ -144,7 +143,8 @@ impl Browser {
 
     /// Opens a stream, with more headers.
     pub(crate) fn stream(&self, path: &str, headers: &[(&str, &str)]) -> EventStream {
-        let request = headers.iter().fold(self.request("GET", path), |request, (name, value)| request.header(name, value));
+        let request =
+            headers.iter().fold(self.request("GET", path), |request, (name, value)| request.header(name, value));
         let connection = request.begin(self.address).expect("the server listens");
         EventStream::read(connection)
     }

@@ -63,14 +63,23 @@ pub(crate) fn other_origin() -> Refused {
 
 /// Another user of this machine opened a one-time address.
 pub(crate) fn other_user() -> Refused {
-    Refused::new("this address is for another user of this machine", "sign in with the token, if you may read it: /login")
+    Refused::new(
+        "this address is for another user of this machine",
+        "sign in with the token, if you may read it: /login",
+    )
 }
 
 /// The server was started without `--actions`.
 pub(crate) fn actions_off(id: &TaskId, action: Action) -> Refused {
     Refused::new(
         "this server is read-only",
-        message!["run `codex-connector ", action.as_str(), " ", id, "` in a terminal, or start the server with `--actions`"],
+        message![
+            "run `codex-connector ",
+            action.as_str(),
+            " ",
+            id,
+            "` in a terminal, or start the server with `--actions`"
+        ],
     )
 }
 

@@ -31,7 +31,7 @@ impl Page<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    title { (title) " · codex-connector" }
+                    title { (full_title(title)) }
                     link rel="icon" type="image/svg+xml" href=(ICON.link());
                     link rel="stylesheet" href=(STYLE.link());
                     script defer src=(SCRIPT.link()) {}
@@ -59,6 +59,11 @@ impl Page<'_> {
             }
         }
     }
+}
+
+/// The title of a page as browsers show it.
+pub(crate) fn full_title(title: &str) -> String {
+    format!("{title} · codex-connector")
 }
 
 fn navigation(viewer: &Viewer) -> Markup {

@@ -42,6 +42,7 @@ pub(crate) use activity::{ActivityTab, activity_items, newest_activity, tokens_s
 pub(crate) use changes::ChangesTab;
 pub(crate) use check::check;
 pub(crate) use confirm::{Confirmation, Plan, confirm};
+pub(crate) use frame::full_title;
 pub(crate) use head::TaskHead;
 pub(crate) use links::{Action, Download, Tab};
 pub(crate) use problem::{SignedOut, invalid_since, problem, signed_out};

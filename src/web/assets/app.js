@@ -79,7 +79,7 @@
     return template.content;
   };
 
-  // What an element is found by after its surroundings were replaced.
+  // The name by which an element is found again after its surroundings were replaced.
   const nameOf = (element) => {
     if (element.id) return "#" + element.id;
     const own = element.localName === "details" ? element.querySelector("summary") : element;

@@ -14,6 +14,5 @@ pub(crate) use explain::explain;
 pub(crate) use task::{activity_items, newest_activity, task, task_fragments};
 pub(crate) use tasks::{tasks, tasks_fragments};
 pub(crate) use usage::usage;
-pub(crate) use zone::local_time;
 
 pub(crate) use crate::present::web::{check, problem, signed_out};
