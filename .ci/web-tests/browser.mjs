@@ -6,6 +6,9 @@ import http from "node:http";
 import path from "node:path";
 import { check } from "./checks.mjs";
 
+/** The hosts that Chromium itself asks for updates and the like. Requests of pages to them are noticed elsewhere. */
+const VENDOR = /^(https?:\/\/)?[a-z0-9-]+\.(google|googleapis|gvt1)\.com[:/]/;
+
 /** Runs in every page before its own script. */
 const WATCH = () => {
   window.executed = [];
@@ -22,13 +25,15 @@ export class Browser {
     const self = new Browser();
     self.axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
     self.unexpected = [];
-    // Everything that is not on loopback goes to this proxy, which refuses it.
+    // Everything that is not on loopback goes to this proxy, which refuses it. Some of it is from Chromium itself, whatever the
+    // page does.
+    const refuse = (url) => VENDOR.test(url) || self.unexpected.push(url);
     self.sink = http.createServer((request, response) => {
-      self.unexpected.push(request.url);
+      refuse(request.url);
       response.writeHead(403).end();
     });
     self.sink.on("connect", (request, socket) => {
-      self.unexpected.push(request.url);
+      refuse(request.url);
       socket.destroy();
     });
     await new Promise((done) => self.sink.listen(0, "127.0.0.1", done));

@@ -65,6 +65,7 @@ export async function access(browser, options) {
       attacker.evaluate(() => document.getElementById("form").submit()),
     ]);
     const forged = await request.response();
+    await attacker.waitForURL(`${server.origin}/**`);
     check("the forged form has our cookie", ((await request.allHeaders()).cookie ?? "").includes(own.name), await request.allHeaders());
     equal("a form of another origin is refused, even with the right token", forged.status(), 403);
     equal("the task still runs", world.record(id).status, "running");

@@ -71,7 +71,7 @@ export async function actions(browser, options) {
     await page.fill("textarea", 'FAKE[{"say": "continued <b>here</b>"}]');
     await page.locator("main").getByRole("button", { name: "Resume" }).click();
     const next = new URL(page.url()).pathname.split("/")[2];
-    check("resume leads to a new task", /^[0-9a-f]{8}$/.test(next) && next !== edited, page.url());
+    check("resume leads to a new task", /^[0-9a-f]{8}$/.test(next) && next !== edited, `${page.url()}\n${await page.textContent("main")}`);
     world.started.push(next);
     await eventually("the new task completes in its open page", async () => (await page.textContent("#head")).includes("completed"), () => page.textContent("main"));
     equal("it continues the session", world.record(next).sessionId, world.record(edited).sessionId);
