@@ -58,10 +58,10 @@ export class World {
   }
 
   /** Starts a task. Returns its ID. */
-  async start(directory, prompt, { backend = "codex", more = [] } = {}) {
+  async start(directory, prompt, { backend = "codex", sandbox = "workspace-write" } = {}) {
     const file = path.join(this.root, `prompt-${this.started.length}`);
     fs.writeFileSync(file, prompt);
-    const args = ["run", "--detach", "--backend", backend, "--sandbox", "workspace-write", ...more, "-f", file];
+    const args = ["run", "--detach", "--backend", backend, "--sandbox", sandbox, "-f", file];
     const id = (await this.connector(args, { cwd: directory })).trim();
     this.started.push(id);
     return id;

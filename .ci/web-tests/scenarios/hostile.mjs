@@ -21,7 +21,7 @@ const PAYLOADS = [
 ];
 
 /** Terminal escapes, invisible and misleading characters. */
-const CONTROLS = "\u001b[31mred\u001b]0;title\u0007 \u202egnp.exe\u202c \u200bzero \u2066isolated\u2069 \u0000nul \u0085next";
+const CONTROLS = "\u001b[31mred\u001b]0;title\u0007 \u202egnp.exe\u202c \u200bzero \u2066isolated\u2069 \u0085next";
 
 const at = (where) => [...PAYLOADS, CONTROLS].join("\n").replaceAll("AT", where);
 
@@ -47,6 +47,8 @@ const foreign = () => {
 
 /** Characters that must not reach the page as they are. */
 const MISLEADING = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/u;
+
+const unfold = (page) => page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
 
 async function isHarmless(what, page) {
   equal(`${what}: every element and attribute is ours`, await page.evaluate(foreign), []);
@@ -86,7 +88,7 @@ export async function hostile(browser, options) {
     await page.goto(`${server.origin}/tasks/${id}`);
     go.set();
     await page.locator("#activity").getByText("the result", { exact: false }).first().waitFor();
-    for (const summary of await page.locator("#activity details:not([open]) > summary").all()) await summary.click();
+    await unfold(page);
     const activity = await page.textContent("#activity");
     for (const where of ["message", "command", "output", "error", "reasoning", "result"]) {
       check(`hostile text of ${where} is displayed as text`, activity.includes(`<script>executed.push('${where} script')</script>`), activity);
@@ -103,7 +105,7 @@ export async function hostile(browser, options) {
     const paths = ["", "/changes", "/log", "/result", "/details", "/undo", "/redo", "/apply", "/resume"].map((tab) => `/tasks/${id}${tab}`);
     for (const address of [...paths, `/tasks/${failed}`, `/tasks/${failed}/details`, "/tasks", "/usage", "/check"]) {
       await page.goto(server.origin + address);
-      for (const details of await page.locator("details:not([open])").all()) await details.evaluate((element) => (element.open = true));
+      await unfold(page);
       await isHarmless(address.replace(id, "ID").replace(failed, "FAILED"), page);
     }
     await page.goto(`${server.origin}/tasks/${id}/changes`);
@@ -123,8 +125,8 @@ export async function hostile(browser, options) {
     }
 
     // A result of one megabyte.
-    const markup = "<img src=x onerror=alert(1)><script>alert(2)</script>\u001b[2J";
-    const big = await world.finished(project, [{ say: markup.repeat(Math.ceil((1 << 20) / markup.length)) + "the end of the markup" }]);
+    const markup = "<img src=x onerror=alert(1)><script>alert(2)</script>";
+    const big = await world.finished(project, [{ say: markup.repeat(Math.ceil(1e6 / markup.length)) + "\u001b[2J the end of the markup" }]);
     for (const tab of ["", "/result"]) {
       await page.goto(`${server.origin}/tasks/${big}${tab}`);
       await isHarmless(`a megabyte of markup, ${tab || "activity"}`, page);
