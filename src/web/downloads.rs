@@ -25,7 +25,7 @@ const PATCH_PART_BYTES: usize = 64 << 10;
 
 /// The beginning of a download, and where the rest comes from.
 pub(super) enum Text {
-    Log(TaskLog),
+    Log(Box<TaskLog>),
     Patch(TaskPatch),
     Result { record: Box<TaskRecord>, first: FileChunk },
 }
@@ -33,7 +33,7 @@ pub(super) enum Text {
 /// Opens a text; `None` if the task has none.
 pub(super) async fn open(broker: &Broker, id: &TaskId, download: Download) -> Result<Option<Text>, Refusal> {
     Ok(match download {
-        Download::Log => Some(Text::Log(broker.log(id, LogStart::Beginning).await?)),
+        Download::Log => Some(Text::Log(Box::new(broker.log(id, LogStart::Beginning).await?))),
         Download::Patch => {
             let (_, patch) = broker.diff(id, PathSelection::default(), DiffContent::ExactPatch).await?;
             patch.map(Text::Patch)
@@ -68,7 +68,7 @@ pub(super) fn send(
     response
 }
 
-async fn send_log(mut log: TaskLog, sender: Sender) -> Result<(), Gone> {
+async fn send_log(mut log: Box<TaskLog>, sender: Sender) -> Result<(), Gone> {
     loop {
         let Ok(read) = log.read(LogEnd::Closed).await else { return Ok(()) };
         let mut text = Vec::new();
