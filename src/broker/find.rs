@@ -232,18 +232,5 @@ fn state_of(record: &TaskRecord, queued: &BTreeSet<TaskId>) -> TaskState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_a_prefix_or_the_number_of_a_row() {
-        let parse = |word: &str| TaskWord::parse(word).ok();
-        assert_eq!(parse("@12"), Some(TaskWord::Row(12)));
-        assert_eq!(parse("1a"), Some(TaskWord::Prefix("1a".to_owned())));
-        assert_eq!(parse("1A2B3C4D"), Some(TaskWord::Prefix("1a2b3c4d".to_owned())));
-        for word in ["", "a", "@", "@0", "@-1", "@x", "1a2b3c4d5", "xy", "../x", "ä1"] {
-            assert_eq!(parse(word), None, "{word}");
-        }
-        assert!(matches!(TaskWord::parse("a"), Err(NotOneTask::TooShort(_))));
-    }
-}
+#[path = "find_tests.rs"]
+mod tests;

@@ -77,7 +77,7 @@ impl Broker {
         .await?
     }
 
-    /// What the task did when: at most `limit` spans from its start to its end, or to now while it runs. Reads the whole
+    /// The periods of thinking, commands, edits and so on: at most `limit` spans from its start to its end, or to now while it runs. Reads the whole
     /// timeline, which takes up to a tenth of a second. Fails if there is no such task.
     pub async fn activity_spans(&self, id: &TaskId, limit: usize) -> Result<Vec<ActivitySpan>, Refusal> {
         let id = id.clone();

@@ -69,7 +69,7 @@ pub(crate) fn operation(id: &TaskId, result: &OperationResult, screen: Screen) -
     text + &next.map_or_else(String::new, |next| Line::of(Tone::Faint, &next).render(screen) + "\n")
 }
 
-/// What an operation did or would do, in a sentence that a list of files can follow.
+/// The result of an operation or of a check, in a sentence that a list of files can follow.
 pub(crate) fn operation_summary(id: &TaskId, result: &OperationResult) -> String {
     let OperationResult { kind, is_check, files, branch, .. } = result;
     let count = file_count(files.len());

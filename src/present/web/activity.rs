@@ -1,4 +1,4 @@
-//! The tab Activity: what the agent did, step by step.
+//! The tab Activity: the steps of the agent.
 //!
 //! Entries of the same kind in a row are folded into one. Failures are never folded.
 
@@ -20,7 +20,7 @@ use crate::{
 /// Maximum length of an entry's first line, in characters.
 const MAX_LINE_CHARACTERS: usize = 300;
 
-/// As many entries of a kind in a row are folded.
+/// Minimum number of entries of a kind in a row that are folded.
 const MIN_FOLDED: usize = 3;
 
 /// The entries that the tab shows.
@@ -224,7 +224,7 @@ fn entry_item(entry: &TimelineEntry, has_id: bool, zone: LocalTime) -> Markup {
     }
 }
 
-/// What does not fit on the first line, and its title.
+/// The text that does not fit on the first line, and its title.
 fn rest<'a>(event: &'a TimelineEvent, label: &str) -> Option<(&'static str, &'a str)> {
     if let TimelineEvent::CommandFinished { output, .. } = event
         && !output.trim().is_empty()

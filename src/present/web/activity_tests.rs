@@ -40,7 +40,7 @@ fn the_start_of_a_command_is_left_out_if_its_end_follows() {
     let command = || finished("make", CommandOutcome::Completed);
     let (html, _) = html(vec![started("make"), command(), started("make"), started("make test")]);
     assert_eq!(html.matches("ran: make").count(), 1, "{html}");
-    assert_eq!(html.matches("runs: make").count(), 2, "the second run and the other command go on: {html}");
+    assert_eq!(html.matches("runs: make").count(), 2, "the second run and the other command are still running: {html}");
 }
 
 #[test]

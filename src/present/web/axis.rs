@@ -9,7 +9,7 @@ use super::{
     links::{self, Tab},
     state::{class, task_state, time},
     svg::{SCALE, position},
-    text::line,
+    text::{line, repository},
 };
 use crate::{
     present::terminal::{LocalTime, elapsed, length, tone},
@@ -48,7 +48,7 @@ fn rendered(group: &Group<'_>, zone: LocalTime, now: DateTime<Utc>) -> Markup {
     let begin = group.tasks.iter().map(|task| task.record.start.started_at).min().unwrap_or(now);
     let end = group.tasks.iter().map(|task| end(task, now)).max().unwrap_or(now);
     html! {
-        h3 { (line(&group.repository, MAX_CHARACTERS)) }
+        h3 { bdi { (repository(&group.repository, MAX_CHARACTERS)) } }
         ol.lanes {
             @for task in group.tasks.iter().take(MAX_TASKS) {
                 @let from = position(task.record.start.started_at, begin, end);

@@ -5,16 +5,35 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::{
+    links::{self, Tab},
     state::time,
     svg::{SCALE, position},
 };
 use crate::{
     present::terminal::{LocalTime, length, local},
-    task::{ActivitySpan, SpanKind},
+    task::{ActivitySpan, SpanKind, TaskId},
 };
 
+/// The periods of a task, if they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Spans {
+    /// The periods, in order.
+    Known(Vec<ActivitySpan>),
+    /// The timeline is so long that they are only read for the tab Details.
+    Long,
+}
+
 /// The bar, the total of each kind, and the times at its ends. Empty if nothing is known.
-pub(super) fn bar(spans: &[ActivitySpan], zone: LocalTime) -> Markup {
+pub(super) fn bar(id: &TaskId, spans: &Spans, zone: LocalTime) -> Markup {
+    match spans {
+        Spans::Known(spans) => drawn(spans, zone),
+        Spans::Long => html! {
+            p.faint { "This task has a long timeline. " a href=(links::task(id, Tab::Details)) { "Show it as a bar" } }
+        },
+    }
+}
+
+fn drawn(spans: &[ActivitySpan], zone: LocalTime) -> Markup {
     let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Markup::default() };
     let (begin, end) = (first.start, last.end);
     let totals = SpanKind::ALL.map(|kind| (kind, total(spans, kind)));

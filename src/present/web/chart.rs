@@ -4,8 +4,8 @@ use chrono::{Days, NaiveDate};
 use maud::{Markup, html};
 
 use super::{
+    state::{known, tokens},
     svg::{SCALE, share},
-    usage::{known, tokens},
 };
 use crate::{
     present::{terminal::tokens as short, text::one_line},

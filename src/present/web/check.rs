@@ -45,7 +45,7 @@ impl Urgency {
     }
 }
 
-/// What `codex-connector check` finds, problems first.
+/// The findings of `codex-connector check`, problems first.
 pub(crate) fn check(findings: &[CheckFinding], viewer: &Viewer) -> Markup {
     let problems = findings.iter().filter(|finding| Urgency::of(finding.word) == Urgency::Problem).count();
     let summary = match problems {

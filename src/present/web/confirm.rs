@@ -33,13 +33,13 @@ pub(crate) struct Confirmation<'a> {
     pub(crate) task: &'a TaskSummary,
     /// The action.
     pub(crate) action: Action,
-    /// What it would do.
+    /// Its effect.
     pub(crate) plan: Plan,
     /// The current time.
     pub(crate) now: chrono::DateTime<chrono::Utc>,
 }
 
-/// What an action would do.
+/// The effect of an action.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// It stops the task.
@@ -72,7 +72,7 @@ pub(crate) fn confirm(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Marku
             Plan::Resume => p { "A new task continues the session of this one, with its agent, directory and sandbox." },
             Plan::Cancel if task.state == TaskState::Ended => p { "This task has already ended." },
             Plan::Cancel => {
-                p { "The agent is interrupted, and all its processes are stopped. Files that it has changed stay as they are." }
+                p { "The agent is interrupted, and all its processes are stopped. Files that it has already changed are kept." }
                 p.now { (current_step(task, *now)) }
             },
         }
@@ -97,8 +97,8 @@ fn form(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Markup {
             form.stacked method="post" action=(links::action(&task.record.id, *action)) {
                 (csrf_field(viewer))
                 @if let Plan::Resume = plan {
-                    label for="prompt" { "What the agent should do next" }
-                    textarea #prompt name="prompt" rows="8" required {}
+                    label for="text" { "Next instruction for the agent" }
+                    textarea #text name="text" rows="8" required {}
                 }
                 button.(if *action == Action::Cancel { "danger" } else { "primary" }) type="submit" { (action.title()) }
             }

@@ -174,11 +174,11 @@ pub(super) fn changes_tab(patch: &str, files: Vec<ChangedPath>) -> ChangesTab {
     ChangesTab { diff: diff(files), patch: PatchPart { text: patch.into(), offset: 0, next: None, size }, selected }
 }
 
-pub(super) fn spans() -> Vec<ActivitySpan> {
+pub(super) fn spans() -> Spans {
     let at = |seconds| now() + TimeDelta::seconds(seconds);
     let span = |(kind, start, end)| ActivitySpan { kind, start: at(start), end: at(end) };
     let spans = [(SpanKind::Thinking, 0, 20), (SpanKind::Command, 20, 60), (SpanKind::Silence, 60, 90)];
-    spans.into_iter().map(span).collect()
+    Spans::Known(spans.into_iter().map(span).collect())
 }
 
 /// Every tab of the page Task, with its name.

@@ -97,7 +97,7 @@ fn failure(task: &TaskSummary) -> Markup {
     }
 }
 
-/// What a person can do with the task now. Each action is shown with its command.
+/// The actions that are possible now, each with its command.
 fn actions(head: &TaskHead<'_>, viewer: &Viewer) -> Markup {
     let record = &head.task.record;
     let possible = possible_actions(head);

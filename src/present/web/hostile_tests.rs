@@ -146,5 +146,6 @@ fn long_inputs_make_bounded_pages() {
 fn task_page_of(tab: ChangesTab) -> String {
     let task = summary("completed", "x");
     let content = TabContent::Changes(Ok(Box::new(tab)));
-    super::task(&TaskPage { head: head_of(&task), spans: vec![], content, live: None }, &viewer(true)).into_string()
+    super::task(&TaskPage { head: head_of(&task), spans: Spans::Long, content, live: None }, &viewer(true))
+        .into_string()
 }

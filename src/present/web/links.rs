@@ -6,9 +6,9 @@ use crate::task::{GitPath, OperationKind, TaskId};
 /// A tab of the page Task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tab {
-    /// What the agent does, step by step.
+    /// The steps of the agent.
     Activity,
-    /// What the task changed in its repository.
+    /// The changes to its repository.
     Changes,
     /// Its log.
     Log,

@@ -39,6 +39,7 @@ mod usage;
 mod viewer;
 
 pub(crate) use activity::{ActivityTab, activity_items, newest_activity, tokens_so_far};
+pub(crate) use bar::Spans;
 pub(crate) use changes::ChangesTab;
 pub(crate) use check::check;
 pub(crate) use confirm::{Confirmation, Plan, confirm};
@@ -47,7 +48,7 @@ pub(crate) use head::TaskHead;
 pub(crate) use links::{Action, Download, Tab};
 pub(crate) use problem::{SignedOut, invalid_since, problem, signed_out};
 pub(crate) use query::{TabQuery, TaskListQuery};
-pub(crate) use task::{TabContent, TaskPage, task, task_fragments, title};
+pub(crate) use task::{TabContent, TaskPage, task, task_fragments};
 pub(crate) use tasks::{TaskList, tasks, tasks_fragments};
 pub(crate) use usage::{UsagePage, usage};
 pub(crate) use viewer::{ElementId, NavItem, Viewer};

@@ -20,7 +20,7 @@ pub(super) struct FilePatch<'a> {
     pub(super) more: usize,
 }
 
-/// What a line of a patch is.
+/// The kind of a line of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind {
     /// A line before the first hunk.

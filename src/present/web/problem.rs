@@ -90,7 +90,7 @@ pub(crate) fn invalid_since(text: &str) -> Refused {
     Refused::without_advice(problem)
 }
 
-/// What happened, and what to do next.
+/// The problem and the next step.
 pub(super) fn explanation(refused: &Refused) -> Markup {
     let refused = refused.clone().capitalized();
     html! {

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::task::{GitPath, StateFilter};
 
-/// The characters that are encoded: all but those that never have a meaning of their own in an address.
+/// The characters that are encoded: all but letters, digits and four that have no special meaning in an address.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Which tasks the page Tasks shows. In an address, an empty parameter is the same as a missing one.
@@ -48,7 +48,7 @@ impl TaskListQuery {
     }
 }
 
-/// What a tab of the page Task shows.
+/// The part of a tab of the page Task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TabQuery {
     /// Of the changes, only those of this file.

@@ -3,10 +3,14 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
+use super::text::line;
 use crate::{
     present::terminal::{LocalTime, Symbols, Tone, age, local, tone, word},
-    task::{ChangedPath, Outcome, StateFilter, TaskState, TaskSummary},
+    task::{ChangedPath, Outcome, StateFilter, TaskState, TaskSummary, Totals},
 };
+
+/// Maximum length of a backend's name, in characters.
+const MAX_NAME_CHARACTERS: usize = 80;
 
 /// The class of elements with this tone.
 pub(super) fn class(tone: Tone) -> &'static str {
@@ -77,4 +81,14 @@ pub(super) fn file_counts(file: &ChangedPath) -> Markup {
 /// The time of day in the user's time zone; the date is in its title.
 pub(super) fn clock(at: DateTime<Utc>, zone: LocalTime) -> Markup {
     html! { time datetime=(exact(at)) title=(local(at, zone)) { (zone(at).format("%H:%M:%S").to_string()) } }
+}
+
+/// Input and output tokens together.
+pub(super) fn tokens(totals: &Totals) -> u64 {
+    totals.usage.input_tokens.saturating_add(totals.usage.output_tokens)
+}
+
+/// The name of a backend.
+pub(super) fn known(name: &str) -> Markup {
+    html! { @if name.is_empty() { "(unknown)" } @else { (line(name, MAX_NAME_CHARACTERS)) } }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     activity::{ActivityTab, activity},
-    bar::bar,
+    bar::{Spans, bar},
     changes::{ChangesTab, changes},
     frame::Page,
     head::{TaskHead, head},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     present::{Refused, terminal::Line},
-    task::{ActivitySpan, LogPage, Outcome, ResultText, TaskState, TaskSummary, Untrusted},
+    task::{LogPage, Outcome, ResultText, TaskState, TaskSummary, Untrusted},
 };
 
 /// Maximum length of the prompt below the heading, in characters.
@@ -27,9 +27,9 @@ const MAX_PROMPT_CHARACTERS: usize = 300;
 /// A tab with its content.
 #[derive(Debug)]
 pub(crate) enum TabContent<'a> {
-    /// What the agent did.
+    /// The steps of the agent.
     Activity(ActivityTab<'a>),
-    /// What the task changed, or why that is unknown.
+    /// The changes of the task, or the reason why they are unknown.
     Changes(Result<Box<ChangesTab>, Refused>),
     /// A part of its log.
     Log(LogPage),
@@ -39,13 +39,13 @@ pub(crate) enum TabContent<'a> {
     Details(Vec<(&'static str, Vec<Line>)>),
 }
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Debug)]
 pub(crate) struct TaskPage<'a> {
     /// The head.
     pub(crate) head: TaskHead<'a>,
-    /// What the agent was doing when.
-    pub(crate) spans: Vec<ActivitySpan>,
+    /// The periods of the timeline bar.
+    pub(crate) spans: Spans,
     /// The chosen tab.
     pub(crate) content: TabContent<'a>,
     /// The address of the stream by which the page updates itself.
@@ -72,7 +72,7 @@ pub(crate) fn task(page: &TaskPage<'_>, viewer: &Viewer) -> Markup {
         h1 { "Task " (id) }
         p.prompt { (line(&task.record.start.task, MAX_PROMPT_CHARACTERS)) }
         div id=(ElementId::Head.as_str()) { (head(&page.head, viewer)) }
-        div id=(ElementId::Bar.as_str()) { (bar(&page.spans, page.head.zone)) }
+        div id=(ElementId::Bar.as_str()) { (bar(id, &page.spans, page.head.zone)) }
         div id=(ElementId::Step.as_str()) { (step(task, &page.head)) }
         nav.tabs aria-label="Task" {
             ul {
@@ -94,20 +94,16 @@ pub(crate) fn task(page: &TaskPage<'_>, viewer: &Viewer) -> Markup {
 }
 
 /// The title of the page in the browser.
-pub(crate) fn title(task: &TaskSummary) -> String {
+fn title(task: &TaskSummary) -> String {
     let word = crate::present::terminal::word(task.state, Outcome::of(&task.record)).replace('_', " ");
     format!("{} {word}", task.record.id)
 }
 
 /// The contents of its elements that change.
-pub(crate) fn task_fragments(
-    head_of: &TaskHead<'_>,
-    spans: &[ActivitySpan],
-    viewer: &Viewer,
-) -> Vec<(ElementId, Markup)> {
+pub(crate) fn task_fragments(head_of: &TaskHead<'_>, spans: &Spans, viewer: &Viewer) -> Vec<(ElementId, Markup)> {
     vec![
         (ElementId::Head, head(head_of, viewer)),
-        (ElementId::Bar, bar(spans, head_of.zone)),
+        (ElementId::Bar, bar(&head_of.task.record.id, spans, head_of.zone)),
         (ElementId::Step, step(head_of.task, head_of)),
     ]
 }

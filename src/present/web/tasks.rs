@@ -10,7 +10,7 @@ use super::{
     problem::explanation,
     query::TaskListQuery,
     state::{filter_state, line_counts, task_state, time_ago},
-    text::line,
+    text::{line, repository},
     viewer::{ElementId, Viewer},
 };
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
         Refused,
         task_changes::place_words,
         terminal::{LocalTime, elapsed, grouped, length, step, tokens, used},
-        text::one_line,
     },
     task::{StateFilter, Summaries, TaskCounts, TaskState, TaskSummary},
 };
@@ -32,7 +31,7 @@ const MAX_STEP_CHARACTERS: usize = 200;
 /// Maximum number of repositories, and of backends, that can be chosen. The most used ones come first.
 const MAX_CHOICES: usize = 200;
 
-/// What the page shows.
+/// The content of the page.
 pub(crate) struct TaskList<'a> {
     /// The filters and the number of the page.
     pub(crate) query: &'a TaskListQuery,
@@ -101,7 +100,7 @@ fn counts(list: &TaskList<'_>) -> Markup {
 
 /// The form with the other filters. It is sent with GET, so that the filters are in the address.
 fn filters(list: &TaskList<'_>) -> Markup {
-    let TaskListQuery { state, repository, backend, since, page: _ } = list.query;
+    let TaskListQuery { state, repository: place, backend, since, page: _ } = list.query;
     html! {
         form.filters method="get" action=(links::tasks(&TaskListQuery::default())) role="search" aria-label="Filter tasks" {
             label {
@@ -115,7 +114,7 @@ fn filters(list: &TaskList<'_>) -> Markup {
                     }
                 }
             }
-            (choice("Repository", "repo", repository.as_deref(), &list.repositories))
+            (choice("Repository", "repo", place.as_deref(), &list.repositories))
             (choice("Agent", "backend", backend.as_deref(), &list.backends))
             label {
                 span { "Since" }
@@ -136,10 +135,10 @@ fn choice(title: &str, name: &str, chosen: Option<&str>, choices: &[(String, u64
             span { (title) }
             select name=(name) {
                 option value="" { "any" }
-                @if let Some(unknown) = unknown { option value=(unknown) selected { (one_line(unknown, MAX_TASK_CHARACTERS)) } }
+                @if let Some(unknown) = unknown { option value=(unknown) selected { (repository(unknown, MAX_TASK_CHARACTERS)) } }
                 @for (choice, tasks) in choices.iter().filter(|(choice, _)| !choice.is_empty()) {
                     option value=(choice) selected[chosen == Some(choice.as_str())] {
-                        (one_line(choice, MAX_TASK_CHARACTERS)) " (" (tasks) ")"
+                        (repository(choice, MAX_TASK_CHARACTERS)) " (" (tasks) ")"
                     }
                 }
             }
@@ -196,7 +195,7 @@ fn row(task: &TaskSummary, list: &TaskList<'_>) -> Markup {
     }
 }
 
-/// What the agent of a running task does, and its trouble if it has some.
+/// The current step of a running task's agent, and its trouble if it has some.
 pub(super) fn current_step(task: &TaskSummary, now: DateTime<Utc>) -> Markup {
     let text = task.step.as_ref().and_then(|entry| step(&entry.event));
     html! {

@@ -22,6 +22,11 @@ pub(super) fn line(text: &(impl OutsideText + ?Sized), max: usize) -> Markup {
     html! { bdi { (one_line(text, max)) } }
 }
 
+/// A repository for people: the directory that contains it, if it is an ordinary one of git.
+pub(super) fn repository(path: &str, max: usize) -> String {
+    one_line(path.strip_suffix("/.git").filter(|top| !top.is_empty()).unwrap_or(path), max)
+}
+
 /// A path of a repository, with its spaces.
 pub(super) fn path(path: &GitPath) -> Markup {
     html! { bdi { (path_line(path)) } }
@@ -39,7 +44,7 @@ pub(super) fn block(text: &(impl OutsideText + ?Sized)) -> Markup {
     }
 }
 
-/// One of our sentences. What is between backticks becomes code.
+/// One of our sentences. Text between backticks becomes code.
 pub(crate) fn message(message: &Message) -> Markup {
     let mut pieces: Vec<(bool, String)> = vec![(false, String::new())];
     let mut push = |is_code: Option<bool>, text: &str| {

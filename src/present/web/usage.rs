@@ -2,7 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::{chart::chart, frame::Page, links, problem::explanation, text::line, viewer::Viewer};
+use super::{
+    chart::chart,
+    frame::Page,
+    links,
+    problem::explanation,
+    state::{known, tokens},
+    viewer::Viewer,
+};
 use crate::{
     present::{Refused, terminal::grouped},
     task::{DailyUsage, DayUsage, Totals},
@@ -11,14 +18,11 @@ use crate::{
 /// Maximum number of days in the table.
 const MAX_DAYS: usize = 400;
 
-/// Maximum length of a backend's name, in characters.
-const MAX_NAME_CHARACTERS: usize = 80;
-
 /// Periods that can be chosen with one click: the parameter, and the name.
 const PERIODS: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("1y", "1 year"), ("100y", "everything")];
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Debug)]
 pub(crate) struct UsagePage<'a> {
     /// The totals.
@@ -115,14 +119,4 @@ fn cells(totals: &Totals) -> Markup {
     let usage = totals.usage;
     let numbers = [totals.tasks, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, tokens(totals)];
     html! { @for number in numbers { td.number { (grouped(number)) } } }
-}
-
-/// Input and output tokens together.
-pub(super) fn tokens(totals: &Totals) -> u64 {
-    totals.usage.input_tokens.saturating_add(totals.usage.output_tokens)
-}
-
-/// The name of a backend.
-pub(super) fn known(name: &str) -> Markup {
-    html! { @if name.is_empty() { "(unknown)" } @else { (line(name, MAX_NAME_CHARACTERS)) } }
 }

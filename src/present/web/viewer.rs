@@ -1,4 +1,4 @@
-//! What a page has to know about the person who sees it.
+//! The person who sees a page, and the elements that change while it is open.
 
 use crate::task::Message;
 

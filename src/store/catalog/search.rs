@@ -2,6 +2,7 @@
 //! with the history.
 
 use std::{
+    borrow::Borrow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
@@ -218,10 +219,7 @@ fn stored(connection: &Connection, ids: &BTreeSet<TaskId>) -> Result<Vec<StoredT
     Ok(found)
 }
 
-fn subtract<K: Ord, Q: Ord + ?Sized>(counts: &mut BTreeMap<K, u64>, key: &Q)
-where
-    K: std::borrow::Borrow<Q>,
-{
+fn subtract<K: Ord + Borrow<Q>, Q: Ord + ?Sized>(counts: &mut BTreeMap<K, u64>, key: &Q) {
     if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(1);
     }

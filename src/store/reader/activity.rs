@@ -1,4 +1,4 @@
-//! What a task did when, from its timeline.
+//! The periods of thinking, commands, edits and so on in a timeline.
 
 use std::{fs::File, io};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Reader {
-    /// What the task did from its start to its end, or to `now` while it runs, in at most `limit` spans. Reads the whole
+    /// The activity of a task from its start to its end, or to `now` while it runs, in at most `limit` spans. Reads the whole
     /// timeline. Without one, the whole time is a single span.
     pub fn activity_spans(
         &self,

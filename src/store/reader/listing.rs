@@ -116,7 +116,7 @@ impl Reader {
     }
 }
 
-/// What a query of the catalog has to know about the tasks whose records changed.
+/// The tasks whose records changed, for a query of the catalog.
 pub(super) fn changed_tasks(records: &BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> ChangedTasks {
     let mut selection = Selection::of(filter);
     let selected = records.values().filter(|record| selection.contains(record));

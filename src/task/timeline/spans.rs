@@ -1,4 +1,4 @@
-//! What a task did when, for a bar on a time axis.
+//! Periods of thinking, commands, edits and so on, for a bar on a time axis.
 //!
 //! An entry of a timeline says what has just happened. A [`SpanBuilder`] derives from it what the task did *until* then:
 //!
@@ -23,7 +23,7 @@ const SILENCE_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// A period in which a task did one kind of thing, or mostly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivitySpan {
-    /// What it did.
+    /// The kind of thing.
     pub kind: SpanKind,
     /// When this began; to the millisecond, like all times.
     pub start: DateTime<Utc>,
@@ -31,7 +31,7 @@ pub struct ActivitySpan {
     pub end: DateTime<Utc>,
 }
 
-/// What a task does in a period.
+/// The kinds of things that a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpanKind {
     /// The agent reasons or writes, or does something else that is not listed here.
@@ -128,8 +128,6 @@ pub struct SpanBuilder {
     parts: Vec<Part>,
     /// The end of the last part.
     end: DateTime<Utc>,
-    /// Parts shorter than this, in milliseconds, have been merged.
-    grain: i64,
     /// The number of commands that run.
     commands: u64,
     waits: bool,
@@ -153,7 +151,7 @@ impl Part {
         self.spent.iter().sum()
     }
 
-    /// What most of it was spent on.
+    /// The kind that most of it was spent on.
     fn kind(&self) -> SpanKind {
         SpanKind::ALL.into_iter().rev().max_by_key(|kind| self.spent[*kind as usize]).unwrap_or(SpanKind::Thinking)
     }
@@ -168,16 +166,7 @@ impl SpanBuilder {
     /// has the kind that took most of its time.
     pub fn new(start: DateTime<Utc>, limit: usize) -> Self {
         let start = start.trunc_subsecs(3);
-        Self {
-            start,
-            limit: limit.max(1),
-            parts: Vec::new(),
-            end: start,
-            grain: 1,
-            commands: 0,
-            waits: false,
-            is_silent: false,
-        }
+        Self { start, limit: limit.max(1), parts: Vec::new(), end: start, commands: 0, waits: false, is_silent: false }
     }
 
     /// Adds the next entry.
@@ -257,20 +246,25 @@ impl SpanBuilder {
 
     /// Merges short parts until there are few enough.
     fn compact(&mut self) {
+        let mut grain: i64 = 1;
         while self.parts.len() > self.limit {
-            self.grain = self.grain.saturating_mul(2);
-            let mut merged: Vec<Part> = Vec::with_capacity(self.parts.len());
-            for part in self.parts.drain(..) {
-                let is_short = |part: &Part| part.millis() < self.grain;
-                match merged.last_mut() {
-                    Some(last) if (is_short(last) && is_short(&part)) || last.kind() == part.kind() => {
-                        last.absorb(part)
-                    }
-                    Some(_) | None => merged.push(part),
-                }
-            }
-            self.parts = merged;
+            grain = grain.saturating_mul(2);
+            let is_short = |part: &Part| part.millis() < grain;
+            self.merge(|last, part| is_short(last) && is_short(part));
+            self.merge(|last, part| last.kind() == part.kind());
         }
+    }
+
+    /// Merges each part with the one before if `belongs` says so.
+    fn merge(&mut self, belongs: impl Fn(&Part, &Part) -> bool) {
+        let mut merged: Vec<Part> = Vec::with_capacity(self.parts.len());
+        for part in self.parts.drain(..) {
+            match merged.last_mut().filter(|last| belongs(last, &part)) {
+                Some(last) => last.absorb(part),
+                None => merged.push(part),
+            }
+        }
+        self.parts = merged;
     }
 }
 

@@ -171,7 +171,7 @@ proptest! {
 
     #[test]
     fn a_long_span_keeps_its_place_among_many_short_ones(short in 1_i64..50, count in 1_i64..400) {
-        // Commands and thoughts in turn, and one command that takes twice as long as all of them.
+        // Short commands and longer thoughts in turn, and one command that takes twice as long as all of them.
         let mut builder = SpanBuilder::new(at(0), 10);
         let mut now = 0;
         let mut step = |millis: i64, event| {
@@ -180,11 +180,11 @@ proptest! {
             now
         };
         for _ in 0..count {
-            step(short, MarkEvent::CommandStarted);
+            step(3 * short, MarkEvent::CommandStarted);
             step(short, MarkEvent::CommandFinished(None));
         }
         let start = step(short, MarkEvent::CommandStarted);
-        let length = 4 * short * count;
+        let length = 8 * short * count;
         let end = step(length, MarkEvent::CommandFinished(None));
         let last = step(short, MarkEvent::Step);
         let longest = builder.spans(at(last)).into_iter().max_by_key(|span| span.end - span.start).expect("there is one");

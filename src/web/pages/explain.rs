@@ -5,7 +5,7 @@ use crate::{
     present::Refused,
 };
 
-/// What was refused and what to do next, redacted. A person reads it, so the next step is a command.
+/// The refusal and the next step, redacted. A person reads it, so the next step is a command.
 pub(crate) fn explain(broker: &Broker, refusal: &Refusal) -> Refused {
     refusal.explain_for_terminal().redacted(broker.redactor())
 }

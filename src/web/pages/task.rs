@@ -9,9 +9,12 @@ use crate::{
     present::{
         operations::PatchPart,
         terminal::{NextSteps, show_fields},
-        web::{self, ActivityTab, ChangesTab, ElementId, Tab, TabContent, TabQuery, TaskHead, TaskPage, Viewer, links},
+        web::{
+            self, ActivityTab, ChangesTab, ElementId, Spans, Tab, TabContent, TabQuery, TaskHead, TaskPage, Viewer,
+            links,
+        },
     },
-    store::ByteRange,
+    store::{ByteRange, TaskFile},
     task::{ActivityPage, GitPath, TaskId, TaskState, TaskSummary, TimelineEntry},
 };
 
@@ -23,6 +26,9 @@ const LOG_LINES: usize = 500;
 
 /// Maximum number of periods in the timeline bar.
 const SPANS: usize = 300;
+
+/// Up to this size of the timeline, in bytes, the timeline bar is on every tab.
+const MAX_TIMELINE_BYTES: u64 = 1 << 20;
 
 /// Maximum length of a patch on a page, in bytes.
 const MAX_PATCH_BYTES: u64 = 1 << 20;
@@ -39,12 +45,13 @@ pub(crate) async fn task(
     let newest = broker.activity_page(id, query.before.filter(|_| tab == Tab::Activity), ENTRIES).await?;
     let is_newest = query.before.is_none();
     let content = content(broker, &summary, &newest, tab, query).await?;
+    let spans = spans(broker, id, tab).await?;
     // Only the newest activity continues.
     let is_live = summary.state != TaskState::Ended && tab == Tab::Activity && is_newest;
     let last = newest.entries.last().map_or(0, |entry| entry.seq);
     let page = TaskPage {
         head: head(broker, &summary, &newest),
-        spans: broker.activity_spans(id, SPANS).await?,
+        spans,
         content,
         live: is_live.then(|| links::task_live(id, last)),
     };
@@ -70,8 +77,20 @@ pub(crate) async fn task_fragments(
 ) -> Result<Vec<(ElementId, Markup)>, Refusal> {
     let summary = broker.summary(id).await?;
     let newest = broker.activity_page(id, None, ENTRIES).await?;
-    let spans = broker.activity_spans(id, SPANS).await?;
+    let spans = spans(broker, id, Tab::Activity).await?;
     Ok(web::task_fragments(&head(broker, &summary, &newest), &spans, viewer))
+}
+
+/// The periods of the timeline bar. Reading a long timeline takes too long for every tab.
+async fn spans(broker: &Broker, id: &TaskId, tab: Tab) -> Result<Spans, Refusal> {
+    let metadata = broker.file_metadata(vec![(id.clone(), TaskFile::Timeline)]).await?;
+    let size = metadata.into_iter().flatten().map(|metadata| metadata.size).sum::<u64>();
+    match tab {
+        Tab::Activity | Tab::Changes | Tab::Log | Tab::Result if size > MAX_TIMELINE_BYTES => Ok(Spans::Long),
+        Tab::Activity | Tab::Changes | Tab::Log | Tab::Result | Tab::Details => {
+            Ok(Spans::Known(broker.activity_spans(id, SPANS).await?))
+        }
+    }
 }
 
 fn head<'a>(broker: &Broker, task: &'a TaskSummary, newest: &ActivityPage) -> TaskHead<'a> {

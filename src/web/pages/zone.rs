@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, Utc};
 
 /// A time in the time zone of this machine.
-pub(crate) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
+pub(super) fn local_time(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     at.with_timezone(&Local).fixed_offset()
 }
 
