@@ -91,6 +91,12 @@ fn a_list_shows_tasks_that_begin_and_end() {
     let mut mcp = world.server();
     let id = start(&mut mcp, world.fake(json!([{"await_file": release}, {"fail": "out of luck"}])));
     all.wait_for("the task", |event| event.is("replace", "tasks") && event.html().contains(&id));
+    // The list shows how long the task runs, so it changes while the numbers of tasks do not.
+    eventually("changes of the list", ANSWER_TIMEOUT, || {
+        let changes =
+            all.events().into_iter().filter(|event| event.is("replace", "tasks") && event.html().contains(&id));
+        (changes.count() >= 3).then_some(())
+    });
     assert!(failed.events().iter().all(|event| !event.is("replace", "tasks") || !event.html().contains(&id)));
     fs::write(&release, "").expect("the home is writable");
     failed.wait_for("the failed task", |event| event.is("replace", "tasks") && event.html().contains(&id));

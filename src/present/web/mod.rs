@@ -48,7 +48,7 @@ pub(crate) use head::TaskHead;
 pub(crate) use links::{Action, Download, Tab};
 pub(crate) use problem::{SignedOut, invalid_since, problem, signed_out};
 pub(crate) use query::{TabQuery, TaskListQuery};
-pub(crate) use task::{TabContent, TaskPage, task, task_fragments};
+pub(crate) use task::{TabContent, TaskPage, task, task_fragments, title};
 pub(crate) use tasks::{TaskList, tasks, tasks_fragments};
 pub(crate) use usage::{UsagePage, usage};
 pub(crate) use viewer::{ElementId, NavItem, Viewer};

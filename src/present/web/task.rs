@@ -94,7 +94,7 @@ pub(crate) fn task(page: &TaskPage<'_>, viewer: &Viewer) -> Markup {
 }
 
 /// The title of the page in the browser.
-fn title(task: &TaskSummary) -> String {
+pub(crate) fn title(task: &TaskSummary) -> String {
     let word = crate::present::terminal::word(task.state, Outcome::of(&task.record)).replace('_', " ");
     format!("{} {word}", task.record.id)
 }
