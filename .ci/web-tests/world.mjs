@@ -110,7 +110,7 @@ export class World {
 
   /** Starts a server of the web UI. */
   async web(...args) {
-    const process_ = spawn(this.options.server, ["web", ...args], { cwd: this.root, env: this.environment, stdio: ["ignore", "pipe", "pipe"] });
+    const process_ = spawn(this.options.server, ["web", ...args], { cwd: "/", env: this.environment, stdio: ["ignore", "pipe", "pipe"] });
     let errors = "";
     process_.stderr.on("data", (data) => (errors += data));
     this.servers.push(process_);
