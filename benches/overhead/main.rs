@@ -20,6 +20,7 @@
 //! | `output` | agents that print 200 MB, against the same into a file |
 //! | `reading` | looking at a task with a large log |
 //! | `workspace` | snapshots and worktrees, next to git's own commands |
+//! | `web` | pages of the web UI with a long history and very long files, and the memory of its server with many open pages |
 //! | `idle` | processor time and wakeups while an agent is silent, also of `watch` and `logs -f` |
 
 mod burst;
@@ -38,6 +39,7 @@ mod scale;
 mod sides;
 mod start;
 mod store;
+mod web;
 mod workspace;
 mod world;
 
@@ -51,7 +53,7 @@ use sides::{Build, Builds};
 
 type Part = fn(&mut Builds, &Scale, &mut Report) -> io::Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("start", |builds, _, report| start::measure(builds, report)),
     ("memory", |builds, _, report| memory::measure(builds, report)),
     ("call", |builds, _, report| call::measure(builds, report)),
@@ -60,6 +62,7 @@ const PARTS: [(&str, Part); 9] = [
     ("output", |builds, _, report| output::measure(builds, report)),
     ("reading", |builds, _, report| reading::measure(builds, report)),
     ("workspace", workspace::measure),
+    ("web", |builds, _, report| web::measure(builds, report)),
     ("idle", |builds, _, report| idle::measure(builds, report)),
 ];
 

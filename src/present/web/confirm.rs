@@ -97,8 +97,8 @@ fn form(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Markup {
             form.stacked method="post" action=(links::action(&task.record.id, *action)) {
                 (csrf_field(viewer))
                 @if let Plan::Resume = plan {
-                    label for="text" { "Next instruction for the agent" }
-                    textarea #text name="text" rows="8" required {}
+                    label for="prompt" { "Next instruction for the agent" }
+                    textarea #prompt name="prompt" rows="8" required {}
                 }
                 button.(if *action == Action::Cancel { "danger" } else { "primary" }) type="submit" { (action.title()) }
             }
