@@ -92,7 +92,7 @@ fn a_worktree_that_is_kept_is_not_examined_again_for_some_time() {
     let why = |cleaned: CleanedUp| cleaned.kept.into_iter().map(|kept| kept.why).collect::<Vec<_>>();
     assert_eq!(why(at(0).run(None)), [WhyKept::Newer]);
     let known = WhyKept::Examined(WhyKept::Newer.to_string());
-    assert_eq!(why(at(59).run(None)), [known.clone()]);
+    assert_eq!(why(at(59).run(None)), std::slice::from_ref(&known));
     let bytes = |sizes| existing_trees(&home.files(), home.upkeep.reader(), sizes).expect("it is readable")[0].bytes;
     let before = bytes(TreeSizes::Measured);
     (0..99).for_each(|number| fs::write(tree.join(format!("dir/{number}")), "x").expect("it is writable"));

@@ -125,6 +125,8 @@ fn the_recovery_of_an_operation_restores_permissions() {
         set_mode(&project.top, path, 0o644);
     }
     fs::remove_file(project.top.join("created")).unwrap_or_default();
-    project.operate(&OperationRequest { is_check: false, ..everything(OperationKind::Undo, &task) }).unwrap_err();
+    project
+        .operate(&OperationRequest { is_check: false, ..everything(OperationKind::Undo, &task) })
+        .expect_err("the operation is refused");
     assert_eq!(project.files_now(), before);
 }
