@@ -31,7 +31,7 @@ const REQUESTS: usize = 40;
 /// Size of the log, most of which is a hole.
 const LOG_BYTES: u64 = 1 << 30;
 
-/// Size of the timeline, which is the most that a task writes.
+/// Size of the timeline, the maximum that a task writes.
 const TIMELINE_BYTES: usize = 16_000_000;
 
 /// Number of open pages.

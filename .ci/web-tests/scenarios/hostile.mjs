@@ -5,7 +5,7 @@ import { isClean } from "../browser.mjs";
 import { check, equal, eventually } from "../checks.mjs";
 import { World } from "../world.mjs";
 
-/** Each reports itself when it runs. `AT` is replaced by where it stands. */
+/** Each reports itself when it runs. `AT` is replaced by its place. */
 const PAYLOADS = [
   "<script>executed.push('AT script')</script>",
   "<img src=x onerror=\"executed.push('AT image')\">",
