@@ -90,9 +90,9 @@ def string(text):
     text = re.sub(r"\\\n\s*", lambda found: re.sub(r"[^\n]", " ", found.group()), text)
     text = re.sub(r"\\[nrt0]|\\u\{[^}]*\}|\\x..", lambda found: CODE * len(found.group()), text)
     text = re.sub(r"\$?\{[^{}\n]*\}", lambda found: QUOTED * len(found.group()), text)
-    text = spans(text)
+    # First, because a template of JavaScript would be a code span as a whole.
     opening = re.match(r"\w*#*[\"'`]+", text).group()
-    return CODE * len(opening) + text[len(opening) : -1] + CODE
+    return CODE * len(opening) + spans(text[len(opening) : -1]) + CODE
 
 
 def documents_in_comments(text, found):

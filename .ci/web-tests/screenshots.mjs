@@ -94,7 +94,7 @@ async function populate(world) {
     age(world, id, hours, minutes);
     ids.push(id);
   }
-  // The records were changed behind the catalog's back, so it is made anew.
+  // The records were changed behind the catalog's back, so it is rebuilt.
   for (const name of fs.readdirSync(world.data)) {
     if (/^index\.(sqlite|lock)|^tasks\.json$/.test(name)) fs.rmSync(path.join(world.data, name));
   }

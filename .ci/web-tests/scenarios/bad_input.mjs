@@ -48,7 +48,7 @@ export async function badInput(browser, options) {
     await page.goto(`${server.origin}/tasks/${id}/changes`);
     const link = page.locator('a[href*="file="]', { hasText: "small.txt" }).first();
     await link.click();
-    check("a file that did not fit has a page of its own", (await page.textContent("main")).includes("+changed"), await page.textContent("main"));
+    check("a file that did not fit has its own page", (await page.textContent("main")).includes("+changed"), await page.textContent("main"));
     await page.context().close();
   } finally {
     await world.close();
