@@ -113,10 +113,10 @@ fn a_command_uses_the_terminal_until_enter() {
     let id = edited(&world);
     let terminal = terminal(&world, (80, 24));
     open(&terminal, &id);
-    terminal.type_text(":show --frob");
+    terminal.type_text(":show --nosuch");
     terminal.press("Enter");
     let screen = terminal.wait_for("Press Enter to return");
-    assert!(screen.contains("unexpected argument '--frob'") && screen.contains("Exit code 2."), "{screen}");
+    assert!(screen.contains("unexpected argument '--nosuch'") && screen.contains("Exit code 2."), "{screen}");
     terminal.press("Enter");
     terminal.wait_for("? keys");
     terminal.press("s");
