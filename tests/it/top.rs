@@ -1,8 +1,8 @@
 //! `top` in real terminals, driven by keys.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
-use connector_testing::eventually;
+use connector_testing::{eventually, processes::is_alive};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -173,10 +173,7 @@ fn a_terminal_that_is_closed_ends_it() {
     let file = world.home().join("pid");
     terminal.enter(&format!("sh -c 'echo $$ >{}; exec codex-connector top'", file.display()));
     terminal.wait_for("? keys");
-    let pid = pid_in(&file).to_string();
+    let pid = pid_in(&file);
     terminal.close();
-    eventually("the end of the process", ANSWER_TIMEOUT, || {
-        let found = std::process::Command::new("ps").args(["-p", &pid]).stdout(Stdio::null()).status();
-        (!found.expect("ps is installed").success()).then_some(())
-    });
+    eventually("the end of the process", ANSWER_TIMEOUT, || (!is_alive(pid)).then_some(()));
 }
