@@ -152,7 +152,7 @@ export async function screenshots(browser, options) {
     const cookies = await page.context().cookies();
     await page.context().close();
     // The directories of a person instead of those of this test.
-    const names = [[path.join(world.root, "agent"), "/usr/local/bin/codex"], [world.home, "/home/dana"], [world.root, "/home/dana"]];
+    const names = [[path.join(world.root, "agent"), "/usr/local/bin/codex"], [world.home, "/home/you"], [world.root, "/home/you"]];
     const pages = { tasks: "/tasks", task: `/tasks/${edited}`, changes: `/tasks/${edited}/changes`, usage: "/usage", check: "/check" };
     for (const colorScheme of ["light", "dark"]) {
       for (const [screen, settings] of Object.entries(SCREENS)) {
