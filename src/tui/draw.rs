@@ -170,8 +170,9 @@ impl Painter<'_> {
     /// The last line. Returns the place of the cursor if something is typed.
     fn bottom(&mut self, area: Rect) -> Option<Position> {
         let (prompt, input) = match &self.state.mode {
-            Mode::Filter(input) => ("/", input),
-            Mode::Command(input) => (":", input),
+            Mode::Filter(input) => ("/".to_owned(), input),
+            Mode::Command(input) => (":".to_owned(), input),
+            Mode::Text { command, input } => (top::text_prompt(command), input),
             Mode::Browse | Mode::Dialog(_) => {
                 let hints = || top::hint_line(self.view(), area.width.into());
                 self.line(area, self.state.message.clone().unwrap_or_else(hints));
@@ -185,14 +186,14 @@ impl Painter<'_> {
             self.line(area, message.clone());
             return None;
         }
-        let x = self.line(area, typed(prompt, input, area.width.into()));
+        let x = self.line(area, typed(&prompt, input, area.width.into()));
         let hints = top::hint_line(self.view(), area.width.into());
         let width = u16::try_from(hints.width()).unwrap_or(u16::MAX);
         // The hints are on the right, if there is room for more text too.
         if x.saturating_add(width).saturating_add(8) <= area.right() {
             self.line(Rect { x: area.right() - width, width, ..area }, hints);
         }
-        let before = Line::of(Tone::Plain, prompt).with_exact(Tone::Plain, input.before_cursor());
+        let before = Line::of(Tone::Plain, &prompt).with_exact(Tone::Plain, input.before_cursor());
         let column = u16::try_from(before.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
         Some(Position { x: area.x + column, y: area.y })
     }
@@ -202,7 +203,7 @@ impl Painter<'_> {
             Mode::Browse if self.state.focus == Focus::List => TopView::List,
             Mode::Browse => TopView::Task,
             Mode::Filter(_) => TopView::Filter,
-            Mode::Command(_) => TopView::Command,
+            Mode::Command(_) | Mode::Text { .. } => TopView::Command,
             Mode::Dialog(dialog) => match dialog.action() {
                 Some((_, Phase::Ready)) => TopView::Confirm,
                 Some((_, Phase::Checking | Phase::Acting | Phase::Over)) | None => TopView::Dialog,

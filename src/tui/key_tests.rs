@@ -36,7 +36,7 @@ fn selected(state: &State) -> String {
 fn phase(state: &State) -> Option<Phase> {
     match &state.mode {
         Mode::Dialog(dialog) => dialog.action().map(|(_, phase)| phase),
-        Mode::Browse | Mode::Filter(_) | Mode::Command(_) => None,
+        Mode::Browse | Mode::Filter(_) | Mode::Command(_) | Mode::Text { .. } => None,
     }
 }
 
@@ -166,10 +166,11 @@ fn undo_is_checked_first_and_a_refusal_cannot_be_confirmed() {
     press(&mut state, Key::Escape);
     state.receive(News::Done { request, lines: lines(1) });
     assert_eq!(state.message, lines(1).pop(), "the result of an action is reported even if its dialog is closed");
+    assert_eq!(state.refresh, 1, "an action changes what is shown");
 }
 
 #[test]
-fn a_command_is_split_like_in_a_shell_and_an_open_quotation_mark_ends_with_the_line() {
+fn a_command_is_split_like_in_a_shell_and_a_text_is_not() {
     let run = |text: &str| {
         let mut state = state(80, 24);
         press(&mut state, Key::End);
@@ -179,8 +180,10 @@ fn a_command_is_split_like_in_a_shell_and_an_open_quotation_mark_ends_with_the_l
     let words = |words: &[&str]| Some(Effect::Run(words.iter().map(|word| (*word).to_owned()).collect()));
     assert_eq!(run(":show 'a b' c"), words(&["show", "a b", "c"]));
     assert_eq!(run(":codex-connector ls"), words(&["ls"]));
-    assert_eq!(run("smore"), words(&["resume", "aaaaaaa1", "more"]));
-    assert_eq!(run("rit's new"), words(&["run", "-d", "it's new"]));
+    assert_eq!(run(":show \"a"), None, "a quotation mark is not closed");
+    assert_eq!(run("smore \"x\""), words(&["resume", "-d", "aaaaaaa1", "--", "more \"x\""]));
+    assert_eq!(run("r--it's  \"new\" $HOME"), words(&["run", "-d", "--", "--it's  \"new\" $HOME"]));
+    assert_eq!(run("r "), None, "there is no text");
     assert_eq!((run(":"), run(":q")), (None, Some(Effect::Quit)));
 }
 

@@ -34,6 +34,7 @@ impl State {
             (_, Mode::Browse) => self.browse(key, now),
             (_, Mode::Filter(_)) => self.type_filter(key),
             (_, Mode::Command(_)) => self.type_command(key),
+            (_, Mode::Text { .. }) => self.type_text(key),
             (_, Mode::Dialog(_)) => self.confirm(&key),
         };
         self.settle(now);
@@ -67,11 +68,12 @@ impl State {
                 self.is_everywhere = !self.is_everywhere;
                 self.list.clear();
             }
-            Key::Char(':') => self.type_command_after(""),
-            Key::Char('r') => self.type_command_after("run -d \""),
+            Key::Char(':') => self.mode = Mode::Command(Input::default()),
+            Key::Char('r') => self.type_text_after(&["run", "-d"]),
             Key::Char('s') => {
                 if let Some(task) = self.ended_task() {
-                    self.type_command_after(&format!("resume {} \"", task.record.id));
+                    let id = task.record.id.to_string();
+                    self.type_text_after(&["resume", "-d", &id]);
                 }
             }
             Key::Char('x') => return self.ask_to_cancel(now),
@@ -209,8 +211,35 @@ impl State {
         None
     }
 
-    fn type_command_after(&mut self, beginning: &str) {
-        self.mode = Mode::Command(Input::new(beginning));
+    fn type_text_after(&mut self, command: &[&str]) {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        self.mode = Mode::Text { command, input: Input::default() };
+    }
+
+    /// A key while the text of a command is typed. The text is passed on as one word, so nothing in it has a meaning.
+    fn type_text(&mut self, key: Key) -> Option<Effect> {
+        let Mode::Text { command, input } = &mut self.mode else { return None };
+        match key {
+            Key::Enter if input.text().trim().is_empty() => None,
+            Key::Enter => {
+                let text = ["--".to_owned(), input.text().to_owned()];
+                let words = std::mem::take(command).into_iter().chain(text).collect();
+                self.mode = Mode::Browse;
+                Some(Effect::Run(words))
+            }
+            Key::Escape => {
+                self.mode = Mode::Browse;
+                None
+            }
+            Key::Backspace if input.text().is_empty() => {
+                self.mode = Mode::Browse;
+                None
+            }
+            key => {
+                edit(input, key);
+                None
+            }
+        }
     }
 
     fn type_command(&mut self, key: Key) -> Option<Effect> {
@@ -252,10 +281,9 @@ fn dialog(request: ActionRequest, phase: Phase, rows: Vec<crate::present::termin
     Dialog { title, kind: DialogKind::Action { request, phase }, document: Document::new(rows) }
 }
 
-/// The words of a command, without the name of this program. A quotation mark that is not closed ends with the line.
+/// The words of a command, without the name of this program; `None` if a quotation mark is not closed.
 fn words_of(line: &str) -> Option<Vec<String>> {
-    let closed = [line.to_owned(), format!("{line}\""), format!("{line}'")];
-    let mut words = closed.iter().find_map(|line| shlex::split(line))?;
+    let mut words = shlex::split(line)?;
     if words.first().is_some_and(|word| word == "codex-connector") {
         words.remove(0);
     }

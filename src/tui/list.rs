@@ -135,6 +135,11 @@ impl TaskList {
         while top < place && rows(top) > height {
             top += 1;
         }
+        // No rows stay empty below the list while there are tasks above the screen.
+        let rows_to_end = |from: usize| -> usize { self.shown().skip(from).take(height + 1).map(rows_of).sum() };
+        while top > 0 && rows_to_end(top - 1) <= height {
+            top -= 1;
+        }
         self.top = top;
     }
 

@@ -18,6 +18,7 @@
 //! Actions are the verbs of the command line. Each is shown before it runs, as the command that a person would type.
 
 mod act;
+mod backend;
 mod dialog;
 mod document;
 mod draw;

@@ -67,6 +67,13 @@ pub(super) enum Mode {
     Filter(Input),
     /// Typing a command.
     Command(Input),
+    /// Typing the text that a command ends with.
+    Text {
+        /// The words of the command before the text.
+        command: Vec<String>,
+        /// The text, which is one word of the command whatever it contains.
+        input: Input,
+    },
     /// Reading or confirming something.
     Dialog(Dialog),
 }
@@ -251,10 +258,14 @@ impl State {
                     }
                 }
             }
-            News::Done { request, lines } => match self.dialog_of(&request, Phase::Acting) {
-                Some(dialog) => dialog.advance(Phase::Over, lines),
-                None => self.message = lines.into_iter().next(),
-            },
+            News::Done { request, lines } => {
+                // The action may have changed everything that is shown.
+                self.refresh += 1;
+                match self.dialog_of(&request, Phase::Acting) {
+                    Some(dialog) => dialog.advance(Phase::Over, lines),
+                    None => self.message = lines.into_iter().next(),
+                }
+            }
         }
     }
 
@@ -262,7 +273,7 @@ impl State {
     fn dialog_of(&mut self, request: &ActionRequest, phase: Phase) -> Option<&mut Dialog> {
         match &mut self.mode {
             Mode::Dialog(dialog) if dialog.action() == Some((request, phase)) => Some(dialog),
-            Mode::Dialog(_) | Mode::Browse | Mode::Filter(_) | Mode::Command(_) => None,
+            Mode::Dialog(_) | Mode::Browse | Mode::Filter(_) | Mode::Command(_) | Mode::Text { .. } => None,
         }
     }
 }

@@ -9,7 +9,6 @@ use std::{
 
 use ratatui::{
     Terminal,
-    backend::CrosstermBackend,
     crossterm::{
         queue,
         style::force_color_output,
@@ -17,6 +16,8 @@ use ratatui::{
     },
     layout::Size,
 };
+
+use super::backend::SilentBackend;
 
 /// Uses the alternate screen, clears it, hides the cursor, and marks pasted text.
 const ENTER: &str = "\x1b[?1049h\x1b[H\x1b[2J\x1b[?25l\x1b[?2004h";
@@ -32,7 +33,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// The whole screen of the terminal. Dropping it restores the terminal.
 pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    pub(super) terminal: Terminal<SilentBackend<BufWriter<Stdout>>>,
 }
 
 impl Screen {
@@ -40,7 +41,7 @@ impl Screen {
     pub(super) fn enter(has_color: bool) -> io::Result<Self> {
         force_color_output(has_color);
         let writer = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
-        let screen = Self { terminal: Terminal::new(CrosstermBackend::new(writer))? };
+        let screen = Self { terminal: Terminal::new(SilentBackend::new(writer))? };
         restore_on_panic();
         begin()?;
         Ok(screen)
@@ -53,7 +54,7 @@ impl Screen {
 
     /// Gives the terminal back for a moment.
     pub(super) fn leave(&mut self) {
-        let _ = self.terminal.backend_mut().flush();
+        let _ = Write::flush(self.terminal.backend_mut());
         restore();
     }
 

@@ -24,7 +24,7 @@ use hyper::{
     header::{COOKIE, HeaderValue, ORIGIN},
 };
 
-use super::sessions::{Session, Sessions};
+use super::sessions::{Session, Sessions, is_session_id};
 use crate::{
     http::{HttpResponse, RequestGuard, host_of, is_local},
     present::web::links,
@@ -32,9 +32,6 @@ use crate::{
 
 /// How long browsers keep the cookie, in seconds: 30 days.
 const COOKIE_SECONDS: u32 = 30 * 24 * 60 * 60;
-
-/// Maximum number of cookies of one name that are tried. Other servers on this machine can set cookies for our name.
-const MAX_COOKIES: usize = 8;
 
 /// Decides who may see the pages.
 #[derive(Debug)]
@@ -158,11 +155,15 @@ impl Channel {
     }
 }
 
-/// The values of the cookies with this name.
+/// The values of the cookies with this name that can be session IDs. Other servers on this machine can set cookies with any
+/// name and value, also in other encodings, so nothing else about the header matters.
 fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(found, _)| *found == name).map(|(_, id)| id.to_owned()).take(MAX_COOKIES).collect()
+    let lines = headers.get_all(COOKIE).iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+    let values = |line: String| -> Vec<String> {
+        let pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.filter(|(found, id)| *found == name && is_session_id(id)).map(|(_, id)| id.to_owned()).collect()
+    };
+    lines.flat_map(values).collect()
 }
 
 /// Whether a page of this server sent a request that changes something.

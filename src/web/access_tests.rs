@@ -44,6 +44,13 @@ fn only_the_cookie_of_this_server_and_port_is_accepted() {
     assert!(with_cookie(&access, &format!("a=b; codex-connector-8182={id};c=d"), LOCAL));
     let shadowed = format!("codex-connector-8182=made-up; codex-connector-8182={id}");
     assert!(with_cookie(&access, &shadowed, LOCAL), "another server set a cookie of the same name");
+    let many = format!("{}codex-connector-8182={id}", "codex-connector-8182=made-up; ".repeat(100));
+    assert!(with_cookie(&access, &many, LOCAL), "another server set many of them");
+    let other_encoding = [b"lang=\xe9; codex-connector-8182=".as_slice(), id.as_bytes()].concat();
+    let mut request = request("GET", &[]);
+    request.headers_mut().insert(COOKIE, HeaderValue::from_bytes(&other_encoding).expect("browsers send such values"));
+    let visitor = access.visitor(&request, LOCAL, now);
+    assert!(matches!(visitor, Visitor::Session(_)), "another server set a cookie that is not ASCII");
     for wrong in [
         "".to_owned(),
         "codex-connector-8182=".to_owned(),

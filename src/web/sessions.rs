@@ -150,9 +150,17 @@ fn is_same(known: &str, word: &str) -> bool {
     known.as_bytes().ct_eq(word.as_bytes()).into()
 }
 
-/// A word with more than 256 random bits: a version 4 UUID has 122 of them.
+/// The number of UUIDs in a secret: a version 4 UUID has 122 random bits, so a secret has more than 256.
+const UUIDS: usize = 3;
+
+/// A random word of hexadecimal digits.
 fn secret() -> String {
-    (0..3).map(|_| Uuid::new_v4().simple().to_string()).collect()
+    (0..UUIDS).map(|_| Uuid::new_v4().simple().to_string()).collect()
+}
+
+/// Whether a word has the form of a session ID.
+pub(super) fn is_session_id(word: &str) -> bool {
+    word.len() == UUIDS * uuid::fmt::Simple::LENGTH && word.bytes().all(|letter| letter.is_ascii_hexdigit())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -120,7 +120,7 @@ fn a_command_uses_the_terminal_until_enter() {
     terminal.press("Enter");
     terminal.wait_for("? keys");
     terminal.press("s");
-    terminal.wait_for(&format!(":resume {id} \""));
+    terminal.wait_for(&format!("resume -d {id}: "));
     terminal.press("Escape");
     terminal.wait_for("? keys");
     terminal.press("C-z");

@@ -80,7 +80,8 @@ pub(crate) fn detail(event: &TimelineEvent) -> String {
         TimelineEvent::Fallback { reason, to: None } => format!("no fallback is left: {reason}"),
         TimelineEvent::Stopping { cause } => cause.clone(),
         TimelineEvent::Changes { files, added, removed, .. } => {
-            format!("changed {files} files in total, +{added} -{removed} lines")
+            let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+            format!("changed {files} in total, +{added} -{removed} lines")
         }
         TimelineEvent::Ended { status, reason, .. } => {
             let raw_reason = reason.as_deref();

@@ -50,7 +50,7 @@ const KEYS: [(&str, &str); 24] = [
     ("?", "this help"),
     ("q Ctrl-C", "quit"),
     ("", ""),
-    ("", "Actions show the command first; Enter runs it, Esc does not."),
+    ("", "Each is shown as a command first; Enter runs it, Esc does not."),
 ];
 
 /// Hints for one view, the most important ones first.
@@ -140,11 +140,11 @@ pub(crate) fn top_line(repository: Option<&str>, counts: Option<&TaskCounts>, wi
 }
 
 fn count_words(counts: &TaskCounts, symbols: Symbols) -> Line {
-    let failed = counts.failed + counts.timed_out;
     let parts = [
         (Tone::Active, counts.running, "running"),
         (Tone::Faint, counts.queued, "queued"),
-        (Tone::Bad, failed, "failed"),
+        (Tone::Bad, counts.failed, "failed"),
+        (Tone::Bad, counts.timed_out, "timed out"),
     ];
     let mut line = Line::default();
     for (tone, number, word) in parts.into_iter().filter(|(_, number, _)| *number > 0) {
@@ -313,6 +313,11 @@ pub(crate) fn has_ended(id: &TaskId) -> Line {
 /// A task that has not ended has nothing to undo, redo, apply or resume yet.
 pub(crate) fn still_runs(id: &TaskId) -> Line {
     Line::of(Tone::Attention, &format!("Task {id} is still running; x cancels it."))
+}
+
+/// What is shown before the text that a command ends with, while a person types it.
+pub(crate) fn text_prompt(command: &[String]) -> String {
+    format!("{}: ", command.join(" "))
 }
 
 /// The command line ends inside a quotation.
