@@ -40,7 +40,7 @@ export async function actions(browser, options) {
     await page.getByRole("link", { name: "Cancel", exact: false }).first().click();
     check("the confirmation shows the command", (await page.textContent("main")).includes(`codex-connector cancel ${running}`));
     equal("asking changes nothing", world.record(running).status, "running");
-    await page.locator("main").getByRole("button", { name: "Cancel" }).click();
+    await page.locator("main").getByRole("button", { name: "Stop the task" }).click();
     check("the task's page says that it was cancelled", new URL(page.url()).pathname === `/tasks/${running}` && (await page.textContent("main")).includes("cancelled"), await page.textContent("main"));
     await world.ended(running);
     equal("the task was cancelled", world.record(running).failureReason, "Cancelled by user");

@@ -40,7 +40,7 @@ export async function withoutJavaScript(browser, options) {
     }
     await page.locator("#tasks").getByRole("link", { name: running }).click();
     await page.getByRole("link", { name: "Cancel", exact: false }).first().click();
-    await page.locator("main").getByRole("button", { name: "Cancel" }).click();
+    await page.locator("main").getByRole("button", { name: "Stop the task" }).click();
     check("a task can be cancelled", (await main()).includes("cancelled"), await main());
     await world.ended(running);
     equal("it was", world.record(running).failureReason, "Cancelled by user");

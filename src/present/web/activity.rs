@@ -43,8 +43,9 @@ pub(super) fn activity(id: &TaskId, tab: &ActivityTab<'_>) -> Markup {
         @if let Some(first) = earlier {
             p { a href=(links::earlier(id, Tab::Activity, first.seq)) { "Earlier activity" } }
         }
-        @if tab.entries.is_empty() { p.empty { "There is no activity yet, or this task has no timeline." } }
         ol.activity id=(ElementId::Activity.as_str()) { (activity_items(tab.entries, tab.zone)) }
+        // Directly after the list: the style sheet hides it as soon as the list has an item.
+        @if tab.entries.is_empty() { p.empty { "There is no activity yet, or this task has no timeline." } }
         @if tab.has_later { p { a href=(links::task(id, Tab::Activity)) { "Newest activity" } } }
     }
 }

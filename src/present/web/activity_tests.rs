@@ -74,3 +74,13 @@ fn the_newest_report_of_tokens_counts() {
     assert_eq!(tokens_so_far(&entries(vec![usage(1), usage(5), started("x")])), Some(5));
     assert_eq!(tokens_so_far(&entries(vec![started("x")])), None);
 }
+
+#[test]
+fn the_sentence_of_an_empty_list_follows_it_so_that_the_style_sheet_can_hide_it() {
+    let id = TaskId::parse("1a2b3c4d").expect("a valid ID");
+    let tab = ActivityTab { entries: &[], has_earlier: false, has_later: false, zone: utc };
+    let html = activity(&id, &tab).into_string();
+    assert!(html.contains("></ol><p class=\"empty\">There is no activity yet"), "{html}");
+    let style = include_str!("../../web/assets/style.css");
+    assert!(style.contains(".activity:not(:empty) + .empty { display: none; }"), "the rule that hides it");
+}

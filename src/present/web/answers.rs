@@ -78,7 +78,7 @@ pub(crate) fn actions_off(id: &TaskId, action: Action) -> Refused {
             action.as_str(),
             " ",
             id,
-            "` in a terminal, or start the server with `--actions`"
+            "` in a terminal, or start `codex-connector web --actions`"
         ],
     )
 }
@@ -207,5 +207,6 @@ mod tests {
         let id = TaskId::parse("1a2b3c4d").expect("a valid ID");
         let refused = actions_off(&id, Action::Undo).plain();
         assert!(refused.contains("`codex-connector undo 1a2b3c4d` in a terminal"), "{refused}");
+        assert!(refused.contains("`codex-connector web --actions`"), "{refused}");
     }
 }

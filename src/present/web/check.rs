@@ -48,8 +48,10 @@ impl Urgency {
 /// The findings of `codex-connector check`, problems first.
 pub(crate) fn check(findings: &[CheckFinding], viewer: &Viewer) -> Markup {
     let problems = findings.iter().filter(|finding| Urgency::of(finding.word) == Urgency::Problem).count();
+    let attention = findings.iter().filter(|finding| Urgency::of(finding.word) == Urgency::Attention).count();
     let summary = match problems {
-        0 => "Everything that tasks need is in order.".to_owned(),
+        0 if attention == 0 => "Everything that tasks need is in order.".to_owned(),
+        0 => "No problems, but something needs attention.".to_owned(),
         1 => "1 problem.".to_owned(),
         _ => format!("{problems} problems."),
     };

@@ -76,11 +76,21 @@ pub(crate) fn confirm(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Marku
                 p.now { (current_step(task, *now)) }
             },
         }
-        p { "The same in a terminal: " code { (action.command(id)) } }
+        p { "The same in a terminal: " code { (command(id, *action, plan)) } }
         @if is_possible { (form(confirmation, viewer)) }
         p { a href=(links::task(id, Tab::Activity)) { "Back to the task" } }
     };
     Page { title: &title, live: None, main }.render(Some(viewer))
+}
+
+/// The command that does the same. Where the action can change nothing because the agent named no file, it is the one that
+/// includes the other files.
+fn command(id: &TaskId, action: Action, plan: &Plan) -> String {
+    let command = action.command(id);
+    match plan {
+        Plan::Operation(result) if result.files.is_empty() && !result.unnamed.is_empty() => format!("{command} --all"),
+        Plan::Operation(_) | Plan::Cancel | Plan::Resume | Plan::Refused(_) => command,
+    }
 }
 
 fn form(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Markup {
@@ -100,7 +110,7 @@ fn form(confirmation: &Confirmation<'_>, viewer: &Viewer) -> Markup {
                     label for="prompt" { "Next instruction for the agent" }
                     textarea #prompt name="prompt" rows="8" required {}
                 }
-                button.(if *action == Action::Cancel { "danger" } else { "primary" }) type="submit" { (action.title()) }
+                button.(if *action == Action::Cancel { "danger" } else { "primary" }) type="submit" { (action.confirmation()) }
             }
         }
     }
@@ -128,5 +138,30 @@ fn files(files: &[GitPath]) -> Markup {
                 @if more > 0 { li { "and " (more) " more" } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::OperationKind;
+
+    #[test]
+    fn the_command_includes_unnamed_files_if_there_are_no_others() {
+        let id = TaskId::parse("1a2b3c4d").expect("a valid ID");
+        let mut result = OperationResult {
+            kind: OperationKind::Undo,
+            top: "/project".into(),
+            is_check: true,
+            files: vec![],
+            unnamed: vec![GitPath::from_bytes("a")],
+            branch: None,
+            recovered: vec![],
+            running: vec![],
+        };
+        let words = |result: &OperationResult| command(&id, Action::Undo, &Plan::Operation(Box::new(result.clone())));
+        assert_eq!(words(&result), "codex-connector undo 1a2b3c4d --all");
+        result.files.push(GitPath::from_bytes("b"));
+        assert_eq!(words(&result), "codex-connector undo 1a2b3c4d");
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn head(head: &TaskHead<'_>, viewer: &Viewer) -> Markup {
     let record = &task.record;
     let progress = &record.progress;
     let took = length(elapsed(task, *now));
-    let count = used(task).or(*tokens_so_far);
+    // The agent may have counted its whole session, so this does not replace the unknown tokens of an ended task.
+    let count = used(task).or(tokens_so_far.filter(|_| task.state != TaskState::Ended));
     html! {
         p.headline {
             (task_state(task))
@@ -126,4 +127,29 @@ fn possible_actions(head: &TaskHead<'_>) -> Vec<Action> {
         next_operation(record).and_then(|verb| Action::ALL.into_iter().find(|action| action.as_str() == verb));
     let resume = (head.can_resume && record.progress.session_id.is_some()).then_some(Action::Resume);
     operation.into_iter().chain(resume).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::present::web::{
+        checker_tests::assert_fragment,
+        fixtures_tests::{summary, utc},
+    };
+
+    #[test]
+    fn unknown_tokens_of_an_ended_task_are_not_taken_from_its_timeline() {
+        let facts = |mut task: TaskSummary| {
+            if let Some(end) = &mut task.record.end {
+                end.usage = None;
+            }
+            let now = crate::present::answer_reader::now();
+            let head = TaskHead { task: &task, tokens_so_far: Some(950), can_resume: false, zone: utc, now };
+            let html = super::head(&head, &Viewer::default()).into_string();
+            assert_fragment(&html);
+            html
+        };
+        assert!(facts(summary("running", "x")).contains("<dt>Tokens</dt>"));
+        assert!(!facts(summary("completed", "x")).contains("<dt>Tokens</dt>"));
+    }
 }

@@ -86,6 +86,17 @@ impl Action {
         }
     }
 
+    /// Its name on the button that does it, on a page where "Cancel" would be ambiguous.
+    pub(super) fn confirmation(self) -> &'static str {
+        match self {
+            Self::Cancel => "Stop the task",
+            Self::Undo => "Undo the changes",
+            Self::Redo => "Redo the changes",
+            Self::Apply => "Apply the changes",
+            Self::Resume => "Resume the session",
+        }
+    }
+
     /// The command that does the same in a terminal.
     pub(super) fn command(self, id: &TaskId) -> String {
         let text = if self == Self::Resume { " \"…\"" } else { "" };

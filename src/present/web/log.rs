@@ -20,6 +20,7 @@ pub(super) fn log(id: &TaskId, page: &LogPage) -> Markup {
             }
             @if page.end < page.size { a href=(links::task(id, Tab::Log)) { "Newest lines" } " " }
             a href=(links::download(id, Download::Log)) download { "Download the log" }
+            span.faint { " Times in the log are in UTC." }
         }
         @if page.lines.is_empty() { p.empty { "The log is empty." } }
         @else {

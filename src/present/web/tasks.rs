@@ -136,9 +136,9 @@ fn choice(title: &str, name: &str, chosen: Option<&str>, choices: &[(String, u64
             select name=(name) {
                 option value="" { "any" }
                 @if let Some(unknown) = unknown { option value=(unknown) selected { (repository(unknown, MAX_TASK_CHARACTERS)) } }
-                @for (choice, tasks) in choices.iter().filter(|(choice, _)| !choice.is_empty()) {
+                @for (choice, _) in choices.iter().filter(|(choice, _)| !choice.is_empty()) {
                     option value=(choice) selected[chosen == Some(choice.as_str())] {
-                        (repository(choice, MAX_TASK_CHARACTERS)) " (" (tasks) ")"
+                        (repository(choice, MAX_TASK_CHARACTERS))
                     }
                 }
             }
