@@ -315,7 +315,7 @@ pub(crate) fn still_runs(id: &TaskId) -> Line {
     Line::of(Tone::Attention, &format!("Task {id} is still running; x cancels it."))
 }
 
-/// What is shown before the text that a command ends with, while a person types it.
+/// The words before a text that a person types as the end of a command.
 pub(crate) fn text_prompt(command: &[String]) -> String {
     format!("{}: ", command.join(" "))
 }
