@@ -181,7 +181,7 @@ fn a_command_is_split_like_in_a_shell_and_a_text_is_not() {
     assert_eq!(run(":show 'a b' c"), words(&["show", "a b", "c"]));
     assert_eq!(run(":codex-connector ls"), words(&["ls"]));
     assert_eq!(run(":show \"a"), None, "a quotation mark is not closed");
-    assert_eq!(run("sgo on \"x\""), words(&["resume", "-d", "aaaaaaa1", "--", "go on \"x\""]));
+    assert_eq!(run("s\"x\" again"), words(&["resume", "-d", "aaaaaaa1", "--", "\"x\" again"]));
     assert_eq!(run("r--it's  \"new\" $HOME"), words(&["run", "-d", "--", "--it's  \"new\" $HOME"]));
     assert_eq!(run("r "), None, "there is no text");
     assert_eq!((run(":"), run(":q")), (None, Some(Effect::Quit)));
