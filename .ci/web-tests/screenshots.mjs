@@ -156,7 +156,8 @@ export async function screenshots(browser, options) {
     const pages = { tasks: "/tasks", task: `/tasks/${edited}`, changes: `/tasks/${edited}/changes`, usage: "/usage", check: "/check" };
     for (const colorScheme of ["light", "dark"]) {
       for (const [screen, settings] of Object.entries(SCREENS)) {
-        const context = await browser.newContext({ ...settings, colorScheme, reducedMotion: "reduce" });
+        // Without our script, no update brings back the directories of the test.
+        const context = await browser.newContext({ ...settings, colorScheme, reducedMotion: "reduce", javaScriptEnabled: false });
         await context.addCookies(cookies);
         const shown = await context.newPage();
         const debuggerOf = await context.newCDPSession(shown);
